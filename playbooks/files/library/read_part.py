@@ -1,0 +1,327 @@
+#!/usr/bin/python
+"""Reads a part of a text file, line by line and within a budget of bytes.
+
+`ansible.builtin.slurp` would carry the whole file, base64-coded; this opens, skips, reads and stops.
+"""
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: read_part
+short_description: Read a part of a text file
+description:
+  - Reads lines of a regular file, bounded in lines and in bytes. Changes nothing.
+  - Well-known secrets (password hashes, private keys of SSH) are refused, by whatever name or link they are asked for.
+options:
+  path:
+    description: The file. Taken literally, neither C(~) nor C($NAME) is expanded.
+    type: str
+    required: true
+  offset:
+    description: The first line to return, counted from 1.
+    type: int
+    default: 1
+  skip_bytes:
+    description: How many bytes of that line to leave out. To go on in a line that was cut.
+    type: int
+    default: 0
+  limit:
+    description: How many lines to return at most.
+    type: int
+    default: 500
+  max_bytes:
+    description: How many bytes of the file to return at most.
+    type: int
+    default: 262144
+author: Playrail
+"""
+
+EXAMPLES = r"""
+- name: Read the second hundred lines
+  ansible.legacy.read_part:
+    path: /var/log/dpkg.log
+    offset: 101
+    limit: 100
+"""
+
+RETURN = r"""
+content: {description: "The text.", type: str, returned: success}
+first_line: {description: "Number of the first line in content.", type: int, returned: success}
+lines: {description: "How many lines content has; a part of a line counts.", type: int, returned: success}
+line_cut: {description: "Whether content ends within a line because of max_bytes.", type: bool, returned: success}
+next_offset: {description: "The offset to go on with; null at the end of the file.", type: int, returned: success}
+next_skip_bytes: {description: "The skip_bytes to go on with.", type: int, returned: success}
+truncated: {description: "Whether the file goes on after content.", type: bool, returned: success}
+total_lines: {description: "Lines of the whole file; null unless its end was reached.", type: int, returned: success}
+size_bytes: {description: "The file's size; 0 for most files of /proc and /sys.", type: int, returned: success}
+encoding: {description: "C(utf-8) or, when bytes had to be replaced, C(unknown).", type: str, returned: success}
+replaced_bytes: {description: "How many bytes are no UTF-8 and were replaced by U+FFFD.", type: int, returned: success}
+resolved_path: {description: "The path without symbolic links.", type: str, returned: success}
+modified: {description: "Time of the last change of content, ISO 8601 in UTC.", type: str, returned: success}
+mode: {description: "Permissions, octal.", type: str, returned: success}
+owner: {description: "Name of the owner, its number when it has no name.", type: str, returned: success}
+group: {description: "Name of the group, its number when it has no name.", type: str, returned: success}
+playrail_code: {description: "What kind of failure.", type: str, returned: failure}
+"""
+
+import errno
+import fnmatch
+import glob
+import grp
+import os
+import pwd
+import stat
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+CHUNK_BYTES = 1024 * 1024
+BINARY_SAMPLE_BYTES = 8192  # as git and grep look at the beginning only
+
+SECRET_FILES = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-")
+SECRET_PATTERNS = ("*/.ssh/id_*", "/etc/ssh/ssh_host_*_key")
+KNOWN_SECRETS = SECRET_FILES + ("/root/.ssh/id_*", "/home/*/.ssh/id_*", "/etc/ssh/ssh_host_*_key")
+
+CODES = {
+    errno.ENOENT: "not_found",
+    errno.ENOTDIR: "not_a_directory",
+    errno.EACCES: "permission_denied",
+    errno.EPERM: "permission_denied",
+    errno.ELOOP: "not_found",
+    errno.ENAMETOOLONG: "not_found",
+    errno.EAGAIN: "not_a_file",
+}
+
+
+class Refused(Exception):
+    def __init__(self, code, message):
+        super(Refused, self).__init__(message)
+        self.code = code
+
+
+def named_as_secret(path):
+    if path.endswith(".pub"):
+        return False
+    return path in SECRET_FILES or any(fnmatch.fnmatchcase(path, pattern) for pattern in SECRET_PATTERNS)
+
+
+def linked_to_secret(status):
+    """Whether this is a hard link to a secret."""
+    if status.st_nlink < 2:
+        return False
+    for pattern in KNOWN_SECRETS:
+        for path in glob.glob(pattern):
+            try:
+                if named_as_secret(path) and os.path.samestat(os.stat(path), status):
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def open_regular(path):
+    """A descriptor of the file and its path without links. Opens nothing else, as opening a device may already act."""
+    resolved = os.path.realpath(path)
+    if named_as_secret(resolved):
+        raise Refused("protected_path", "%s is a protected file" % path)
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise Refused("is_a_directory", "%s is a directory" % path)
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused("not_a_file", "%s is not a regular file" % path)
+    # What was judged is what is opened: no link may have taken its place, and a FIFO would not block.
+    descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused("not_a_file", "%s is not a regular file" % path)
+    if linked_to_secret(status):
+        raise Refused("protected_path", "%s is a protected file" % path)
+    return descriptor, resolved
+
+
+class Reader(object):
+    """The bytes of a file, with what was read too far put back."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.ahead = b""
+
+    def chunk(self):
+        """Some bytes; none at the end."""
+        if self.ahead:
+            found, self.ahead = self.ahead, b""
+            return found
+        return os.read(self.descriptor, CHUNK_BYTES)
+
+    def put_back(self, rest):
+        self.ahead = rest + self.ahead
+
+    def looks_binary(self):
+        sample = b""
+        while len(sample) < BINARY_SAMPLE_BYTES:
+            found = os.read(self.descriptor, BINARY_SAMPLE_BYTES - len(sample))
+            if not found:
+                break
+            sample += found
+        self.ahead = sample
+        return b"\0" in sample
+
+    def skip_lines(self, wanted):
+        """Passes over that many lines. Returns how many there were, the last one though it has no newline."""
+        passed = 0
+        unended = False
+        while passed < wanted:
+            found = self.chunk()
+            if not found:
+                return passed + (1 if unended else 0)
+            newlines = found.count(b"\n")
+            if passed + newlines < wanted:
+                passed += newlines
+                unended = not found.endswith(b"\n")
+                continue
+            position = 0
+            while passed < wanted:
+                position = found.index(b"\n", position) + 1
+                passed += 1
+            self.put_back(found[position:])
+        return passed
+
+    def skip_bytes_of_line(self, wanted):
+        """Passes over that many bytes, but not over the end of the line. Returns how many it were."""
+        passed = 0
+        while passed < wanted:
+            found = self.chunk()
+            part = found[: wanted - passed].split(b"\n", 1)[0]
+            if not part:
+                self.put_back(found)
+                break
+            passed += len(part)
+            self.put_back(found[len(part) :])
+        return passed
+
+    def take(self, limit, max_bytes):
+        """At most `limit` lines of together at most `max_bytes`."""
+        parts, size, newlines = [], 0, 0
+        while newlines < limit and size < max_bytes:
+            found = self.chunk()
+            if not found:
+                break
+            part = found[: max_bytes - size]
+            count = part.count(b"\n")
+            if newlines + count >= limit:
+                position = 0
+                while newlines < limit:
+                    position = part.index(b"\n", position) + 1
+                    newlines += 1
+                part = part[:position]
+            else:
+                newlines += count
+            parts.append(part)
+            size += len(part)
+            self.put_back(found[len(part) :])
+        return b"".join(parts)
+
+    def at_end(self):
+        found = self.chunk()
+        self.put_back(found)
+        return not found
+
+
+def whole_characters(taken):
+    """How many of these bytes remain when a UTF-8 character that was cut at the end is left for the next part."""
+    for length in range(1, min(4, len(taken)) + 1):
+        byte = bytearray(taken[-length:])[0]
+        if byte & 0xC0 == 0x80:
+            continue
+        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return len(taken) - length if needed > length and len(taken) > length else len(taken)
+    return len(taken)
+
+
+def decoded(taken):
+    """The text, and how many bytes had to be replaced."""
+    try:
+        return taken.decode("utf-8"), 0
+    except UnicodeDecodeError:
+        kept = taken.decode("utf-8", "ignore").encode("utf-8")
+        return taken.decode("utf-8", "replace"), len(taken) - len(kept)
+
+
+def read_part(descriptor, offset, skip_bytes, limit, max_bytes):
+    reader = Reader(descriptor)
+    if reader.looks_binary():
+        raise Refused("binary_file", "the file is binary: it holds NUL bytes")
+    passed = reader.skip_lines(offset - 1)
+    skipped = reader.skip_bytes_of_line(skip_bytes)
+    taken = reader.take(limit, max_bytes)
+    at_end = reader.at_end()
+    line_cut = False
+    if not at_end and taken and not taken.endswith(b"\n"):
+        # The budget ended within a line. That line is left for the next part, unless it is the only one.
+        whole = taken.rfind(b"\n") + 1
+        line_cut = not whole
+        taken = taken[: whole or whole_characters(taken)]
+    newlines = taken.count(b"\n")
+    lines = newlines + (1 if taken and not taken.endswith(b"\n") else 0)
+    text, replaced = decoded(taken)
+    return {
+        "content": text,
+        "first_line": offset,
+        "lines": lines,
+        "line_cut": line_cut,
+        "truncated": not at_end,
+        "next_offset": None if at_end else offset + newlines,
+        "next_skip_bytes": skipped + len(taken) if line_cut else 0,
+        "total_lines": passed + max(lines, 1 if skipped else 0) if at_end else None,
+        "encoding": "unknown" if replaced else "utf-8",
+        "replaced_bytes": replaced,
+    }
+
+
+def name_of(number, find):
+    try:
+        return find(number)[0]
+    except KeyError:
+        return str(number)
+
+
+def described(status):
+    return {
+        "size_bytes": status.st_size,
+        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime)),
+        "mode": "%04o" % stat.S_IMODE(status.st_mode),
+        "owner": name_of(status.st_uid, pwd.getpwuid),
+        "group": name_of(status.st_gid, grp.getgrgid),
+    }
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "str", "required": True},
+            "offset": {"type": "int", "default": 1},
+            "skip_bytes": {"type": "int", "default": 0},
+            "limit": {"type": "int", "default": 500},
+            "max_bytes": {"type": "int", "default": 262144},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if given["offset"] < 1 or given["skip_bytes"] < 0 or given["limit"] < 1 or given["max_bytes"] < 4:
+        module.fail_json(msg="offset and limit start at 1, skip_bytes at 0, max_bytes at 4", playrail_code="invalid_argument")
+    try:
+        descriptor, resolved = open_regular(given["path"])
+        part = read_part(descriptor, given["offset"], given["skip_bytes"], given["limit"], given["max_bytes"])
+        status = os.fstat(descriptor)
+    except Refused as refusal:
+        module.fail_json(msg=str(refusal), playrail_code=refusal.code)
+    except OSError as error:
+        message = "cannot read %s: %s" % (given["path"], os.strerror(error.errno))
+        module.fail_json(msg=message, playrail_code=CODES.get(error.errno, "task_failed"))
+    # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.
+    module.exit_json(changed=False, resolved_path=resolved, **dict(part, **described(status)))
+
+
+if __name__ == "__main__":
+    main()

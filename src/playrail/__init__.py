@@ -1,0 +1,1 @@
+"""Playrail: guard rails for the plays an assistant runs."""

@@ -1,0 +1,13 @@
+"""Where Playrail's own playbooks, roles and inventory are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def content_root() -> Path:
+    """The directory that holds playbooks/, roles/ and inventory/: inside the installed package, else the checkout."""
+    installed = PACKAGE / "content"
+    return installed if installed.is_dir() else PACKAGE.parent.parent

@@ -1,0 +1,188 @@
+"""The hosts and groups that `ansible-inventory --list` told of, and how a caller's words become host names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from playrail.errors import ServerMisconfigured, ServerRequired, UnknownServer
+from playrail.servers import MikrusServer, shown
+from playrail.settings import Settings
+
+_PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")  # what Ansible's `hosts:` may take for a pattern
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+_LISTED = 100  # names in an error's data
+_NAMED = 10  # names in an error's sentence
+_CUT = 100  # characters of a caller's word that come back to them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One host of the inventory. What a template decides at run time (an address, say) is None here."""
+
+    name: str
+    groups: tuple[str, ...]
+    address: str | None = None
+    port: int | None = None
+    user: str | None = None
+    connection: str = "ssh"
+    tier: str | None = None
+    """What the inventory says in `playrail_tier` or `tier`; policy counts None as production."""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """What one reading of the inventory found. A group holds the hosts of its children too."""
+
+    hosts: Mapping[str, Host]
+    groups: Mapping[str, tuple[str, ...]]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Hosts whose name Ansible would read as a pattern, with the reason; they may occur in `groups`."""
+
+    def resolve(self, wanted: str | Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
+        """Return the hosts meant by a name, a group or a list of them; None means the default or the only host.
+
+        Order is kept, nothing comes twice. A name that is both a host and a group is the host, as it is for Ansible.
+        A group is all of its hosts or an error, never some of them. Raises UnknownServer, ServerMisconfigured,
+        ServerRequired.
+        """
+        if wanted is None:
+            return self._default(settings)
+        words = [wanted] if isinstance(wanted, str) else list(wanted)
+        if not words:
+            raise ServerRequired(f"the list of servers is empty; {self._there_are()}", data=self._names())
+        for word in words:
+            self._refuse_unusable(word, settings)
+        unknown = [word for word in words if word not in self.hosts and word not in self.groups]
+        if unknown:
+            raise UnknownServer(
+                f"no server or group is named {_quoted(unknown)}; {self._there_are()}",
+                data={"unknown": [word[:_CUT] for word in unknown[:_LISTED]], **self._names()},
+            )
+        names: dict[str, None] = {}
+        for word in words:
+            members = (word,) if word in self.hosts else self.groups[word]
+            if not members:
+                raise UnknownServer(
+                    f"the group {shown(word)} has no hosts; {self._there_are()}",
+                    data={"unknown": [word[:_CUT]], **self._names()},
+                )
+            for member in members:
+                self._refuse_unusable(member, settings)
+            names.update(dict.fromkeys(members))
+        return tuple(names)
+
+    def _default(self, settings: Settings) -> tuple[str, ...]:
+        default = settings.default_server
+        if default is not None:
+            try:
+                return self.resolve(default, settings)
+            except UnknownServer as error:
+                raise ServerMisconfigured(
+                    f"the default server {shown(default)} is neither in the settings nor in the inventory",
+                    hint="Pass `server` with one of the names listed in data.servers; the operator has to mend the "
+                    "default (MCP_DEFAULT_SERVER).",
+                    data=error.data,
+                ) from error
+        if len(self.hosts) == 1 and not self.refused:
+            return tuple(self.hosts)
+        raise ServerRequired(f"which server? {self._there_are()}", data=self._names())
+
+    def _refuse_unusable(self, word: str, settings: Settings) -> None:
+        """Raise if `word` cannot be used. A failed entry stays failed even when an inventory has a host of that name."""
+        reason = None
+        if word in settings.failed_servers:
+            reason = settings.failed_servers[word].reason
+        elif word in self.refused:
+            reason = self.refused[word]
+        elif word not in self.hosts and word not in self.groups and word in settings.servers:
+            reason = "It could not be found in the inventory that Playrail made."
+            if isinstance(settings.servers[word], MikrusServer):
+                reason = "This release cannot run system tools on servers that only the mikr.us API reaches."
+        if reason is not None:
+            raise ServerMisconfigured(f"the server {shown(word)} cannot be used: {reason}")
+
+    def _there_are(self) -> str:
+        names = [*self.hosts, *(group for group in self.groups if group not in self.hosts)]
+        if not names:
+            return "there are none"
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return f"there are {', '.join(names[:_NAMED])}{more}"
+
+    def _names(self) -> dict[str, list[str]]:
+        return {"servers": list(self.hosts)[:_LISTED], "groups": list(self.groups)[:_LISTED]}
+
+
+def read_listing(listing: Mapping[str, Any]) -> Hosts:
+    """Read the hosts and groups in what `ansible-inventory --list` prints. Other variables of a host are not kept."""
+    groups: dict[str, tuple[str, ...]] = {}
+    _collect("all", listing, groups)
+    variables = listing.get("_meta", {}).get("hostvars", {})
+    names = dict.fromkeys([*groups["all"], *variables])
+    groups["all"] = tuple(names)
+    refused = {name: reason for name in names if (reason := _refusal(name)) is not None}
+    belongs: dict[str, list[str]] = {name: [] for name in names}
+    for group, members in groups.items():
+        for member in members:
+            belongs[member].append(group)
+    hosts = {
+        name: _host(name, variables.get(name, {}), tuple(group for group in belongs[name] if group != "all"))
+        for name in names
+        if name not in refused
+    }
+    return Hosts(hosts=hosts, groups=groups, refused=refused)
+
+
+def _collect(group: str, listing: Mapping[str, Any], groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Put `group` and the groups below it into `groups`; Ansible leaves empty groups out of its listing."""
+    if group not in groups:
+        groups[group] = ()  # keeps the order of the listing; also the end of a cycle, if Ansible ever let one through
+        entry = listing.get(group, {})
+        below = [name for child in entry.get("children", ()) for name in _collect(child, listing, groups)]
+        groups[group] = tuple(dict.fromkeys([*entry.get("hosts", ()), *below]))
+    return groups[group]
+
+
+def _refusal(name: str) -> str | None:
+    if not name or _PATTERN.search(name):
+        return "Ansible reads its name as a pattern; give it an alias in the inventory and its address in ansible_host."
+    return None
+
+
+def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> Host:
+    def first(*keys: str) -> str | None:
+        return next((text for key in keys if (text := _plain(variables.get(key))) is not None), None)
+
+    connection = first("ansible_connection") or "ssh"
+    port = first("ansible_port", "ansible_ssh_port")
+    templated = any(_plain(variables[key]) is None for key in ("ansible_host", "ansible_ssh_host") if key in variables)
+    tags = variables.get("playrail_tags", variables.get("tags"))
+    return Host(
+        name=name,
+        groups=groups,
+        address=None if templated or connection == "local" else first("ansible_host", "ansible_ssh_host") or name,
+        port=int(port) if port and port.isascii() and port.isdigit() else None,
+        user=first("ansible_user", "ansible_ssh_user"),
+        connection=connection,
+        tier=first("playrail_tier", "tier"),
+        tags=tuple(tag for tag in map(_plain, tags) if tag) if isinstance(tags, list) else (),
+    )
+
+
+def _plain(value: object) -> str | None:
+    """Return the text of a variable when it is one already: no template, nothing encrypted, no structure."""
+    if isinstance(value, dict):  # how the listing marks a text that is never a template
+        value = value.get("__ansible_unsafe")
+        return value if isinstance(value, str) else None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value)
+    return None if _TEMPLATE.search(text) else text
+
+
+def _quoted(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return ", ".join(map(shown, words[:_NAMED])) + more

@@ -1,0 +1,295 @@
+"""The inventory: the user's own sources, and after them one that is generated from the servers in the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shlex
+import signal
+import stat
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import SecretStr
+
+from playrail.ansible.environment import environment
+from playrail.ansible.hosts import Host, Hosts, read_listing
+from playrail.errors import InventoryInvalid
+from playrail.servers import GENERATED_GROUP, SshServer
+from playrail.settings import Settings, private_directory
+
+__all__ = ["Host", "Hosts", "Inventory"]
+
+READ_DEADLINE_S = 60.0
+KEPT_S = 300.0  # an inventory plugin asks the outside world, which changes without any file changing
+_TEXT_LIMIT = 1000  # characters of Ansible's own words in an error
+_VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
+_NOT_SOURCES = frozenset({*_VARIABLE_DIRECTORIES, "vars_plugins"})
+_QUOTES_CONTENT = re.compile(r"(, got:|, found) .*")  # where Ansible repeats a piece of the file it complains about
+
+_log = logging.getLogger(__name__)
+
+Fingerprint = tuple[tuple[str, int, int, int, int], ...]
+
+
+class _Unsafe(str):
+    """A text that Ansible never takes for a template."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML as Ansible reads it, with `!unsafe`."""
+
+
+_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+class Inventory:
+    """Which hosts there are, and what to pass to Ansible so that it knows them too.
+
+    `content` is the directory with the bundled playbooks, roles and example inventory. `environ` is what child
+    processes are started from (see environment.py); without it, this process's own.
+    """
+
+    def __init__(self, settings: Settings, content: Path, *, environ: Mapping[str, str] | None = None) -> None:
+        self._settings = settings
+        self._content = content
+        self._environ = environ
+        self._generated = settings.runtime_dir / f"inventory-{os.getpid()}-{secrets.token_hex(4)}.yml"
+        self._kept: tuple[Hosts, Fingerprint, float] | None = None
+        self._reading: asyncio.Task[Hosts] | None = None
+
+    async def hosts(self) -> Hosts:
+        """Return the hosts as Ansible sees them; read again when a source changed or after KEPT_S.
+
+        Callers that come while a reading is under way share it. Raises InventoryInvalid, SettingsInvalid.
+        """
+        if self._kept is not None:
+            hosts, fingerprint, read_at = self._kept
+            if time.monotonic() - read_at < KEPT_S and fingerprint == self._fingerprint():
+                return hosts
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_retrieve)
+        return await asyncio.shield(self._reading)  # one caller's cancellation is not the others'
+
+    def sources(self) -> list[str]:
+        """Return the values for `-i`, the generated file last so that it wins; makes that file when it is missing.
+
+        The bundled inventory (this machine) is a source only when nothing else is configured, not even a server that
+        failed. Raises SettingsInvalid when there is no private place for the file.
+        """
+        settings = self._settings
+        own = [str(path) for path in settings.inventory]
+        if settings.servers or settings.failed_servers:
+            if not self._generated.exists():
+                _write_private(self._generated, generated_inventory(settings))
+            return [*own, str(self._generated)]
+        return own or [str(self._content / "inventory" / "hosts.yml")]
+
+    def secrets(self, hosts: Iterable[str]) -> dict[str, dict[str, SecretStr]]:
+        """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the secrets that these have."""
+        found = {}
+        for name in hosts:
+            server = self._settings.servers.get(name)
+            if isinstance(server, SshServer):
+                pair = {"password": server.password, "sudo_password": server.sudo_password}
+                found[name] = {kind: secret for kind, secret in pair.items() if secret is not None}
+        return {name: held for name, held in found.items() if held}
+
+    def close(self) -> None:
+        """Remove the generated file and end a reading that is under way."""
+        if self._reading is not None and not self._reading.done() and not self._reading.get_loop().is_closed():
+            self._reading.cancel()
+        self._generated.unlink(missing_ok=True)
+
+    async def _read(self) -> Hosts:
+        if not self._settings.allow_inventory_scripts:
+            _refuse_executables(self._settings.inventory)
+        fingerprint = self._fingerprint()  # before the reading: a change during it means another one
+        listing = await self._list()
+        hosts = read_listing(listing)
+        for name, reason in hosts.refused.items():
+            _log.warning("inventory host %r cannot be used: %s", name, reason)
+        self._kept = (hosts, fingerprint, time.monotonic())
+        return hosts
+
+    async def _list(self) -> Mapping[str, Any]:
+        child = environment(self._settings, os.environ if self._environ is None else self._environ)
+        # Not the working directory: Ansible would take group_vars and ansible.cfg there for its own.
+        place = private_directory(self._settings.runtime_dir)
+        sources = self.sources()
+        status, output, errors = await _ansible_inventory(sources, environ=child, place=place)
+        if status != 0 and "decrypt" in errors:
+            # Without the vault's password, plays that need its variables fail on their own; the names are no secret.
+            _log.warning(
+                "group_vars or host_vars are encrypted and no vault password works; listing hosts without them"
+            )
+            child["ANSIBLE_VARS_ENABLED"] = ""
+            status, output, errors = await _ansible_inventory(sources, environ=child, place=place)
+        if status != 0:
+            raise InventoryInvalid(f"Ansible cannot read the inventory: {_own_words(errors)}")
+        try:
+            listing = json.loads(output)
+        except ValueError:
+            raise InventoryInvalid("ansible-inventory printed something that is not JSON") from None
+        if not isinstance(listing, dict):
+            raise InventoryInvalid("ansible-inventory printed something that is not a JSON object")
+        return listing
+
+    def _fingerprint(self) -> Fingerprint:
+        paths = [Path(source) for source in self.sources()]
+        beside = {path.parent / name for path in paths if path.is_file() for name in _VARIABLE_DIRECTORIES}
+        config = [self._settings.ansible_config] if self._settings.ansible_config else []
+        return tuple(entry for path in (*paths, *sorted(beside), *config) for entry in _states(path))
+
+
+def generated_inventory(settings: Settings) -> str:
+    """Return the inventory of all good SSH servers, as YAML. It holds no password, only where one comes from."""
+    hosts = {
+        name: _variables(name, server) for name, server in settings.servers.items() if isinstance(server, SshServer)
+    }
+    return yaml.dump({GENERATED_GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _variables(name: str, server: SshServer) -> dict[str, object]:
+    arguments = _Unsafe(shlex.join(_ssh_arguments(server)))
+    # Ansible shares a connection between all hosts with the same address, port and user. Two entries that differ in
+    # key or in host-key checking must not: the second would be in with the credentials of the first.
+    identity = hashlib.sha256(f"{name}\n{server!r}".encode()).hexdigest()[:12]
+    variables: dict[str, object] = {
+        "ansible_connection": "ssh",
+        "ansible_host": _Unsafe(server.host),
+        "ansible_port": server.port,
+        "ansible_user": _Unsafe(server.user),
+        "ansible_ssh_timeout": server.timeout,
+        "ansible_host_key_checking": server.verify_host_key,
+        "ansible_control_path": _Unsafe(f"%(directory)s/{identity}"),
+        # Not ansible_ssh_common_args: that is where people put their jump hosts, in group_vars or ansible.cfg.
+        "ansible_ssh_extra_args": arguments,
+        "ansible_sftp_extra_args": arguments,
+        "ansible_scp_extra_args": arguments,
+    }
+    if server.ssh_key:
+        variables["ansible_ssh_private_key_file"] = _Unsafe(server.ssh_key)
+    if server.becomes is not None:
+        variables["ansible_become"] = server.becomes
+    # The name is safe between quotes: servers.py lets no other names through.
+    if server.password:
+        variables["ansible_password"] = f"{{{{ playrail_secrets['{name}'].password }}}}"
+    if server.sudo_password:
+        variables["ansible_become_password"] = f"{{{{ playrail_secrets['{name}'].sudo_password }}}}"
+    return variables
+
+
+def _ssh_arguments(server: SshServer) -> list[str]:
+    """Options for ssh. Paths hold nothing that ssh would expand (servers.py) and are quoted for spaces."""
+    options = []
+    if server.ssh_cert:
+        options.append(f'CertificateFile="{server.ssh_cert}"')
+    if server.ssh_key:
+        options.append("IdentitiesOnly=yes")
+    if not server.verify_host_key:
+        options += ["UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+    elif server.known_hosts_file:
+        options.append(f'UserKnownHostsFile="{server.known_hosts_file}"')
+    if not server.password:
+        options.append("BatchMode=yes")  # ansible-runner gives ssh a terminal, and a question there waits for ever
+    elif server.ssh_key or server.ssh_cert:
+        options.append("PreferredAuthentications=publickey,password,keyboard-interactive")
+    else:
+        options += ["PreferredAuthentications=password,keyboard-interactive", "PubkeyAuthentication=no"]
+    return [argument for option in options for argument in ("-o", option)]
+
+
+async def _ansible_inventory(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:
+    """Exit status, output and errors of `ansible-inventory --list`. Raises InventoryInvalid after READ_DEADLINE_S."""
+    # -P: a module in the working directory must not be taken for Ansible's.
+    command = [sys.executable, "-P", "-m", "ansible", "inventory", "--list"]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *(word for source in sources for word in ("-i", source)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(environ),
+        cwd=place,
+        start_new_session=True,  # so that what a plugin started can be ended with it
+    )
+    try:
+        async with asyncio.timeout(READ_DEADLINE_S):
+            output, errors = await process.communicate()
+    except TimeoutError:
+        raise InventoryInvalid(f"ansible-inventory did not finish within {READ_DEADLINE_S:g} s") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return process.returncode or 0, output, errors.decode(errors="replace")
+
+
+def _own_words(errors: str) -> str:
+    """Ansible's errors and then its warnings, bounded, without the lines of the file that it quotes below them."""
+    lines = [_QUOTES_CONTENT.sub(r"\1 (not shown)", line) for line in errors.splitlines()]
+    found = [line for mark in ("[ERROR]", "ERROR", "[WARNING]") for line in lines if line.startswith(mark)]
+    return " ".join(dict.fromkeys(found))[:_TEXT_LIMIT] or "it gave no reason"
+
+
+def _refuse_executables(sources: Iterable[Path]) -> None:
+    """Ansible runs an executable inventory file. Raises InventoryInvalid at the first one that it would look at."""
+    for source in sources:
+        for path in _source_files(source):
+            if os.access(path, os.X_OK):
+                raise InventoryInvalid(
+                    f"the inventory {str(path)!r} is executable, and scripts are not allowed",
+                    hint="The operator has to run chmod -x on it if it is no script, or else start Playrail with "
+                    "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS=1.",
+                )
+
+
+def _source_files(source: Path) -> Iterator[Path]:
+    """Yield the file, or the files in the directory and below that Ansible takes for inventories."""
+    if source.is_file():
+        yield source
+        return
+    for directory, below, files in os.walk(source, followlinks=True):
+        below[:] = [name for name in below if name not in _NOT_SOURCES and not name.startswith(".")]
+        yield from (Path(directory, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _states(path: Path) -> Iterator[tuple[str, int, int, int, int]]:
+    """Yield what changes when a file changes, for `path` and everything below it; nothing for what does not exist."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        yield str(path), status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
+        if stat.S_ISDIR(status.st_mode):
+            for child in sorted(path.iterdir()):
+                if child.name != ".git":
+                    yield from _states(child)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all."""
+    unfinished = private_directory(path.parent) / f".{path.name}"
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def _retrieve(task: asyncio.Task[Hosts]) -> None:
+    """Look at the outcome of a reading, so that one nobody waits for any more is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,86 @@
+"""What a play's events say: per host the report, whether it changed, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playrail.ansible.child import REPORT_TASK
+from playrail.ansible.failures import classify
+from playrail.errors import Problem
+
+NO_REPORT = Problem(
+    code="no_report",
+    error="Ansible ended without an outcome for this host.",
+    hint="Look at the host's state before you call again; the operator can run the playbook by hand to see why.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostOutcome:
+    """One host's part of a run. `report` is the raw result of the task `Report`; None when that task did not run."""
+
+    report: Mapping[str, Any] | None = None
+    changed: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """Fed with a run's events; the judge is the play's final statistics, other events only explain.
+
+    A rescued task emits a failure as well, so a failed event alone does not make a host failed.
+    """
+
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    failures: dict[str, Problem] = field(default_factory=dict)
+    statistics: Mapping[str, Any] | None = None
+    text: list[str] = field(default_factory=list)
+    tasks_started: int = 0
+
+    def feed(self, event: Mapping[str, Any]) -> None:
+        match event["event"]:
+            case "playbook_on_task_start":
+                self.tasks_started += 1
+            case "runner_on_ok":
+                self._ok(event["host"], event)
+            case "runner_on_failed" | "runner_on_unreachable":
+                self._failed(event["host"], event)
+            case "playbook_on_stats":
+                self.statistics = event
+            case "text":
+                self.text.append(event["text"])
+
+    def _ok(self, host: str, event: Mapping[str, Any]) -> None:
+        if event["result"].get("changed"):
+            self.changed.add(host)
+        self._take_report(host, event)
+
+    def _failed(self, host: str, event: Mapping[str, Any]) -> None:
+        unreachable = event["event"] == "runner_on_unreachable"
+        self.failures[host] = classify(event["result"], unreachable=unreachable)
+        if not unreachable:
+            self._take_report(host, event)
+
+    def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
+        if event["task"] == REPORT_TASK:
+            result = event["result"]
+            shaped = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
+            if isinstance(shaped, Mapping):
+                self.reports[host] = shaped
+
+    def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
+        """Each host's outcome. A host that the statistics do not know has not been run: that is a failure."""
+        return {host: self._of_one(host) for host in hosts}
+
+    def _of_one(self, host: str) -> HostOutcome:
+        statistics = self.statistics or {}
+        if any(statistics.get(kind, {}).get(host) for kind in ("failures", "dark")):
+            problem: Problem | None = self.failures.get(host, NO_REPORT)
+        elif host not in self.reports:
+            problem = NO_REPORT
+        else:
+            problem = None
+        return HostOutcome(report=self.reports.get(host), changed=host in self.changed, problem=problem)

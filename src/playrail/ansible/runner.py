@@ -1,0 +1,218 @@
+"""Runs plays through ansible-runner, each in a process and a private directory of its own.
+
+This is the only module that starts Ansible. `Starter` is the seam for whoever starts it in another way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from playrail.ansible.outcome import HostOutcome, Outcome
+from playrail.ansible.values import to_extravars
+from playrail.errors import AnsibleFailed
+
+log = logging.getLogger(__name__)
+
+EVENT_LIMIT = 64 * 1024 * 1024  # bytes in one event; asyncio's own limit is 64 KiB, too small for file contents
+STDERR_LIMIT = 8000  # bytes kept of what Ansible's process wrote to standard error
+STOP_GRACE_S = 8.0  # for the child to end Ansible; it needs up to 5 s in the worst case
+MAX_FORKS = 50
+
+Starter = Callable[[Path, Mapping[str, str]], Awaitable[Process]]
+Progress = Callable[[int, str], Awaitable[None]]
+
+
+class Ended(Enum):
+    """How a run ended."""
+
+    BY_ITSELF = "by_itself"
+    AT_DEADLINE = "at_deadline"
+    WHEN_STOPPED = "when_stopped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """What to run: an absolute playbook path, the resolved host names, and data for its variables."""
+
+    run_id: str
+    playbook: Path
+    hosts: Sequence[str]
+    inventory: Sequence[str]
+    variables: Mapping[str, Any]
+    secrets: Mapping[str, Mapping[str, Any]]
+    """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
+    check: bool = False
+
+    def command_line(self) -> str:
+        """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
+        variables = json.dumps({"playrail_target": list(self.hosts), **self.variables}, ensure_ascii=False)
+        words = ["ansible-playbook"]
+        for source in self.inventory:
+            words += ["-i", source]
+        words += ["--check", "--diff"] if self.check else []
+        return shlex.join([*words, "-e", variables, str(self.playbook)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Per host what came out, and how the run ended. `text` is what Ansible said outside of any task."""
+
+    hosts: Mapping[str, HostOutcome]
+    ended: Ended
+    text: str
+
+
+def new_run_id() -> str:
+    """Sorts by time, is unique, and is short: control sockets lie below a directory of this name."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+
+
+async def start_cold(run_dir: Path, environment: Mapping[str, str]) -> Process:
+    """Starts a new Python process for the run."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "playrail.ansible.child",
+        str(run_dir),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=run_dir,
+        env=dict(environment),
+        limit=EVENT_LIMIT,
+        start_new_session=True,  # the terminal's Ctrl-C is for Playrail, which then ends the run in order
+    )
+
+
+class Runner:
+    """Runs plays. `runs_dir` holds the private directories of the runs that are going on, and nothing else."""
+
+    def __init__(self, *, runs_dir: Path, environment: Mapping[str, str], starter: Starter = start_cold) -> None:
+        self._runs_dir = runs_dir
+        self._environment = environment
+        self._starter = starter
+
+    async def run(self, play: Play, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None) -> RunResult:
+        """Runs the play to its end, its deadline, or until `stop` is set.
+
+        Raises AnsibleFailed when Ansible ended by itself without any host having an outcome.
+        """
+        run_dir = self._runs_dir / play.run_id
+        try:
+            _write_private_directory(run_dir, play)
+            process = await self._starter(run_dir, {**self._environment, **_run_environment(run_dir)})
+            outcome = Outcome()
+            ended, stderr = await _follow(process, outcome, deadline_s=deadline_s, stop=stop, progress=progress)
+        except OSError as error:
+            raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
+        finally:
+            shutil.rmtree(run_dir, ignore_errors=True)
+        text = "\n".join(outcome.text).strip() or stderr
+        if outcome.statistics is None and ended is Ended.BY_ITSELF:
+            raise AnsibleFailed(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
+        return RunResult(hosts=outcome.of(play.hosts), ended=ended, text=text)
+
+
+def _write_private_directory(run_dir: Path, play: Play) -> None:
+    """ansible-runner's private data directory (https://ansible.readthedocs.io/projects/runner/en/stable/intro/)."""
+    for directory in (run_dir, run_dir / "env", run_dir / "project", run_dir / "cp"):
+        directory.mkdir(mode=0o700)
+    extravars = {
+        **play.variables,
+        "playrail_target": list(play.hosts),
+        "playrail_run": play.run_id,
+        "playrail_secrets": play.secrets,
+    }
+    orders = {
+        "run_id": play.run_id,
+        "playbook": str(play.playbook),
+        "inventory": list(play.inventory),
+        "forks": max(1, min(len(play.hosts), MAX_FORKS)),
+        "cmdline": "--check --diff" if play.check else "",
+    }
+    _write_private(run_dir / "env" / "extravars", to_extravars(extravars))
+    _write_private(run_dir / "orders.json", json.dumps(orders))
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _run_environment(run_dir: Path) -> dict[str, str]:
+    # Masters of a run are ended with it, so their sockets are the run's own.
+    return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_dir / "cp")}
+
+
+async def _follow(
+    process: Process, outcome: Outcome, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
+) -> tuple[Ended, str]:
+    stderr = asyncio.create_task(_tail(process))
+    reading = asyncio.create_task(_read(process, outcome, progress))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        cut = Ended.WHEN_STOPPED if stop.is_set() else Ended.AT_DEADLINE
+        ended = Ended.BY_ITSELF if reading.done() else cut
+    finally:
+        stopping.cancel()
+        await _end(process, reading)
+    if ended is Ended.BY_ITSELF:
+        reading.result()
+    return ended, await stderr
+
+
+async def _read(process: Process, outcome: Outcome, progress: Progress | None) -> None:
+    async for event in _events(process):
+        if "end" in event:
+            return
+        outcome.feed(event)
+        if progress is not None and event["event"] == "playbook_on_task_start":
+            await progress(outcome.tasks_started, event["task"])
+
+
+async def _events(process: Process) -> AsyncIterator[dict[str, Any]]:
+    assert process.stdout is not None  # noqa: S101  it was started with a pipe
+    async for line in process.stdout:
+        yield json.loads(line)
+
+
+async def _tail(process: Process) -> str:
+    assert process.stderr is not None  # noqa: S101  it was started with a pipe
+    kept = b""
+    while chunk := await process.stderr.read(65536):
+        kept = (kept + chunk)[-STDERR_LIMIT:]
+    return kept.decode(errors="replace").strip()
+
+
+async def _end(process: Process, reading: asyncio.Task[None]) -> None:
+    """Closes the child's lifeline and waits until it, and all below it, are gone."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(STOP_GRACE_S):
+            with contextlib.suppress(Exception):  # the reader's error, if any, is told by reading.result()
+                await reading
+            await process.wait()
+    except TimeoutError:
+        log.warning("the process of a run did not end within %g s and is killed", STOP_GRACE_S)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        reading.cancel()

@@ -1,0 +1,97 @@
+"""The answer to a call: one envelope for every tool, success or failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from playrail.errors import InvalidArgument, PlayrailError, Problem
+from playrail.tool import AnyTool, ToolInput
+
+NAME_LIMIT = 64  # characters of an unknown argument's name that are repeated to the caller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta:
+    """Facts about the call itself. `truncated`: the answer leaves something out, which its data tells."""
+
+    request_id: str
+    run_id: str | None = None
+    duration_ms: int = 0
+    cached: bool = False
+    retry_safe: bool = True
+    truncated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`problem` None is success. A failure may carry the part that did succeed as `data`."""
+
+    meta: Meta
+    data: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+
+    @property
+    def code(self) -> str:
+        """`ok`, or the failure's code."""
+        return self.problem.code if self.problem else "ok"
+
+    def envelope(self) -> dict[str, Any]:
+        """The answer as JSON data, in the same shape for every tool."""
+        meta = dict(vars(self.meta))
+        if self.problem is None:
+            return {"success": True, "data": self.data, "_meta": meta}
+        told = {"success": False, **vars(self.problem)}
+        if self.data is not None:
+            told["data"] = self.data
+        return {**told, "_meta": meta}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What running a tool came to, before it is an answer."""
+
+    data: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    changed: tuple[str, ...] = ()
+    truncated: bool = False
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Per host the code of its problem."""
+
+    @classmethod
+    def of(cls, error: PlayrailError) -> Result:
+        return cls(data=error.data, problem=error.problem)
+
+    def with_problem(self, problem: Problem) -> Result:
+        return replace(self, problem=problem)
+
+
+def parse(tool: AnyTool, arguments: Mapping[str, Any]) -> ToolInput:
+    """The tool's validated input. Raises InvalidArgument that names every wrong argument, and quotes no value."""
+    try:
+        given: ToolInput = tool.input.model_validate(dict(arguments))
+    except ValidationError as error:
+        wrong: dict[str, str] = {}
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            name = str(item["loc"][0]) if item["loc"] else "arguments"
+            wrong.setdefault(_bounded(name), _rule(item["type"], item["msg"], tool))
+        listed = "; ".join(f"{name}: {rule}" for name, rule in wrong.items())
+        raise InvalidArgument(f"{tool.name} was called with wrong arguments: {listed}.") from None
+    return given
+
+
+def _rule(kind: str, message: str, tool: AnyTool) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown argument, this tool takes {', '.join(tool.input.model_fields) or 'none'}"
+    if kind == "missing":
+        return "is required"
+    return (
+        message.removeprefix("Value error, ").replace("Input should be", "should be").replace("String should", "should")
+    )
+
+
+def _bounded(name: str) -> str:
+    return name if name.isidentifier() and len(name) <= NAME_LIMIT else repr(name[:NAME_LIMIT])

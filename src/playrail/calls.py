@@ -1,0 +1,249 @@
+"""The one door: every call of every tool, from whatever side, goes through `Playrail.call`.
+
+parse → resolve hosts → decide → record → run → record. Nothing runs whose start is not durably recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+from playrail import catalog
+from playrail.ansible.content import content_root
+from playrail.ansible.environment import environment
+from playrail.ansible.inventory import Inventory
+from playrail.ansible.runner import Play, Progress, Runner, new_run_id
+from playrail.answers import Answer, Meta, Result, parse
+from playrail.errors import LedgerUnavailable, PlayrailError, Problem, SettingsInvalid, UnknownTool
+from playrail.ledger.alive import Alive, claim, the_dead
+from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.plays import Plays
+from playrail.policy import decide
+from playrail.settings import Settings, private_directory
+from playrail.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, ToolInput
+
+log = logging.getLogger(__name__)
+
+CLOSE_GRACE_S = 30.0  # for running calls to end their work on the hosts when Playrail stops
+
+INTERNAL = Problem(code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint)
+UNRECORDED_HINT = "It did run: look at the host's state. The operator has to make the state directory writable again."
+
+
+@dataclass(kw_only=True)
+class Call:
+    """One call on its way through the door."""
+
+    name: str
+    caller: str
+    progress: Progress | None
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: float = field(default_factory=time.monotonic)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    run_id: str | None = None
+    retry_safe: bool = True
+
+    def answer(self, result: Result) -> Answer:
+        meta = Meta(
+            request_id=self.request_id,
+            run_id=self.run_id,
+            duration_ms=self.elapsed_ms(),
+            retry_safe=self.retry_safe,
+            truncated=result.truncated,
+        )
+        return Answer(meta=meta, data=result.data, problem=result.problem)
+
+    def elapsed_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
+
+
+class Playrail:
+    """Everything a call needs, built once from the settings. Use as an asynchronous context manager."""
+
+    def __init__(self, settings: Settings, *, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load()))
+        self.inventory = Inventory(settings, content_root(), environ=environ)
+        self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
+        self._environment = environment(settings, environ)
+        self._alive: Alive | None = None
+        self._plays: Plays | None = None
+        self._running: dict[asyncio.Task[Answer], Call] = {}
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> Alive:
+        """Claims the state directory and settles what dead predecessors left. Raises LedgerUnavailable.
+
+        Every call does so when it has not been done: a state directory that is mended later is then good.
+        """
+        async with self._opening:
+            if self._alive is None:
+                self._alive = await asyncio.to_thread(self._open)
+            return self._alive
+
+    def _open(self) -> Alive:
+        servers = self.settings.state_dir / "servers"
+        try:
+            private_directory(self.settings.state_dir)
+            alive = claim(servers)
+            with the_dead(servers) as dead:
+                for server in dead:
+                    self._settle(server)
+            runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
+        except (OSError, SettingsInvalid) as error:
+            raise LedgerUnavailable(f"The state directory cannot be used: {error}.") from error
+        runner = Runner(runs_dir=runs_dir, environment=self._environment)
+        self._plays = Plays(content=content_root(), inventory=self.inventory, runner=runner)
+        return alive
+
+    def _settle(self, server: str) -> None:
+        """Marks the calls that died with their process, and removes its private files."""
+        for call in self.ledger.open_calls(server):
+            body = {
+                "outcome": "interrupted",
+                "hosts": call.body["hosts"],
+                "note": "may have been running on these hosts",
+            }
+            self.ledger.append(
+                Entry(kind="interrupted", call=call.call, server=server, caller=call.caller, tool=call.tool, body=body)
+            )
+            log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)
+        shutil.rmtree(self.settings.runtime_dir / server, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Ends running calls, on the hosts too, and lets go of everything."""
+        for call in self._running.values():
+            call.stop.set()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=CLOSE_GRACE_S)
+        self.inventory.close()
+        if self._alive is not None:
+            shutil.rmtree(self.settings.runtime_dir / self._alive.server, ignore_errors=True)
+            self._alive.release()
+            self._alive = None
+        self.ledger.close()
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, caller: str, progress: Progress | None = None
+    ) -> Answer:
+        """Calls a tool. Always answers; never raises but CancelledError.
+
+        Cancelling returns at once; the call goes on in the background until its work is ended and recorded.
+        """
+        call = Call(name=name, caller=caller, progress=progress)
+        task = asyncio.create_task(self._call(call, arguments))
+        self._running[task] = call
+        task.add_done_callback(self._running.pop)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            call.stop.set()
+            raise
+
+    async def _call(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        try:
+            return await self._through(call, arguments)
+        except PlayrailError as error:
+            return call.answer(Result.of(error))
+        except Exception:  # the one place where what nobody foresaw becomes an answer
+            log.exception("call %s of %s failed", call.request_id, call.name)
+            return call.answer(Result(problem=INTERNAL))
+
+    async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        alive = await self.open()
+        try:
+            tool = self._tool(call.name)
+            given = parse(tool, arguments)
+            hosts = await self._resolve(tool, given)
+            decide(tool=tool.name, risk=tool.risk_of(given), settings=self.settings)
+            play = self._play(tool, given, hosts, call)
+        except PlayrailError as error:
+            try:
+                await self._record("refused", call, alive, {"outcome": error.code, "reason": str(error)})
+            except LedgerUnavailable as unrecorded:
+                log.warning("a refused call could not be recorded: %s", unrecorded)
+            raise
+        call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
+        await self._record("started", call, alive, _beginning(tool, given, hosts, play))
+        result = await self._run(call, tool, given, play)
+        try:
+            await self._record("ended", call, alive, _ending(result, call))
+        except LedgerUnavailable as error:
+            result = result.with_problem(Problem(code=error.code, error=str(error), hint=UNRECORDED_HINT))
+        return call.answer(result)
+
+    def _tool(self, name: str) -> AnyTool:
+        if name not in self.tools:
+            raise UnknownTool(f"There is no tool named {name[:64]!r}.", data={"tools": list(self.tools)})
+        return self.tools[name]
+
+    async def _resolve(self, tool: AnyTool, given: ToolInput) -> Sequence[str]:
+        if not isinstance(tool, PlaybookTool):
+            return ()
+        assert isinstance(given, OnHosts)  # noqa: S101  a PlaybookTool's input is one, see the catalogue's test
+        return (await self.inventory.hosts()).resolve(given.server, self.settings)
+
+    def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], call: Call) -> Play | None:
+        if not isinstance(tool, PlaybookTool) or self._plays is None:
+            return None
+        call.run_id = new_run_id()
+        return self._plays.play(tool, given, hosts, run_id=call.run_id)
+
+    async def _run(self, call: Call, tool: AnyTool, given: ToolInput, play: Play | None) -> Result:
+        try:
+            if isinstance(tool, DirectTool):
+                async with asyncio.timeout(tool.deadline_s(given)):
+                    output = await tool.run(self, given)
+                return Result(data=output.model_dump(mode="json"), problem=output.problem(), truncated=output.cut)
+            assert self._plays is not None  # noqa: S101  opened before
+            assert play is not None  # noqa: S101  made with the plays
+            return await self._plays.run(tool, given, play, stop=call.stop, progress=call.progress)
+        except PlayrailError as error:
+            return Result.of(error)
+        except Exception:
+            log.exception("call %s of %s failed", call.request_id, call.name)
+            return Result(problem=INTERNAL)
+
+    async def _record(self, kind: Kind, call: Call, alive: Alive, body: Mapping[str, Any]) -> None:
+        entry = Entry(
+            kind=kind,
+            call=call.request_id,
+            server=alive.server,
+            caller=call.caller,
+            tool=call.name[:128],
+            body=body,
+        )
+        await asyncio.to_thread(self.ledger.append, entry)
+
+
+def _beginning(tool: AnyTool, given: ToolInput, hosts: Sequence[str], play: Play | None) -> dict[str, Any]:
+    return {
+        "risk": tool.risk_of(given).name,
+        "arguments": given.model_dump(mode="json"),  # a SecretStr dumps as asterisks
+        "hosts": list(hosts),
+        "run": play.run_id if play else None,
+        "command": play.command_line() if play else None,
+    }
+
+
+def _ending(result: Result, call: Call) -> dict[str, Any]:
+    return {
+        "outcome": result.problem.code if result.problem else "ok",
+        "error": result.problem.error if result.problem else None,
+        "changed": list(result.changed),
+        "failed": dict(result.failed),
+        "duration_ms": call.elapsed_ms(),
+    }

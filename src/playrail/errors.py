@@ -1,0 +1,131 @@
+"""Every error that Playrail reports, in one tree.
+
+PlayrailError
+├── SettingsInvalid       settings_invalid       the start stops, exit status 2
+├── InvalidArgument       invalid_argument       the caller's arguments do not fit the tool
+├── UnknownTool           unknown_tool
+├── UnknownServer         unknown_server         no such host or group; the answer lists the names
+├── ServerRequired        server_required        several hosts and no default: which one?
+├── ServerMisconfigured   server_misconfigured   the host's own settings are wrong
+├── InventoryInvalid      inventory_invalid      Ansible cannot read an inventory
+├── Denied                denied                 policy said no
+│   └── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
+├── LedgerUnavailable     ledger_unavailable     nothing runs without its record
+├── AnsibleFailed         ansible_failed         Ansible itself did not run the play
+├── DeadlineExceeded      deadline_exceeded      a read that took too long
+├── Cancelled             cancelled              the caller withdrew a read
+└── OutcomeUnknown        outcome_unknown        a change that was cut short: neither done nor not done
+
+What goes wrong on one host is not an exception but a `Problem` in the answer (see ansible/failures.py): the other hosts
+of the same call have their own outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What went wrong: a stable `code`, one sentence, what to do next, and whether the same call may work later."""
+
+    code: str
+    error: str
+    hint: str
+    retryable: bool = False
+
+
+class PlayrailError(Exception):
+    """The root. `code`, `hint` and `retryable` are the class's unless an instance says better."""
+
+    code: ClassVar[str] = "internal"
+    hint: ClassVar[str] = "This is a defect in Playrail; its log on standard error has the details."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.data = data
+        self.problem = Problem(code=self.code, error=message, hint=hint or self.hint, retryable=self.retryable)
+
+
+class SettingsInvalid(PlayrailError):
+    code = "settings_invalid"
+    hint = "Mend the setting and start again; `playrail doctor` checks all of them."
+
+
+class InvalidArgument(PlayrailError):
+    code = "invalid_argument"
+    hint = "Mend the named arguments and call again; the tool's input schema has the rules."
+
+
+class UnknownTool(PlayrailError):
+    code = "unknown_tool"
+    hint = "Call one of the tools that tools/list names."
+
+
+class UnknownServer(PlayrailError):
+    code = "unknown_server"
+    hint = "Use one of the names listed in data.servers or data.groups; patterns are not accepted."
+
+
+class ServerRequired(PlayrailError):
+    code = "server_required"
+    hint = "Pass `server` with one of the names listed in data.servers."
+
+
+class ServerMisconfigured(PlayrailError):
+    code = "server_misconfigured"
+    hint = "The operator has to mend this server's entry in the settings; other servers are not affected."
+
+
+class InventoryInvalid(PlayrailError):
+    code = "inventory_invalid"
+    hint = "The operator has to mend the inventory; `playrail inventory` shows what Ansible says."
+
+
+class Denied(PlayrailError):
+    """Policy said no; nothing reached a host."""
+
+    code = "denied"
+    hint = "Do not retry; ask the operator whether the policy should allow this."
+
+
+class WritesDisabled(Denied):
+    code = "writes_disabled"
+    hint = "Do not retry; the operator can allow changes by starting Playrail with ENABLE_WRITE_OPERATIONS=1."
+
+
+class LedgerUnavailable(PlayrailError):
+    """The call could not be recorded, so it did not run."""
+
+    code = "ledger_unavailable"
+    hint = "Nothing was run. The operator has to make the state directory writable and free disk space there."
+    retryable = True
+
+
+class AnsibleFailed(PlayrailError):
+    """Ansible ended before any host had an outcome."""
+
+    code = "ansible_failed"
+    hint = "The operator should run `playrail doctor`; the message is Ansible's own."
+
+
+class DeadlineExceeded(PlayrailError):
+    code = "deadline_exceeded"
+    hint = "Nothing was changed. Ask for less (a narrower path, fewer lines, fewer hosts) or try again later."
+    retryable = True
+
+
+class Cancelled(PlayrailError):
+    code = "cancelled"
+    hint = "The caller cancelled this call; nothing was changed."
+    retryable = True
+
+
+class OutcomeUnknown(PlayrailError):
+    """A change that was cut short. Retrying blindly could do it twice."""
+
+    code = "outcome_unknown"
+    hint = "Look at the host's state with a read tool before you decide; do not simply repeat the call."

@@ -1,0 +1,162 @@
+"""Runs a playbook tool on hosts: from validated input to a typed report per host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from playrail.ansible.inventory import Inventory
+from playrail.ansible.outcome import NO_REPORT, HostOutcome
+from playrail.ansible.runner import Ended, Play, Progress, Runner, RunResult
+from playrail.answers import Result
+from playrail.errors import AnsibleFailed, Cancelled, DeadlineExceeded, OutcomeUnknown, PlayrailError, Problem
+from playrail.tool import PlaybookTool, Report, Risk, ToolInput, variables
+
+END_RUN_PLAYBOOK = "runs/end_run.yml"
+END_RUN_DEADLINE_S = 20.0
+
+UNEXPECTED_REPORT = Problem(
+    code="unexpected_report",
+    error="The play ran, but its report has not the expected shape.",
+    hint="What ran is done; look at the host's state. This is a defect in Playrail or in the playbook.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plays:
+    """Runs playbook tools. `content` is the directory that holds playbooks/."""
+
+    content: Path
+    inventory: Inventory
+    runner: Runner
+
+    def play(self, tool: PlaybookTool[Any, Any], given: ToolInput, hosts: Sequence[str], *, run_id: str) -> Play:
+        return self._play(tool.playbook, variables(given), hosts, run_id=run_id)
+
+    async def run(
+        self,
+        tool: PlaybookTool[Any, Any],
+        given: ToolInput,
+        play: Play,
+        *,
+        stop: asyncio.Event,
+        progress: Progress | None,
+    ) -> Result:
+        """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
+        deadline_s = tool.deadline_s(given)
+        ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
+        result = _result(tool, given, ran)
+        if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
+            return result
+        still = await self._end_remote_work(play, cut) if tool.interruptible else "was left to finish there"
+        error = _cut_short(ran.ended, tool.risk_of(given), hosts=cut, deadline_s=deadline_s, still=still)
+        return _with_cut(result, cut, error)
+
+    async def _end_remote_work(self, play: Play, hosts: Sequence[str]) -> str:
+        """Ends on the hosts what the run `play` started there. Returns what is known, as the end of a sentence."""
+        ending = self._play(END_RUN_PLAYBOOK, {"playrail_ended_run": play.run_id}, hosts, run_id=f"{play.run_id}-end")
+        try:
+            ran = await self.runner.run(ending, deadline_s=END_RUN_DEADLINE_S, stop=asyncio.Event(), progress=None)
+        except AnsibleFailed:
+            return "may still be running there"
+        unsure = [
+            host
+            for host, outcome in ran.hosts.items()
+            if outcome.problem is not None or outcome.report is None or outcome.report.get("left")
+        ]
+        return f"may still be running on {', '.join(unsure)}" if unsure else "was ended there"
+
+    def _play(self, playbook: str, given: Mapping[str, Any], hosts: Sequence[str], *, run_id: str) -> Play:
+        return Play(
+            run_id=run_id,
+            playbook=self.content / "playbooks" / playbook,
+            hosts=hosts,
+            inventory=self.inventory.sources(),
+            variables=given,
+            secrets=self.inventory.secrets(hosts),
+        )
+
+
+def _without_outcome(ran: RunResult) -> list[str]:
+    return [host for host, outcome in ran.hosts.items() if outcome.problem is NO_REPORT]
+
+
+def _cut_short(ended: Ended, risk: Risk, *, hosts: Sequence[str], deadline_s: float, still: str) -> PlayrailError:
+    why = f"did not finish within {deadline_s:g} s" if ended is Ended.AT_DEADLINE else "was cancelled"
+    message = f"The call {why} on {', '.join(hosts)}; its work {still}."
+    if risk.changes:
+        return OutcomeUnknown(message)
+    return DeadlineExceeded(message) if ended is Ended.AT_DEADLINE else Cancelled(message)
+
+
+def _with_cut(result: Result, cut: Sequence[str], error: PlayrailError) -> Result:
+    data = dict(result.data or {})
+    data["failed"] = {**data["failed"], **dict.fromkeys(cut, asdict(error.problem))}
+    failed = {**result.failed, **dict.fromkeys(cut, error.problem.code)}
+    return Result(data=data, problem=error.problem, changed=result.changed, truncated=result.truncated, failed=failed)
+
+
+def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult) -> Result:
+    reports: dict[str, Report] = {}
+    problems: dict[str, Problem] = {}
+    for host, outcome in ran.hosts.items():
+        report = _report(tool, given, outcome)
+        if report is not None:
+            reports[host] = report
+        if (problem := _problem(report, outcome)) is not None:
+            problems[host] = problem
+    changed = tuple(host for host, outcome in ran.hosts.items() if outcome.changed)
+    data = {
+        "hosts": {host: report.model_dump(mode="json") for host, report in reports.items()},
+        "changed": list(changed),
+        "failed": {host: asdict(problem) for host, problem in problems.items()},
+    }
+    return Result(
+        data=data,
+        problem=_summary(problems, of=len(ran.hosts)),
+        changed=changed,
+        truncated=any(report.cut for report in reports.values()),
+        failed={host: problem.code for host, problem in problems.items()},
+    )
+
+
+def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:
+    if outcome.report is None:
+        return None
+    try:
+        report: Report = tool.report.model_validate(outcome.report, context={"given": given})
+    except ValidationError:
+        return None
+    return report
+
+
+def _problem(report: Report | None, outcome: HostOutcome) -> Problem | None:
+    """A report's own words are more precise than Ansible's, so they go first."""
+    told = report.problem() if report is not None else None
+    if told is None and outcome.problem is None and report is None:
+        return UNEXPECTED_REPORT
+    return told or outcome.problem
+
+
+def _summary(problems: Mapping[str, Problem], *, of: int) -> Problem | None:
+    """One problem for the whole call: the hosts' own where they agree."""
+    if not problems:
+        return None
+    first = next(iter(problems.values()))
+    if len(problems) == of == 1:
+        host = next(iter(problems))
+        return Problem(code=first.code, error=f"{host}: {first.error}", hint=first.hint, retryable=first.retryable)
+    told = "; ".join(f"{host}: {problem.error}" for host, problem in list(problems.items())[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""  # noqa: PLR2004  what a sentence can hold
+    alike = len({problem.code for problem in problems.values()}) == 1
+    return Problem(
+        code=first.code if alike and len(problems) == of else "some_hosts_failed",
+        error=f"{len(problems)} of {of} hosts failed: {told}{more}",
+        hint="See data.failed for each host's code and hint; data.hosts has what the others reported.",
+        retryable=all(problem.retryable for problem in problems.values()),
+    )

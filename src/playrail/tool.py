@@ -1,0 +1,176 @@
+"""What a tool is.
+
+A tool is one declaration: a `PlaybookTool` runs a playbook, a `DirectTool` answers from Playrail itself. Everything
+that others need to know about it (schemas, annotations, policy, documentation) is derived from that declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from playrail.ansible.inventory import Inventory
+from playrail.errors import Problem
+from playrail.settings import Settings
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+class Risk(IntEnum):
+    """What a call may do, least to worst."""
+
+    READ = 0
+    SENSITIVE = 1
+    """Reads what may be private: logs, credentials."""
+    WRITE = 2
+    DESTRUCTIVE = 3
+    """May end what is running or lose data."""
+    DANGEROUS = 4
+    """Runs what the caller wrote: arbitrary commands."""
+
+    @property
+    def changes(self) -> bool:
+        return self >= Risk.WRITE
+
+
+class ToolInput(BaseModel):
+    """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a value."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+ServerName = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class OnHosts(ToolInput):
+    """Arguments of a tool that runs on hosts."""
+
+    server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = Field(
+        default=None,
+        description="A server's name, a group's name, or a list of them. Omit it for the default server.",
+        examples=["web1", ["web1", "db1"]],
+    )
+
+
+class Report(BaseModel):
+    """What a play reports of one host, read from the result of its task named `Report`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    def problem(self) -> Problem | None:
+        """The failure that this report tells of, though Ansible counts the host as ok."""
+        return None
+
+    @property
+    def cut(self) -> bool:
+        """Whether something was left out of this report."""
+        return bool(getattr(self, "truncated", False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByField:
+    """A risk that depends on one field of the input."""
+
+    field: str
+    cases: Mapping[str, Risk]
+    otherwise: Risk
+
+    def of(self, given: ToolInput) -> Risk:
+        return self.cases.get(getattr(given, self.field), self.otherwise)
+
+    @property
+    def least(self) -> Risk:
+        return min(self.otherwise, *self.cases.values())
+
+    @property
+    def worst(self) -> Risk:
+        return max(self.otherwise, *self.cases.values())
+
+
+def by_field(field: str, cases: Mapping[str, Risk], *, otherwise: Risk) -> ByField:
+    return ByField(field=field, cases=cases, otherwise=otherwise)
+
+
+InputT = TypeVar("InputT", bound=ToolInput)
+ReportT = TypeVar("ReportT", bound=Report)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool(Generic[InputT]):
+    """What every tool has.
+
+    `summary` is for the model that chooses: when to use it, in at most two sentences. `timeout_s` is the deadline of a
+    call in seconds; a tool whose input has a field `timeout_s` lets the caller choose it.
+    """
+
+    name: str
+    summary: str
+    risk: Risk | ByField
+    input: type[InputT]
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    idempotent: bool = False
+    """A second call with the same arguments changes nothing more. Reads are idempotent without saying so."""
+    aliases: tuple[str, ...] = ()
+    """Other names under which the same tool is offered."""
+
+    @property
+    def worst_risk(self) -> Risk:
+        return self.risk.worst if isinstance(self.risk, ByField) else self.risk
+
+    def risk_of(self, given: InputT) -> Risk:
+        return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
+
+    def deadline_s(self, given: InputT) -> float:
+        chosen = getattr(given, "timeout_s", None)
+        return self.timeout_s if chosen is None else float(chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
+    """A tool that is a playbook. Its input's fields are the playbook's variables, each with the prefix `playrail_`."""
+
+    playbook: str
+    """Path below playbooks/: `<toolset>/<tool>.yml`."""
+    report: type[ReportT]
+    interruptible: bool = True
+    """Whether ending its processes half-way is better than letting them finish (a package manager should finish)."""
+
+    @property
+    def toolset(self) -> str:
+        return self.playbook.partition("/")[0]
+
+
+class Context(Protocol):
+    """What a `DirectTool` may look at."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def tools(self) -> Mapping[str, AnyTool]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
+    """A tool that Playrail answers itself, without a play."""
+
+    toolset: str
+    output: type[ReportT]
+    run: Callable[[Context, InputT], Awaitable[ReportT]]
+
+
+AnyTool = PlaybookTool[Any, Any] | DirectTool[Any, Any]
+
+
+def variables(given: ToolInput) -> dict[str, Any]:
+    """The playbook's variables: each field but `server`, prefixed.
+
+    The prefix keeps a caller's value from shadowing a variable of the same name in the user's inventory, which extra
+    variables would (`path`, `user`, `ansible_connection`, ...).
+    """
+    return {f"playrail_{name}": value for name, value in given.model_dump(exclude={"server"}).items()}
