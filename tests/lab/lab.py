@@ -92,7 +92,7 @@ def raise_hosts(docker: Docker, subnet: str, entries: dict[str, dict[str, Any]])
 
 
 def down(*, purge: bool) -> int:
-    """Remove hosts and network and end the engine, if it is the one the lab started."""
+    """Remove hosts and network and end the engine, if it is the lab's and nobody else uses it."""
     with locked():
         docker = lab_engine.answering()
         if docker is None and purge and is_root() and lab_engine.engine_program():
@@ -103,11 +103,14 @@ def down(*, purge: bool) -> int:
             if purge:
                 with stage("images removed"):
                     lab_images.remove_all(docker)
-        if lab_engine.started_engine() is not None:
+        others = docker.asks("ps", "--quiet").split() if docker else []
+        if others:
+            print(f"lab: the Docker engine stays, {len(others)} other containers run on it")
+        elif lab_engine.started_engine() is not None:
             with stage("Docker engine ended"):
                 lab_engine.stop_engine()
         lab_keys.LAB_JSON.unlink(missing_ok=True)
-    if purge:
+    if purge and lab_engine.started_engine() is None:
         shutil.rmtree(STATE)
     print("lab: down")
     return 0

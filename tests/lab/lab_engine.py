@@ -17,6 +17,7 @@ from lab_common import STATE, LabError, MissingError, is_root, last_line, run
 
 PID_FILE = STATE / "dockerd.pid"
 LOG_FILE = STATE / "dockerd.log"
+_CONTAINERD_PID_FILE = Path("/var/run/docker/containerd/containerd.pid")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -118,14 +119,45 @@ def ensure_engine() -> Docker:
 
 
 def start_engine() -> Docker:
-    """Start dockerd in a session of its own, so that it outlives us, and wait for it."""
+    """Start dockerd and wait until it answers.
+
+    A second try helps where the engine before it was still ending, or had left something
+    of its own running, when the first one started.
+    """
     program = engine_program()
     if program is None:
         raise MissingError("dockerd is not installed; run `apt-get install docker.io` as root")
-    if started_engine() is None:
-        PID_FILE.unlink(missing_ok=True)
+    found = _wait_while_ending()
+    if found is not None:
+        return found
+    for _ in range(2):
+        for path, name in ((PID_FILE, "dockerd"), (_CONTAINERD_PID_FILE, "containerd")):
+            if _living(path, name) is None:  # it would be taken for a running one
+                path.unlink(missing_ok=True)
+        found = _wait_for_engine(40, _launch(program))
+        if found is not None:
+            return found
+    said = last_line(LOG_FILE.read_text(encoding="utf-8", errors="replace"))
+    raise LabError(f"dockerd did not come up ({LOG_FILE}): {said}")
+
+
+def _wait_while_ending() -> Docker | None:
+    """Wait for an engine of ours that lives and does not answer: it is starting or ending."""
+    until = time.monotonic() + 40
+    while started_engine() is not None:
+        found = answering()
+        if found is not None:
+            return found
+        if time.monotonic() > until:
+            stop_engine()
+        time.sleep(0.3)
+    return None
+
+
+def _launch(program: str) -> subprocess.Popen[bytes]:
+    """Start dockerd in a session of its own, so that it outlives us."""
     with LOG_FILE.open("ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [program, "--pidfile", str(PID_FILE)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -134,11 +166,6 @@ def start_engine() -> Docker:
             start_new_session=True,
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}"},
         )
-    found = _wait_for_engine(40, process)
-    if found is None:
-        said = last_line(LOG_FILE.read_text(encoding="utf-8", errors="replace"))
-        raise LabError(f"dockerd did not come up ({LOG_FILE}): {said}")
-    return found
 
 
 def _wait_for_engine(seconds: float, process: subprocess.Popen[bytes] | None) -> Docker | None:
@@ -156,12 +183,22 @@ def _wait_for_engine(seconds: float, process: subprocess.Popen[bytes] | None) ->
 
 def started_engine() -> int | None:
     """Return the process id of the engine the lab started, if that one still runs."""
+    return _living(PID_FILE, "dockerd")
+
+
+def _living(pid_file: Path, name: str) -> int | None:
+    """Return the process id in a file if a process of that name has it and has not ended.
+
+    An ended process stays listed for good where the first process of the machine does not
+    collect it, as in many containers; only its state tells.
+    """
     try:
-        pid = int(PID_FILE.read_text(encoding="ascii"))
-        name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+        pid = int(pid_file.read_text(encoding="ascii"))
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):
         return None
-    return pid if name == "dockerd" else None
+    found, _, rest = text.partition("(")[2].rpartition(")")
+    return pid if found == name and rest.split()[0] not in {"Z", "X"} else None
 
 
 def stop_engine() -> bool:

@@ -26,6 +26,8 @@ _RUN = (
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
     *("--tmpfs=/run", "--tmpfs=/run/lock", "--cgroupns=host"),
     *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
+    # systemd shuts down on this signal and not on the usual one.
+    *("--stop-signal=SIGRTMIN+3", "--stop-timeout=5"),
 )
 _SUBNETS = tuple(f"172.{second}.77.0/24" for second in (28, 29, 30, 31, 27, 26, 25, 24))
 _BLACKHOLE = 16
