@@ -4,7 +4,8 @@ A case is a file `tests/tools/<tool>/<case>.yml`:
 
     why: one line, what the case shows
     given: the caller's arguments, without `server`
-    raw: the recorded result of the play's task `Report`, without what the report's model does not read
+    raw: the recorded result of the play's task `Report`, without what the report's model does not read; a failed task's
+        has `failed: true`, which ansible-core 2.19 leaves out of its events
     expect: the whole report (left out when the raw result holds none)
     problem: the code of the failure (left out when there is none)
 

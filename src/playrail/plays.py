@@ -151,7 +151,7 @@ def _summary(problems: Mapping[str, Problem], *, of: int) -> Problem | None:
     if len(problems) == of == 1:
         host = next(iter(problems))
         return Problem(code=first.code, error=f"{host}: {first.error}", hint=first.hint, retryable=first.retryable)
-    told = "; ".join(f"{host}: {problem.error}" for host, problem in list(problems.items())[:5])
+    told = "; ".join(f"{host}: {problem.error.rstrip('.')}" for host, problem in list(problems.items())[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""  # noqa: PLR2004  what a sentence can hold
     alike = len({problem.code for problem in problems.values()}) == 1
     return Problem(

@@ -138,6 +138,7 @@ def end_descendants(root: int) -> None:
             if number == signal.SIGKILL and time.monotonic() > deadline + GRACE_S:
                 break  # in uninterruptible sleep, or another user's: nothing more can be done from here
             time.sleep(0.02)
+    _reap()
 
 
 def _reap() -> None:

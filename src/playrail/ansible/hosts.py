@@ -51,7 +51,7 @@ class Hosts:
         """
         if wanted is None:
             return self._default(settings)
-        words = [wanted] if isinstance(wanted, str) else list(wanted)
+        words = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
         if not words:
             raise ServerRequired(f"the list of servers is empty; {self._there_are()}", data=self._names())
         for word in words:
@@ -92,7 +92,7 @@ class Hosts:
         raise ServerRequired(f"which server? {self._there_are()}", data=self._names())
 
     def _refuse_unusable(self, word: str, settings: Settings) -> None:
-        """Raise if `word` cannot be used. A failed entry stays failed even when an inventory has a host of that name."""
+        """Raise if `word` cannot be used. A failed entry stays failed even if an inventory has a host of that name."""
         reason = None
         if word in settings.failed_servers:
             reason = settings.failed_servers[word].reason

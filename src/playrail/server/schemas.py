@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import mcp_types as types
 from pydantic import BaseModel
 
 from playrail.tool import AnyTool, ByField, PlaybookTool, Risk
+
+INPUT_NOISE = frozenset({"$defs", "title"})
+OUTPUT_NOISE = INPUT_NOISE | {"default", "examples", "description", "additionalProperties", "required"}
 
 
 def describe(name: str, tool: AnyTool) -> types.Tool:
@@ -78,26 +81,39 @@ def output_schema(tool: AnyTool) -> dict[str, Any]:
     }
 
 
-def _schema(model: type[BaseModel], *, mode: Any) -> dict[str, Any]:
-    """The model's JSON schema in one piece: some clients cannot follow `$ref`, and titles only cost tokens."""
+def _schema(model: type[BaseModel], *, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+    """The model's JSON schema in one piece, since some clients cannot follow `$ref`, and as short as it can be: every
+    client reads all of them at each start. What is left out holds all the same and is checked when the tool is called.
+    """
     schema = model.model_json_schema(mode=mode, by_alias=False)
-    inlined: dict[str, Any] = _inline(schema, schema.get("$defs", {}))
-    inlined.pop("description", None)  # the model's docstring is for readers of the code
-    return inlined
+    left_out = OUTPUT_NOISE if mode == "serialization" else INPUT_NOISE
+    short: dict[str, Any] = _shorten(schema, schema.get("$defs", {}), left_out)
+    short.pop("description", None)  # the model's docstring is for readers of the code
+    return short
 
 
-def _inline(node: Any, definitions: Mapping[str, Any]) -> Any:
+def _shorten(node: Any, definitions: Mapping[str, Any], left_out: frozenset[str]) -> Any:
     if isinstance(node, list):
-        return [_inline(item, definitions) for item in node]
+        return [_shorten(item, definitions, left_out) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        target = {**definitions[node["$ref"].rpartition("/")[2]], **{key: node[key] for key in node if key != "$ref"}}
-        return _inline(target, definitions)
-    return {
-        key: {name: _inline(item, definitions) for name, item in value.items()}
-        if key == "properties"
-        else _inline(value, definitions)
-        for key, value in node.items()
-        if key != "$defs" and not (key == "title" and isinstance(value, str))
-    }
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return _shorten({**definitions[node["$ref"].rpartition("/")[2]], **rest}, definitions, left_out)
+    properties = node.get("properties", {})
+    short = {key: _shorten(value, definitions, left_out) for key, value in node.items() if key not in left_out}
+    if properties:
+        short["properties"] = {name: _shorten(value, definitions, left_out) for name, value in properties.items()}
+    return _nullable(short) if "anyOf" in short else short
+
+
+def _nullable(node: dict[str, Any]) -> dict[str, Any]:
+    """`X or null` said shorter. Of an optional argument null is not told at all: to leave it out is the same."""
+    optional = node.get("default", ...) is None
+    choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
+    nullable = len(choices) < len(node["anyOf"]) and not optional
+    rest = {key: value for key, value in node.items() if key != "anyOf" and not (key == "default" and optional)}
+    if len(choices) > 1 or (nullable and not isinstance(choices[0].get("type"), str)):
+        return {**rest, "anyOf": [*choices, {"type": "null"}] if nullable else choices}
+    merged = {**choices[0], **rest}
+    return {**merged, "type": [merged["type"], "null"]} if nullable else merged

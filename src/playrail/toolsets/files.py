@@ -140,7 +140,7 @@ class WrittenFile(Report):
     @classmethod
     def _preview(cls, raw: Any, info: ValidationInfo) -> Any:
         given = (info.context or {}).get("given")
-        if not isinstance(raw, dict) or not isinstance(given, NewFile) or raw.get("failed"):
+        if not isinstance(raw, dict) or not isinstance(given, NewFile) or not raw.get("changed") or "msg" in raw:
             return raw
         return {"dest": given.path, "size": len(given.content.encode())} | raw
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasPath, BeforeValidator, Field, PrivateAttr, ValidationInfo, computed_field, model_validator
+from pydantic import AliasPath, BeforeValidator, Field, ValidationInfo, computed_field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import UnitName
@@ -78,7 +78,7 @@ class ServiceState(Report):
     result: Word = shown("Result", about="How it ended last: success, exit-code, signal, timeout ..")
     exit_code: Number = shown("ExecMainStatus", about="Exit status, or signal number, of its last main process.")
 
-    _asked: ServiceAction | None = PrivateAttr(default=None)
+    asked: ServiceAction = Field(exclude=True)
 
     @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
     @property
@@ -92,20 +92,15 @@ class ServiceState(Report):
 
     @model_validator(mode="before")
     @classmethod
-    def _add_since(cls, raw: Any) -> Any:
+    def _with_what_was_asked(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or "status" not in raw:
-            return raw
+            raise ValueError("is no look at a unit")
         status = raw["status"]
-        return {**raw, "since": _time(status.get(ENTERED.get(status.get("ActiveState"), "")))}
-
-    @model_validator(mode="after")
-    def _keep_what_was_asked(self, info: ValidationInfo) -> ServiceState:
-        self._asked = (info.context or {}).get("given")
-        return self
+        since = _time(status.get(ENTERED.get(status.get("ActiveState"), "")))
+        return {"status": status, "since": since, "asked": (info.context or {}).get("given")}
 
     def problem(self) -> Problem | None:
-        unit = self._asked.name if self._asked else self.name
-        action = self._asked.action if self._asked else "status"
+        unit, action = self.asked.name, self.asked.action
         if self.load_state is None or (self.load_state == "not-found" and not self.active):
             return Problem(
                 code="service_not_found",

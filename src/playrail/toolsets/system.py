@@ -36,22 +36,22 @@ Word = Annotated[str | None, BeforeValidator(_known)]
 Mebibytes = Annotated[int | None, BeforeValidator(_bytes_of_mib)]
 
 
-def fact(*path: str, about: str) -> Any:
-    """A field that is read from the fact `path`, without the prefix that `setup` gives it."""
+def fact(*path: str, about: str, default: Any = None) -> Any:
+    """A field that is read from the fact `path`, which `setup` gives a prefix."""
     alias = AliasPath("ansible_facts", f"ansible_{path[0]}", *path[1:])
-    return Field(default=None, validation_alias=alias, description=about)
+    return Field(default=default, validation_alias=alias, description=about)
 
 
 class SystemInfo(Report):
     """https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_vars_facts.html lists the facts."""
 
-    hostname: Word = fact("hostname", about="Short name.")
+    hostname: str = fact("hostname", about="Short name.", default=...)
     fqdn: Word = fact("fqdn", about="Full name, as the server itself resolves it.")
     os_name: Word = fact("distribution", about="Distribution.")
     os_version: Word = fact("distribution_version", about="Its version.")
     os_codename: Word = fact("distribution_release", about="Its code name.")
     os_family: Word = fact("os_family", about="The family it belongs to: Debian, RedHat, Alpine ..")
-    kernel: Word = fact("kernel", about="Kernel release.")
+    kernel: str = fact("kernel", about="Kernel release.", default=...)
     architecture: Word = fact("architecture", about="Machine architecture, such as x86_64.")
     cpu_model: Annotated[Word, BeforeValidator(_cpu_model)] = fact("processor", about="Processor.")
     cpu_sockets: int | None = fact("processor_count", about="Processors.")

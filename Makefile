@@ -1,0 +1,94 @@
+# `make` alone tells what there is. Everything is set up by the target that needs it.
+.DEFAULT_GOAL := help
+.PHONY: help setup packages demo test check style types plays fast fix lab-up lab-down lock clean
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+STAMP := $(VENV)/.locked
+UV := $(shell command -v uv)
+PYTHON ?= python3
+export LAB ?=
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+ROLES = $(patsubst roles/%/molecule,%,$(wildcard roles/*/molecule))
+CONTENT = $(wildcard playbooks roles inventory)
+
+help: ## Tell what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Make .venv with the locked versions of everything
+
+$(STAMP): pyproject.toml uv.lock requirements.lock | packages
+ifneq ($(UV),)
+	uv sync --locked --all-extras --quiet
+else
+	@test -x $(VENV)/bin/python || { echo "Making $(VENV): some minutes the first time"; $(PYTHON) -m venv $(VENV); }
+	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || $(VENV)/bin/python -m ensurepip >/dev/null
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+endif
+	@touch $@
+
+packages:
+	@missing=; \
+	command -v ssh >/dev/null || missing+=" openssh-client"; \
+	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
+	if test -n "$$missing"; then \
+	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; else root=no; fi; \
+	  if test "$$root" = no || ! command -v apt-get >/dev/null; then echo "Install these first:$$missing" >&2; exit 1; fi; \
+	  echo "Installing$$missing"; \
+	  $$root apt-get -qq update; \
+	  $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
+	fi; \
+	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; exit 1; }
+
+demo: setup ## Run the main job on this machine, and see what happens
+	@playrail demo
+
+test: setup ## Run every test, those on real hosts too; LAB=none leaves these out
+ifeq ($(LAB),none)
+	pytest
+	@echo "LAB=none: Molecule did NOT run for the roles: $(ROLES)"
+else
+	$(MAKE) --no-print-directory lab-up
+	pytest
+	@for role in $(ROLES); do echo "Molecule: $$role"; (cd "roles/$$role" && molecule test --all); done
+endif
+
+check: setup ## Check everything that needs no hosts, in under a minute
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
+
+style:
+	ruff check
+	ruff format --check
+	python tests/checks/limits.py
+	python tests/checks/lock.py
+
+types:
+	mypy
+
+plays:
+	ansible-lint $(CONTENT)
+
+fast:
+	pytest -m "not lab"
+
+fix: setup ## Mend what can be mended by itself
+	ruff check --fix
+	ruff format
+
+lab-up: ## Raise the lab of real hosts, or mend it
+	@$(PYTHON) tests/lab/lab.py up
+
+lab-down: ## End the lab; its images stay
+	@$(PYTHON) tests/lab/lab.py down
+
+lock: ## Choose versions anew, for uv and for pip
+	uv lock --upgrade
+	uv export --locked --all-extras --no-emit-project --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove what was made here, but for the lab
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
+	find src tests playbooks roles -name __pycache__ -type d -prune -exec rm -rf {} +

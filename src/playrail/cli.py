@@ -1,0 +1,363 @@
+"""The command line: `playrail serve` for MCP clients, the other commands for people.
+
+Heavy imports are inside the commands that need them: an MCP client waits for `serve` to answer. This is the one place
+where an error becomes a message and an exit status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from playrail.errors import PlayrailError, SettingsInvalid
+from playrail.settings import Settings
+
+if TYPE_CHECKING:
+    from playrail.answers import Answer
+
+CALLER = "cli"
+DOTENV = Path(".env")
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+
+app = typer.Typer(
+    name="playrail",
+    help="Guard rails for the plays an assistant runs: an MCP server that operates servers through Ansible.\n\n"
+    "Settings come from the environment and from a .env file in the working directory.",
+    epilog="Exit status: 0 fine · 1 the tool failed, or doctor found something to mend · "
+    "2 wrong usage or wrong settings · 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ledger_app = typer.Typer(help="Look after the record of all calls.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Run the command line; what goes wrong becomes one line on standard error and an exit status."""
+    try:
+        app()
+    except SettingsInvalid as error:
+        typer.echo(f"playrail: {error}", err=True)
+        sys.exit(WRONG_USAGE)
+    except PlayrailError as error:
+        typer.echo(f"playrail: {error}\n{error.problem.hint}", err=True)
+        sys.exit(FAILED)
+    except Exception as error:
+        if os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
+            raise
+        typer.echo(f"playrail: failed unexpectedly ({type(error).__name__}); LOG_LEVEL=DEBUG shows where", err=True)
+        sys.exit(FAILED)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"playrail {version('playrail')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    del version  # its callback has done the work
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def serve() -> None:
+    """Serve the tools to an MCP client over standard input and output."""
+    settings = _settings()
+    import anyio  # noqa: PLC0415
+
+    anyio.run(_serve, settings)
+
+
+async def _serve(settings: Settings) -> None:
+    from playrail.calls import Playrail  # noqa: PLC0415
+    from playrail.server.server import serve_stdio  # noqa: PLC0415
+
+    playrail = Playrail(settings, environ=os.environ)
+    opening = asyncio.create_task(playrail.open())  # a call does so itself, only later
+    opening.add_done_callback(_log_failure)
+    await serve_stdio(playrail)
+
+
+def _log_failure(opening: asyncio.Task[Any]) -> None:
+    if not opening.cancelled() and (error := opening.exception()) is not None:
+        logging.getLogger(__name__).error("%s Every call will be refused until that is mended.", error)
+
+
+@app.command()
+def tools(*, as_json: AsJson = False) -> None:
+    """List the tools; --json prints them as MCP clients see them."""
+    from playrail import catalog  # noqa: PLC0415
+
+    if as_json:
+        from playrail.server.schemas import describe  # noqa: PLC0415
+
+        listed = [describe(name, tool) for name, tool in catalog.load().items()]
+        _print_json([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
+        return
+    rows = [(name, tool.worst_risk.name.lower(), tool.summary) for name, tool in catalog.load().items()]
+    _print_table(("tool", "risk", "what it does"), rows)
+
+
+@app.command(
+    epilog="Example: playrail call read_file server=web1 path=/etc/hostname limit=10",
+)
+def call(
+    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name; `playrail tools` lists them.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments; lists and numbers as JSON.")
+    ] = None,
+    *,
+    text: Annotated[
+        str | None,
+        typer.Option("--json", metavar="JSON", help="All arguments as one JSON object; - reads it from stdin."),
+    ] = None,
+) -> None:
+    """Call a tool, as an MCP client does: same rules, same record. Prints the answer as JSON."""
+    given = _pairs(tool, arguments or []) if text is None else _object(text, arguments or [])
+    answer = _until_done(_call(_settings(), tool, given))
+    _print_json(answer.envelope())
+    if answer.problem is not None:
+        raise typer.Exit(FAILED)
+
+
+def _object(text: str, pairs: list[str]) -> dict[str, Any]:
+    if pairs:
+        raise typer.BadParameter("give the arguments either as --json or as KEY=VALUE, not both")
+    try:
+        given = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--json: is not JSON ({error})") from None
+    if not isinstance(given, dict):
+        raise typer.BadParameter("--json: is not a JSON object")
+    return given
+
+
+def _pairs(name: str, pairs: list[str]) -> dict[str, Any]:
+    from playrail import catalog  # noqa: PLC0415
+
+    tool = catalog.load().get(name)
+    fields = tool.input.model_json_schema().get("properties", {}) if tool is not None else {}
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{pair[:40]!r} is not KEY=VALUE")
+        if key in given:
+            raise typer.BadParameter(f"{key[:40]!r} is given twice")
+        given[key] = value_of(text, fields.get(key, {}))
+    return given
+
+
+def value_of(text: str, schema: Mapping[str, Any]) -> Any:
+    """Return what `text` means for a field of this JSON schema.
+
+    Text stays as it is where text is allowed, unless it is a JSON list or object and those are allowed too. What is not
+    JSON stays text: the door refuses it, and says what the field takes.
+    """
+    allowed = {option.get("type", "string") for option in schema.get("anyOf", [schema])}
+    if "string" in allowed and not ({"array", "object"} & allowed and text.startswith(("[", "{"))):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answer:
+    from playrail.calls import Playrail  # noqa: PLC0415
+
+    async with Playrail(settings, environ=os.environ) as playrail:
+        try:
+            return await playrail.call(tool, given, caller=CALLER, progress=_progress)
+        except asyncio.CancelledError:
+            typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
+            server = (await playrail.open()).server
+            await playrail.close()
+            for record in playrail.ledger.read(server=server):
+                if record["kind"] == "ended":
+                    became = record["body"].get("error") or "The call had ended by itself."
+                    typer.echo(f"{became} (record {record['call']})", err=True)
+            raise
+
+
+async def _progress(done: int, task: str) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"… {done} {task}", err=True)
+
+
+@app.command()
+def inventory(*, as_json: AsJson = False) -> None:
+    """List the servers that tools may be called on, and those that cannot be used with the reason."""
+    settings = _settings(quiet=True)
+    hosts, unusable = _until_done(_inventory(settings))
+    if as_json:
+        _print_json({"hosts": hosts, "unusable": unusable, "default": settings.default_server})
+        return
+    columns = ("server", "address", "port", "user", "connection", "groups")
+    _print_table(columns, [tuple(_cell(host[column]) for column in columns) for host in hosts])
+    if settings.default_server is not None:
+        typer.echo(f"default: {settings.default_server}")
+    if unusable:
+        _print_table(("cannot be used", "why"), list(unusable.items()))
+
+
+async def _inventory(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    from playrail.ansible.content import content_root  # noqa: PLC0415
+    from playrail.ansible.inventory import Inventory  # noqa: PLC0415
+
+    source = Inventory(settings, content_root())
+    try:
+        known = await source.hosts()
+    finally:
+        source.close()
+    shown = ("address", "port", "user", "connection", "tier")
+    hosts = [
+        {"server": host.name, "groups": list(host.groups), **{name: getattr(host, name) for name in shown}}
+        for host in known.hosts.values()
+        if host.name not in settings.failed_servers
+    ]
+    failed = {name: server.reason for name, server in settings.failed_servers.items()}
+    api_only = {
+        name: "Only the mikr.us API reaches it; this release runs tools over SSH."
+        for name in settings.servers
+        if name not in known.hosts
+    }
+    return hosts, {**failed, **api_only, **known.refused}
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check this machine, the settings and every server, and say how to mend what is wrong."""
+    _log_to_stderr("ERROR")
+    checks = _until_done(_examine(show=not as_json))
+    if as_json:
+        _print_json([asdict(check) for check in checks])
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(FAILED)
+
+
+async def _examine(*, show: bool) -> list[Any]:
+    from playrail.doctor import examine  # noqa: PLC0415
+
+    checks = []
+    async for check in examine(os.environ, dotenv=DOTENV):
+        checks.append(check)
+        if show:
+            mark, colour = MARKS[check.state]
+            typer.echo(f"{typer.style(mark, fg=colour)} {check.name}: {check.found}")
+            if check.mend:
+                typer.echo(f"    → {check.mend}")
+    return checks
+
+
+@app.command()
+def demo() -> None:
+    """Start the real server on this machine alone, call a few tools, and show what happened."""
+    from playrail.demo import demonstrate  # noqa: PLC0415
+
+    if not _until_done(demonstrate(os.environ)):
+        raise typer.Exit(FAILED)
+
+
+@ledger_app.command()
+def verify() -> None:
+    """Check that no record was altered, removed or moved."""
+    from playrail.ledger.ledger import Ledger  # noqa: PLC0415
+
+    path = _settings().state_dir / "ledger.sqlite"
+    if not path.exists():
+        typer.echo(f"{path}: nothing is recorded yet")
+        return
+    ledger = Ledger(path)
+    try:
+        broken = ledger.verify()
+        count = sum(1 for _ in ledger.read())
+    finally:
+        ledger.close()
+    if broken is not None:
+        typer.echo(f"{path}: record {broken} was altered, or one before it is missing", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(f"{path}: {count} records, the chain holds")
+
+
+def _settings(*, quiet: bool = False) -> Settings:
+    _log_to_stderr("ERROR" if quiet else "WARNING")
+    settings = Settings.load(os.environ, dotenv=DOTENV)
+    if not quiet:
+        _log_to_stderr(settings.log_level)
+    return settings
+
+
+def _log_to_stderr(level: str) -> None:
+    """Log Playrail's own messages from `level` on; other libraries' only from WARNING on, unless debugging."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger().setLevel(level if level == "DEBUG" else max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("playrail").setLevel(level)
+
+
+def _until_done(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; Ctrl-C and SIGTERM cancel it, and it ends in order before the process does."""
+
+    async def cancellable() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  this is a coroutine that runs
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(cancellable())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    # Not cut to 80 columns where a program reads it.
+    console.print(table, width=None if console.is_terminal else 200)
+
+
+if __name__ == "__main__":
+    main()

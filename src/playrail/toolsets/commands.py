@@ -1,0 +1,283 @@
+"""Any program, without a shell.
+
+The caller's text is split into words as a POSIX shell would split it. What a shell would not take as plain text (pipes,
+redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean something else.
+Some well-known disasters are refused too. That is a seat belt and no boundary: whoever may call this tool may do anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from posixpath import basename, join, normpath
+from signal import Signals
+from typing import Any
+
+from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
+
+from playrail.errors import Problem
+from playrail.fields import AbsolutePath, CommandLine
+from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+
+# POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
+PIECE = re.compile(
+    r"""'(?P<single>[^']*)'
+      | "(?P<double>(?:[^"\\]|\\.)*)"
+      | \\\n
+      | \\(?P<escaped>.)
+      | (?P<blank>[ \t]+)
+      | (?P<bare>[^'"\\ \t]+)""",
+    re.DOTALL | re.VERBOSE,
+)
+ESCAPED_IN_DOUBLE = re.compile(r'\\([$`"\\])|\\\n')
+QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
+
+NO_SHELL = "programs run without a shell"
+OPERATOR = re.compile(r"[|&;<>()\n]")
+EXPANSION = re.compile(r"`|\$[A-Za-z0-9_{(@*#?$!-]")
+PATTERN = re.compile(r"[*?]|\[.*\]|\{[^{}]*(?:,|\.\.)[^{}]*\}", re.DOTALL)
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+def words(text: str) -> list[str]:
+    """The words of a command line. Raises ValueError, which never quotes the text, when it needs a shell."""
+    found: list[tuple[str, str]] = []
+    for word, bare in _words(text.strip(" \t\n")):
+        if EXPANSION.search(bare):
+            raise ValueError(f"{NO_SHELL}, so $NAME, $(..) and `..` mean nothing; put literal ones in single quotes")
+        if OPERATOR.search(bare):
+            raise ValueError(
+                f"{NO_SHELL}, so no unquoted | & ; < > ( ) or newline: call once per program, quote literal ones"
+            )
+        if PATTERN.search(bare) or bare.startswith("~"):
+            raise ValueError(f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; quote literal ones")
+        if bare.startswith("#"):
+            raise ValueError(f"{NO_SHELL}, so there are no comments; quote a literal #")
+        if not found and ASSIGNMENT.match(bare):
+            raise ValueError(f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program")
+        found.append((word, bare))
+    if not found or not found[0][0]:
+        raise ValueError("must name a program")
+    return [word for word, _bare in found]
+
+
+def _words(text: str) -> Iterator[tuple[str, str]]:
+    """Each word, and the same with QUOTED for each character that quoting has made plain."""
+    word: str | None = None
+    bare = ""
+    at = 0
+    while at < len(text):
+        piece = PIECE.match(text, at)
+        if piece is None:
+            raise ValueError("a quote is not closed, or a backslash stands at the end")
+        at = piece.end()
+        if piece["blank"] is not None:
+            if word is not None:
+                yield word, bare
+            word, bare = None, ""
+            continue
+        plain, active = _meaning(piece)
+        if plain or piece[0] != "\\\n":
+            word, bare = (word or "") + plain, bare + active
+    if word is not None:
+        yield word, bare
+
+
+def _meaning(piece: re.Match[str]) -> tuple[str, str]:
+    """A piece's text, and what of it a shell would still interpret."""
+    if piece["bare"] is not None:
+        return piece["bare"], piece["bare"]
+    if piece["double"] is not None:
+        plain = ESCAPED_IN_DOUBLE.sub(lambda escape: escape[1] or "", piece["double"])
+        expansions = "".join(EXPANSION.findall(re.sub(r"\\.", "", piece["double"], flags=re.DOTALL)))
+        return plain, QUOTED + expansions
+    plain = piece["single"] if piece["single"] is not None else piece["escaped"] or ""
+    return plain, QUOTED if piece[0] != "\\\n" else ""
+
+
+WRAPPERS = frozenset(
+    "sudo doas su env nice ionice nohup setsid stdbuf timeout time chroot unshare nsenter busybox xargs find exec command "
+    "parallel systemd-run watch script flock taskset chrt toybox".split()
+)
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+VITAL = frozenset(
+    "/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /opt /proc /root /run /sbin /srv /sys /usr /var".split()
+)
+HARMLESS_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+OVER_DEVICE = re.compile(r">\s*/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|mapper/|disk/|loop)")
+FORK_BOMB = re.compile(r"(\S+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\s*&")
+
+
+def disaster(argv: Sequence[str], home: str = "/root") -> str | None:
+    """What well-known disaster this would be, or None. `home` is where relative paths are thought to begin."""
+    if not argv:
+        return None
+    program = basename(argv[0])
+    found = _own_disaster(program, argv[1:], home)
+    if found is None and program in SHELLS:
+        found = next(filter(None, (_script_disaster(text, home) for text in argv[1:])), None)
+    if found is None and program in WRAPPERS:
+        found = next(filter(None, (disaster(argv[at:], home) for at in range(1, len(argv)) if argv[at])), None)
+    return found
+
+
+def _own_disaster(program: str, arguments: Sequence[str], home: str) -> str | None:
+    options, operands = _options(arguments)
+    vital = any(_vital(path, home) for path in operands)
+    if program in ("rm", "chmod", "chown", "chgrp") and any(_is_long(word, "no-preserve-root") for word in options):
+        return "it switches off the protection of /"
+    if program == "rm" and vital and _recursive(options, "rR"):
+        return "it would delete the system"
+    if program in ("chmod", "chown", "chgrp") and vital and _recursive(options, "R"):
+        return "it would change the permissions of the system"
+    if program == "find" and vital and "-delete" in arguments:
+        return "it would delete the system"
+    if program.startswith("mkfs") or program in ("mke2fs", "wipefs", "blkdiscard"):
+        return "it would erase a disk"
+    if program == "dd" and any(word.startswith("of=") and _device(word[3:], home) for word in arguments):
+        return "it would overwrite a device"
+    if program == "shred" and any(_device(path, home) for path in operands):
+        return "it would overwrite a device"
+    return None
+
+
+def _script_disaster(script: str, home: str) -> str | None:
+    """The same for what a shell is given. Its parts are looked at as they are written, nothing is expanded."""
+    if OVER_DEVICE.search(script):
+        return "it would overwrite a device"
+    if FORK_BOMB.search(script):
+        return "it would fill the process table"
+    for part in re.split(r"[;&|\n()`{}]", script):
+        parts = [word.strip("'\"") for word in part.split()]
+        found = disaster([word for word in parts if not ASSIGNMENT.match(word)], home)
+        if found is not None:
+            return found
+    return None
+
+
+def _options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Options and the rest; after -- all is the rest."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [word for word in arguments[:end] if word.startswith("-") and len(word) > 1]
+    return options, [word for word in arguments[:end] if word not in options] + list(arguments[end + 1 :])
+
+
+def _recursive(options: Sequence[str], letters: str) -> bool:
+    return any(
+        _is_long(word, "recursive") or (not word.startswith("--") and any(letter in word for letter in letters))
+        for word in options
+    )
+
+
+def _is_long(word: str, name: str) -> bool:
+    """Whether `word` is the long option `name`, which GNU programs take abbreviated too."""
+    return len(word) > 2 and word.startswith("--") and f"--{name}".startswith(word)  # noqa: PLR2004  a bare --
+
+
+def _vital(path: str, home: str) -> bool:
+    """Whether this is / or a directory without which the system is lost, or all that lies in it."""
+    whole = "/" + normpath(join(home, path)).lstrip("/")
+    while basename(whole) in ("*", ".*", "?*", "{*,.*}"):
+        whole = whole.rpartition("/")[0] or "/"
+    return whole in VITAL
+
+
+def _device(path: str, home: str) -> bool:
+    whole = "/" + normpath(join(home, path)).lstrip("/")
+    return (
+        whole.startswith("/dev/") and whole not in HARMLESS_DEVICES and not whole.startswith(("/dev/fd/", "/dev/shm/"))
+    )  # noqa: S108
+
+
+class Command(OnHosts):
+    cmd: CommandLine = Field(
+        description="A program and its arguments, quoted as for a shell; but no shell runs it: no pipes, no variables.",
+        examples=["df -h /", "grep -n 'max connections' /etc/app.conf"],
+    )
+    chdir: AbsolutePath | None = Field(
+        default=None,
+        description="The directory to run it in; the login user's home when omitted.",
+        examples=["/srv/app"],
+    )
+    timeout_s: int = Field(
+        default=60, ge=1, le=600, description="Seconds after which the program is ended.", examples=[60]
+    )
+
+    @field_validator("cmd")
+    @classmethod
+    def _needs_no_shell(cls, cmd: str) -> str:
+        words(cmd)
+        return cmd
+
+    @model_validator(mode="after")
+    def _is_no_disaster(self) -> Command:
+        found = disaster(self.argv, self.chdir or "/root")
+        if found is not None:
+            raise ValueError(f"cmd is refused: {found}")
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @property
+    def argv(self) -> list[str]:
+        """What is run; the playbook's `playrail_argv`."""
+        return words(self.cmd)
+
+
+class CommandResult(Report):
+    argv: list[str] = Field(description="What was run.")
+    exit_code: int | None = Field(description="Exit status; null when a signal or the time limit ended it.")
+    signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
+    timed_out: bool = Field(description="Whether it was ended because its time was over.")
+    stdout: str = Field(description="What it wrote; of more than 64 KiB the first and the last half, with a told gap.")
+    stderr: str = Field(description="What it wrote as errors, likewise.")
+    stdout_bytes: int = Field(description="How many bytes it wrote.")
+    stderr_bytes: int = Field(description="How many bytes it wrote as errors.")
+    duration_s: float | None = Field(description="How long it ran.")
+    truncated: bool = Field(description="Whether a part of its output was left out.")
+    ran: bool = Field(exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_run(cls, raw: Any, info: ValidationInfo) -> Any:
+        if not isinstance(raw, dict) or "ran" not in raw:
+            raise ValueError("is no result of run_program")
+        number = raw["signal"]
+        return {
+            **raw,
+            "argv": (info.context or {})["given"].argv,
+            "signal": None if number is None else _signal_name(number),
+            "truncated": max(raw["stdout_bytes"], raw["stderr_bytes"]) > MAX_OUTPUT_BYTES,
+        }
+
+    def problem(self) -> Problem | None:
+        if not self.ran or self.exit_code == 0:
+            return None
+        if self.timed_out:
+            return Problem(
+                code="command_timed_out",
+                error=f"{self.argv[0]} did not end within its time and was ended after {self.duration_s:g} s.",
+                hint="What it did until then is done. Choose a greater timeout_s only if it needs more time.",
+            )
+        how = f"exit code {self.exit_code}" if self.signal is None else f"signal {self.signal}"
+        return Problem(
+            code="command_failed",
+            error=f"{self.argv[0]} ended with {how}.",
+            hint="data.hosts has its stdout and stderr.",
+        )
+
+
+MAX_OUTPUT_BYTES = 65536  # of each output, the default of run_program
+
+
+def _signal_name(number: int) -> str:
+    return Signals(number).name if number in list(Signals) else f"signal {number}"
+
+
+execute_command = PlaybookTool(
+    name="execute_command",
+    summary="Run a program with arguments when no other tool fits. No shell: no pipes, redirections, variables, patterns.",
+    risk=Risk.DANGEROUS,
+    input=Command,
+    playbook="commands/execute_command.yml",
+    report=CommandResult,
+)

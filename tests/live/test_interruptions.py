@@ -1,0 +1,181 @@
+"""Deadlines, cancellation and death: no work goes on unseen, and the ledger tells what is not known."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Wire, entry, environment, on_host
+
+pytestmark = pytest.mark.lab
+SETTLE_S = 20.0
+
+
+def until(what: Callable[[], Any], *, within_s: float = SETTLE_S) -> Any:
+    """What `what` returns once it is true; fails after the time."""
+    deadline = time.monotonic() + within_s
+    while not (found := what()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+def sleeping(host: str, seconds: int) -> bool:
+    """Whether `sleep SECONDS` runs on the host. Each test sleeps for a number of its own."""
+    return bool(on_host(host, "pgrep", "-f", f"^sleep {seconds}$", check=False).strip())
+
+
+def records(state: Path) -> list[dict[str, Any]]:
+    with sqlite3.connect(state / "ledger.sqlite") as connection:
+        rows = connection.execute("SELECT kind, tool, body FROM records ORDER BY seq").fetchall()
+    return [{"kind": kind, "tool": tool, **json.loads(body)} for kind, tool, body in rows]
+
+
+def below(pid: int) -> list[str]:
+    """The command lines of all processes below `pid`, and of what belonged to it and lost its parent."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,stat,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 3) for line in listed.splitlines()[1:]]
+    family, grown = {str(pid)}, True
+    while grown:
+        more = {row[0] for row in rows if row[1] in family} - family
+        family, grown = family | more, bool(more)
+    return [row[3] for row in rows if row[0] in family - {str(pid)} and not row[2].startswith("Z")]
+
+
+def ours(state: Path) -> list[str]:
+    """The command lines of all processes that name this server's run directory: ansible, ssh clients and masters."""
+    listed = subprocess.run(["ps", "-eo", "stat,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 1) for line in listed.splitlines()[1:]]
+    return [args for stat, args in rows if str(state) in args and not stat.startswith("Z")]
+
+
+@pytest.mark.parametrize(("host", "seconds"), [("deb12", 1001), ("deb13", 1002)])
+def test_the_deadline_ends_the_work_on_the_host(wire: Wire, host: str, seconds: int) -> None:
+    started = time.monotonic()
+    answer = wire.call("execute_command", server=host, cmd=f"sleep {seconds}", timeout_s=3)
+    assert time.monotonic() - started < 25
+    assert answer["success"] is False
+    assert answer["code"] in {"outcome_unknown", "command_timed_out"}
+    assert answer["_meta"]["retry_safe"] is False
+    assert not sleeping(host, seconds)
+
+
+@pytest.fixture
+def process(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A server process, spoken to in raw protocol so that it can be killed like one."""
+    state, runtime = tmp_path / "state", tmp_path / "runtime"
+    for directory in (state, runtime):
+        directory.mkdir(mode=0o700)
+    servers = {name: entry(hosts, name) for name in ("deb12", "deb13")}
+    env = environment(state, servers, PLAYRAIL_RUNTIME_DIR=str(runtime))
+    command = [sys.executable, "-m", "playrail.cli", "serve"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, env=env, cwd=tmp_path, text=True) as server:
+        ask(server, 1, "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "t", "version": "1"})
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline())["id"] == 1
+        tell(server, "notifications/initialized")
+        yield server, tmp_path
+        server.kill()
+
+
+def ask(server: subprocess.Popen[str], number: int, method: str, **params: Any) -> None:
+    _send(server, {"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+
+
+def tell(server: subprocess.Popen[str], method: str, **params: Any) -> None:
+    _send(server, {"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def _send(server: subprocess.Popen[str], message: Mapping[str, Any]) -> None:
+    assert server.stdin is not None
+    server.stdin.write(json.dumps(message) + "\n")
+    server.stdin.flush()
+
+
+def sleep_on(server: subprocess.Popen[str], host: str, seconds: int) -> None:
+    """Starts a long command and returns when it runs on the host."""
+    arguments = {"server": host, "cmd": f"sleep {seconds}", "timeout_s": 300}
+    ask(server, 2, "tools/call", name="execute_command", arguments=arguments)
+    until(lambda: sleeping(host, seconds))
+
+
+@pytest.mark.parametrize(("host", "seconds"), [("deb12", 1003), ("deb13", 1004)])
+def test_cancelling_ends_the_work_on_the_host(
+    process: tuple[subprocess.Popen[str], Path], host: str, seconds: int
+) -> None:
+    server, place = process
+    sleep_on(server, host, seconds)
+    tell(server, "notifications/cancelled", requestId=2)
+    until(lambda: not sleeping(host, seconds))
+    last = until(lambda: next((r for r in records(place / "state") if r["kind"] == "ended"), None))
+    assert last["outcome"] == "outcome_unknown"
+    assert "was ended there" in last["error"]
+    until(lambda: not below(server.pid))
+    assert server.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("way", "seconds"), [("SIGTERM", 1005), ("SIGINT", 1006), ("end of input", 1007)], ids=lambda value: str(value)
+)
+def test_stopping_the_server_ends_running_work(
+    process: tuple[subprocess.Popen[str], Path], way: str, seconds: int
+) -> None:
+    server, place = process
+    sleep_on(server, "deb12", seconds)
+    if way == "end of input":
+        assert server.stdin is not None
+        server.stdin.close()
+    else:
+        server.send_signal(getattr(signal, way))
+    assert server.wait(timeout=SETTLE_S) == 0
+    assert not sleeping("deb12", seconds)
+    assert [r["kind"] for r in records(place / "state")] == ["started", "ended"]
+    assert ours(place) == []
+    assert list((place / "runtime").iterdir()) == []
+
+
+def test_killing_the_server(process: tuple[subprocess.Popen[str], Path]) -> None:
+    """No process of it stays here, and the next start tells that the call was interrupted."""
+    server, place = process
+    sleep_on(server, "deb12", 1008)
+    assert ours(place)
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    until(lambda: ours(place) == [])
+    assert [r["kind"] for r in records(place / "state")] == ["started"]
+    env = {**os.environ, "PLAYRAIL_STATE_DIR": str(place / "state"), "PLAYRAIL_RUNTIME_DIR": str(place / "runtime")}
+    env.pop("MCP_SERVERS", None)
+    command = [sys.executable, "-m", "playrail.cli", "call", "describe_capabilities"]
+    subprocess.run(command, env=env, check=True, capture_output=True, timeout=60)
+    kinds = [(r["kind"], r["tool"]) for r in records(place / "state")]
+    assert ("interrupted", "execute_command") in kinds
+    interrupted = next(r for r in records(place / "state") if r["kind"] == "interrupted")
+    assert interrupted["hosts"] == ["deb12"]
+    assert list((place / "runtime").iterdir()) == []
+    on_host("deb12", "pkill", "-f", "^sleep 1008$", check=False)
+
+
+def test_a_frozen_host(process: tuple[subprocess.Popen[str], Path], hosts: Mapping[str, Any]) -> None:
+    """A host that stops answering in mid-run: the deadline holds, and the answer does not claim that the work ended."""
+    server, place = process
+    sleep_on(server, "deb13", 1009)
+    container = hosts["hosts"]["deb13"]["container"]
+    subprocess.run(["docker", "pause", container], check=True, capture_output=True)
+    try:
+        tell(server, "notifications/cancelled", requestId=2)
+        last = until(lambda: next((r for r in records(place / "state") if r["kind"] == "ended"), None), within_s=60)
+    finally:
+        subprocess.run(["docker", "unpause", container], check=True, capture_output=True)
+    assert last["outcome"] == "outcome_unknown"
+    assert "may still be running" in last["error"]
+    on_host("deb13", "pkill", "-f", "^sleep 1009$", check=False)

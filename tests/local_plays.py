@@ -1,0 +1,149 @@
+"""Real plays on this machine, for tests: hosts with the local connection, and a Playrail of their own in a directory.
+
+Nothing here stands in for Playrail's code. A test's own tool is a declaration like any other, with an absolute path as
+its playbook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from playrail.ansible.environment import environment
+from playrail.ansible.runner import Play, Runner, RunResult, new_run_id
+from playrail.calls import Playrail
+from playrail.errors import Problem
+from playrail.settings import Settings, private_directory
+from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+
+
+class Whatever(Report):
+    """A report that only says whether there is one."""
+
+
+def environ(place: Path, **more: str) -> dict[str, str]:
+    """The environment of a Playrail whose files are all below `place`."""
+    return {
+        "HOME": str(place),
+        "PATH": os.environ["PATH"],
+        "PLAYRAIL_STATE_DIR": str(place / "state"),
+        "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+        **more,
+    }
+
+
+def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playrail:
+    """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory it has the bundled one."""
+    given = environ(place, **more)
+    made = Playrail(Settings.load(given, dotenv=None), environ=given)
+    made.tools = {**made.tools, **{tool.name: tool for tool in tools}}
+    return made
+
+
+def inventory(place: Path, *hosts: str, variables: Mapping[str, Any] | None = None) -> Path:
+    path = place / "hosts.yml"
+    content = {"all": {"hosts": {host: {**LOCAL, **(variables or {})} for host in hosts}}}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def playbook(place: Path, tasks: str, *, name: str = "play.yml") -> Path:
+    """A playbook with `tasks` (YAML text), for the hosts that it is played on."""
+    head = {
+        "name": "A test's play",
+        "hosts": "{{ playrail_target }}",
+        "gather_facts": False,
+        "environment": {"PLAYRAIL_RUN": "{{ playrail_run }}"},
+        "tasks": yaml.safe_load(tasks),
+    }
+    path = place / name
+    path.write_text(yaml.safe_dump([head], sort_keys=False), encoding="utf-8")
+    return path
+
+
+def tool(place: Path, tasks: str, *, name: str = "probe", **more: Any) -> PlaybookTool[OnHosts, Whatever]:
+    declared: dict[str, Any] = {"risk": Risk.READ, "input": OnHosts, "report": Whatever, **more}
+    path = playbook(place, tasks, name=f"{name}.yml")
+    return PlaybookTool(name=name, summary="A test's tool.", playbook=str(path), **declared)
+
+
+def play(book: Path, hosts: Sequence[str], sources: Sequence[Path], **more: Any) -> Play:
+    given = {"run_id": new_run_id(), "variables": {}, "secrets": {}, **more}
+    return Play(playbook=book, hosts=hosts, inventory=[str(source) for source in sources], **given)
+
+
+def runner(place: Path, **more: str) -> Runner:
+    given = environ(place, **more)
+    runs_dir = private_directory(private_directory(place / "run") / "test")
+    return Runner(runs_dir=runs_dir, environment=environment(Settings.load(given, dotenv=None), given))
+
+
+def run(
+    place: Path, what: Play, *, deadline_s: float = 60, stop: asyncio.Event | None = None, **more: str
+) -> RunResult:
+    """Runs `what` to its end. Raises AnsibleFailed."""
+
+    async def running() -> RunResult:
+        return await runner(place, **more).run(
+            what, deadline_s=deadline_s, stop=stop or asyncio.Event(), progress=None
+        )
+
+    return asyncio.run(running())
+
+
+def codes(ran: RunResult) -> dict[str, str | None]:
+    """Per host the code of its problem, None when it has none."""
+    return {host: _code(outcome.problem) for host, outcome in ran.hosts.items()}
+
+
+def _code(problem: Problem | None) -> str | None:
+    return problem.code if problem else None
+
+
+def processes(words: str) -> list[int]:
+    """The living processes whose command line or environment holds `words`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and words in _told(entry):
+            found.append(int(entry.name))
+    return found
+
+
+def gone(words: str, *, within_s: float) -> bool:
+    """Whether no such process is left at the latest after `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while processes(words):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _told(entry: Path) -> str:
+    try:
+        if (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return ""
+        return b"".join((entry / name).read_bytes() for name in ("cmdline", "environ")).decode(errors="replace")
+    except OSError:  # gone meanwhile, or another user's
+        return ""
+
+
+def below(*places: Path) -> dict[str, bytes]:
+    """Every file below `places` with its content."""
+    found = {}
+    for place in places:
+        for path in place.rglob("*"):
+            try:
+                if path.is_file() and not path.is_symlink():
+                    found[str(path)] = path.read_bytes()
+            except OSError:  # gone meanwhile
+                continue
+    return found

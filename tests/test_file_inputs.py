@@ -1,0 +1,155 @@
+"""What may be written where a path is asked for. What is refused could be read as another place; all else is data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from playrail.tool import ToolInput, variables
+from playrail.toolsets.disk import DiskPlace
+from playrail.toolsets.files import DirectoryPart, FilePart, NewFile
+
+INPUTS: list[tuple[type[ToolInput], dict[str, Any]]] = [
+    (DirectoryPart, {}),
+    (FilePart, {}),
+    (NewFile, {"content": ""}),
+    (DiskPlace, {}),
+]
+every_input = pytest.mark.parametrize(("model", "rest"), INPUTS, ids=[model.__name__ for model, _ in INPUTS])
+
+names = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\x7f"), min_size=1, max_size=60
+).filter(lambda name: name != "..")
+paths = st.lists(names, min_size=1, max_size=8).map(lambda parts: "/" + "/".join(parts))
+
+
+def parse(model: type[ToolInput], rest: dict[str, Any], path: str) -> ToolInput:
+    return model.model_validate_json(json.dumps({"path": path, **rest}))
+
+
+def refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> str:
+    with pytest.raises(ValidationError) as caught:
+        parse(model, rest, path)
+    return str(caught.value)
+
+
+@every_input
+@given(path=paths)
+def test_absolute_paths_arrive_unchanged(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+    assert variables(parse(model, rest, path))["playrail_path"] == path
+
+
+@every_input
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/tmp/it's",
+        '/tmp/say "hello"',
+        "/tmp/$(id)",
+        "/tmp/`id`",
+        "/tmp/{{ lookup('pipe', 'id') }}",
+        "/tmp/{% raw %}",
+        "/tmp/with space/-rf",
+        "/--version",
+        "/tmp/a;b|c&d>e",
+        "/tmp/zażółć/🎭",
+        "/tmp/...",
+        "/tmp/a..b",
+    ],
+)
+def test_odd_names_are_data(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+    assert variables(parse(model, rest, path))["playrail_path"] == path
+
+
+@every_input
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "etc/hosts",
+        "./x",
+        "~",
+        "~/x",
+        "-rf",
+        " /etc",
+        "//etc/shadow",
+        "///etc",
+        "/etc/../etc/shadow",
+        "/..",
+        "/a/..",
+        "/a\0b",
+        "/a\nb",
+        "/a\rb",
+        "/a\tb",
+        "/a\x1bb",
+        "/a\x7fb",
+        "/\ud800",
+        "/" + "a" * 4096,
+        "/" + "ą" * 2048,
+    ],
+)
+def test_what_could_be_another_place_is_refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+    refused(model, rest, path)
+
+
+@every_input
+@given(path=st.text(min_size=1))
+def test_relative_paths_are_refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+    assume(not path.startswith("/"))
+    refused(model, rest, path)
+
+
+@every_input
+@given(path=paths, odd=st.sampled_from([*map(chr, range(0x20)), "\x7f"]), at=st.integers(0, 600))
+def test_control_characters_are_refused_anywhere(
+    model: type[ToolInput], rest: dict[str, Any], path: str, odd: str, at: int
+) -> None:
+    refused(model, rest, f"/{path[1 : at + 1]}{odd}{path[at + 1 :]}")
+
+
+@every_input
+@given(before=st.lists(names, max_size=4), after=st.lists(names, max_size=4))
+def test_dot_dot_is_refused_anywhere(
+    model: type[ToolInput], rest: dict[str, Any], before: list[str], after: list[str]
+) -> None:
+    refused(model, rest, "/" + "/".join([*before, "..", *after]))
+
+
+@every_input
+def test_refusal_does_not_repeat_the_value(model: type[ToolInput], rest: dict[str, Any]) -> None:
+    assert "s3cret" not in refused(model, rest, "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        (FilePart, {"offset": 0}),
+        (FilePart, {"limit": 0}),
+        (FilePart, {"limit": 5001}),
+        (FilePart, {"limit": "10"}),
+        (FilePart, {"limit": True}),
+        (FilePart, {"skip_bytes": -1}),
+        (FilePart, {"lines": 5}),
+        (DirectoryPart, {"offset": -1}),
+        (DirectoryPart, {"limit": 1001}),
+        (DiskPlace, {"limit": 101}),
+        (NewFile, {}),
+        (NewFile, {"content": None}),
+        (NewFile, {"content": "\ud800"}),
+        (NewFile, {"content": "", "mode": "rw"}),
+        (NewFile, {"content": "", "mode": 644}),
+        (NewFile, {"content": "", "owner": "Root"}),
+        (NewFile, {"content": "", "owner": "root\n"}),
+        (NewFile, {"content": "", "group": "-R"}),
+        (NewFile, {"content": "", "backup": "yes"}),
+    ],
+)
+def test_other_fields_are_strict(model: type[ToolInput], arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate({"path": "/tmp/x", **arguments})

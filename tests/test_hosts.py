@@ -1,0 +1,109 @@
+"""What a caller's words mean: names, groups and lists of them, and what is no name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playrail.ansible.hosts import Host, Hosts
+from playrail.errors import PlayrailError, ServerMisconfigured, ServerRequired, UnknownServer
+from playrail.settings import Settings
+
+CANARY = "CANARY"
+SERVERS: dict[str, Any] = {
+    "vps": {"type": "ssh", "host": "10.9.9.9"},
+    "api": {"type": "mikrus", "key": CANARY, "srv": "srv1"},
+    "broken": {"type": "ssh", "host": "h", "password": CANARY, "oops": 1},
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    return Settings.load({"HOME": str(tmp_path), "MCP_SERVERS": json.dumps(SERVERS)}, dotenv=None)
+
+
+NAMED = Hosts(
+    hosts={name: Host(name=name, groups=()) for name in ("a", "b", "c", "broken")},
+    groups={
+        "all": ("a", "b", "c", "broken", "x:y"),
+        "ab": ("a", "b"),
+        "a": ("b",),
+        "none": (),
+        "odd": ("c", "x:y"),
+        "bad": ("c", "broken"),
+    },
+    refused={"x:y": "Because."},
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("c", ("c",)),
+        ("ab", ("a", "b")),
+        ("a", ("a",)),
+        (["b", "ab", "b"], ("b", "a")),
+        (("c", "ab"), ("c", "a", "b")),
+    ],
+)
+def test_words_that_mean_hosts(settings: Settings, wanted: str | list[str], names: tuple[str, ...]) -> None:
+    assert NAMED.resolve(wanted, settings) == names
+
+
+NO_SSH = "This release cannot run system tools on servers that only the mikr.us API reaches."
+THERE = "there are a, b, c, broken, all, ab, none, odd, bad"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "message"),
+    [
+        ("nope", UnknownServer, f"no server or group is named 'nope'; {THERE}"),
+        (["a", "x", "y"], UnknownServer, f"no server or group is named 'x', 'y'; {THERE}"),
+        ("", UnknownServer, f"no server or group is named ''; {THERE}"),
+        ("a,b", UnknownServer, f"no server or group is named 'a,b'; {THERE}"),
+        ("a*", UnknownServer, f"no server or group is named 'a*'; {THERE}"),
+        ("all:!a", UnknownServer, f"no server or group is named 'all:!a'; {THERE}"),
+        ("localhost", UnknownServer, f"no server or group is named 'localhost'; {THERE}"),
+        ("{{ x }}\n" + 99 * "z", UnknownServer, f"no server or group is named '{{{{ x }}}}\\n{32 * 'z'}…'; {THERE}"),
+        ("none", UnknownServer, f"the group 'none' has no hosts; {THERE}"),
+        ([], ServerRequired, f"the list of servers is empty; {THERE}"),
+        ("x:y", ServerMisconfigured, "the server 'x:y' cannot be used: Because."),
+        ("odd", ServerMisconfigured, "the server 'x:y' cannot be used: Because."),
+        (
+            "api",
+            ServerMisconfigured,
+            f"the server 'api' cannot be used: {NO_SSH}",
+        ),
+    ],
+)
+def test_words_that_mean_none(
+    settings: Settings, wanted: str | list[str], error: type[PlayrailError], message: str
+) -> None:
+    with pytest.raises(PlayrailError) as caught:
+        NAMED.resolve(wanted, settings)
+    assert (type(caught.value), str(caught.value)) == (error, message)
+
+
+@pytest.mark.parametrize("wanted", ["broken", "bad", ["a", "broken"]])
+def test_a_failed_entry_is_not_another_host_of_that_name(settings: Settings, wanted: str | list[str]) -> None:
+    with pytest.raises(ServerMisconfigured, match=r"'broken' cannot be used: oops: is not a field") as caught:
+        NAMED.resolve(wanted, settings)
+    assert CANARY not in f"{caught.value} {caught.value.data}"
+
+
+def test_an_unknown_name_gets_the_names_but_not_thousands(settings: Settings) -> None:
+    names = [f"h{number}" for number in range(300)]
+    many = Hosts(
+        hosts={name: Host(name=name, groups=()) for name in names},
+        groups={f"g{name}": (name,) for name in names},
+    )
+    with pytest.raises(UnknownServer) as caught:
+        many.resolve(["z" * 5000] * 5000, settings)
+    data = caught.value.data or {}
+    assert {key: len(value) for key, value in data.items()} == {"unknown": 1, "servers": 100, "groups": 100}
+    assert len(str(data)) < 3000
+    assert str(caught.value).endswith("there are h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 590 more")
