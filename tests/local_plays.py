@@ -86,15 +86,12 @@ def runner(place: Path, **more: str) -> Runner:
     return Runner(runs_dir=runs_dir, environment=environment(Settings.load(given, dotenv=None), given))
 
 
-def run(
-    place: Path, what: Play, *, deadline_s: float = 60, stop: asyncio.Event | None = None, **more: str
-) -> RunResult:
-    """Runs `what` to its end. Raises AnsibleFailed."""
+def run(place: Path, what: Play, *, deadline_s: float = 60, given: Mapping[str, str] | None = None) -> RunResult:
+    """Runs `what` to its end, with `given` in the environment. Raises AnsibleFailed."""
 
     async def running() -> RunResult:
-        return await runner(place, **more).run(
-            what, deadline_s=deadline_s, stop=stop or asyncio.Event(), progress=None
-        )
+        made = runner(place, **(given or {}))
+        return await made.run(what, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
 
     return asyncio.run(running())
 
@@ -108,19 +105,31 @@ def _code(problem: Problem | None) -> str | None:
     return problem.code if problem else None
 
 
-def processes(words: str) -> list[int]:
-    """The living processes whose command line or environment holds `words`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and words in _told(entry):
-            found.append(int(entry.name))
-    return found
+def processes(*words: str) -> list[int]:
+    """The living processes whose command line and environment hold `words`."""
+    numbers = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+    told = {int(entry.name): _told(entry) for entry in numbers}
+    return [pid for pid, text in told.items() if all(word in text for word in words)]
 
 
-def gone(words: str, *, within_s: float) -> bool:
-    """Whether no such process is left at the latest after `within_s` seconds."""
+def naps(place: Path, seconds: str) -> list[int]:
+    """The processes `sleep SECONDS` of the Playrail in `place`, whose HOME that is."""
+    return processes(f"sleep\0{seconds}\0", f"HOME={place}\0")
+
+
+def await_nap(place: Path, seconds: str) -> None:
+    """Returns when a play has come to its `sleep SECONDS`. Raises TimeoutError."""
+    deadline = time.monotonic() + 30
+    while not naps(place, seconds):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+def gone(place: Path, *, within_s: float) -> bool:
+    """Whether no process is left of the Playrail in `place`, at the latest after `within_s` seconds."""
     deadline = time.monotonic() + within_s
-    while processes(words):
+    while processes(str(place)):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

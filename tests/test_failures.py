@@ -36,7 +36,7 @@ def test_case(path: Path) -> None:
 
 
 def test_every_code_of_the_table_has_its_own_hint() -> None:
-    rules = (*failures._BECOMING, *failures._CONNECTION, *failures._TASK)
+    rules = (*failures._PREPARING, *failures._CONNECTION, *failures._TASK)
     assert {rule.code for rule in rules} | failures.RETRYABLE <= set(failures.HINTS)
 
 

@@ -82,7 +82,12 @@ def test_what_is_appended_is_read_in_order(ledger: Ledger) -> None:
 
 
 def test_any_text_survives(ledger: Ledger) -> None:
-    body = {"text": "zażółć \ud83d\ude80 \x00 \u2028 ' \" {{ 1 }}", "lone": "\udc80", "none": None, "deep": [{"a": [1.5]}]}
+    body: dict[str, Any] = {
+        "text": "zażółć \U0001f680 \x00 \u2028 ' \" {{ 1 }}",
+        "lone": "\udc80",
+        "none": None,
+        "deep": [{"a": [1.5]}],
+    }
 
     ledger.append(entry("a", **body))
 

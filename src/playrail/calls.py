@@ -102,6 +102,7 @@ class Playrail:
             with the_dead(servers) as dead:
                 for server in dead:
                     self._settle(server)
+            self.inventory.sweep()
             runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
         except (OSError, SettingsInvalid) as error:
             raise LedgerUnavailable(f"The state directory cannot be used: {error}.") from error

@@ -24,7 +24,7 @@ from playrail.settings import Settings
 KEPT = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 KEPT_TOO = ("PLAYRAIL_STATE_DIR", "PLAYRAIL_RUNTIME_DIR")
 ANSWER_DEADLINE_S = 180.0
-LONGEST_TEXT, MOST_ITEMS, MOST_LINES = 160, 4, 28
+LONGEST_TEXT, MOST_ITEMS, MOST_LINES, WIDTH = 160, 4, 24, 100
 EXAMPLE_SERVERS = '{"web1": {"type": "ssh", "host": "203.0.113.10", "user": "admin", "ssh_key": "~/.ssh/id_ed25519"}}'
 
 
@@ -82,7 +82,7 @@ def steps(scratch: Path) -> tuple[Step, ...]:
         Step(
             why="A change, which the guard must refuse.",
             tool="write_file",
-            arguments={"path": str(scratch / "refused.txt"), "content": "This must not be written.\n"},
+            arguments={"path": str(scratch / "refused.txt"), "content": "This must not be written."},
             code="writes_disabled",
         ),
         Step(
@@ -112,6 +112,7 @@ async def demonstrate(environ: Mapping[str, str]) -> bool:
             right = False
     if right:
         _say("\n✓ Everything was as it should be.", colour="green")
+        typer.echo(f"To run a play by hand, or playrail:  export PATH={shlex.quote(str(command().parent))}:$PATH")
         typer.echo(how_to_connect(command()))
     return right
 
@@ -160,16 +161,16 @@ def _records(ledger: Ledger, envelope: Mapping[str, Any]) -> dict[str, Mapping[s
 
 def _present(number: int, shown: Shown, ledger: Path) -> None:
     step, envelope = shown.step, shown.envelope
-    arguments = " ".join(f"{name}={shlex.quote(_word(value))}" for name, value in step.arguments.items())
+    line = " ".join([step.tool, *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items())])
     _say(f"\n{number}. {step.why}", bold=True)
-    _line("tool", f"{step.tool} {arguments}")
+    _line("tool", line)
     _line("play", shown.command or "none: nothing was run on any host")
     told = {"data": envelope.get("data")} if envelope.get("success") else dict(envelope)
     told.pop("_meta", None)
     text, left_out = shortened(told)
     _line("answer", text)
     if left_out:
-        _line("", f"(shortened for this page; all of it: playrail call {step.tool} {arguments})")
+        _line("", f"(shortened for this page; all of it: playrail call {line})")
     _line("took", f"{shown.seconds:.1f} s")
     _line("record", f"{ledger}, request {envelope.get('_meta', {}).get('request_id')}: {', '.join(shown.records)}")
     if shown.wrong is not None:
@@ -183,10 +184,31 @@ def _word(value: Any) -> str:
 def shortened(value: Any) -> tuple[str, bool]:
     """JSON text for a page, and whether something was left out; where it was, the text says so."""
     cut = _cut(value)
-    lines = json.dumps(cut, indent=2, ensure_ascii=False).splitlines()
+    lines = _laid_out(cut, "").splitlines()
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"… {len(lines) - MOST_LINES} more lines"]
     return "\n".join(lines), cut != value or len(lines) > MOST_LINES
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    """JSON text in lines that are filled as far as a person can still follow."""
+    whole = json.dumps(value, ensure_ascii=False)
+    if len(whole) + len(indent) <= WIDTH or not isinstance(value, dict | list):
+        return whole
+    deeper = f"{indent}  "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, deeper)}" for key, item in value.items()]
+    else:
+        parts = [_laid_out(item, deeper) for item in value]
+    lines = [parts[0]]
+    for part in parts[1:]:
+        together = f"{lines[-1]}, {part}"
+        if len(together) + len(deeper) <= WIDTH and "\n" not in together and "{" not in together:
+            lines[-1] = together
+        else:
+            lines.append(part)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{deeper}" + f",\n{deeper}".join(lines) + f"\n{indent}{closing}"
 
 
 def _cut(value: Any) -> Any:

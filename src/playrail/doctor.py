@@ -22,7 +22,7 @@ from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.runner import Play, Runner, RunResult, new_run_id
+from playrail.ansible.runner import Ended, Play, Runner, RunResult, new_run_id
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.ledger import Ledger
 from playrail.servers import SshServer
@@ -294,11 +294,11 @@ async def _check_hosts(inventory: Inventory, known: Hosts, settings: Settings, c
 
 def _outcomes(ran: RunResult) -> Iterator[Check]:
     for name, outcome in ran.hosts.items():
-        yield _host(f"host {name}", outcome)
+        yield _host(f"host {name}", outcome, late=ran.ended is Ended.AT_DEADLINE)
 
 
-def _host(name: str, outcome: HostOutcome) -> Check:
-    if outcome.problem is NO_REPORT:
+def _host(name: str, outcome: HostOutcome, *, late: bool) -> Check:
+    if outcome.problem is NO_REPORT and late:
         mend = "Check its address, and the firewalls and jump hosts on the way."
         return Check(name=name, state="fail", found=f"no answer within {HOSTS_DEADLINE_S:g} s", mend=mend)
     if outcome.problem is not None:

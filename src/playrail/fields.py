@@ -30,12 +30,6 @@ def _absolute_path(path: str) -> str:
     return path
 
 
-def _no_control(text: str) -> str:
-    if CONTROL.search(text):
-        raise ValueError("must not hold control characters such as NUL or a newline")
-    return text
-
-
 def _no_nul(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not hold NUL")
@@ -52,11 +46,11 @@ def _encodable(text: str) -> str:
 
 AbsolutePath = Annotated[
     str,
-    AfterValidator(_absolute_path),
-    AfterValidator(_encodable),
     Field(
         min_length=1, max_length=MAX_PATH_BYTES, description="An absolute path on the server.", examples=["/etc/hosts"]
     ),
+    AfterValidator(_absolute_path),
+    AfterValidator(_encodable),
 ]
 
 UnitName = Annotated[
@@ -65,15 +59,6 @@ UnitName = Annotated[
         pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.@:\\-]{0,254}$",
         description="A systemd unit; .service may be left out.",
         examples=["nginx", "ssh.service"],
-    ),
-]
-
-ContainerName = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
-        description="A container's name or id.",
-        examples=["web"],
     ),
 ]
 
@@ -93,13 +78,9 @@ FileMode = Annotated[
 
 CommandLine = Annotated[
     str,
+    Field(min_length=1, max_length=10_000),
     AfterValidator(_no_nul),
     AfterValidator(_encodable),
-    Field(min_length=1, max_length=10_000),
 ]
 
-FileContent = Annotated[str, AfterValidator(_encodable), Field(max_length=10 * 1024 * 1024)]
-
-SearchText = Annotated[
-    str, AfterValidator(_no_control), AfterValidator(_encodable), Field(min_length=1, max_length=1000)
-]
+FileContent = Annotated[str, Field(max_length=10 * 1024 * 1024), AfterValidator(_encodable)]

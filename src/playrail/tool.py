@@ -18,6 +18,7 @@ from playrail.errors import Problem
 from playrail.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
+CONNECT_S = 20.0  # for Ansible to start, connect, and bring back what the work left when its own time was over
 
 
 class Risk(IntEnum):
@@ -125,8 +126,9 @@ class Tool(Generic[InputT]):
         return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
 
     def deadline_s(self, given: InputT) -> float:
+        """Seconds until the call is cut short: later than the time after which the work on the host ends itself."""
         chosen = getattr(given, "timeout_s", None)
-        return self.timeout_s if chosen is None else float(chosen)
+        return self.timeout_s if chosen is None else chosen + CONNECT_S
 
 
 @dataclass(frozen=True, kw_only=True)

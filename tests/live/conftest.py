@@ -31,7 +31,7 @@ class Wire:
         result = self.portal.call(self.client.call_tool, tool, arguments)
         answer = result.structured_content
         assert isinstance(answer, dict)
-        assert json.loads(result.content[0].text) == answer  # type: ignore[union-attr]
+        assert json.loads(result.content[0].text) == answer
         assert result.is_error is not answer["success"]
         return answer
 
@@ -78,7 +78,7 @@ def environment(state: Path, servers: Mapping[str, Any], **other: str) -> dict[s
     return {
         **kept,
         "PLAYRAIL_STATE_DIR": str(state),
-        "MCP_SERVERS": json.dumps(servers),
+        **({"MCP_SERVERS": json.dumps(servers)} if servers else {}),
         "ENABLE_WRITE_OPERATIONS": "1",
         **other,
     }
@@ -107,7 +107,7 @@ def wire(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def wired(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[Callable[..., Wire]]:
+def wired(tmp_path: Path) -> Iterator[Callable[..., Wire]]:
     """Makes a client of a server with the given entries of its own."""
     tmp_path.chmod(0o700)
     with contextlib.ExitStack() as stack:

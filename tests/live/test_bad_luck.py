@@ -17,7 +17,8 @@ pytestmark = pytest.mark.lab
 
 
 def certified(lab: Mapping[str, Any], **other: Any) -> dict[str, Any]:
-    return entry(lab, "deb12", ssh_key=lab["certified_key"], ssh_cert=lab["certified_certificate"], **other)
+    way = {"ssh_key": lab["certified_key"], "ssh_cert": lab["certified_certificate"]}
+    return entry(lab, "deb12", **{**way, **other})
 
 
 def by_password(lab: Mapping[str, Any], **other: Any) -> dict[str, Any]:
@@ -45,10 +46,16 @@ WAYS_OUT: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] =
         "host_key_changed",
         lambda lab: entry(lab, "deb12", known_hosts_file=lab["known_hosts_changed"]),
     ),
-    "unknown host key": ("host_key_unknown", lambda lab: entry(lab, "deb12", known_hosts_file="/dev/null")),
+    "unknown host key": (
+        "host_key_unknown",
+        lambda lab: entry(lab, "deb12", known_hosts_file="/etc/hostname"),
+    ),  # knows no host
     "no python": ("no_python", lambda lab: entry(lab, "nopython")),
     "wrong sudo password": ("become_failed", lambda lab: entry(lab, "deb13", sudo_password="wrong")),
-    "sudo asks and has no password": ("become_failed", lambda lab: entry(lab, "deb13", sudo_password=None, become=True)),
+    "sudo asks and has no password": (
+        "become_failed",
+        lambda lab: entry(lab, "deb13", sudo_password=None, become=True),
+    ),
 }
 
 
@@ -85,11 +92,16 @@ def test_no_way(crossroads: Wire, way: str) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_a_jump_host_of_the_users_ssh_config(wired: Callable[..., Wire], hosts: Mapping[str, Any], tmp_path: Path) -> None:
+def test_a_jump_host_of_the_users_ssh_config(
+    wired: Callable[..., Wire], hosts: Mapping[str, Any], tmp_path: Path
+) -> None:
     """The last hop is a name that only the ssh configuration knows, through a host that it names."""
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
-    config = Path(hosts["ssh_config"]).read_text() + "\nHost inner\n  HostName 172.28.77.12\n  User root\n  ProxyJump deb12\n"
+    config = (
+        Path(hosts["ssh_config"]).read_text()
+        + "\nHost inner\n  HostName 172.28.77.12\n  User root\n  ProxyJump deb12\n"
+    )
     config += f"  IdentityFile {hosts['hosts']['deb12']['key']}\n  UserKnownHostsFile {hosts['known_hosts']}\n"
     # ssh takes the home directory from the password database, not from HOME: the file is named on the command line.
     (home / "config").write_text(config)

@@ -94,7 +94,9 @@ def test_journal(wire: Wire) -> None:
 
 def test_containers(wire: Wire) -> None:
     found = wire.report("list_docker_containers", server="deb12")
-    listed = [json.loads(line) for line in on_host("deb12", "docker", "ps", "-a", "--format", "{{json .}}").splitlines()]
+    listed = [
+        json.loads(line) for line in on_host("deb12", "docker", "ps", "-a", "--format", "{{json .}}").splitlines()
+    ]
     assert sorted(item["name"] for item in found["containers"]) == sorted(item["Names"] for item in listed)
     hello = next(item for item in found["containers"] if item["name"] == "hello")
     assert (hello["state"], hello["image"]) == ("running", next(i["Image"] for i in listed if i["Names"] == "hello"))

@@ -124,6 +124,14 @@ def kill(process, number):
         pass
 
 
+def pause(process):
+    """Waits a moment, less when the program ends."""
+    try:
+        process.wait(0.05)
+    except subprocess.TimeoutExpired:
+        pass
+
+
 def follow(process, outputs, max_seconds):
     """Reads until the program has ended. Returns whether it was ended because its time was over."""
     began = time.monotonic()
@@ -143,7 +151,8 @@ def follow(process, outputs, max_seconds):
                 kill(process, number)
                 end, number = now + TERM_GRACE_S, signal.SIGKILL
             if not selector.get_map():
-                time.sleep(0.01)
+                pause(process)
+                continue
             for key, _events in selector.select(0.05):
                 piece = os.read(key.fd, 65536)
                 if piece:

@@ -12,8 +12,10 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,8 @@ from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h: orphans below this process become its children
 GRACE_S = 2.0  # between SIGTERM and SIGKILL
-POLL_S = 1  # ansible-runner looks for cancellation this often; its own default is 5 s
+POLL_S = 1  # how long ansible-runner may wait between two looks at Ansible; its own default is 5 s
+RESULT_LIMIT = 8_000_000  # characters; a longer result ansible-runner replaces by {}, its own limit is 700,000
 TEXT_LIMIT = 4000  # characters of a message, or of a result that is not the report
 REPORT_TASK = "Report"
 EXPLAINING = ("msg", "rc", "stderr", "module_stderr", "module_stdout", "exception", "reason", "playrail_code")
@@ -33,8 +36,6 @@ def main(run_dir: Path) -> int:
     wire = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)  # whatever prints from here on must not end up between the events
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    stop = threading.Event()
-    threading.Thread(target=_watch_lifeline, args=(stop,), daemon=True).start()
 
     def emit(record: dict[str, Any]) -> None:
         # Playrail may be gone; Ansible is ended all the same.
@@ -43,25 +44,30 @@ def main(run_dir: Path) -> int:
             wire.flush()
 
     orders = json.loads((run_dir / "orders.json").read_text(encoding="utf-8"))
-    try:
-        status, rc = _run(run_dir, orders, emit, stop)
-        emit({"end": {"status": status, "rc": rc}})
-    finally:
-        end_descendants(os.getpid())
+    # Masters of a run are ended with it, so their sockets are its own. They lie in a place with a short path: the
+    # system allows 108 bytes for a socket's, of which ssh takes 17 for itself.
+    with tempfile.TemporaryDirectory(prefix="playrail-", ignore_cleanup_errors=True) as sockets:
+        os.environ["ANSIBLE_SSH_CONTROL_PATH_DIR"] = sockets
+        threading.Thread(target=_watch_lifeline, args=(sockets,), daemon=True).start()
+        try:
+            status, rc = _run(run_dir, orders, emit)
+            emit({"end": {"status": status, "rc": rc}})
+        finally:
+            end_descendants(os.getpid())
     return 0
 
 
-def _watch_lifeline(stop: threading.Event) -> None:
+def _watch_lifeline(sockets: str) -> None:
     sys.stdin.buffer.read()
-    stop.set()
-    # ansible-runner notices within POLL_S; what is still there after that is ended here.
-    time.sleep(POLL_S + GRACE_S)
     end_descendants(os.getpid())
+    shutil.rmtree(sockets, ignore_errors=True)
     os._exit(1)
 
 
-def _run(run_dir: Path, orders: dict[str, Any], emit: Any, stop: threading.Event) -> tuple[str, int | None]:
+def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | None]:
     import ansible_runner  # noqa: PLC0415  costs 0.1 s, and standard output must be safe before it loads
+
+    os.environ["MAX_EVENT_RES"] = str(RESULT_LIMIT)  # read by ansible-runner's callback plugin, inside of Ansible
 
     def on_event(event: dict[str, Any]) -> bool:
         if (record := condense(event)) is not None:
@@ -77,7 +83,6 @@ def _run(run_dir: Path, orders: dict[str, Any], emit: Any, stop: threading.Event
         cmdline=orders["cmdline"] or None,
         settings={"pexpect_timeout": POLL_S, "suppress_output_file": True, "suppress_ansible_output": True},
         event_handler=on_event,
-        cancel_callback=stop.is_set,
     )
     return runner.status, runner.rc
 

@@ -51,6 +51,10 @@ HINTS: Mapping[str, str] = {
     ),
     "no_python": "Ansible needs Python 3 on the server; the operator has to install the package python3 there.",
     "become_failed": "Do not retry; the operator has to mend the sudo password or the sudo rule for this user.",
+    "no_temporary_directory": (
+        "The user's home directory on the server is missing, read-only or full; the operator has to look, or set "
+        "another remote_tmp in ansible.cfg."
+    ),
     "not_found": "Look with list_directory at the directory above for the right name.",
     "permission_denied": "The user that Ansible logs in as may not do this; another path or the operator can help.",
     "not_a_directory": "A part of the path is a file; read_file reads files.",
@@ -123,14 +127,24 @@ _CONNECTION = (
     ),
 )
 
-_BECOMING = (
+# Before the task itself ran. Ansible counts some of these as unreachable, some as failed.
+_PREPARING = (
+    _rule(
+        "no_temporary_directory",
+        r"Failed to create temporary directory",
+        error="Ansible could not make its temporary directory on the server.",
+    ),
+    _rule(
+        "host_key_unknown",
+        r"not possible because Host Key checking is enabled",
+        # Said where a password is used, of a changed key too: Ansible keeps to itself what ssh said.
+        error="The server's SSH key is not the known one, or not known at all.",
+    ),
     _rule(
         "become_failed",
-        r"Incorrect (?:sudo|su|doas|become|BECOME) password|Missing (?:sudo|su|doas|become) password"
-        r"|is not in the sudoers file|a password is required|not allowed to execute|may not run sudo|no new privileges"
-        r"|waiting for privilege escalation prompt|Sorry, try again|sudo: .*unknown user|incorrect password attempt"
-        r"|(?:sudo|su|doas): (?:command )?not found"
-        r"|temporary files Ansible needs to create when becoming an unprivileged user",
+        r"(?:Incorrect|Missing) \w+ password|is not in the sudoers file|is not allowed to run sudo|may not run sudo"
+        r"|sudo: a (?:terminal|password) is required|not allowed to execute|waiting for privilege escalation prompt"
+        r"|(?:sudo|su|doas): (?:command )?not found|the temporary files Ansible .*needs to create",
         error="The user could not become another one (sudo).",
     ),
 )
@@ -139,7 +153,7 @@ _TASK = (
     _rule(
         "no_python",
         r"The module interpreter .+ was not found|(?:python[0-9.]*|env): (?:command )?not found"
-        r"|python[0-9.]*[']?: No such file|No python interpreters found|interpreter discovery",
+        r"|python[0-9.]*\W?: No such file|No python interpreters found|interpreter discovery",
         error="No usable Python was found on the server.",
     ),
     _rule("disk_full", r"No space left on device|Disk quota exceeded", error="No space is left on the server's disk."),
@@ -149,10 +163,12 @@ _TASK = (
         r"Could not find the requested service|Unit \S+ (?:could not be found|not found|does not exist)",
     ),
     _rule("no_systemd", r"not been booted with systemd|Failed to connect to bus"),
+    _rule("permission_denied", r"lock.+13: Permission denied", error="Only root may install packages."),
     _rule(
         "package_manager_busy",
         r"Could not get lock|Unable to acquire the dpkg|Unable to lock|is another process using it"
         r"|Failed to lock apt|dpkg frontend lock|waiting for cache lock",
+        error="Another process holds the lock of the server's package manager.",
     ),
     _rule("package_not_found", r"No package matching .+ is available|Unable to locate package"),
     _rule(
@@ -161,9 +177,7 @@ _TASK = (
         r"|Error while fetching server API version",
         error="No Docker engine answers on the server.",
     ),
-    _rule(
-        "missing_on_host", r"Failed to import the required Python library|Could not import the python\S* \S* ?module"
-    ),
+    _rule("missing_on_host", r"Failed to import the required Python library|must be installed and visible from"),
     _rule("missing_on_host", r"Failed to find required executable"),
     _rule("collection_missing", r"couldn't resolve module/action"),
     _rule("owner_not_found", r"failed to look up (?:user|group)"),
@@ -172,7 +186,7 @@ _TASK = (
     _rule(
         "permission_denied",
         r"\[Errno 1\]|\[Errno 13\]|Permission denied|Operation not permitted|not writable|not readable"
-        r"|Access denied|is not accessible",
+        r"|Access denied|is not accessible|(?:chown|chgrp) failed(?!:)",
     ),
     _rule("not_found", r"\[Errno 2\]|No such file or directory|File not found|does not exist|Source .+ not found"),
 )
@@ -188,10 +202,11 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
     code = result.get("playrail_code")
     if isinstance(code, str) and CODE.fullmatch(code):
         return _problem(code, message)
-    if str(result.get("msg", "")).startswith("Error executing command") and result.get("rc") in _NOT_STARTED:
-        return _problem(_NOT_STARTED[result["rc"]], "The program could not be started on the server.")
+    number = result.get("rc")
+    if result.get("msg") == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
+        return _problem(_NOT_STARTED[number], "The program could not be started on the server.")
     # Only of an unreachable host may "connection refused" be said of the host and not of, say, its Docker engine.
-    rules = (*_BECOMING, *_CONNECTION, *_TASK) if unreachable else (*_BECOMING, *_TASK)
+    rules = (*_PREPARING, *_CONNECTION, *_TASK) if unreachable else (*_PREPARING, *_TASK)
     text = _explanation(result)[:SEARCHED_LIMIT]
     for rule in rules:
         if rule.pattern.search(text):
@@ -218,6 +233,8 @@ def _message(result: Mapping[str, Any]) -> str:
     if EXITED.match(message):
         written = result.get("stderr") or result.get("stdout") or ""
         message = f"The command ended with exit status {result.get('rc')}: {written}".rstrip(": ")
+    elif message.startswith("Module result deserialization failed"):
+        message = f"{message}: {result.get('module_stdout', '')} {result.get('module_stderr', '')}"
     return _bounded(message) or UNEXPLAINED
 
 

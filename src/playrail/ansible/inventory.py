@@ -114,6 +114,13 @@ class Inventory:
             self._reading.cancel()
         self._generated.unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Remove the generated files of processes that died without closing."""
+        for path in self._generated.parent.glob("inventory-*-*.yml"):
+            pid = path.name.split("-")[1]
+            if pid.isdigit() and not Path("/proc", pid).exists():
+                path.unlink(missing_ok=True)
+
     async def _read(self) -> Hosts:
         if not self._settings.allow_inventory_scripts:
             _refuse_executables(self._settings.inventory)

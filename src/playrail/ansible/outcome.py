@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,14 @@ NO_REPORT = Problem(
     error="Ansible ended without an outcome for this host.",
     hint="Look at the host's state before you call again; the operator can run the playbook by hand to see why.",
 )
+HIDDEN = "********"
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets in it: a message may repeat what a task with `no_log` was given."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +41,13 @@ class Outcome:
     A rescued task emits a failure as well, so a failed event alone does not make a host failed.
     """
 
+    secrets: Sequence[str] = ()
+    """Hidden in messages. A report stays as it is, it may be a file's content that is to be written back."""
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
+    failed_last: set[str] = field(default_factory=set)
+    """Hosts whose last task failed: what can be said while there are no statistics."""
     statistics: Mapping[str, Any] | None = None
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
@@ -51,18 +63,24 @@ class Outcome:
             case "playbook_on_stats":
                 self.statistics = event
             case "text":
-                self.text.append(event["text"])
+                self.text.append(hide(event["text"], self.secrets))
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
+        self.failed_last.discard(host)
         if event["result"].get("changed"):
             self.changed.add(host)
         self._take_report(host, event)
 
     def _failed(self, host: str, event: Mapping[str, Any]) -> None:
         unreachable = event["event"] == "runner_on_unreachable"
-        self.failures[host] = classify(event["result"], unreachable=unreachable)
+        if unreachable or not event.get("ignored"):
+            self.failures[host] = classify(self._without_secrets(event["result"]), unreachable=unreachable)
+            self.failed_last.add(host)
         if not unreachable:
             self._take_report(host, event)
+
+    def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: hide(value, self.secrets) if isinstance(value, str) else value for key, value in result.items()}
 
     def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
         if event["task"] == REPORT_TASK:
@@ -76,11 +94,15 @@ class Outcome:
         return {host: self._of_one(host) for host in hosts}
 
     def _of_one(self, host: str) -> HostOutcome:
-        statistics = self.statistics or {}
-        if any(statistics.get(kind, {}).get(host) for kind in ("failures", "dark")):
+        if self._has_failed(host):
             problem: Problem | None = self.failures.get(host, NO_REPORT)
         elif host not in self.reports:
             problem = NO_REPORT
         else:
             problem = None
         return HostOutcome(report=self.reports.get(host), changed=host in self.changed, problem=problem)
+
+    def _has_failed(self, host: str) -> bool:
+        if self.statistics is None:  # the run was cut short
+            return host in self.failed_last
+        return any(self.statistics.get(kind, {}).get(host) for kind in ("failures", "dark"))

@@ -22,7 +22,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.outcome import HostOutcome, Outcome
+from pydantic import SecretStr
+
+from playrail.ansible.outcome import HostOutcome, Outcome, hide
 from playrail.ansible.values import to_extravars
 from playrail.errors import AnsibleFailed
 
@@ -30,8 +32,9 @@ log = logging.getLogger(__name__)
 
 EVENT_LIMIT = 64 * 1024 * 1024  # bytes in one event; asyncio's own limit is 64 KiB, too small for file contents
 STDERR_LIMIT = 8000  # bytes kept of what Ansible's process wrote to standard error
-STOP_GRACE_S = 8.0  # for the child to end Ansible; it needs up to 5 s in the worst case
+STOP_GRACE_S = 8.0  # for the child to end Ansible; it needs up to 4 s in the worst case
 MAX_FORKS = 50
+SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every message unreadable
 
 Starter = Callable[[Path, Mapping[str, str]], Awaitable[Process]]
 Progress = Callable[[int, str], Awaitable[None]]
@@ -54,7 +57,7 @@ class Play:
     hosts: Sequence[str]
     inventory: Sequence[str]
     variables: Mapping[str, Any]
-    secrets: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, Mapping[str, SecretStr]]
     """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
     check: bool = False
 
@@ -78,7 +81,7 @@ class RunResult:
 
 
 def new_run_id() -> str:
-    """Sorts by time, is unique, and is short: control sockets lie below a directory of this name."""
+    """Sorts by time and is unique."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
 
 
@@ -116,22 +119,28 @@ class Runner:
         run_dir = self._runs_dir / play.run_id
         try:
             _write_private_directory(run_dir, play)
-            process = await self._starter(run_dir, {**self._environment, **_run_environment(run_dir)})
-            outcome = Outcome()
+            process = await self._starter(run_dir, self._environment)
+            outcome = Outcome(secrets=_texts(play.secrets))
             ended, stderr = await _follow(process, outcome, deadline_s=deadline_s, stop=stop, progress=progress)
         except OSError as error:
             raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
-        text = "\n".join(outcome.text).strip() or stderr
+        text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
         if outcome.statistics is None and ended is Ended.BY_ITSELF:
             raise AnsibleFailed(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
         return RunResult(hosts=outcome.of(play.hosts), ended=ended, text=text)
 
 
+def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
+    """The secrets that messages must not hold, the longest first: one may be a part of another."""
+    found = {secret.get_secret_value() for held in secrets_of.values() for secret in held.values()}
+    return sorted((text for text in found if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
+
+
 def _write_private_directory(run_dir: Path, play: Play) -> None:
     """ansible-runner's private data directory (https://ansible.readthedocs.io/projects/runner/en/stable/intro/)."""
-    for directory in (run_dir, run_dir / "env", run_dir / "project", run_dir / "cp"):
+    for directory in (run_dir, run_dir / "env", run_dir / "project"):
         directory.mkdir(mode=0o700)
     extravars = {
         **play.variables,
@@ -153,11 +162,6 @@ def _write_private_directory(run_dir: Path, play: Play) -> None:
 def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def _run_environment(run_dir: Path) -> dict[str, str]:
-    # Masters of a run are ended with it, so their sockets are the run's own.
-    return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(run_dir / "cp")}
 
 
 async def _follow(

@@ -15,8 +15,11 @@ from pydantic import SecretStr
 
 
 def to_extravars(values: Mapping[str, Any]) -> str:
-    """The text of an extra-vars file in which no string is a template. Raises TypeError on other than JSON's types."""
-    return json.dumps({name: _unsafe(value) for name, value in values.items()})
+    """The text of an extra-vars file in which no string is a template.
+
+    Raises TypeError on other than JSON's types, ValueError on numbers that JSON does not have.
+    """
+    return json.dumps({name: _unsafe(value) for name, value in values.items()}, allow_nan=False)
 
 
 def _unsafe(value: Any) -> Any:
@@ -29,7 +32,7 @@ def _unsafe(value: Any) -> Any:
             return {"__ansible_unsafe": value.get_secret_value()}
         case Mapping():
             return {_key(key): _unsafe(item) for key, item in value.items()}
-        case Sequence():
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return [_unsafe(item) for item in value]
     raise TypeError(f"{type(value).__name__} cannot be an Ansible variable")
 

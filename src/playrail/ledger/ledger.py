@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._engine: Engine | None = None
+        self._file: tuple[int, int] | None = None
+        self._opening = threading.Lock()
 
     def append(self, *entries: Entry) -> None:
         """Writes the entries durably, all or none. Raises LedgerUnavailable."""
@@ -112,16 +115,34 @@ class Ledger:
             self._engine = None
 
     def _open(self) -> Engine:
-        if self._engine is None:
-            private_directory(self.path.parent)
-            engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_S})
-            event.listen(engine, "connect", _on_connect)
+        with self._opening:
+            # SQLite would go on writing to a file that was deleted, moved or replaced, where nobody finds the records.
+            if self._engine is not None and self._file != _identity(self.path):
+                self.close()
+            if self._engine is None:
+                self._engine = self._opened()
+            return self._engine
+
+    def _opened(self) -> Engine:
+        private_directory(self.path.parent)
+        engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_S})
+        event.listen(engine, "connect", _on_connect)
+        try:
             with engine.begin() as connection:
                 _lock_for_writing(connection)
                 metadata.create_all(connection)
             self.path.chmod(0o600)
-            self._engine = engine
-        return self._engine
+            self._file = _identity(self.path)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file this is. Raises OSError when there is none."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _on_connect(connection: Any, _record: Any) -> None:

@@ -2,7 +2,7 @@
 
 The caller's text is split into words as a POSIX shell would split it. What a shell would not take as plain text (pipes,
 redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean something else.
-Some well-known disasters are refused too. That is a seat belt and no boundary: whoever may call this tool may do anything.
+Some well-known disasters are refused too: a seat belt, no boundary. Whoever may call this tool may do anything.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
 
 NO_SHELL = "programs run without a shell"
 OPERATOR = re.compile(r"[|&;<>()\n]")
-EXPANSION = re.compile(r"`|\$[A-Za-z0-9_{(@*#?$!-]")
+EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")  # $'..' is one as well, in newer shells
 PATTERN = re.compile(r"[*?]|\[.*\]|\{[^{}]*(?:,|\.\.)[^{}]*\}", re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -96,14 +96,34 @@ def _meaning(piece: re.Match[str]) -> tuple[str, str]:
 
 
 WRAPPERS = frozenset(
-    "sudo doas su env nice ionice nohup setsid stdbuf timeout time chroot unshare nsenter busybox xargs find exec command "
-    "parallel systemd-run watch script flock taskset chrt toybox".split()
+    {"sudo", "doas", "su", "env", "nice", "ionice", "nohup", "setsid", "stdbuf", "timeout", "time", "chroot", "unshare"}
+    | {
+        "nsenter",
+        "busybox",
+        "toybox",
+        "xargs",
+        "find",
+        "parallel",
+        "systemd-run",
+        "watch",
+        "script",
+        "flock",
+        "taskset",
+    }
 )
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 VITAL = frozenset(
-    "/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /opt /proc /root /run /sbin /srv /sys /usr /var".split()
+    {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/proc", "/root", "/sbin", "/sys"}
+    | {"/usr", "/var"}
 )
-HARMLESS_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/stdout", "/dev/stderr", "/dev/tty"})
+HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/std", "/dev/tty", "/dev/fd/", "/dev/pts/")
+PERMISSIONS = ("chmod", "chown", "chgrp")
+FIND_TESTS = frozenset(
+    {"-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-size", "-empty", "-inum", "-samefile"}
+    | {"-mtime", "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-newer", "-user", "-group", "-uid", "-gid", "-nouser"}
+)
+DELETES = "it would delete the system"
+OVERWRITES = "it would overwrite a device"
 OVER_DEVICE = re.compile(r">\s*/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|mapper/|disk/|loop)")
 FORK_BOMB = re.compile(r"(\S+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\s*&")
 
@@ -123,28 +143,27 @@ def disaster(argv: Sequence[str], home: str = "/root") -> str | None:
 
 def _own_disaster(program: str, arguments: Sequence[str], home: str) -> str | None:
     options, operands = _options(arguments)
-    vital = any(_vital(path, home) for path in operands)
-    if program in ("rm", "chmod", "chown", "chgrp") and any(_is_long(word, "no-preserve-root") for word in options):
-        return "it switches off the protection of /"
-    if program == "rm" and vital and _recursive(options, "rR"):
-        return "it would delete the system"
-    if program in ("chmod", "chown", "chgrp") and vital and _recursive(options, "R"):
-        return "it would change the permissions of the system"
-    if program == "find" and vital and "-delete" in arguments:
-        return "it would delete the system"
-    if program.startswith("mkfs") or program in ("mke2fs", "wipefs", "blkdiscard"):
-        return "it would erase a disk"
-    if program == "dd" and any(word.startswith("of=") and _device(word[3:], home) for word in arguments):
-        return "it would overwrite a device"
-    if program == "shred" and any(_device(path, home) for path in operands):
-        return "it would overwrite a device"
-    return None
+    on_system = any(_vital(path, home) for path in operands)
+    on_device = any(_device(path, home) for path in operands)
+    unprotected = any(_is_long(word, "no-preserve-root") for word in options)
+    dd_device = any(word.startswith("of=") and _device(word[3:], home) for word in arguments)
+    find_deletes = "-delete" in arguments or "rm" in map(basename, arguments)
+    rules = (
+        (program == "rm" and on_system and _recursive(options, "rR"), DELETES),
+        (program == "find" and on_system and find_deletes and not FIND_TESTS & set(arguments), DELETES),
+        (program in PERMISSIONS and on_system and _recursive(options, "R"), "it would change the system's permissions"),
+        (program in ("rm", *PERMISSIONS) and unprotected, "it switches off the protection of /"),
+        (program.startswith("mkfs") or program in ("mke2fs", "wipefs", "blkdiscard"), "it would erase a disk"),
+        (program == "dd" and dd_device, OVERWRITES),
+        (program == "shred" and on_device, OVERWRITES),
+    )
+    return next((why for is_so, why in rules if is_so), None)
 
 
 def _script_disaster(script: str, home: str) -> str | None:
     """The same for what a shell is given. Its parts are looked at as they are written, nothing is expanded."""
     if OVER_DEVICE.search(script):
-        return "it would overwrite a device"
+        return OVERWRITES
     if FORK_BOMB.search(script):
         return "it would fill the process table"
     for part in re.split(r"[;&|\n()`{}]", script):
@@ -184,9 +203,7 @@ def _vital(path: str, home: str) -> bool:
 
 def _device(path: str, home: str) -> bool:
     whole = "/" + normpath(join(home, path)).lstrip("/")
-    return (
-        whole.startswith("/dev/") and whole not in HARMLESS_DEVICES and not whole.startswith(("/dev/fd/", "/dev/shm/"))
-    )  # noqa: S108
+    return whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES)
 
 
 class Command(OnHosts):
@@ -250,7 +267,7 @@ class CommandResult(Report):
         }
 
     def problem(self) -> Problem | None:
-        if not self.ran or self.exit_code == 0:
+        if not self.ran or (self.exit_code == 0 and not self.timed_out):
             return None
         if self.timed_out:
             return Problem(
@@ -275,7 +292,7 @@ def _signal_name(number: int) -> str:
 
 execute_command = PlaybookTool(
     name="execute_command",
-    summary="Run a program with arguments when no other tool fits. No shell: no pipes, redirections, variables, patterns.",
+    summary="Run a program with arguments when no other tool fits. No shell: no pipes, variables or patterns.",
     risk=Risk.DANGEROUS,
     input=Command,
     playbook="commands/execute_command.yml",

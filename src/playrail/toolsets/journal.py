@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -15,7 +16,8 @@ from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")  # syslog(3)
 EPOCH = datetime.fromtimestamp(0, UTC)
-SINCE_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
+UNREADABLE = re.compile(r"Failed to open journal (?:file|directory) .*: Permission denied")
+SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
 MAX_ANSWER_BYTES = 256 * 1024  # of messages; journalctl itself leaves out a message of more than 4 KiB
 HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."
 
@@ -80,22 +82,21 @@ class JournalEntries(Report):
     def _of_journalctl(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or "stdout" not in raw:
             raise ValueError("is no result of journalctl")
-        incomplete = "not seeing messages" in raw["stderr"]
+        incomplete = UNREADABLE.search(raw["stderr"]) is not None
         if raw["rc"] != 0:
             nothing = {"entries": None, "older": None, "truncated": False}
             return {**nothing, "incomplete": incomplete, "trouble": raw["stderr"] or raw.get("msg")}
         return {**_part(raw["stdout"], (info.context or {})["given"]), "incomplete": incomplete}
 
     def problem(self) -> Problem | None:
-        if self.trouble is None:
-            return None
-        if "insufficient permissions" in self.trouble:
+        trouble = self.trouble or ""
+        if "insufficient permissions" in trouble:
             return Problem(
                 code="permission_denied",
                 error="The user that Playrail logs in as may not read the journal of this host.",
                 hint=HOW_TO_SEE_MORE,
             )
-        if "seek to cursor" in self.trouble:
+        if "seek to cursor" in trouble:
             return Problem(
                 code="invalid_argument",
                 error="before: is no place in this host's journal.",

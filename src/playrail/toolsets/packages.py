@@ -76,23 +76,24 @@ def _packages(output: str) -> dict[str, Any]:
     """What `apt-get upgrade` did, read from what it wrote."""
     unpacked = [*UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]
     kept_back = KEPT_BACK.search(output)
+    removed = REMOVED.findall(output)
     return {
+        "changed": bool(unpacked or removed),
         "upgraded": [
             {"name": one["name"], "old_version": one["old"], "new_version": one["new"]}
             for one in unpacked
             if one["old"]
         ],
         "installed": [{"name": one["name"], "version": one["new"]} for one in unpacked if not one["old"]],
-        "removed": REMOVED.findall(output),
+        "removed": removed,
         "kept_back": kept_back[1].split() if kept_back else [],
     }
 
 
 def _last_words(message: str) -> str:
-    """The last line that says something; apt's errors come last and begin with E:."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    told = next((line for line in reversed(lines) if line.startswith("E:")), lines[-1] if lines else "no reason given")
-    return told[:500]
+    """The last error of apt, which it writes behind E:, or else the message."""
+    errors: list[str] = re.findall(r"\bE: .*", message)
+    return (errors[-1] if errors else message)[:500]
 
 
 update_system = PlaybookTool(

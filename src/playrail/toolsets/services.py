@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -53,6 +54,12 @@ def _time(text: str | None) -> datetime | None:
         return None
 
 
+def _ending(status: Mapping[str, str]) -> dict[str, str]:
+    """How the main process ended. ExecMainCode is waitid(2)'s: 1 exited, 2 killed, 3 dumped; 0 is not at all."""
+    field = {"1": "exit_code", "2": "exit_signal", "3": "exit_signal"}.get(status.get("ExecMainCode", ""))
+    return {} if field is None else {field: status["ExecMainStatus"]}
+
+
 def shown(name: str, *, about: str) -> Any:
     """A field that is read from the property `name`, as `systemctl show` has it."""
     return Field(default=None, validation_alias=AliasPath("status", name), description=about)
@@ -76,8 +83,10 @@ class ServiceState(Report):
     memory_bytes: Number = shown("MemoryCurrent", about="Memory that its processes use.")
     restarts: Number = shown("NRestarts", about="How often systemd restarted it by itself.")
     result: Word = shown("Result", about="How it ended last: success, exit-code, signal, timeout ..")
-    exit_code: Number = shown("ExecMainStatus", about="Exit status, or signal number, of its last main process.")
+    exit_code: int | None = Field(default=None, description="Exit status of its main process; null while it runs.")
+    exit_signal: int | None = Field(default=None, description="Number of the signal that ended its main process.")
 
+    start_failed: bool = Field(default=False, exclude=True)
     asked: ServiceAction = Field(exclude=True)
 
     @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
@@ -97,7 +106,13 @@ class ServiceState(Report):
             raise ValueError("is no look at a unit")
         status = raw["status"]
         since = _time(status.get(ENTERED.get(status.get("ActiveState"), "")))
-        return {"status": status, "since": since, "asked": (info.context or {}).get("given")}
+        return {
+            "status": status,
+            "since": since,
+            "start_failed": raw.get("failed_when_result", False),
+            "asked": (info.context or {}).get("given"),
+            **_ending(status),
+        }
 
     def problem(self) -> Problem | None:
         unit, action = self.asked.name, self.asked.action
@@ -107,7 +122,7 @@ class ServiceState(Report):
                 error=f"There is no unit {unit} on this host.",
                 hint="Check the name; a template such as name@ needs an instance: name@instance.",
             )
-        if action in ("start", "restart") and self.active_state in ("failed", "activating"):
+        if action in ("start", "restart") and (self.start_failed or self.active_state in ("failed", "activating")):
             return Problem(
                 code="service_failed",
                 error=f"{unit} did not come up: it is {self.active_state} ({self.result}).",

@@ -1,0 +1,71 @@
+"""README's table of tools, made from the catalogue: `python tests/checks/tool_table.py [--write | --check]`.
+
+Without an option it prints the table; --write puts it between the markers in README.md; --check fails when what is
+there is something else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from playrail import catalog
+from playrail.tool import AnyTool, ByField, PlaybookTool
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+START, END = "<!-- tools -->", "<!-- /tools -->"
+COMMAND = "python tests/checks/tool_table.py --write"
+
+
+def tool_table(tools: Iterable[AnyTool]) -> str:
+    """A Markdown table with a row per tool; other names of a tool stand in its row."""
+    rows = ["| tool | risk | what it does | playbook |", "| --- | --- | --- | --- |"]
+    rows += ["| " + " | ".join(_cells(tool)) + " |" for tool in {tool.name: tool for tool in tools}.values()]
+    return "\n".join(rows)
+
+
+def _cells(tool: AnyTool) -> tuple[str, str, str, str]:
+    names = f"`{tool.name}`" + "".join(f", also `{alias}`" for alias in tool.aliases)
+    playbook = f"[{tool.playbook}](playbooks/{tool.playbook})" if isinstance(tool, PlaybookTool) else "none"
+    return names, _risk(tool), tool.summary.replace("|", r"\|"), playbook
+
+
+def _risk(tool: AnyTool) -> str:
+    if not isinstance(tool.risk, ByField):
+        return tool.risk.name
+    of: dict[str, list[str]] = {}
+    for value, risk in tool.risk.cases.items():
+        of.setdefault(risk.name, []).append(f"`{value}`")
+    cases = "; ".join(f"{risk} with {tool.risk.field} {', '.join(values)}" for risk, values in of.items())
+    return f"{tool.risk.otherwise.name}; {cases}"
+
+
+def replaced(readme: str, table: str) -> str:
+    """`readme` with `table` between its markers. Raises ValueError when it has not exactly one pair of them."""
+    if readme.count(START) != 1 or readme.count(END) != 1 or readme.index(START) > readme.index(END):
+        raise ValueError(f"README.md must hold a line {START} and below it a line {END}, once each")
+    return f"{readme.partition(START)[0]}{START}\n{table}\n{END}{readme.partition(END)[2]}"
+
+
+def main(arguments: list[str]) -> int:
+    table = tool_table(catalog.load().values())
+    if arguments not in (["--write"], ["--check"]):
+        sys.stdout.write(table + "\n")
+        return 0
+    readme = README.read_text(encoding="utf-8")
+    try:
+        wanted = replaced(readme, table)
+    except ValueError as error:
+        sys.stderr.write(f"{error}; then run: {COMMAND}\n")
+        return 1
+    if arguments == ["--write"]:
+        README.write_text(wanted, encoding="utf-8")
+    elif wanted != readme:
+        sys.stderr.write(f"README.md's table of tools is not the catalogue's; run: {COMMAND}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

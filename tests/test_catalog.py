@@ -1,0 +1,353 @@
+"""What must hold for every tool and every playbook, so that nobody must remember it.
+
+`python tests/test_catalog.py --write` writes the snapshots in tests/schemas anew: what `tools/list` says of each tool.
+A changed snapshot is a changed contract with every client; look at the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from playrail import catalog
+from playrail.server.schemas import describe
+from playrail.tool import AnyTool, ByField, OnHosts, PlaybookTool, Risk, variables
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAYBOOKS = ROOT / "playbooks"
+SCHEMAS = ROOT / "tests" / "schemas"
+CASES = ROOT / "tests" / "tools"
+LIST_LIMIT = 30_000  # bytes of tools/list, which every client reads at each start; lower it when it shrinks
+INTERNAL = ("runs", "hosts")  # folders of playbooks that Playrail plays by itself
+
+TASK_WORDS = {
+    *("name", "register", "when", "vars", "changed_when", "failed_when", "check_mode", "ignore_errors", "no_log"),
+    *("loop", "loop_control", "until", "retries", "delay", "environment", "diff", "notify", "any_errors_fatal"),
+}
+BLOCK_WORDS = {"block", "rescue", "always"}
+PLAY_WORDS = {"name", "hosts", "gather_facts", "environment", "tasks", "any_errors_fatal", "handlers", "vars"}
+LOOKING = {
+    *("ansible.builtin.setup", "ansible.builtin.stat", "ansible.builtin.slurp", "ansible.builtin.find"),
+    *("ansible.builtin.debug", "ansible.builtin.set_fact", "ansible.builtin.fail", "ansible.builtin.assert"),
+    *("ansible.builtin.service_facts", "ansible.builtin.package_facts", "ansible.builtin.getent"),
+    *("community.docker.docker_host_info", "community.docker.docker_container_info"),
+    *("ansible.legacy.disk_usage", "ansible.legacy.list_part", "ansible.legacy.read_part", "ansible.legacy.guard_path"),
+}
+LOOKING_PROGRAMS = {"journalctl", "df", "uptime"}
+LOOKING_SYSTEMD = {"name", "daemon_reload", "scope"}
+# They run on the controller, read its files, or are a shell.
+REFUSED = {
+    *("shell", "raw", "script", "template", "fetch", "add_host", "group_by", "include_vars", "synchronize", "expect"),
+    *("import_playbook", "include_tasks", "import_tasks", "include_role", "import_role", "unarchive", "pause"),
+}
+HINTS = {
+    Risk.READ: (True, False, False),
+    Risk.SENSITIVE: (True, False, False),
+    Risk.WRITE: (False, False, False),
+    Risk.DESTRUCTIVE: (False, True, False),
+    Risk.DANGEROUS: (False, True, True),
+}
+
+NAMES = catalog.load()
+TOOLS = {tool.name: tool for tool in NAMES.values()}
+PLAYED = {name: tool for name, tool in TOOLS.items() if isinstance(tool, PlaybookTool)}
+PATHS = sorted(str(path.relative_to(PLAYBOOKS)) for path in PLAYBOOKS.glob("**/*.yml"))
+SHAPED = [path for path in PATHS if not path.startswith("hosts/")]  # those play roles, for an operator
+BUILTIN_PREFIXES = ("ansible.builtin.", "ansible.posix.", "ansible.legacy.", "community.")
+
+every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
+every_played = pytest.mark.parametrize("tool", PLAYED.values(), ids=list(PLAYED))
+every_name = pytest.mark.parametrize("name", NAMES)
+every_playbook = pytest.mark.parametrize("path", PATHS)
+every_shaped_playbook = pytest.mark.parametrize("path", SHAPED)
+
+
+def plays(path: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load((PLAYBOOKS / path).read_text(encoding="utf-8")))
+
+
+def flat(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every task, those in blocks too, and the blocks themselves."""
+    for task in tasks:
+        yield task
+        for word in BLOCK_WORDS & task.keys():
+            yield from flat(task[word])
+
+
+def tasks_of(path: str) -> list[dict[str, Any]]:
+    """Every task that runs a module."""
+    return [task for play in plays(path) for task in flat(play["tasks"]) if "block" not in task]
+
+
+def module_of(task: Mapping[str, Any]) -> str:
+    (module,) = task.keys() - TASK_WORDS
+    return str(module)
+
+
+def program_of(task: Mapping[str, Any]) -> str | None:
+    """The program of a command task; of a list put together, its first part's first word."""
+    argv = (task[module_of(task)] or {}).get("argv")
+    if isinstance(argv, str) and (first := re.match(r"\{\{ (\w+) \+", argv)):
+        argv = task.get("vars", {}).get(first[1])
+    return argv[0] if isinstance(argv, list) else None
+
+
+def only_looks(task: Mapping[str, Any]) -> bool:
+    module, given = module_of(task), task[module_of(task)] or {}
+    if module == "ansible.builtin.command":
+        return program_of(task) in LOOKING_PROGRAMS
+    if module == "ansible.builtin.systemd_service":
+        return given.keys() <= LOOKING_SYSTEMD and given.get("daemon_reload") is False
+    return module in LOOKING
+
+
+def reports(task: Mapping[str, Any]) -> bool:
+    """Whether this is the task Report, or a block each of whose ends is one."""
+    ends = [task[word][-1] for word in ("block", "rescue") if word in task]
+    return all(reports(end) for end in ends) if ends else task["name"] == "Report"
+
+
+def example_of(tool: AnyTool) -> dict[str, Any]:
+    """Arguments for the tool, made of its fields' examples."""
+    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    return {name: schema["examples"][0] for name, schema in properties.items()}
+
+
+@every_playbook
+def test_a_playbook_is_some_tools_or_internal(path: str) -> None:
+    assert path in {tool.playbook for tool in PLAYED.values()} or path.partition("/")[0] in INTERNAL
+
+
+@every_playbook
+def test_a_playbook_tells_what_it_does_and_how_to_play_it_by_hand(path: str) -> None:
+    text = (PLAYBOOKS / path).read_text(encoding="utf-8")
+    comment = [line for line in text.partition("\n---")[0].partition("\n- ")[0].splitlines() if line.startswith("#")]
+
+    assert text.startswith("# ")
+    assert not comment[0].startswith("# By hand:")
+    (by_hand,) = [line for line in comment if line.startswith("# By hand: ansible-playbook ")]
+    assert f" playbooks/{path} " in by_hand
+    assert "-e playrail_target=" in by_hand
+
+
+@every_shaped_playbook
+def test_a_playbook_is_one_play_on_the_hosts_it_is_given(path: str) -> None:
+    (play,) = plays(path)
+
+    assert set(play) <= PLAY_WORDS  # no become, roles, vars_files, connection ..
+    assert play["name"]
+    assert play["hosts"] == "{{ playrail_target }}"
+    assert play["gather_facts"] is False
+    if path != "runs/end_run.yml":  # which must not end itself
+        assert play["environment"]["PLAYRAIL_RUN"] == "{{ playrail_run | default('by-hand') }}"
+
+
+@every_shaped_playbook
+def test_a_playbook_ends_with_its_report(path: str) -> None:
+    (play,) = plays(path)
+    tasks = play["tasks"]
+    reporting = [at for at, task in enumerate(tasks) if reports(task)]
+
+    assert len(reporting) == 1
+    assert [task["name"] for task in tasks[reporting[0] + 1 :] if not only_looks(task)] == []
+    named = [task for task in flat(tasks) if task.get("name") == "Report"]
+    assert named
+    assert all("block" not in task for task in named)
+
+
+@every_shaped_playbook
+def test_a_playbooks_tasks_are_named_and_use_full_module_names(path: str) -> None:
+    for task in flat(plays(path)[0]["tasks"]):
+        assert task.get("name")
+        if "block" in task:
+            assert set(task) <= {"name", "when", *BLOCK_WORDS}
+            continue
+        module = module_of(task)
+        assert module.startswith(BUILTIN_PREFIXES)
+        assert module.rpartition(".")[2] not in REFUSED
+        assert task[module] is None or isinstance(task[module], dict)  # text would be taken apart into arguments
+        if module.startswith("ansible.legacy."):
+            assert (PLAYBOOKS / path).with_name("library").joinpath(f"{module.rpartition('.')[2]}.py").is_file()
+        if module == "ansible.builtin.command":
+            assert "changed_when" in task
+            assert task[module].keys() <= {"argv", "chdir", "expand_argument_vars", "strip_empty_ends", "stdin"}
+            assert task[module]["expand_argument_vars"] is False
+        if module == "ansible.builtin.copy":
+            assert "src" not in task[module]
+        assert task.get("check_mode", True) is True or only_looks(task)
+
+
+@every_shaped_playbook
+def test_a_playbook_reads_nothing_of_the_controller(path: str) -> None:
+    text = (PLAYBOOKS / path).read_text(encoding="utf-8")
+
+    assert (
+        re.findall(r"\b(?:lookup|query|q|with_\w+|delegate_to|local_action|fileglob|vars_prompt)\b\s*[(:]", text) == []
+    )
+
+
+def test_nothing_else_lies_beside_the_playbooks() -> None:
+    """Ansible loads plugins from folders beside a playbook."""
+    kinds = {path.relative_to(PLAYBOOKS).parts[1] for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
+    assert kinds <= {"library"}
+    files = [path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.suffix for path in files} == {".py", ".yml"}
+    assert not [path for path in files if path.is_symlink()]
+
+
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*/library/*.py")), ids=lambda path: path.stem)
+def test_a_module_runs_on_old_pythons_and_is_some_playbooks(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+
+    assigned = {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets}  # type: ignore[attr-defined]  # names only, at the top of a module
+    assert "DOCUMENTATION" in assigned
+    beside = path.parents[1].glob("*.yml")
+    assert any(f"ansible.legacy.{path.stem}:" in book.read_text(encoding="utf-8") for book in beside)
+
+
+@every_played
+def test_a_tool_has_its_playbook_and_hands_it_every_argument(tool: PlaybookTool[Any, Any]) -> None:
+    text = (PLAYBOOKS / tool.playbook).read_text(encoding="utf-8")
+
+    assert Path(tool.playbook).stem == tool.name
+    assert issubclass(tool.input, OnHosts)
+    given = variables(tool.input.model_validate(example_of(tool)))
+    assert all(name.startswith("playrail_") for name in given)
+    # A field that only serves to compute another one is told by the comment at the top, so it occurs too.
+    assert [name for name in given if not re.search(rf"\b{name}\b", text)] == []
+    allowed = {*given, "playrail_target", "playrail_run"}
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    own = {*re.findall(r"register: (playrail_\w+)", code), *re.findall(r"^ +(playrail_\w+):", code, re.MULTILINE)}
+    assert set(re.findall(r"\bplayrail_\w+", code)) - allowed - own == set()
+
+
+@every_played
+def test_a_tool_that_only_reads_uses_modules_that_only_read(tool: PlaybookTool[Any, Any]) -> None:
+    changing = [task["name"] for task in tasks_of(tool.playbook) if not only_looks(task)]
+    if tool.worst_risk.changes:
+        assert changing, f"{tool.name} needs a lower risk: nothing in its playbook makes a change"
+    else:
+        assert changing == []
+
+
+@every_played
+def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any, Any]) -> None:
+    secret = [name for name, field in tool.input.model_fields.items() if "SecretStr" in str(field.annotation)]
+    for task in tasks_of(tool.playbook):
+        if any(f"playrail_{name}" in json.dumps(task) for name in secret):
+            assert task.get("no_log") is True
+
+
+@every_played
+def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: PlaybookTool[Any, Any]) -> None:
+    cases = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CASES / tool.name).glob("*.yml")]
+
+    assert {"problem" in case for case in cases} == {True, False}, f"add one to tests/tools/{tool.name}"
+
+
+@every_tool
+def test_every_argument_is_described_with_an_example_that_is_right(tool: AnyTool) -> None:
+    properties = describe(tool.name, tool).input_schema.get("properties", {})
+
+    assert set(properties) == set(tool.input.model_fields)
+    for schema in properties.values():
+        assert schema["description"].endswith(".")
+        assert schema["examples"]
+    for name, schema in properties.items():
+        for one in schema["examples"]:
+            tool.input.model_validate({**example_of(tool), name: one})
+
+
+@every_tool
+def test_the_hints_agree_with_the_risk(tool: AnyTool) -> None:
+    hints = describe(tool.name, tool).annotations
+    assert hints is not None
+
+    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[tool.worst_risk]
+    assert hints.idempotent_hint is (tool.idempotent or not tool.worst_risk.changes)
+
+
+@every_tool
+def test_a_risk_by_field_is_of_a_real_field_and_its_values(tool: AnyTool) -> None:
+    if isinstance(tool.risk, ByField):
+        allowed = describe(tool.name, tool).input_schema["properties"][tool.risk.field]["enum"]
+        assert set(tool.risk.cases) <= set(allowed)
+        assert tool.risk.otherwise is tool.risk.worst  # a value nobody thought of is the worst
+
+
+@every_tool
+def test_a_description_is_short_and_starts_with_the_risk(tool: AnyTool) -> None:
+    told = describe(tool.name, tool).description or ""
+    prefix = f"[{tool.worst_risk.name}] "
+
+    assert told.startswith(prefix) is (tool.worst_risk is not Risk.READ)
+    assert len(re.findall(r"[.!?](?:\s|$)", told)) in (1, 2)
+    assert told.endswith(".")
+    assert len(told) <= 200
+    assert re.fullmatch(r"[a-z][a-z0-9_]{2,63}", tool.name)
+
+
+def listed(name: str) -> dict[str, Any]:
+    """What `tools/list` says of the tool."""
+    return describe(name, NAMES[name]).model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def shown(name: str) -> str:
+    return json.dumps(listed(name), indent=2, ensure_ascii=False) + "\n"
+
+
+@every_name
+def test_the_schema_is_the_one_that_clients_know(name: str) -> None:
+    path = SCHEMAS / f"{name}.json"
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+
+    assert known == shown(name), "a contract changed; if that is meant, run: python tests/test_catalog.py --write"
+
+
+def test_every_known_schema_is_some_tools() -> None:
+    assert {path.stem for path in SCHEMAS.glob("*.json")} == set(NAMES)
+
+
+@every_name
+def test_every_client_can_read_the_schemas(name: str) -> None:
+    told = listed(name)
+
+    assert re.findall(r"\$ref|\$defs", json.dumps(told)) == []
+    for schema in (told["inputSchema"], told["outputSchema"]):
+        assert schema["type"] == "object"
+        assert schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"} == set()
+    assert told["inputSchema"]["additionalProperties"] is False
+
+
+def test_the_list_of_tools_is_not_too_long(record_property: Any) -> None:
+    size = len(json.dumps([listed(name) for name in NAMES], separators=(",", ":")).encode())
+    record_property("tools_list_bytes", size)
+    sys.stdout.write(f"tools/list: {size} bytes for {len(NAMES)} tools\n")
+
+    assert size <= LIST_LIMIT
+
+
+def test_readmes_table_is_the_catalogues() -> None:
+    command = [sys.executable, str(ROOT / "tests" / "checks" / "tool_table.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit(__doc__)
+    SCHEMAS.mkdir(exist_ok=True)
+    for old in SCHEMAS.glob("*.json"):
+        old.unlink()
+    for each in NAMES:
+        (SCHEMAS / f"{each}.json").write_text(shown(each), encoding="utf-8")

@@ -1,0 +1,188 @@
+"""What `playrail doctor` finds, and that it says how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playrail import doctor
+from playrail.ansible.hosts import Hosts
+from playrail.ansible.outcome import NO_REPORT, HostOutcome
+from playrail.doctor import Check
+from playrail.errors import Problem
+from playrail.ledger.ledger import Entry, Ledger
+from playrail.settings import Settings
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment in which nothing is configured."""
+    return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
+def examined(environ: Mapping[str, str], dotenv: Path) -> dict[str, Check]:
+    async def collect() -> list[Check]:
+        return [check async for check in doctor.examine(environ, dotenv=dotenv)]
+
+    checks = asyncio.run(collect())
+    assert [check for check in checks if (check.state == "ok") is bool(check.mend)] == []
+    return {check.name: check for check in checks}
+
+
+def test_a_machine_without_settings_is_fine(environ: Mapping[str, str], tmp_path: Path) -> None:
+    found = examined(environ, tmp_path / ".env")
+
+    assert {name: check.state for name, check in found.items()} == dict.fromkeys(
+        (
+            "python",
+            "ansible-core",
+            "ansible-runner",
+            "ansible-playbook",
+            "community.docker",
+            "ssh",
+            "settings",
+            "state directory",
+            "runtime directory",
+            "ledger",
+            "inventory",
+            "host localhost",
+        ),
+        "ok",
+    )
+    assert found["host localhost"].found.startswith("reached, works as ")
+
+
+def test_wrong_settings_are_a_finding(environ: Mapping[str, str], tmp_path: Path) -> None:
+    found = examined({**environ, "LOG_LEVEL": "loud"}, tmp_path / ".env")
+
+    assert list(found) == ["python", "ansible-core", "ansible-runner", "settings"]
+    assert (found["settings"].state, found["settings"].found.partition(":")[0]) == ("fail", "LOG_LEVEL")
+
+
+SERVERS = {
+    "open": {"type": "ssh", "host": "192.0.2.1", "verify_host_key": False},
+    "broken": {"type": "ssh", "host": "192.0.2.2", "port": 0},
+}
+
+
+def settings_of(environ: Mapping[str, str], **variables: str) -> Settings:
+    return Settings.load({**environ, **variables}, dotenv=None)
+
+
+def test_settings_that_deserve_a_word(environ: dict[str, str], tmp_path: Path) -> None:
+    environ |= {"MCP_SERVERS": json.dumps(SERVERS), "MIKRUS_SERVERS": "{}", "MCP_PORT": "8000"}
+    (tmp_path / ".env").touch(mode=0o644)
+
+    found = list(doctor._settings(settings_of(environ), environ, tmp_path / ".env"))
+
+    assert [(check.name, check.state, check.found) for check in found] == [
+        ("settings", "ok", "servers named: 1, write operations: off"),
+        ("server broken", "fail", "port: input should be greater than or equal to 1."),
+        ("server open", "warn", "its host key is not verified"),
+        ("MIKRUS_SERVERS", "warn", "is not used: MCP_SERVERS wins"),
+        ("MCP_PORT", "warn", "is set, and Playrail does not use it"),
+        (".env", "warn", "other users of this machine can read it"),
+    ]
+
+
+def test_a_directory_that_others_can_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    check = doctor._directory("state directory", tmp_path, "PLAYRAIL_STATE_DIR")
+
+    assert (check.state, check.mend) == ("fail", f"chmod 700 {tmp_path}, or set PLAYRAIL_STATE_DIR.")
+
+
+def test_a_runtime_directory_on_a_disk_or_too_deep() -> None:
+    assert doctor._runtime(Path("/dev/shm/playrail")).state == "ok"
+    assert doctor._runtime(Path("/proc/playrail")).state == "warn"
+    assert doctor._runtime(Path("/dev/shm") / ("x" * doctor.LONGEST_RUNTIME_DIR)).state == "fail"
+
+
+def test_a_ledger_that_was_altered(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "ledger.sqlite"
+    ledger = Ledger(path)
+    entry = Entry(kind="refused", call="1", server="s", caller="cli", tool="read_file", body={"outcome": "denied"})
+    ledger.append(entry, entry)
+    ledger.close()
+    assert doctor._ledger(path).state == "ok"
+
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER records_refuse_update")
+        connection.execute("UPDATE records SET caller = 'nobody' WHERE seq = 2")
+    connection.close()
+
+    assert doctor._ledger(path).found == f"{path}: record 2 was altered, or one before it is missing"
+
+
+def test_a_default_that_is_not_there(environ: Mapping[str, str]) -> None:
+    settings = settings_of(environ, MCP_DEFAULT_SERVER="gone")
+    known = Hosts(hosts={}, groups={"all": ()}, refused={"a:b": "It is a pattern."})
+
+    found = list(doctor._inventory(known, settings))
+
+    assert [(check.name, check.state, check.found) for check in found] == [
+        ("inventory", "warn", "there are no hosts"),
+        ("host 'a:b'", "warn", "It is a pattern."),
+        ("default server", "fail", "'gone' cannot be used"),
+    ]
+
+
+FACTS = {
+    "ansible_facts": {
+        "ansible_user_id": "root",
+        "ansible_python": {"executable": "/usr/bin/python3", "version": {"major": 3, "minor": 11, "micro": 2}},
+    }
+}
+PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Start sshd.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "check"),
+    [
+        (
+            HostOutcome(report=FACTS),
+            Check(name="web", state="ok", found="reached, works as root with Python 3.11.2 (/usr/bin/python3)"),
+        ),
+        (
+            HostOutcome(problem=PROBLEM),
+            Check(name="web", state="fail", found="Nothing listens there.", mend="Start sshd."),
+        ),
+        (
+            HostOutcome(problem=NO_REPORT),
+            Check(
+                name="web",
+                state="fail",
+                found="no answer within 60 s",
+                mend="Check its address, and the firewalls and jump hosts on the way.",
+            ),
+        ),
+    ],
+    ids=["ok", "problem", "silence"],
+)
+def test_a_host(outcome: HostOutcome, check: Check) -> None:
+    assert doctor._host("web", outcome, late=True) == check
+
+
+@pytest.mark.lab
+def test_hosts_good_and_bad(
+    lab: Any, servers_json: Callable[..., str], environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    names = ("deb12", "deb13", "nopython", "closed")
+
+    found = examined({**environ, "MCP_SERVERS": servers_json(lab, names)}, tmp_path / ".env")
+
+    assert [(name, found[f"host {name}"].state) for name in names] == [
+        ("deb12", "ok"),
+        ("deb13", "ok"),
+        ("nopython", "fail"),
+        ("closed", "fail"),
+    ]
+    assert found["host deb13"].found.startswith("reached, works as root with Python 3.13")
