@@ -103,6 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "live"):
+            item.add_marker(pytest.mark.xdist_group("live"))  # they change the same hosts: one after the other
         if "lab" in getattr(item, "fixturenames", ()) and item.get_closest_marker("lab") is None:
             raise pytest.UsageError(f"{item.nodeid} uses the lab and is not marked `lab`")
     if os.environ.get("LAB") != "none":

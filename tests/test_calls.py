@@ -168,7 +168,7 @@ def test_a_failure_on_a_host_is_recorded_with_its_code(place: Path) -> None:
 
 
 def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "2.125"))
+    server = playrail(place, tool(place, NAP % "1.125"))
 
     async def both(open_server: Playrail) -> list[Answer]:
         return await asyncio.gather(*(open_server.call("probe", {}, caller=caller) for caller in ("ann", "bob")))
@@ -199,11 +199,11 @@ def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
 
 
 def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "2.125"))
+    server = playrail(place, tool(place, NAP % "1.125"))
 
     async def doing(open_server: Playrail) -> tuple[Answer, Answer, Answer]:
         running = asyncio.create_task(open_server.call("probe", {}, caller="ann"))
-        await asyncio.to_thread(await_nap, place, "2.125")
+        await asyncio.to_thread(await_nap, place, "1.125")
         (place / "state" / "ledger.sqlite").rename(place / "away")
         during = await running
         after = await open_server.call("probe", {}, caller="ann")
@@ -281,11 +281,11 @@ def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: 
 
 
 def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "2.125"))
+    server = playrail(place, tool(place, NAP % "1.125"))
 
     async def doing(open_server: Playrail) -> Answer:
         running = asyncio.create_task(open_server.call("probe", {}, caller="ann"))
-        await asyncio.to_thread(await_nap, place, "2.125")
+        await asyncio.to_thread(await_nap, place, "1.125")
         async with playrail(place) as another:
             assert (await another.call("list_configured_servers", {}, caller="bob")).code == "ok"
         return await running
@@ -312,6 +312,28 @@ def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
         ("started", None),
         ("ended", "cancelled"),
     ]
+
+
+def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
+    """A package manager, say: over SSH it outlives its connection, and on this machine it is not killed either."""
+    marker = place / "finished"
+    tasks = f"- {{name: Report, ansible.builtin.command: {{argv: [sh, -c, 'sleep 3.25; touch {marker}']}}}}"
+    made = tool(place, tasks, risk=Risk.WRITE, interruptible=False)
+
+    async def doing(server: Playrail) -> Answer:
+        running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+        await asyncio.to_thread(await_nap, place, "3.25")
+        await server.close()
+        return await running
+
+    answer: Answer = within(playrail(place, made, ENABLE_WRITE_OPERATIONS="1"), doing)
+
+    assert answer.code == "outcome_unknown"
+    assert answer.problem is not None
+    assert answer.problem.error == "The call was cancelled on localhost; its work was left to finish there."
+    assert not marker.exists()
+    assert gone(place, within_s=15)
+    assert marker.exists()
 
 
 def test_a_state_directory_that_is_not_private_refuses_every_call(place: Path) -> None:

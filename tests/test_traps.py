@@ -1,7 +1,7 @@
 """One test per trap: what Ansible and ansible-runner do by themselves, and must not do here.
 
-The numbers are those of the list of measured traps that the design stands on: 1-15 of ansible-runner, A1-A17 of what
-callers and hosts may send. What holds for a playbook's text rather than for a run is in test_catalog.py.
+Numbers are those of the measured list: 1-15 of ansible-runner, A1-A17 of what callers and hosts may send. Others
+hold for a playbook's text (A11, A13: test_catalog.py) or for what is kept of an event (A14: test_outcome.py).
 """
 
 from __future__ import annotations
@@ -175,7 +175,6 @@ def test_trap_07_a_host_that_was_not_played_on_has_failed(mixed: RunResult, plac
 def test_trap_09_a_rescued_or_ignored_failure_is_none(mixed: RunResult) -> None:
     """9: both emit the same event as a failure."""
     assert {host: code for host, code in codes(mixed).items() if code} == {"failing": "not_found", "left": "no_report"}
-    assert set(codes(mixed)) == {"plain", "rescued", "ignored", "failing", "left"}
 
 
 @pytest.fixture(scope="module")
@@ -348,8 +347,8 @@ def test_trap_a07_and_a08_a_caller_cannot_set_ansibles_variables(place: Path) ->
 def test_trap_a09_an_executable_inventory_is_not_run(place: Path) -> None:
     """A9: Ansible runs an executable inventory file."""
     script = place / "hosts"
+    script.touch(0o755)
     script.write_text(f"#!/bin/sh\ntouch {place}/{MARK}\necho '{{}}'\n")
-    script.chmod(0o755)
     server = playrail(place, PLAYRAIL_INVENTORY=str(script))
 
     answer = asyncio.run(server.call("list_configured_servers", {}, caller="ann"))

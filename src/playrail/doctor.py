@@ -33,9 +33,6 @@ COMMAND_DEADLINE_S = 30.0
 HOSTS_DEADLINE_S = 60.0
 MIB = 1024 * 1024
 LITTLE_SPACE, TOO_LITTLE_SPACE = 500 * MIB, 20 * MIB
-# An ssh control socket lies in `<runtime_dir>/<16>/<24>/cp/<12>` and has 17 characters more while it is made; unix(7)
-# allows 107 for all of it.
-LONGEST_RUNTIME_DIR = 107 - 17 - len(f"/{'s' * 16}/{'r' * 24}/cp/{'c' * 12}")
 MEMORY = frozenset({"tmpfs", "ramfs"})
 SEVERAL_SOURCES = (
     ("MCP_SERVERS", ("MIKRUS_SERVERS", "MIKRUS_API_KEY", "MIKRUS_SERVER_NAME")),
@@ -199,10 +196,7 @@ def _directory(name: str, path: Path, variable: str) -> Check:
 
 
 def _runtime(path: Path) -> Check:
-    name, mend = "runtime directory", "Set PLAYRAIL_RUNTIME_DIR to a short path on a tmpfs, such as /dev/shm/playrail."
-    if len(str(path)) > LONGEST_RUNTIME_DIR:
-        found = f"{path} is longer than {LONGEST_RUNTIME_DIR} characters, too long for the sockets of ssh"
-        return Check(name=name, state="fail", found=found, mend=mend)
+    name, mend = "runtime directory", "Set PLAYRAIL_RUNTIME_DIR to a path on a tmpfs, such as /dev/shm/playrail."
     kind = _file_system(_nearest(path))
     if kind not in MEMORY:
         found = f"{path} is on {kind}, so passwords lie on a disk while a run lasts"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Plays:
     runner: Runner
 
     def play(self, tool: PlaybookTool[Any, Any], given: ToolInput, hosts: Sequence[str], *, run_id: str) -> Play:
-        return self._play(tool.playbook, variables(given), hosts, run_id=run_id)
+        play = self._play(tool.playbook, variables(given), hosts, run_id=run_id)
+        return replace(play, interruptible=tool.interruptible)
 
     async def run(
         self,

@@ -48,18 +48,20 @@ def main(run_dir: Path) -> int:
     # system allows 108 bytes for a socket's, of which ssh takes 17 for itself.
     with tempfile.TemporaryDirectory(prefix="playrail-", ignore_cleanup_errors=True) as sockets:
         os.environ["ANSIBLE_SSH_CONTROL_PATH_DIR"] = sockets
-        threading.Thread(target=_watch_lifeline, args=(sockets,), daemon=True).start()
+        # What must not be cut short goes on by itself, as it does on a host behind SSH.
+        spared = None if orders["interruptible"] else f"PLAYRAIL_RUN={orders['run_id']}".encode()
+        threading.Thread(target=_watch_lifeline, args=(sockets, spared), daemon=True).start()
         try:
             status, rc = _run(run_dir, orders, emit)
             emit({"end": {"status": status, "rc": rc}})
         finally:
-            end_descendants(os.getpid())
+            end_descendants(os.getpid(), spared)
     return 0
 
 
-def _watch_lifeline(sockets: str) -> None:
+def _watch_lifeline(sockets: str, spared: bytes | None) -> None:
     sys.stdin.buffer.read()
-    end_descendants(os.getpid())
+    end_descendants(os.getpid(), spared)
     shutil.rmtree(sockets, ignore_errors=True)
     os._exit(1)
 
@@ -129,11 +131,15 @@ def _result(data: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def end_descendants(root: int) -> None:
-    """Ends every process below `root`: SIGTERM, then SIGKILL for what is left after the grace time."""
+def end_descendants(root: int, spared: bytes | None) -> None:
+    """Ends every process below `root`: SIGTERM, then SIGKILL for what is left after the grace time.
+
+    Left alone are processes with the variable `spared` (NAME=value) in their environment, and what is below them.
+    """
     deadline = time.monotonic() + GRACE_S
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        while pids := list(_descendants(root)):
+    # On SIGTERM, Ansible's workers pass it on to all of their process group, to those that are to be left alone too.
+    for number in (signal.SIGTERM, signal.SIGKILL) if spared is None else (signal.SIGKILL,):
+        while pids := list(_descendants(root, spared)):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
@@ -152,7 +158,7 @@ def _reap() -> None:
             pass
 
 
-def _descendants(root: int) -> Iterator[int]:
+def _descendants(root: int, spared: bytes | None) -> Iterator[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -164,8 +170,16 @@ def _descendants(root: int) -> Iterator[int]:
     waiting = [root]
     while waiting:
         for pid in children.get(waiting.pop(), []):
-            yield pid
-            waiting.append(pid)
+            if spared is None or spared not in _environment_of(pid):
+                yield pid
+                waiting.append(pid)
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # gone, or another user's
+        return []
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ class Play:
     secrets: Mapping[str, Mapping[str, SecretStr]]
     """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
     check: bool = False
+    interruptible: bool = True
+    """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
 
     def command_line(self) -> str:
         """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
@@ -153,6 +155,7 @@ def _write_private_directory(run_dir: Path, play: Play) -> None:
         "playbook": str(play.playbook),
         "inventory": list(play.inventory),
         "forks": max(1, min(len(play.hosts), MAX_FORKS)),
+        "interruptible": play.interruptible,
         "cmdline": "--check --diff" if play.check else "",
     }
     _write_private(run_dir / "env" / "extravars", to_extravars(extravars))
