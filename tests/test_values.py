@@ -132,7 +132,7 @@ def test_secrets_and_paths_are_marked_text() -> None:
         float("nan"),
         float("inf"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_other_values_are_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def wheel(place: Path, python: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(place: Path, python: Path, wheel: Path) -> Iterator[Path]:
+def installed(place: Path, python: Path, wheel: Path) -> Path:
     """The command of the installed wheel. Its dependencies have the versions that the other tests run with."""
     pins = place / "constraints.txt"
     pins.write_text(
@@ -54,16 +53,15 @@ def installed(place: Path, python: Path, wheel: Path) -> Iterator[Path]:
         )
     )
     run(python, "-m", "pip", "install", "--quiet", "--constraint", pins, wheel, cwd=place)
-    yield python.with_name("playrail")
+    return python.with_name("playrail")
 
 
 def test_what_the_wheel_holds(wheel: Path) -> None:
     """Every playbook, host module, role and the inventory of the checkout; no test, no state of a machine."""
     held = set(zipfile.ZipFile(wheel).namelist())
     tracked = run("git", "ls-files", "-co", "--exclude-standard", "playbooks", "inventory", "roles", cwd=ROOT).split()
-    wanted = {f"playrail/content/{name}" for name in tracked if "/molecule/" not in name}
-    assert wanted <= held
-    assert not [name for name in held if "/molecule/" in name or "/tests/" in name or name.endswith(".pyc")]
+    assert {f"playrail/content/{name}" for name in tracked} <= held
+    assert not [name for name in held if "/tests/" in name or name.endswith(".pyc")]
     assert "playrail/py.typed" in held
 
 
@@ -74,5 +72,10 @@ def test_a_tool_runs_from_the_installed_wheel(installed: Path, place: Path) -> N
     answer = json.loads(run(installed, "call", "read_file", "path=/etc/os-release", cwd=place, env=env))
     report = answer["data"]["hosts"]["localhost"]
     assert report["content"] == Path("/etc/os-release").read_text()
+    env["ANSIBLE_COLLECTIONS_PATH"] = str(place)
+    missing = subprocess.run(
+        [installed, "call", "list_docker_containers"], env=env, cwd=place, capture_output=True, check=False
+    )
+    assert json.loads(missing.stdout)["code"] == "collection_missing"  # without the extra `full`
     tools = json.loads(run(installed, "tools", "--json", cwd=place, env=env))
     assert len(tools) == len(json.loads(run(Path(sys.executable).with_name("playrail"), "tools", "--json", cwd=place)))

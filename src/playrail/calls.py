@@ -21,7 +21,7 @@ from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.runner import Play, Progress, Runner, new_run_id
 from playrail.answers import Answer, Meta, Result, parse
-from playrail.errors import LedgerUnavailable, PlayrailError, Problem, SettingsInvalid, UnknownTool
+from playrail.errors import LedgerUnavailable, PlayrailError, Problem, SettingsInvalid, UnknownTool, cut_short
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Entry, Kind, Ledger
 from playrail.plays import Plays
@@ -165,20 +165,23 @@ class Playrail:
 
     async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         alive = await self.open()
+        asked: dict[str, Any] = {}
         try:
             tool = self._tool(call.name)
             given = parse(tool, arguments)
+            asked["arguments"] = given.model_dump(mode="json")  # a SecretStr dumps as asterisks
             hosts = await self._resolve(tool, given)
+            asked["hosts"] = list(hosts)
             decide(tool=tool.name, risk=tool.risk_of(given), settings=self.settings)
             play = self._play(tool, given, hosts, call)
         except PlayrailError as error:
             try:
-                await self._record("refused", call, alive, {"outcome": error.code, "reason": str(error)})
+                await self._record("refused", call, alive, {**asked, "outcome": error.code, "reason": str(error)})
             except LedgerUnavailable as unrecorded:
                 log.warning("a refused call could not be recorded: %s", unrecorded)
             raise
         call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
-        await self._record("started", call, alive, _beginning(tool, given, hosts, play))
+        await self._record("started", call, alive, {**asked, **_beginning(tool, given, play)})
         result = await self._run(call, tool, given, play)
         try:
             await self._record("ended", call, alive, _ending(result, call))
@@ -214,6 +217,9 @@ class Playrail:
             return await self._plays.run(tool, given, play, stop=call.stop, progress=call.progress)
         except PlayrailError as error:
             return Result.of(error)
+        except TimeoutError:
+            message = f"The call did not finish within {tool.deadline_s(given):g} s."
+            return Result.of(cut_short(message, changes=tool.risk_of(given).changes))
         except Exception:
             log.exception("call %s of %s failed", call.request_id, call.name)
             return Result(problem=INTERNAL)
@@ -230,11 +236,9 @@ class Playrail:
         await asyncio.to_thread(self.ledger.append, entry)
 
 
-def _beginning(tool: AnyTool, given: ToolInput, hosts: Sequence[str], play: Play | None) -> dict[str, Any]:
+def _beginning(tool: AnyTool, given: ToolInput, play: Play | None) -> dict[str, Any]:
     return {
         "risk": tool.risk_of(given).name,
-        "arguments": given.model_dump(mode="json"),  # a SecretStr dumps as asterisks
-        "hosts": list(hosts),
         "run": play.run_id if play else None,
         "command": play.command_line() if play else None,
     }

@@ -12,6 +12,7 @@ PlayrailError
 │   └── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
 ├── LedgerUnavailable     ledger_unavailable     nothing runs without its record
 ├── AnsibleFailed         ansible_failed         Ansible itself did not run the play
+│   └── CollectionMissing collection_missing     a module of the play is not installed on this machine
 ├── DeadlineExceeded      deadline_exceeded      a read that took too long
 ├── Cancelled             cancelled              the caller withdrew a read
 └── OutcomeUnknown        outcome_unknown        a change that was cut short: neither done nor not done
@@ -112,6 +113,11 @@ class AnsibleFailed(PlayrailError):
     hint = "The operator should run `playrail doctor`; the message is Ansible's own."
 
 
+class CollectionMissing(AnsibleFailed):
+    code = "collection_missing"
+    hint = "The operator has to install the community collections beside Playrail: pip install 'playrail[full]'."
+
+
 class DeadlineExceeded(PlayrailError):
     code = "deadline_exceeded"
     hint = "Nothing was changed. Ask for less (a narrower path, fewer lines, fewer hosts) or try again later."
@@ -129,3 +135,10 @@ class OutcomeUnknown(PlayrailError):
 
     code = "outcome_unknown"
     hint = "Look at the host's state with a read tool before you decide; do not simply repeat the call."
+
+
+def cut_short(message: str, *, changes: bool, cancelled: bool = False) -> PlayrailError:
+    """The error for a call that did not come to its own end: what a change came to is not known."""
+    if changes:
+        return OutcomeUnknown(message)
+    return Cancelled(message) if cancelled else DeadlineExceeded(message)

@@ -14,8 +14,8 @@ from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.runner import Ended, Play, Progress, Runner, RunResult
 from playrail.answers import Result
-from playrail.errors import AnsibleFailed, Cancelled, DeadlineExceeded, OutcomeUnknown, PlayrailError, Problem
-from playrail.tool import PlaybookTool, Report, Risk, ToolInput, variables
+from playrail.errors import AnsibleFailed, PlayrailError, Problem, cut_short
+from playrail.tool import PlaybookTool, Report, ToolInput, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
 END_RUN_DEADLINE_S = 20.0
@@ -55,7 +55,10 @@ class Plays:
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
         still = await self._end_remote_work(play, cut) if tool.interruptible else "was left to finish there"
-        error = _cut_short(ran.ended, tool.risk_of(given), hosts=cut, deadline_s=deadline_s, still=still)
+        cancelled = ran.ended is Ended.WHEN_STOPPED
+        why = "was cancelled" if cancelled else f"did not finish within {deadline_s:g} s"
+        message = f"The call {why} on {', '.join(cut)}; its work {still}."
+        error = cut_short(message, changes=tool.risk_of(given).changes, cancelled=cancelled)
         return _with_cut(result, cut, error)
 
     async def _end_remote_work(self, play: Play, hosts: Sequence[str]) -> str:
@@ -85,14 +88,6 @@ class Plays:
 
 def _without_outcome(ran: RunResult) -> list[str]:
     return [host for host, outcome in ran.hosts.items() if outcome.problem is NO_REPORT]
-
-
-def _cut_short(ended: Ended, risk: Risk, *, hosts: Sequence[str], deadline_s: float, still: str) -> PlayrailError:
-    why = f"did not finish within {deadline_s:g} s" if ended is Ended.AT_DEADLINE else "was cancelled"
-    message = f"The call {why} on {', '.join(hosts)}; its work {still}."
-    if risk.changes:
-        return OutcomeUnknown(message)
-    return DeadlineExceeded(message) if ended is Ended.AT_DEADLINE else Cancelled(message)
 
 
 def _with_cut(result: Result, cut: Sequence[str], error: PlayrailError) -> Result:

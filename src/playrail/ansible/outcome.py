@@ -73,6 +73,8 @@ class Outcome:
 
     def _failed(self, host: str, event: Mapping[str, Any]) -> None:
         unreachable = event["event"] == "runner_on_unreachable"
+        if event["result"].get("changed"):
+            self.changed.add(host)  # half an upgrade is a change as well
         if unreachable or not event.get("ignored"):
             self.failures[host] = classify(self._without_secrets(event["result"]), unreachable=unreachable)
             self.failed_last.add(host)

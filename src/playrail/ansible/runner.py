@@ -24,9 +24,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from playrail.ansible.failures import classify
 from playrail.ansible.outcome import HostOutcome, Outcome, hide
 from playrail.ansible.values import to_extravars
-from playrail.errors import AnsibleFailed
+from playrail.errors import AnsibleFailed, CollectionMissing
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,9 @@ class Runner:
             shutil.rmtree(run_dir, ignore_errors=True)
         text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
         if outcome.statistics is None and ended is Ended.BY_ITSELF:
-            raise AnsibleFailed(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
+            missing = classify({"msg": text}, unreachable=False).code == CollectionMissing.code
+            failure = CollectionMissing if missing else AnsibleFailed
+            raise failure(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
         return RunResult(hosts=outcome.of(play.hosts), ended=ended, text=text)
 
 
