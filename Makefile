@@ -47,7 +47,7 @@ demo: setup ## Run the main job on this machine, and see what happens
 	@playrail demo
 
 test: setup $(if $(filter none,$(LAB)),,lab-up) ## Run every test, those on real hosts and Molecule too; LAB=none leaves these out
-	pytest --numprocesses=2 --dist=loadgroup
+	pytest --quiet --numprocesses=2 --dist=loadgroup
 
 check: setup ## Check everything that needs no hosts, in under a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
@@ -65,7 +65,7 @@ plays:
 	ansible-lint --nocolor $(CONTENT)
 
 fast:
-	pytest --numprocesses=2 --dist=loadgroup -m "not lab and not installs"
+	pytest --quiet --numprocesses=2 --dist=worksteal -m "not lab and not installs"
 
 fix: setup ## Mend what can be mended by itself
 	ruff check --fix

@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A shared machine may be slow at any moment; that says nothing about the code.
+settings.register_profile("playrail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("playrail")
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB_COMMAND = ROOT / "tests" / "lab" / "lab.py"
