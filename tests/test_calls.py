@@ -153,6 +153,7 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
         "risk": "READ",
         "arguments": {"server": None, "path": str(path), "offset": 0, "limit": 5},
         "hosts": ["localhost"],
+        "playbook": "files/list_directory.yml",
         "run": answer.meta.run_id,
     }
     assert ended["kind"] == "ended"
@@ -219,7 +220,7 @@ def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
 
     during, after, mended = within(server, doing)
 
-    assert [answer.code for answer in (during, after, mended)] == ["ledger_unavailable", "ledger_unavailable", "ok"]
+    assert [answer.code for answer in (during, after, mended)] == ["end_unrecorded", "ledger_unavailable", "ok"]
     assert during.data["hosts"].keys() == {"localhost"}
     assert during.problem.hint.startswith("It did run")
     assert after.problem.hint.startswith("Nothing was run")

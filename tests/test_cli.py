@@ -176,6 +176,16 @@ def test_ledger_verify(playrail: Playrail) -> None:
     assert (ended.returncode, ended.stdout.split(": ")[1]) == (0, "1 records, the chain holds\n")
 
 
+def test_the_log_tells_which_dotenv_was_read(playrail: Playrail, tmp_path: Path) -> None:
+    path = tmp_path / "work" / ".env"
+    path.touch(mode=0o600)
+
+    assert f"INFO playrail.cli: settings were read from {path}\n" in playrail("ledger", "verify").stderr
+    assert playrail("ledger", "verify", LOG_LEVEL="WARNING").stderr == ""
+    path.chmod(0o666)
+    assert playrail("ledger", "verify").returncode == 2
+
+
 def test_inventory(playrail: Playrail) -> None:
     secret = "hunter2-and-more"
     servers = {

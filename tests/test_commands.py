@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from playrail.tool import variables
-from playrail.toolsets.commands import Command, words
+from playrail.toolsets.commands import Command, CommandResult, words
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "commands.yml").read_text(encoding="utf-8"))
 ACCEPTED = [case for case in CASES if "argv" in case]
@@ -66,6 +68,73 @@ def test_a_shell_would_make_the_same_words(text: str, tmp_path_factory: pytest.T
 def test_quoted_text_arrives_as_it_is(argument: str) -> None:
     quoted = "'" + argument.replace("'", "'\\''") + "'"
     assert Command(cmd=f"printf {quoted}").argv == ["printf", argument]
+
+
+LONG = 10_000  # characters, the most that a command line may have
+LONG_CASES = {
+    "wrappers": ("", "env ", ""),
+    "wrapped programs": ("env ", "rm -r ", ""),
+    "wrapped searches": ("env ", "find / -delete -name ", ""),
+    "many ends of options": ("env ", "rm -- ", ""),
+    "wrapped shells": ("sudo ", "sh ", ""),
+    "wrappers in a script": ("sh -c '", "env ", "'"),
+    "shells in a script": ("sh -c '", "env sh ", "'"),
+    "parts of a script": ("sudo sh -c '", ";", "'"),
+    "brackets": ("", "( ", ""),
+    "brackets in a script": ("sh -c '", "( ", "'"),
+    "a long word in a script": ("sh -c '", "a", "'"),
+    "functions": ("sh -c '", "a(", "'"),
+    "functions with bodies": ("sh -c '", "(){a|a&", "'"),
+    "blanks in a script": ("sh -c '(){", " ", "'"),
+    "nested quotes": ("", "'\"'\"", ""),
+    "quotes in quotes": ("'", '"', "'"),
+    "shells in quotes": ("sh -c '", 'sh -c "', "'"),
+    "empty quotes": ("echo ", "''", ""),
+    "backslashes": ("", "\\\\", ""),
+    "open brackets": ("echo ", "[", ""),
+    "open braces": ("echo ", "{,", ""),
+    "an open brace": ("echo {", ",", ""),
+    "dollars": ("echo ", "$ ", ""),
+    "parents": ("rm -r ", "../", "x"),
+    "relative paths": ("rm -r ", "'*' ", ""),
+}
+
+
+@pytest.mark.parametrize("chdir", ["/srv", "/*" * 2048], ids=["short", "long"])
+@pytest.mark.parametrize(("head", "middle", "tail"), LONG_CASES.values(), ids=LONG_CASES.keys())
+def test_a_long_command_line_is_judged_quickly(head: str, middle: str, tail: str, chdir: str) -> None:
+    text = head + middle * ((LONG - len(head) - len(tail)) // len(middle)) + tail
+    began = time.process_time()  # what else this machine does says nothing about it
+    with contextlib.suppress(ValidationError):
+        Command(cmd=text, chdir=chdir)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_disaster_at_the_end_of_a_long_command_line() -> None:
+    with pytest.raises(ValidationError, match="delete the system"):
+        Command(cmd="env " * 2000 + "rm -rf /")
+    with pytest.raises(ValidationError, match="process table"):
+        Command(cmd=f"sh -c '{'a' * 9000}() {{ {'true; ' * 50} }}; b () {{ b | b & }}; b'")
+
+
+@pytest.mark.parametrize("left_running", [False, True])
+def test_a_program_that_could_not_be_ended_is_not_said_to_be(left_running: bool) -> None:
+    raw: dict[str, Any] = {
+        "exit_code": None,
+        "signal": None,
+        "timed_out": True,
+        "left_running": left_running,
+        "ran": True,
+    }
+    raw |= {"stdout": "", "stderr": "", "stdout_bytes": 0, "stderr_bytes": 0, "duration_s": 3.5}
+    report = CommandResult.model_validate(raw, context={"given": Command(cmd="sudo sleep 9")})
+    problem = report.problem()
+
+    assert problem is not None
+    assert problem.code == "command_timed_out"
+    assert ("may still be running" in problem.error) is left_running
+    assert ("was ended" in problem.error) is not left_running
+    assert ("is done" in problem.hint) is not left_running
 
 
 def test_a_relative_path_is_seen_from_chdir() -> None:

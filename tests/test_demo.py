@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client, StdioServerParameters
 
 from playrail import catalog, demo
 from playrail.demo import Shown, Step
@@ -76,18 +79,54 @@ def test_laid_out_text_is_json() -> None:
     assert json.loads(demo.shortened({"data": value})[0]) == {"data": value}
 
 
-def test_what_to_paste_is_valid() -> None:
-    text = demo.how_to_connect(Path("/opt/play rail/bin/playrail"))
+PLAYRAIL = Path("/opt/play rail/bin/playrail")
 
-    pasted = json.loads(text[text.index("{\n") : text.index("\n}\n") + 2])
-    entry = pasted["mcpServers"]["playrail"]
-    assert (entry["command"], entry["args"]) == ("/opt/play rail/bin/playrail", ["serve"])
+
+def pasted(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text[text.index("{\n") : text.index("\n}\n") + 2])
+    return found
+
+
+def test_what_to_paste_works_as_it_is() -> None:
+    text = demo.how_to_connect(PLAYRAIL)
+
+    assert pasted(text) == {"mcpServers": {"playrail": {"command": str(PLAYRAIL), "args": ["serve"]}}}
+    for name in ("claude_desktop_config.json", ".mcp.json", "~/.cursor/mcp.json", "~/.gemini/settings.json"):
+        assert name in text[: text.index("{\n")]
     for client in ("claude", "codex"):
         line = re.search(rf"^  {client} mcp add playrail .*$", text, re.MULTILINE)
         assert line is not None
-        words = shlex.split(line[0])
-        assert words[4:] == ["--env", f"MCP_SERVERS={entry['env']['MCP_SERVERS']}", "--", *[entry["command"], "serve"]]
-    servers = parse_servers(entry["env"]["MCP_SERVERS"])
+        assert shlex.split(line[0])[4:] == ["--", str(PLAYRAIL), "serve"]
+
+
+def test_a_client_can_start_what_was_pasted(tmp_path: Path) -> None:
+    entry = pasted(demo.how_to_connect(demo.command()))["mcpServers"]["playrail"]
+    assert list(entry) == ["command", "args"]
+    environ = {"HOME": str(tmp_path), "PATH": os.defpath, "PLAYRAIL_RUNTIME_DIR": str(tmp_path / "run")}
+    parameters = StdioServerParameters(command=entry["command"], args=entry["args"], env=environ, cwd=tmp_path)
+
+    async def servers() -> list[str]:
+        async with Client(parameters, read_timeout_seconds=60) as client:
+            result = await client.call_tool("list_configured_servers", {})
+        assert result.structured_content is not None
+        return [server["name"] for server in result.structured_content["data"]["servers"]]
+
+    assert asyncio.run(servers()) == ["localhost"]
+
+
+def test_how_to_add_servers_is_valid() -> None:
+    text = demo.how_to_connect(PLAYRAIL)
+    whole = text[text.index("{\n") : text.index("\n}\n") + 2]
+    lines = re.findall(r'^  "env": .*$', text, re.MULTILINE)
+    options = [shlex.split(line) for line in re.findall(r"^  --env .*$", text, re.MULTILINE)]
+
+    added = []
+    for line in lines:
+        command, comma, rest = whole.partition(f"{json.dumps(str(PLAYRAIL))},")
+        added.append(json.loads(f"{command}{comma}\n{line}{rest}")["mcpServers"]["playrail"]["env"])
+    assert added == [{name: example} for name, example in demo.EXAMPLES.items()]
+    assert options == [["--env", f"{name}={example}"] for name, example in demo.EXAMPLES.items()]
+    servers = parse_servers(demo.EXAMPLES["MCP_SERVERS"])
     servers["web1"].pop("ssh_key")  # of the reader, not of this machine
     assert read_servers(servers, home=None)[1] == {}
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from typing import Any
 import pytest
 
 from playrail import doctor
-from playrail.ansible.hosts import Hosts
+from playrail.ansible.hosts import Host, Hosts
+from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.doctor import Check
 from playrail.errors import Problem
@@ -159,15 +163,40 @@ PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Star
             Check(
                 name="web",
                 state="fail",
-                found="no answer within 60 s",
-                mend="Check its address, and the firewalls and jump hosts on the way.",
+                found="no answer within 65 s",
+                mend="Check its address, the firewalls and jump hosts on the way, and whether it is overloaded.",
             ),
         ),
     ],
     ids=["ok", "problem", "silence"],
 )
 def test_a_host(outcome: HostOutcome, check: Check) -> None:
-    assert doctor._host("web", outcome, late=True) == check
+    assert doctor._host("web", outcome, late_s=65.0) == check
+
+
+def test_every_host_has_its_turn_before_the_deadline(environ: Mapping[str, str], tmp_path: Path) -> None:
+    def deadline_s(count: int, **fields: Any) -> float:
+        servers = {f"s{number}": {"type": "ssh", "host": "192.0.2.1", **fields} for number in range(count)}
+        inventory = Inventory(settings_of(environ, MCP_SERVERS=json.dumps(servers)), tmp_path)
+        hosts = {name: Host(name=name, groups=()) for name in servers}
+        return doctor._deadline_s(inventory, Hosts(hosts=hosts, groups={}, refused={}))
+
+    assert [deadline_s(1), deadline_s(50), deadline_s(51), deadline_s(1, timeout=100)] == [65, 65, 110, 135]
+
+
+def test_what_a_killed_doctor_left_goes(tmp_path: Path) -> None:
+    script = "import sys, os; from pathlib import Path; from playrail import doctor; p = Path(sys.argv[1]); "
+    script += "(p / doctor._claimed(p).server / 'run').mkdir(parents=True); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (tmp_path / "0123456789abcdef").mkdir()  # of a server
+    assert len(list(tmp_path.iterdir())) == 3
+
+    alive = doctor._claimed(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"doctors", "0123456789abcdef"}
+    alive.release()
+    assert list((tmp_path / "doctors").iterdir()) == []
 
 
 @pytest.mark.lab

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_the_whole_of_it() -> None:
         "ANSIBLE_NOCOWS": "True",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_SSH_USETTY": "False",
         "ANSIBLE_VERBOSITY": "0",
     }
 
@@ -93,6 +95,7 @@ def test_variables_of_dotenv_reach_ansible(cwd: Path) -> None:
         ({"ANSIBLE_DEBUG": "1", "ANSIBLE_VERBOSITY": "4"}, {"ANSIBLE_DEBUG": "False", "ANSIBLE_VERBOSITY": "0"}),
         ({"ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": "no"}),
         ({"ANSIBLE_SSH_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": None}),
+        ({"ANSIBLE_SSH_USETTY": "True", "ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_SSH_USETTY": "False"}),
         ({"LC_ALL": "pl_PL.ISO-8859-2", "LANG": "pl_PL"}, {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}),
         ({"ANSIBLE_INVENTORY_ENABLED": "script,ini"}, {"ANSIBLE_INVENTORY_ENABLED": "ini,yaml"}),
         ({"PLAYRAIL_PASS_ENV": "LC_ALL", "LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}),
@@ -124,6 +127,30 @@ def test_inventory_plugins(cwd: Path, config: str, allow: str, plugins: str) -> 
 def test_pipelining_of_ansible_cfg_stays(cwd: Path, section: str) -> None:
     (cwd / "ansible.cfg").write_text(f"[{section}]\npipelining = False\n")
     assert "ANSIBLE_PIPELINING" not in child({})
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("pipelining", ["True", "False"])
+def test_sudo_asks_for_its_password_without_a_terminal(cwd: Path, lab: Any, pipelining: str) -> None:
+    host = lab["deb13"]
+    assert host.sudo_password is not None
+    given = {"PATH": os.environ["PATH"], "ANSIBLE_PIPELINING": pipelining}
+    # No shared connection: the path of its socket would be too long here.
+    (cwd / "ansible.cfg").write_text("[ssh_connection]\nusetty = True\nssh_args = -o ControlPath=none\n")
+    variables = {
+        "ansible_host": host.address,
+        "ansible_port": host.port,
+        "ansible_user": host.user,
+        "ansible_ssh_private_key_file": host.key,
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
+        "ansible_become_password": host.sudo_password,
+    }
+    (cwd / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"deb13": {}}, "vars": variables}}))
+    command = ("ansible", "adhoc", "-i", "hosts.yml", "deb13", "--become", "-m", "ansible.builtin.command")
+    told = [sys.executable, "-P", "-m", *command, "-a", "sh -c 'id -u; ps -o tty= -p $$'"]
+    done = subprocess.run(told, env=child(given), capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.split()[-2:] == ["0", "?"], done.stdout + done.stderr
 
 
 def test_ansible_cfg_that_became_unreadable(cwd: Path) -> None:

@@ -253,18 +253,18 @@ def test_a_name_that_is_both_is_the_host_for_ansible_too(cwd: Path) -> None:
     ("hosts", "environ", "servers", "outcome"),
     [
         ("a\n", {}, None, ("a",)),
-        ("a\nb\n", {}, None, "which server? there are a, b, all, ungrouped"),
+        ("a\nb\n", {}, None, "Which server? there are a, b, all, ungrouped"),
         ("a\nb\n", {"MCP_DEFAULT_SERVER": "b"}, None, ("b",)),
         (
             "a\n",
             {"MCP_DEFAULT_SERVER": "c"},
             None,
-            "the default server 'c' is neither in the settings nor in the inventory",
+            "The default server 'c' is neither in the settings nor in the inventory",
         ),
         ("a\n", {}, SERVERS, ("vps",)),
         ("a\n", {"MCP_DEFAULT_SERVER": "a"}, SERVERS, ("a",)),
-        ("a\n", {"MCP_DEFAULT_SERVER": "broken"}, SERVERS, "the server 'broken' cannot be used: oops"),
-        ("a\n2001:db8::1\n", {}, None, "which server? there are a, all, ungrouped"),
+        ("a\n", {"MCP_DEFAULT_SERVER": "broken"}, SERVERS, "The server 'broken' cannot be used: oops"),
+        ("a\n2001:db8::1\n", {}, None, "Which server? there are a, all, ungrouped"),
     ],
 )
 def test_nothing_said(

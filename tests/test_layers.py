@@ -18,7 +18,7 @@ ROWS = (
     ("plays", "policy"),
     ("answers", "catalog"),
     ("toolsets",),
-    ("tool", "fields"),
+    ("tool", "fields", "disasters"),
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers",),

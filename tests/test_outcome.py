@@ -35,7 +35,12 @@ def test_case(path: Path) -> None:
     told = {}
     for host, came_to in outcome.of(case["expect"]).items():
         problem = came_to.problem.code if came_to.problem else None
-        parts = {"report": came_to.report, "changed": came_to.changed or None, "problem": problem}
+        parts = {
+            "report": came_to.report,
+            "changed": came_to.changed or None,
+            "problem": problem,
+            "lost": came_to.lost or None,
+        }
         told[host] = {key: value for key, value in parts.items() if value is not None}
     assert told == case["expect"]
 

@@ -40,6 +40,13 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def write_dotenv(cwd: Path, text: str) -> Path:
+    path = cwd / ".env"
+    path.write_text(text)
+    path.chmod(0o644)  # whatever the umask
+    return path
+
+
 def load(cwd: Path, environ: Mapping[str, str] | None = None) -> Settings:
     return Settings.load({"HOME": str(cwd / "home"), **(environ or {})}, dotenv=cwd / ".env")
 
@@ -68,7 +75,9 @@ def test_variables(case: Any, cwd: Path) -> None:
     for name, text in case.get("files", {}).items():
         (cwd / name).parent.mkdir(exist_ok=True)
         (cwd / name).write_text(text)
-    (cwd / ".env").write_text(case.get("dotenv", ""))
+    expected = dict(case.get("expect", {}))
+    if "dotenv" in case:
+        expected["dotenv"] = str(write_dotenv(cwd, case["dotenv"]))
     cwd.chmod(int(str(case.get("mode", "0o700")), 8))
     if "error" in case:
         with pytest.raises(SettingsInvalid) as caught:
@@ -76,7 +85,7 @@ def test_variables(case: Any, cwd: Path) -> None:
         assert str(caught.value) == case["error"]
         assert caught.value.__cause__ is None
     else:
-        assert fields(load(cwd, case.get("environ"))) == nothing | case["expect"]
+        assert fields(load(cwd, case.get("environ"))) == nothing | expected
 
 
 @pytest.mark.parametrize("case", cases("entries.yml"), ids=lambda case: case.get("fails") or ",".join(case["reads"]))
@@ -134,14 +143,14 @@ def test_a_named_default_stays(cwd: Path, name: str, default: str) -> None:
 
 
 def test_servers_from_dotenv_keep_dollars(cwd: Path) -> None:
-    (cwd / ".env").write_text("""MCP_SERVERS='{"a": {"type": "ssh", "host": "h", "password": "a${HOME}$b#c"}}'\n""")
+    write_dotenv(cwd, """MCP_SERVERS='{"a": {"type": "ssh", "host": "h", "password": "a${HOME}$b#c"}}'\n""")
     server = load(cwd).servers["a"]
     assert isinstance(server, SshServer)
     assert plain(server.password) == "a${HOME}$b#c"
 
 
 def test_dotenv_variables_for_ansible_are_secrets(cwd: Path) -> None:
-    (cwd / ".env").write_text(f"ANSIBLE_TIMEOUT=5\nTOKEN={CANARY}\nOTHER={CANARY}\nPLAYRAIL_PASS_ENV=TOKEN\n")
+    write_dotenv(cwd, f"ANSIBLE_TIMEOUT=5\nTOKEN={CANARY}\nOTHER={CANARY}\nPLAYRAIL_PASS_ENV=TOKEN\n")
     settings = load(cwd)
     assert {name: plain(value) for name, value in settings.from_dotenv.items()} == {
         "ANSIBLE_TIMEOUT": "5",
@@ -155,6 +164,111 @@ def test_dotenv_that_is_not_text(cwd: Path) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         load(cwd)
     assert str(caught.value) == ".env: cannot be read as UTF-8 text (UnicodeDecodeError)"
+
+
+SWITCH = "ENABLE_WRITE_OPERATIONS=1\nANSIBLE_LIBRARY=/tmp/theirs\n"
+ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+def refusal(cwd: Path) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(cwd)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@ONLY_ROOT
+def test_dotenv_of_another_user(cwd: Path) -> None:
+    path = write_dotenv(cwd, SWITCH)
+    os.chown(path, 12345, -1)
+    assert refusal(cwd) == (
+        f"{path}: belongs to another user; run `chown 0 {path}` once you have looked at what it says, or remove "
+        "the file"
+    )
+
+
+@ONLY_ROOT
+def test_dotenv_of_root_is_good_for_everybody(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_dotenv(cwd, SWITCH)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert load(cwd).enable_write_operations
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o620, 0o602])
+def test_dotenv_that_others_can_write(cwd: Path, mode: int) -> None:
+    path = write_dotenv(cwd, SWITCH)
+    path.chmod(mode)
+    assert refusal(cwd) == (
+        f"{path}: others can write to it; run `chmod go-w {path}` once you have looked at what it says, or remove "
+        "the file"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o703])
+def test_dotenv_in_a_directory_where_everybody_writes(cwd: Path, mode: int) -> None:
+    path = write_dotenv(cwd, SWITCH)
+    cwd.chmod(mode)
+    assert refusal(cwd) == (
+        f"{path}: everybody can write to its directory; run `chmod o-w {cwd}`, start Playrail in another directory, "
+        "or remove the file"
+    )
+
+
+def test_dotenv_that_is_a_symlink(cwd: Path) -> None:
+    path = write_dotenv(cwd, SWITCH)
+    path.rename(cwd / "real")
+    path.symlink_to(cwd / "real")
+    expected = f"{path}: is a symlink; put the file itself there, or remove it"
+    assert refusal(cwd) == expected
+    (cwd / "real").unlink()
+    assert refusal(cwd) == expected
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_dotenv_that_is_no_file(cwd: Path, kind: str) -> None:
+    path = cwd / ".env"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    assert refusal(cwd) == f"{path}: is not a regular file; put one there, or remove the file"
+
+
+def test_which_dotenv_was_read(cwd: Path) -> None:
+    assert load(cwd).dotenv is None
+    write_dotenv(cwd, "LOG_LEVEL=INFO")
+    assert load(cwd).dotenv == cwd / ".env"
+    assert Settings.load({"HOME": str(cwd / "home")}, dotenv=Path(".env")).dotenv == cwd / ".env"
+
+
+@ONLY_ROOT
+def test_ansible_cfg_of_another_user(cwd: Path) -> None:
+    path = cwd / "ansible.cfg"
+    path.touch(mode=0o644)
+    os.chown(path, 12345, -1)
+    assert refusal(cwd) == (f"{path}: belongs to another user; remove it, or if you trust it set ANSIBLE_CONFIG={path}")
+    assert load(cwd, {"ANSIBLE_CONFIG": str(path)}).ansible_config == path
+
+
+def test_ansible_cfg_that_everybody_can_write(cwd: Path) -> None:
+    path = cwd / "ansible.cfg"
+    path.touch()
+    path.chmod(0o666)
+    assert refusal(cwd) == (
+        f"{path}: everybody can write to it; run `chmod o-w {path}`, remove it, or if you trust it set "
+        f"ANSIBLE_CONFIG={path}"
+    )
+
+
+def test_ansible_cfg_of_a_group_is_good(cwd: Path) -> None:
+    path = cwd / "ansible.cfg"
+    path.touch()
+    path.chmod(0o664)  # what git makes where the umask is 002
+    assert load(cwd).ansible_config == path
+
+
+def test_the_mark_of_a_run_is_no_setting(cwd: Path) -> None:
+    assert fields(load(cwd, {"PLAYRAIL_RUN": "20261120-223828-e49eac9f"})) == fields(load(cwd))
 
 
 def test_host_keys_unchecked_are_warned_about(cwd: Path, caplog: pytest.LogCaptureFixture) -> None:

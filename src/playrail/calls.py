@@ -21,8 +21,19 @@ from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.runner import Play, Progress, Runner, new_run_id
 from playrail.answers import Answer, Meta, Result, parse
-from playrail.errors import LedgerUnavailable, PlayrailError, Problem, SettingsInvalid, UnknownTool, cut_short
-from playrail.ledger.alive import Alive, claim, the_dead
+from playrail.errors import (
+    Cancelled,
+    EndUnrecorded,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    PlayrailError,
+    Problem,
+    SettingsInvalid,
+    Stopping,
+    UnknownTool,
+    cut_short,
+)
+from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Kind, Ledger
 from playrail.plays import Plays
 from playrail.policy import decide
@@ -31,10 +42,12 @@ from playrail.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
-CLOSE_GRACE_S = 30.0  # for running calls to end their work on the hosts when Playrail stops
+CLOSE_GRACE_S = 60.0  # for running calls to end their work on the hosts, and to be recorded, when Playrail stops
+MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
+LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; nothing came of it
+LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
 
 INTERNAL = Problem(code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint)
-UNRECORDED_HINT = "It did run: look at the host's state. The operator has to make the state directory writable again."
 
 
 @dataclass(kw_only=True)
@@ -77,6 +90,8 @@ class Playrail:
         self._plays: Plays | None = None
         self._running: dict[asyncio.Task[Answer], Call] = {}
         self._opening = asyncio.Lock()
+        self._slots = asyncio.Semaphore(MAX_RUNS)
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,6 +105,8 @@ class Playrail:
         Every call does so when it has not been done: a state directory that is mended later is then good.
         """
         async with self._opening:
+            if self._closing:
+                raise Stopping("Playrail is being stopped.")
             if self._alive is None:
                 self._alive = await asyncio.to_thread(self._open)
             return self._alive
@@ -98,43 +115,56 @@ class Playrail:
         servers = self.settings.state_dir / "servers"
         try:
             private_directory(self.settings.state_dir)
-            alive = claim(servers)
-            with the_dead(servers) as dead:
-                for server in dead:
-                    self._settle(server)
-            self.inventory.sweep()
-            runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
+            alive = claim(servers, self.settings.runtime_dir)
         except (OSError, SettingsInvalid) as error:
             raise LedgerUnavailable(f"The state directory cannot be used: {error}.") from error
+        try:
+            with the_dead(servers) as dead:
+                for process in dead:
+                    self._settle(process)
+            self.inventory.sweep()
+            runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
+        except (OSError, PlayrailError) as error:
+            alive.release()
+            raise LedgerUnavailable(f"The state or runtime directory cannot be used: {error}.") from error
         runner = Runner(runs_dir=runs_dir, environment=self._environment)
         self._plays = Plays(content=content_root(), inventory=self.inventory, runner=runner)
         return alive
 
-    def _settle(self, server: str) -> None:
+    def _settle(self, dead: Dead) -> None:
         """Marks the calls that died with their process, and removes its private files."""
-        for call in self.ledger.open_calls(server):
+        for call in self.ledger.open_calls(dead.server):
             body = {
                 "outcome": "interrupted",
                 "hosts": call.body["hosts"],
                 "note": "may have been running on these hosts",
             }
             self.ledger.append(
-                Entry(kind="interrupted", call=call.call, server=server, caller=call.caller, tool=call.tool, body=body)
+                Entry(
+                    kind="interrupted",
+                    call=call.call,
+                    server=dead.server,
+                    caller=call.caller,
+                    tool=call.tool,
+                    body=body,
+                )
             )
             log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)
-        shutil.rmtree(self.settings.runtime_dir / server, ignore_errors=True)
+        dead.remove_private_files()
 
     async def close(self) -> None:
         """Ends running calls, on the hosts too, and lets go of everything."""
+        self._closing = True
         for call in self._running.values():
             call.stop.set()
         if self._running:
             await asyncio.wait(set(self._running), timeout=CLOSE_GRACE_S)
         self.inventory.close()
-        if self._alive is not None:
+        if self._alive is not None and not self._running:
             shutil.rmtree(self.settings.runtime_dir / self._alive.server, ignore_errors=True)
             self._alive.release()
             self._alive = None
+        # A call that is still running keeps the claim until the process ends; then the next start settles it.
         self.ledger.close()
 
     async def call(
@@ -174,20 +204,38 @@ class Playrail:
             asked["hosts"] = list(hosts)
             decide(tool=tool.name, risk=tool.risk_of(given), settings=self.settings)
             play = self._play(tool, given, hosts, call)
+            await self._turn(call)
         except PlayrailError as error:
             try:
-                await self._record("refused", call, alive, {**asked, "outcome": error.code, "reason": str(error)})
+                refusal = {**_shortened(asked), "outcome": error.code, "reason": str(error)}
+                await self._record("refused", call, alive, refusal)
             except LedgerUnavailable as unrecorded:
                 log.warning("a refused call could not be recorded: %s", unrecorded)
             raise
-        call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
-        await self._record("started", call, alive, {**asked, **_beginning(tool, given, play)})
-        result = await self._run(call, tool, given, play)
+        try:
+            call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
+            await self._record("started", call, alive, {**asked, **_beginning(tool, given, play)})
+            result = await self._run(call, tool, given, play)
+            return call.answer(await self._end(call, alive, result))
+        finally:
+            self._slots.release()
+
+    async def _turn(self, call: Call) -> None:
+        """Waits until the call may run. Raises Cancelled when its caller did not wait that long."""
+        await self._slots.acquire()
+        if call.stop.is_set():
+            self._slots.release()
+            raise Cancelled("The call was cancelled before anything was run.")
+
+    async def _end(self, call: Call, alive: Alive, result: Result) -> Result:
         try:
             await self._record("ended", call, alive, _ending(result, call))
         except LedgerUnavailable as error:
-            result = result.with_problem(Problem(code=error.code, error=str(error), hint=UNRECORDED_HINT))
-        return call.answer(result)
+            why = (
+                f"It ended with {result.problem.code}: {result.problem.error} " if result.problem else "It succeeded. "
+            )
+            return result.with_problem(EndUnrecorded(f"{why}But its end could not be recorded: {error}").problem)
+        return result
 
     def _tool(self, name: str) -> AnyTool:
         if name not in self.tools:
@@ -209,7 +257,7 @@ class Playrail:
     async def _run(self, call: Call, tool: AnyTool, given: ToolInput, play: Play | None) -> Result:
         try:
             if isinstance(tool, DirectTool):
-                async with asyncio.timeout(tool.deadline_s(given)):
+                async with asyncio.timeout(tool.timeout_s):
                     output = await tool.run(self, given)
                 return Result(data=output.model_dump(mode="json"), problem=output.problem(), truncated=output.cut)
             assert self._plays is not None  # noqa: S101  opened before
@@ -218,10 +266,12 @@ class Playrail:
         except PlayrailError as error:
             return Result.of(error)
         except TimeoutError:
-            message = f"The call did not finish within {tool.deadline_s(given):g} s."
+            message = f"The call did not finish within {tool.timeout_s:g} s."
             return Result.of(cut_short(message, changes=tool.risk_of(given).changes))
         except Exception:
             log.exception("call %s of %s failed", call.request_id, call.name)
+            if tool.risk_of(given).changes:
+                return Result.of(OutcomeUnknown("Playrail failed in an unexpected way after the call had started."))
             return Result(problem=INTERNAL)
 
     async def _record(self, kind: Kind, call: Call, alive: Alive, body: Mapping[str, Any]) -> None:
@@ -236,11 +286,27 @@ class Playrail:
         await asyncio.to_thread(self.ledger.append, entry)
 
 
+def _shortened(value: Any) -> Any:
+    """The same with long texts replaced by their length: a caller that is refused must not fill the disk."""
+    match value:
+        case str() if len(value) > LONGEST_REFUSED:
+            return f"{value[:LONGEST_REFUSED]}… ({len(value)} characters)"
+        case dict():
+            return {key: _shortened(item) for key, item in value.items()}
+        case list():
+            return [_shortened(item) for item in value]
+    return value
+
+
 def _beginning(tool: AnyTool, given: ToolInput, play: Play | None) -> dict[str, Any]:
+    command = play.command_line() if play else None
+    if command is not None and len(command) > LONGEST_COMMAND:
+        command = None
     return {
         "risk": tool.risk_of(given).name,
         "run": play.run_id if play else None,
-        "command": play.command_line() if play else None,
+        "command": command,
+        "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
     }
 
 

@@ -316,6 +316,8 @@ def _settings(*, quiet: bool = False) -> Settings:
     settings = Settings.load(os.environ, dotenv=DOTENV)
     if not quiet:
         _log_to_stderr(settings.log_level)
+    if settings.dotenv is not None:
+        logging.getLogger(__name__).info("settings were read from %s", settings.dotenv)
     return settings
 
 

@@ -25,7 +25,10 @@ KEPT = ("HOME", "USER", "LOGNAME", "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "XD
 KEPT_TOO = ("PLAYRAIL_STATE_DIR", "PLAYRAIL_RUNTIME_DIR")
 ANSWER_DEADLINE_S = 180.0
 LONGEST_TEXT, MOST_ITEMS, MOST_LINES, WIDTH = 160, 4, 24, 100
-EXAMPLE_SERVERS = '{"web1": {"type": "ssh", "host": "203.0.113.10", "user": "admin", "ssh_key": "~/.ssh/id_ed25519"}}'
+EXAMPLES = {
+    "PLAYRAIL_INVENTORY": "/etc/ansible/hosts",
+    "MCP_SERVERS": '{"web1": {"type": "ssh", "host": "203.0.113.10", "user": "admin", "ssh_key": "~/.ssh/id_ed25519"}}',
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,13 +247,20 @@ def how_to_connect(playrail: Path) -> str:
 
 
 def _connecting(playrail: str) -> Iterator[str]:
-    entry = {"command": playrail, "args": ["serve"], "env": {"MCP_SERVERS": EXAMPLE_SERVERS}}
-    line = f"--env MCP_SERVERS={shlex.quote(EXAMPLE_SERVERS)} -- {shlex.quote(playrail)} serve"
-    yield "\nConnect an assistant. Put your own servers into MCP_SERVERS; without `env` it is this machine alone.\n"
+    entry = {"mcpServers": {"playrail": {"command": playrail, "args": ["serve"]}}}
+    line = f"{shlex.quote(playrail)} serve"
+    yield "\nConnect an assistant. As it stands here it works at once, with this machine alone.\n"
     yield "Claude Desktop, in claude_desktop_config.json (Settings, Developer, Edit Config);"
-    yield "Cursor, in ~/.cursor/mcp.json; Gemini CLI, in ~/.gemini/settings.json:\n"
-    yield json.dumps({"mcpServers": {"playrail": entry}}, indent=2)
-    yield f"\nClaude Code:\n\n  claude mcp add playrail {line}"
-    yield f"\nCodex:\n\n  codex mcp add playrail {line}"
+    yield "Claude Code, in .mcp.json of a project; Cursor, in ~/.cursor/mcp.json;"
+    yield "Gemini CLI, in ~/.gemini/settings.json:\n"
+    yield json.dumps(entry, indent=2)
+    yield f"\nClaude Code, by a command:\n\n  claude mcp add playrail -- {line}"
+    yield f"\nCodex:\n\n  codex mcp add playrail -- {line}"
+    yield '\nTo add your servers, put one of these lines, with your own values, after "command" and its comma:\n'
+    for name, example in EXAMPLES.items():
+        yield f"  {json.dumps('env')}: {json.dumps({name: example})},"
+    yield "\nor, in a command, one of these before the --:\n"
+    for name, example in EXAMPLES.items():
+        yield f"  --env {name}={shlex.quote(example)}"
     yield "\nChanges stay refused until you add ENABLE_WRITE_OPERATIONS=1 to its environment."
     yield f"To check the settings and every server:  {shlex.quote(playrail)} doctor"

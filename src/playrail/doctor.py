@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,15 +23,16 @@ from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.runner import Ended, Play, Runner, RunResult, new_run_id
+from playrail.ansible.runner import MAX_FORKS, Ended, Play, Runner, RunResult, new_run_id
 from playrail.errors import PlayrailError, SettingsInvalid
+from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
 from playrail.servers import SshServer
 from playrail.settings import Settings, private_directory
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 COMMAND_DEADLINE_S = 30.0
-HOSTS_DEADLINE_S = 60.0
+START_S, HOST_S = 20.0, 15.0  # for Ansible to start; for a host that is connected to tell about itself
 MIB = 1024 * 1024
 LITTLE_SPACE, TOO_LITTLE_SPACE = 500 * MIB, 20 * MIB
 MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -66,7 +68,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         settings = Settings.load(environ, dotenv=dotenv)
         child = environment(settings, environ)
     except SettingsInvalid as error:
-        yield Check(name="settings", state="fail", found=str(error), mend="Mend that variable, then run this again.")
+        yield Check(name="settings", state="fail", found=str(error), mend="Mend that, then run this again.")
         return
     yield _ansible_playbook(child)
     yield await _community_docker(child)
@@ -242,13 +244,14 @@ async def _servers(settings: Settings, child: Mapping[str, str]) -> AsyncIterato
     try:
         try:
             known = await inventory.hosts()
-            ran = await _check_hosts(inventory, known, settings, child) if known.hosts else None
+            deadline_s = _deadline_s(inventory, known)
+            ran = await _check_hosts(inventory, known, settings, child, deadline_s) if known.hosts else None
         except PlayrailError as error:
             yield Check(name="inventory", state="fail", found=str(error), mend=error.problem.hint)
             return
     finally:
         inventory.close()
-    for check in (*_inventory(known, settings), *(_outcomes(ran) if ran else ())):
+    for check in (*_inventory(known, settings), *(_outcomes(ran, deadline_s) if ran else ())):
         yield check
 
 
@@ -267,10 +270,19 @@ def _inventory(known: Hosts, settings: Settings) -> Iterator[Check]:
         yield Check(name="default server", state="fail", found=f"{default!r} cannot be used", mend=mend)
 
 
-async def _check_hosts(inventory: Inventory, known: Hosts, settings: Settings, child: Mapping[str, str]) -> RunResult:
+def _deadline_s(inventory: Inventory, known: Hosts) -> float:
+    """Long enough for every host to be given up by itself first, in its turn."""
+    turns = ceil(len(known.hosts) / MAX_FORKS)
+    return START_S + turns * (inventory.connect_timeout_s(known.hosts) + HOST_S)
+
+
+async def _check_hosts(
+    inventory: Inventory, known: Hosts, settings: Settings, child: Mapping[str, str], deadline_s: float
+) -> RunResult:
     """Look at all hosts side by side."""
     hosts = tuple(known.hosts)
-    place = private_directory(private_directory(settings.runtime_dir) / f"doctor-{os.getpid()}")
+    runtime = private_directory(settings.runtime_dir)
+    alive = _claimed(runtime)
     play = Play(
         run_id=new_run_id(),
         playbook=content_root() / "playbooks" / "runs" / "check_host.yml",
@@ -280,21 +292,40 @@ async def _check_hosts(inventory: Inventory, known: Hosts, settings: Settings, c
         secrets=inventory.secrets(hosts),
     )
     try:
-        runner = Runner(runs_dir=place, environment=child)
-        return await runner.run(play, deadline_s=HOSTS_DEADLINE_S, stop=asyncio.Event(), progress=None)
+        runner = Runner(runs_dir=private_directory(runtime / alive.server), environment=child)
+        return await runner.run(play, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(runtime / alive.server, ignore_errors=True)
+        alive.release()
 
 
-def _outcomes(ran: RunResult) -> Iterator[Check]:
+def _claimed(runtime: Path) -> Alive:
+    """A name for this doctor's private files; those of doctors that were killed are removed.
+
+    In the runtime directory: the state directory may be what is to be mended.
+    """
+    doctors = runtime / "doctors"
+    try:
+        alive = claim(doctors, runtime)
+        with the_dead(doctors) as dead:
+            for doctor in dead:
+                doctor.remove_private_files()
+    except OSError as error:
+        raise SettingsInvalid(f"{doctors}: cannot be used ({error.strerror})") from error
+    return alive
+
+
+def _outcomes(ran: RunResult, deadline_s: float) -> Iterator[Check]:
+    late_s = deadline_s if ran.ended is Ended.AT_DEADLINE else None
     for name, outcome in ran.hosts.items():
-        yield _host(f"host {name}", outcome, late=ran.ended is Ended.AT_DEADLINE)
+        yield _host(f"host {name}", outcome, late_s=late_s)
 
 
-def _host(name: str, outcome: HostOutcome, *, late: bool) -> Check:
-    if outcome.problem is NO_REPORT and late:
-        mend = "Check its address, and the firewalls and jump hosts on the way."
-        return Check(name=name, state="fail", found=f"no answer within {HOSTS_DEADLINE_S:g} s", mend=mend)
+def _host(name: str, outcome: HostOutcome, *, late_s: float | None) -> Check:
+    """What became of a host; `late_s` is after how many seconds the run was cut short, if it was."""
+    if outcome.problem is NO_REPORT and late_s is not None:
+        mend = "Check its address, the firewalls and jump hosts on the way, and whether it is overloaded."
+        return Check(name=name, state="fail", found=f"no answer within {late_s:g} s", mend=mend)
     if outcome.problem is not None:
         return Check(name=name, state="fail", found=outcome.problem.error, mend=outcome.problem.hint)
     facts: Mapping[str, Any] = (outcome.report or {}).get("ansible_facts", {})

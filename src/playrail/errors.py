@@ -11,6 +11,8 @@ PlayrailError
 ├── Denied                denied                 policy said no
 │   └── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
 ├── LedgerUnavailable     ledger_unavailable     nothing runs without its record
+│   └── EndUnrecorded     end_unrecorded         it did run, and its end could not be recorded
+├── Stopping              stopping               Playrail is being stopped and takes no more calls
 ├── AnsibleFailed         ansible_failed         Ansible itself did not run the play
 │   └── CollectionMissing collection_missing     a module of the play is not installed on this machine
 ├── DeadlineExceeded      deadline_exceeded      a read that took too long
@@ -106,8 +108,20 @@ class LedgerUnavailable(PlayrailError):
     retryable = True
 
 
+class EndUnrecorded(LedgerUnavailable):
+    code = "end_unrecorded"
+    hint = "It did run: data tells what came of it. The operator has to make the state directory writable again."
+    retryable = False
+
+
+class Stopping(PlayrailError):
+    code = "stopping"
+    hint = "Nothing was run. Call again once Playrail has been started anew."
+    retryable = True
+
+
 class AnsibleFailed(PlayrailError):
-    """Ansible ended before any host had an outcome."""
+    """Ansible ended before any host had an outcome, or broke off while it only read."""
 
     code = "ansible_failed"
     hint = "The operator should run `playrail doctor`; the message is Ansible's own."
@@ -137,8 +151,6 @@ class OutcomeUnknown(PlayrailError):
     hint = "Look at the host's state with a read tool before you decide; do not simply repeat the call."
 
 
-def cut_short(message: str, *, changes: bool, cancelled: bool = False) -> PlayrailError:
+def cut_short(message: str, *, changes: bool, otherwise: type[PlayrailError] = DeadlineExceeded) -> PlayrailError:
     """The error for a call that did not come to its own end: what a change came to is not known."""
-    if changes:
-        return OutcomeUnknown(message)
-    return Cancelled(message) if cancelled else DeadlineExceeded(message)
+    return OutcomeUnknown(message) if changes else otherwise(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,11 +15,26 @@ from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.runner import Ended, Play, Progress, Runner, RunResult
 from playrail.answers import Result
-from playrail.errors import AnsibleFailed, PlayrailError, Problem, cut_short
+from playrail.errors import (
+    AnsibleFailed,
+    Cancelled,
+    DeadlineExceeded,
+    OutcomeUnknown,
+    PlayrailError,
+    Problem,
+    cut_short,
+)
 from playrail.tool import PlaybookTool, Report, ToolInput, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
 END_RUN_DEADLINE_S = 20.0
+
+CUTS: Mapping[Ended, tuple[str, type[PlayrailError]]] = {
+    Ended.AT_DEADLINE: ("did not finish within {:g} s", DeadlineExceeded),
+    Ended.WHEN_STOPPED: ("was cancelled", Cancelled),
+    Ended.BROKEN_OFF: ("broke off, because Ansible died,", AnsibleFailed),
+}
+MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of all reports together: a client takes an answer whole or not at all
 
 UNEXPECTED_REPORT = Problem(
     code="unexpected_report",
@@ -49,16 +65,15 @@ class Plays:
         progress: Progress | None,
     ) -> Result:
         """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
-        deadline_s = tool.deadline_s(given)
+        deadline_s = tool.deadline_s(given, hosts=len(play.hosts)) + self.inventory.connect_timeout_s(play.hosts)
         ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
         result = _result(tool, given, ran)
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
         still = await self._end_remote_work(play, cut) if tool.interruptible else "was left to finish there"
-        cancelled = ran.ended is Ended.WHEN_STOPPED
-        why = "was cancelled" if cancelled else f"did not finish within {deadline_s:g} s"
-        message = f"The call {why} on {', '.join(cut)}; its work {still}."
-        error = cut_short(message, changes=tool.risk_of(given).changes, cancelled=cancelled)
+        why, otherwise = CUTS[ran.ended]
+        message = f"The call {why.format(deadline_s)} on {', '.join(cut)}; its work {still}."
+        error = cut_short(message, changes=tool.risk_of(given).changes, otherwise=otherwise)
         return _with_cut(result, cut, error)
 
     async def _end_remote_work(self, play: Play, hosts: Sequence[str]) -> str:
@@ -100,25 +115,40 @@ def _with_cut(result: Result, cut: Sequence[str], error: PlayrailError) -> Resul
 def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult) -> Result:
     reports: dict[str, Report] = {}
     problems: dict[str, Problem] = {}
+    changes = tool.risk_of(given).changes
     for host, outcome in ran.hosts.items():
         report = _report(tool, given, outcome)
         if report is not None:
             reports[host] = report
-        if (problem := _problem(report, outcome)) is not None:
+        if (problem := _problem(report, outcome, changes=changes)) is not None:
             problems[host] = problem
     changed = tuple(host for host, outcome in ran.hosts.items() if outcome.changed)
+    told, left_out = _bounded({host: report.model_dump(mode="json") for host, report in reports.items()})
     data = {
-        "hosts": {host: report.model_dump(mode="json") for host, report in reports.items()},
+        "hosts": told,
         "changed": list(changed),
         "failed": {host: asdict(problem) for host, problem in problems.items()},
+        **({"left_out": left_out} if left_out else {}),
     }
+    again = tool.idempotent or not changes
     return Result(
         data=data,
-        problem=_summary(problems, of=len(ran.hosts)),
+        problem=_summary(problems, of=len(ran.hosts), again=again),
         changed=changed,
-        truncated=any(report.cut for report in reports.values()),
+        truncated=bool(left_out) or any(report.cut for report in reports.values()),
         failed={host: problem.code for host, problem in problems.items()},
     )
+
+
+def _bounded(reports: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The reports that fit into one answer, and the hosts whose reports do not."""
+    told: dict[str, Any] = {}
+    left = MAX_ANSWER_BYTES
+    for host, report in reports.items():
+        if (size := len(json.dumps(report))) <= left:
+            told[host] = report
+            left -= size
+    return told, [host for host in reports if host not in told]
 
 
 def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:
@@ -131,16 +161,20 @@ def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome
     return report
 
 
-def _problem(report: Report | None, outcome: HostOutcome) -> Problem | None:
+def _problem(report: Report | None, outcome: HostOutcome, *, changes: bool) -> Problem | None:
     """A report's own words are more precise than Ansible's, so they go first."""
+    if outcome.lost and changes and outcome.problem is not None:
+        return OutcomeUnknown(
+            f"{outcome.problem.error.rstrip('.')}, and the work may be done, half done or not."
+        ).problem
     told = report.problem() if report is not None else None
     if told is None and outcome.problem is None and report is None:
         return UNEXPECTED_REPORT
     return told or outcome.problem
 
 
-def _summary(problems: Mapping[str, Problem], *, of: int) -> Problem | None:
-    """One problem for the whole call: the hosts' own where they agree."""
+def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Problem | None:
+    """One problem for the whole call: the hosts' own where they agree. `again`: to call twice does no harm."""
     if not problems:
         return None
     first = next(iter(problems.values()))
@@ -153,6 +187,7 @@ def _summary(problems: Mapping[str, Problem], *, of: int) -> Problem | None:
     return Problem(
         code=first.code if alike and len(problems) == of else "some_hosts_failed",
         error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint="See data.failed for each host's code and hint; data.hosts has what the others reported.",
-        retryable=all(problem.retryable for problem in problems.values()),
+        hint="See data.failed for each host's code and hint; data.hosts has what the others reported. "
+        "Call again, if at all, with `server` set to those that failed.",
+        retryable=all(problem.retryable for problem in problems.values()) and (again or len(problems) == of),
     )

@@ -12,6 +12,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import stat
 import string
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_RUNTIME_DIR",
     "PLAYRAIL_STATE_DIR",
 )
+_SET_BY_PLAYS = "PLAYRAIL_RUN"  # in the environment of what a play starts, which may be another Playrail
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,13 +66,16 @@ class Settings:
     log_level: str = "INFO"
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()
+    dotenv: Path | None = None
+    """The `.env` file that was read."""
     from_dotenv: Mapping[str, SecretStr] = field(default_factory=dict)
     """What the `.env` file says for Ansible's processes: its ANSIBLE_* variables and those that `pass_env` names."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str], *, dotenv: Path | None) -> Settings:
         """Read the settings; `environ` wins over the file `dotenv`, which need not exist. Raises SettingsInvalid."""
-        from_file = _read_dotenv(dotenv)
+        text = None if dotenv is None else _trusted_text(dotenv.absolute())
+        from_file = {} if dotenv is None or text is None else _variables(dotenv.name, text)
         values = {name: value for name, value in {**from_file, **environ}.items() if value != ""}
         _refuse_unknown(values)
         home = values.get("HOME")
@@ -92,6 +97,7 @@ class Settings:
             log_level=_log_level(values),
             allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
             pass_env=pass_env,
+            dotenv=None if dotenv is None or text is None else dotenv.absolute(),
             from_dotenv=MappingProxyType(
                 {
                     name: SecretStr(value)
@@ -133,19 +139,56 @@ def read_config(path: Path) -> configparser.ConfigParser:
     return parser
 
 
-def _read_dotenv(path: Path | None) -> dict[str, str]:
-    """Read the variables of a `.env` file as they stand there: `${NAME}` in a password is not replaced."""
-    if path is None or not path.exists():
-        return {}
+def _trusted_text(path: Path) -> str | None:
+    """Read a file that decides what Playrail may do; None when it is missing.
+
+    Raises SettingsInvalid when somebody else could have written it: then it is neither used nor silently left out.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if path.is_symlink():
+            raise SettingsInvalid(f"{path}: is a symlink; put the file itself there, or remove it") from None
+        raise SettingsInvalid(f"{path}: cannot be read ({error.strerror}); mend or remove it") from None
+    try:
+        flaw = _flaw(path, os.fstat(descriptor))  # what is checked is what is read
+        if flaw is not None:
+            raise SettingsInvalid(f"{path}: {flaw}, or remove the file")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"{path.name}: cannot be read as UTF-8 text ({type(error).__name__})") from None
+    finally:
+        os.close(descriptor)
+
+
+def _flaw(path: Path, status: os.stat_result) -> str | None:
+    """Why a file is not to be trusted, and how to mend it."""
+    quoted, place = shlex.quote(str(path)), shlex.quote(str(path.parent))
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file; put one there"
+    if _is_anothers(status):
+        return f"belongs to another user; run `chown {os.geteuid()} {quoted}` once you have looked at what it says"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write to it; run `chmod go-w {quoted}` once you have looked at what it says"
+    if path.parent.stat().st_mode & stat.S_IWOTH:
+        return f"everybody can write to its directory; run `chmod o-w {place}`, start Playrail in another directory"
+    return None
+
+
+def _is_anothers(status: os.stat_result) -> bool:
+    return status.st_uid not in {0, os.geteuid()}
+
+
+def _variables(name: str, text: str) -> dict[str, str]:
+    """Read the variables of a `.env` file as they stand there: `${NAME}` in a password is not replaced."""
     values = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             line = binding.original.line
-            raise SettingsInvalid(f"{path.name}: line {line} cannot be read; allowed are NAME=value and comments")
+            raise SettingsInvalid(f"{name}: line {line} cannot be read; allowed are NAME=value and comments")
         if binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
     return values
@@ -153,7 +196,7 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:
     for name in sorted(values):
-        if name.startswith("PLAYRAIL_") and name not in PLAYRAIL_VARIABLES:
+        if name.startswith("PLAYRAIL_") and name not in (*PLAYRAIL_VARIABLES, _SET_BY_PLAYS):
             nearest = difflib.get_close_matches(name, PLAYRAIL_VARIABLES, n=1, cutoff=0)[0]
             raise SettingsInvalid(f"{name[:60]}: no such setting; the nearest is {nearest}")
 
@@ -259,10 +302,24 @@ def _ansible_config(values: Mapping[str, str], home: str | None) -> Path | None:
     here = Path.cwd()
     candidates = [expand_user("~/.ansible.cfg", home), Path("/etc/ansible/ansible.cfg")]
     if not here.stat().st_mode & stat.S_IWOTH:
+        _refuse_anothers(here / "ansible.cfg")
         candidates.insert(0, here / "ansible.cfg")
     elif (here / "ansible.cfg").exists():
         _log.warning("ansible.cfg in %s is ignored, because everybody can write to that directory", here)
     return next((path for path in candidates if path.is_file() and os.access(path, os.R_OK)), None)
+
+
+def _refuse_anothers(path: Path) -> None:
+    """Refuse an ansible.cfg that nobody named and that another user wrote: it says what code Ansible runs."""
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    mend = f"remove it, or if you trust it set ANSIBLE_CONFIG={shlex.quote(str(path))}"
+    if _is_anothers(status):
+        raise SettingsInvalid(f"{path}: belongs to another user; {mend}")
+    if status.st_mode & stat.S_IWOTH:
+        raise SettingsInvalid(f"{path}: everybody can write to it; run `chmod o-w {shlex.quote(str(path))}`, {mend}")
 
 
 def _inventory(values: Mapping[str, str], home: str | None, config: Path | None) -> tuple[Path, ...]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from math import ceil
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.ansible.inventory import Inventory
+from playrail.ansible.runner import MAX_FORKS
 from playrail.errors import Problem
 from playrail.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
-CONNECT_S = 20.0  # for Ansible to start, connect, and bring back what the work left when its own time was over
+OVERHEAD_S = 20.0  # for Ansible to start, and to bring back what the work left when its own time was over
 
 
 class Risk(IntEnum):
@@ -125,10 +127,14 @@ class Tool(Generic[InputT]):
     def risk_of(self, given: InputT) -> Risk:
         return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
 
-    def deadline_s(self, given: InputT) -> float:
-        """Seconds until the call is cut short: later than the time after which the work on the host ends itself."""
+    def deadline_s(self, given: InputT, *, hosts: int = 1) -> float:
+        """Seconds until the call is cut short, without the time to connect. Many hosts take turns, of MAX_FORKS each.
+
+        Where the caller chooses the time, the work on the host ends itself then, and the answer still has to come back.
+        """
         chosen = getattr(given, "timeout_s", None)
-        return self.timeout_s if chosen is None else chosen + CONNECT_S
+        turn_s = self.timeout_s if chosen is None else chosen + OVERHEAD_S
+        return float(turn_s * ceil(hosts / MAX_FORKS))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Wire, entry, on_host
+from .conftest import Wire, connected, entry, environment, on_host
 
 pytestmark = pytest.mark.lab
 
@@ -32,6 +32,7 @@ WAYS_IN: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "password and sudo password": by_password,
     "key and sudo password": lambda lab: entry(lab, "deb13"),
     "key without becoming root": lambda lab: entry(lab, "deb13", sudo_password=None),
+    "another port": lambda lab: entry(lab, "deb12", port=2222, known_hosts_file=lab["known_hosts_2222"]),
     "host key not looked at": lambda lab: entry(lab, "deb12", known_hosts_file=None, verify_host_key=False),
 }
 
@@ -62,12 +63,15 @@ WAYS_OUT: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] =
 @pytest.fixture(scope="module")
 def crossroads(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One server that knows every way in and out."""
-    from .conftest import connected, environment  # noqa: PLC0415
-
-    servers = {_name(title): make(hosts) for title, make in WAYS_IN.items()}
-    servers |= {_name(title): make(hosts) for title, (_, make) in WAYS_OUT.items()}
     state = tmp_path_factory.mktemp("state")
     state.chmod(0o700)
+    address = hosts["hosts"]["deb12"]["address"]
+    on_host("deb12", "sh", "-c", "ss -tln | grep -q :2222 || /usr/sbin/sshd -p 2222")
+    known = state / "known_hosts"
+    known.write_text(Path(hosts["known_hosts"]).read_text().replace(address, f"[{address}]:2222"))
+    hosts = {**hosts, "known_hosts_2222": str(known)}
+    servers = {_name(title): make(hosts) for title, make in WAYS_IN.items()}
+    servers |= {_name(title): make(hosts) for title, (_, make) in WAYS_OUT.items()}
     with connected(environment(state, servers)) as wire:
         yield wire
 

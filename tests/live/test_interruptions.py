@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,17 @@ def test_killing_the_server(process: tuple[subprocess.Popen[str], Path], seconds
     interrupted = next(r for r in records(place / "state") if r["kind"] == "interrupted")
     assert interrupted["hosts"] == ["deb12"]
     assert list((place / "runtime").iterdir()) == []
+    on_host("deb12", "pkill", "-f", f"^sleep {seconds}$", check=False)
+
+
+def test_a_connection_that_is_lost_in_the_middle(wire: Wire, seconds: int) -> None:
+    """A change of which nobody knows whether it was done is neither a success nor a failure to be repeated."""
+    with ThreadPoolExecutor() as pool:
+        calling = pool.submit(wire.call, "execute_command", server="deb12", cmd=f"sleep {seconds}", timeout_s=300)
+        until(lambda: sleeping("deb12", seconds))
+        on_host("deb12", "pkill", "-f", "^sshd: root@notty")
+        answer = calling.result(timeout=60)
+    assert (answer["code"], answer["retryable"]) == ("outcome_unknown", False), answer
     on_host("deb12", "pkill", "-f", f"^sleep {seconds}$", check=False)
 
 

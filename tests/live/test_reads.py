@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Wire, on_host
+from .conftest import Wire, connected, entry, environment, on_host
 
 pytestmark = pytest.mark.lab
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
@@ -154,3 +157,25 @@ def test_what_cannot_be_done(wire: Wire, tool: str, arguments: dict[str, Any], c
     assert (answer["success"], answer["code"]) == (False, code)
     assert answer["hint"]
     assert answer["error"].startswith("deb12: ")
+
+
+def test_progress_tells_the_tasks(wire: Wire) -> None:
+    told: list[tuple[float, str | None]] = []
+
+    async def progress(done: float, _total: float | None, message: str | None) -> None:
+        told.append((done, message))
+
+    calling = partial(wire.client.call_tool, "read_file", {"server": "deb12", "path": "/etc/hostname"})
+    wire.portal.call(partial(calling, progress_callback=progress))
+    assert told == [(1.0, "Report")]
+
+
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+def test_both_protocol_eras(hosts: Mapping[str, Any], tmp_path: Path, mode: str, version: str) -> None:
+    tmp_path.chmod(0o700)
+    with connected(environment(tmp_path, {"deb12": entry(hosts, "deb12")}), mode=mode) as other:
+        assert other.client.protocol_version == version
+        names = [tool.name for tool in other.portal.call(other.client.list_tools).tools]
+        assert names == sorted(names)
+        assert other.report("read_file", server="deb12", path="/etc/hostname")["content"]
+        assert other.call("no_such_tool")["code"] == "unknown_tool"

@@ -62,6 +62,12 @@ def test_a_template_stays_text(wire: Wire, name: str, field: str) -> None:
     assert "lookup" in str(answer) or answer.get("code") in REFUSED, answer
 
 
+def test_a_template_in_a_list_stays_text(wire: Wire) -> None:
+    answer = wire.call("get_memory_info", server=["deb12", "{{ lookup('pipe', 'id') }}"])
+    assert answer["code"] == "unknown_server"
+    assert answer["data"]["unknown"] == ["{{ lookup('pipe', 'id') }}"]
+
+
 def test_what_a_host_sends_stays_text(wire: Wire) -> None:
     template = "{{ lookup('pipe', 'touch /tmp/sent-by-a-host') }}"
     on_host(

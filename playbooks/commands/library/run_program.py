@@ -13,7 +13,8 @@ module: run_program
 short_description: Run a program without a shell, for a limited time
 description:
   - Runs a program with its arguments and returns the first and the last part of what it wrote.
-  - After O(max_seconds) the program and those that it started in its process group are ended.
+  - After O(max_seconds) the program and those that it started in its process group are ended. When that is not allowed,
+    because they run as another user, they are left.
 options:
   argv:
     description: The program and its arguments. Taken literally, neither C(~) nor C($NAME) is expanded.
@@ -41,9 +42,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-exit_code: {description: "Null when a signal ended it, or in check mode.", type: int, returned: success}
+exit_code: {description: "Null when a signal ended it, when it is left running, or in check mode.", type: int, returned: success}
 signal: {description: "Number of the signal that ended it; null otherwise.", type: int, returned: success}
-timed_out: {description: "Whether it was ended after max_seconds.", type: bool, returned: success}
+timed_out: {description: "Whether max_seconds were over before it ended.", type: bool, returned: success}
+left_running: {description: "Whether it, or what it started, could not be ended then.", type: bool, returned: success}
 stdout: {description: "What it wrote; a gap is told in it. Bytes that are no UTF-8 are replaced.", type: str, returned: success}
 stderr: {description: "What it wrote as errors, likewise.", type: str, returned: success}
 stdout_bytes: {description: "How much it wrote.", type: int, returned: success}
@@ -63,6 +65,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 TERM_GRACE_S = 5.0
+KILL_S = 2.0  # for the kernel to act on SIGKILL
 DRAIN_S = 0.5  # a daemon that the program left behind may hold its outputs open for ever
 CODES = {
     errno.ENOENT: "command_not_found",
@@ -124,6 +127,44 @@ def kill(process, number):
         pass
 
 
+def states(group):
+    """The states of a process group's processes, as far as they are to be seen (proc(5))."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/%s/stat" % entry, "rb") as file:
+                    state, _parent, its_group = file.read().rpartition(b")")[2].split()[:3]
+            except OSError:
+                continue  # gone meanwhile
+            if int(its_group) == group:
+                found.append(state)
+    return found
+
+
+def lives(group):
+    """Whether a process of the group lives. Zombies, which wait for somebody to ask for their status, do not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # another user's
+    found = states(group)
+    return not found or any(state not in b"ZX" for state in found)
+
+
+def end_group(process):
+    """Ends what the program started and has outlived it. Returns whether something is left."""
+    kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_S
+    while process.poll() is None or lives(process.pid):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def pause(process):
     """Waits a moment, less when the program ends."""
     try:
@@ -133,9 +174,8 @@ def pause(process):
 
 
 def follow(process, outputs, max_seconds):
-    """Reads until the program has ended. Returns whether it was ended because its time was over."""
-    began = time.monotonic()
-    end, number, timed_out = began + max_seconds, signal.SIGTERM, False
+    """Reads until the program has ended, or has outlived SIGTERM. Returns whether its time was over."""
+    end, timed_out = time.monotonic() + max_seconds, False
     ended = None
     with selectors.DefaultSelector() as selector:
         for pipe, output in outputs:
@@ -147,9 +187,11 @@ def follow(process, outputs, max_seconds):
             if ended is not None and now - ended > DRAIN_S:
                 break
             if ended is None and now > end:
+                if timed_out:
+                    break
                 timed_out = True
-                kill(process, number)
-                end, number = now + TERM_GRACE_S, signal.SIGKILL
+                kill(process, signal.SIGTERM)
+                end = now + TERM_GRACE_S
             if not selector.get_map():
                 pause(process)
                 continue
@@ -174,22 +216,22 @@ def main():
     )
     if module.check_mode:
         module.exit_json(
-            changed=True, ran=False, exit_code=None, signal=None, timed_out=False,
+            changed=True, ran=False, exit_code=None, signal=None, timed_out=False, left_running=False,
             stdout="", stderr="", stdout_bytes=0, stderr_bytes=0, duration_s=None,
         )
     began = time.monotonic()
     stdout, stderr = Output(module.params["max_bytes"]), Output(module.params["max_bytes"])
     process = start(module)
     timed_out = follow(process, [(process.stdout, stdout), (process.stderr, stderr)], module.params["max_seconds"])
-    if timed_out:
-        kill(process, signal.SIGKILL)  # what it started may have outlived it
-    status = process.returncode
+    left_running = timed_out and end_group(process)
+    status = process.returncode  # None when it is left running
     module.exit_json(
         changed=True,
         ran=True,
-        exit_code=status if status >= 0 else None,
-        signal=-status if status < 0 else None,
+        exit_code=status if status is not None and status >= 0 else None,
+        signal=-status if status is not None and status < 0 else None,
         timed_out=timed_out,
+        left_running=left_running,
         stdout=stdout.text(),
         stderr=stderr.text(),
         stdout_bytes=stdout.size,

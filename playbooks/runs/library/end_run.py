@@ -1,20 +1,39 @@
 #!/usr/bin/python
 """Ends every process whose environment names a run, with all that is below it."""
+from __future__ import absolute_import, division, print_function
 
-
+__metaclass__ = type
 
 DOCUMENTATION = r"""
 module: end_run
 short_description: Ends the processes of a run
 description:
   - Ends every process on the host whose environment has C(PLAYRAIL_RUN) set to the given run, and their descendants.
+  - A process is told by its id and the time it was started, so one that cannot be ended is not lost sight of when its
+    parent is gone.
 options:
   run:
     description: The run's id.
     type: str
     required: true
+author: Playrail
 """
 
+EXAMPLES = r"""
+- name: End what a run left
+  ansible.legacy.end_run:
+    run: 20260101-000000-abcdef01
+"""
+
+RETURN = r"""
+ended: {description: "Names of the processes that are gone; in check mode of those to end.", type: list, returned: success}
+left:
+  description: Names of those that are still there, such as another user's; one line more where /proc hides other users'.
+  type: list
+  returned: success
+"""
+
+import collections
 import os
 import signal
 import time
@@ -23,73 +42,88 @@ from ansible.module_utils.basic import AnsibleModule
 
 GRACE_S = 3.0  # between SIGTERM and SIGKILL
 KILL_S = 2.0  # for the kernel to act on SIGKILL
+HIDDEN = "other users' processes, which are hidden here"  # by the mount option hidepid
+
+Process = collections.namedtuple("Process", "name state parent started")
 
 
 def stat_of(pid):
-    """Name, state and parent of a process, or None when it is gone (proc(5))."""
+    """What /proc/PID/stat tells (proc(5)), or None when the process is gone."""
     try:
-        with open("/proc/%d/stat" % pid) as file:
-            before, _, after = file.read().rpartition(")")
+        with open("/proc/%d/stat" % pid, "rb") as file:
+            before, _paren, after = file.read().decode("utf-8", "replace").rpartition(")")
     except OSError:
         return None
-    state, parent = after.split()[:2]
-    return before.partition("(")[2], state, int(parent)
+    fields = after.split()  # from the third on
+    return Process(before.partition("(")[2], fields[0], int(fields[1]), int(fields[19]))
 
 
-def environment_names(pid, wanted):
+def living():
+    """Every process that is no zombie, by its id."""
+    found = dict((int(entry), stat_of(int(entry))) for entry in os.listdir("/proc") if entry.isdigit())
+    return dict((pid, process) for pid, process in found.items() if process and process.state not in "ZX")
+
+
+def is_marked(pid, mark):
     try:
         with open("/proc/%d/environ" % pid, "rb") as file:
-            return wanted in file.read().split(b"\0")
+            return mark in file.read().split(b"\0")
     except OSError:
         return False  # gone, or another user's
 
 
-def processes_of(run):
-    """Pid and name of the run's living processes and of all that descends from them."""
-    wanted = ("PLAYRAIL_RUN=" + run).encode()
-    known = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            found = stat_of(int(entry))
-            if found and found[1] not in "ZX":
-                known[int(entry)] = found
-    chosen = set(pid for pid in known if environment_names(pid, wanted))
-    grown = True
-    while grown:
-        below = set(pid for pid, found in known.items() if found[2] in chosen) - chosen
-        chosen |= below
-        grown = bool(below)
-    chosen.discard(os.getpid())
-    return dict((pid, known[pid][0]) for pid in chosen)
+class Run:
+    """The processes of a run: all that were ever seen, also when what told that they belong to it is gone."""
 
+    def __init__(self, run):
+        self.mark = ("PLAYRAIL_RUN=" + run).encode()
+        self.seen = {}  # (pid, when it was started): its name
 
-def end(run):
-    ended = {}
-    for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, KILL_S)):
-        deadline = time.time() + wait_s
+    def alive(self):
+        """Looks anew. Returns (pid, when it was started) of those that live."""
+        processes = living()
+        chosen = set(
+            pid
+            for pid, process in processes.items()
+            if (pid, process.started) in self.seen or is_marked(pid, self.mark)
+        )
+        grown = True
+        while grown:
+            below = set(pid for pid, process in processes.items() if process.parent in chosen) - chosen
+            chosen |= below
+            grown = bool(below)
+        chosen.discard(os.getpid())
+        found = dict(((pid, processes[pid].started), processes[pid].name) for pid in chosen)
+        self.seen.update(found)
+        return set(found)
+
+    def signal(self, number, within_s):
+        """Sends the signal once to each that lives, also to those that come. Returns who is left after the time."""
+        told = set()
+        deadline = time.monotonic() + within_s
         while True:
-            living = processes_of(run)
-            if not living:
-                return ended, {}
-            if time.time() > deadline:
-                break
-            for pid, name in living.items():
-                if pid not in ended or number == signal.SIGKILL:
-                    ended[pid] = name
-                    try:
-                        os.kill(pid, number)
-                    except OSError:
-                        pass
+            left = self.alive()
+            if not left or time.monotonic() > deadline:
+                return left
+            for process in left - told:
+                try:
+                    os.kill(process[0], number)
+                except OSError:
+                    pass  # gone, or another user's
+            told |= left
             time.sleep(0.1)
-    return ended, processes_of(run)
 
 
 def main():
     module = AnsibleModule(argument_spec={"run": {"type": "str", "required": True}}, supports_check_mode=True)
+    run = Run(module.params["run"])
     if module.check_mode:
-        module.exit_json(changed=False, ended=sorted(processes_of(module.params["run"]).values()), left=[])
-    ended, left = end(module.params["run"])
-    module.exit_json(changed=bool(ended), ended=sorted(ended.values()), left=sorted(left.values()))
+        run.alive()
+        module.exit_json(changed=False, ended=sorted(run.seen.values()), left=[])
+    left = run.signal(signal.SIGTERM, GRACE_S) and run.signal(signal.SIGKILL, KILL_S)
+    ended = sorted(name for process, name in run.seen.items() if process not in left)
+    names = sorted(run.seen[process] for process in left)
+    module.exit_json(changed=bool(ended), ended=ended, left=names if stat_of(1) else names + [HIDDEN])
 
 
 if __name__ == "__main__":

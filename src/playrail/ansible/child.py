@@ -82,7 +82,6 @@ def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | N
         playbook=orders["playbook"],
         inventory=orders["inventory"],
         forks=orders["forks"],
-        cmdline=orders["cmdline"] or None,
         settings={"pexpect_timeout": POLL_S, "suppress_output_file": True, "suppress_ansible_output": True},
         event_handler=on_event,
     )

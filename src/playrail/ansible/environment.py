@@ -41,6 +41,9 @@ _DECIDED = {
     # Both would mix other text into output that is read by a program.
     "ANSIBLE_DEBUG": "False",
     "ANSIBLE_VERBOSITY": "0",
+    # With a terminal on the host (which `pipelining = False` would ask for), a lost connection sends SIGHUP to the work
+    # there: half of a package upgrade. sudo reads its password without one, as it does when pipelining.
+    "ANSIBLE_SSH_USETTY": "False",
     # Nobody is there to answer a question.
     "ANSIBLE_ASK_PASS": "False",
     "ANSIBLE_ASK_VAULT_PASS": "False",

@@ -37,10 +37,11 @@ def _rule(code: str, pattern: str, *, error: str | None = None, hint: str | None
     return Rule(code=code, pattern=re.compile(pattern, re.IGNORECASE), error=error, hint=hint)
 
 
-RETRYABLE = frozenset({"host_unreachable", "package_manager_busy"})
+RETRYABLE = frozenset({"host_unreachable", "connection_lost", "package_manager_busy"})
 
 HINTS: Mapping[str, str] = {
     "host_unreachable": "Try again in a while; if it stays so, the operator has to look at the server.",
+    "connection_lost": "Look whether the server is up, and what state it is in, before you call again.",
     "auth_failed": "Do not retry; the operator has to mend the user, key or password of this server in the settings.",
     "host_key_changed": (
         "Do not retry: either the server was installed anew or something stands in between. The operator has to "
@@ -115,15 +116,25 @@ _CONNECTION = (
     ),
     _rule(
         "host_unreachable",
+        r"kex_exchange_identification",
+        error="The server ended the connection before anybody was logged in.",
+    ),
+    _rule(
+        "connection_lost",
+        r"Connection (?:reset|closed) by|Broken pipe|Shared connection to .+ closed|Read from remote host"
+        r"|Connection to .+ closed by remote host|server .+ not responding",
+        error="The connection to the server was lost.",
+    ),
+    _rule(
+        "host_unreachable",
         r"timed out|timeout",
         error="The server did not answer in time.",
         hint="The server is off, overloaded, or a firewall drops the connection; try again later.",
     ),
     _rule(
-        "host_unreachable",
-        r"Connection (?:reset|closed) by|Broken pipe|Shared connection to .+ closed|kex_exchange_identification"
-        r"|Connection to .+ closed by remote host",
-        error="The server ended the connection.",
+        "connection_lost",
+        r"Data could not be sent to remote host",  # and ssh said nothing: the connection stood, and then it did not
+        error="The connection to the server was lost.",
     ),
 )
 

@@ -53,13 +53,13 @@ class Hosts:
             return self._default(settings)
         words = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
         if not words:
-            raise ServerRequired(f"the list of servers is empty; {self._there_are()}", data=self._names())
+            raise ServerRequired(f"The list of servers is empty; {self._there_are()}", data=self._names())
         for word in words:
             self._refuse_unusable(word, settings)
         unknown = [word for word in words if word not in self.hosts and word not in self.groups]
         if unknown:
             raise UnknownServer(
-                f"no server or group is named {_quoted(unknown)}; {self._there_are()}",
+                f"No server or group is named {_quoted(unknown)}; {self._there_are()}",
                 data={"unknown": [word[:_CUT] for word in unknown[:_LISTED]], **self._names()},
             )
         names: dict[str, None] = {}
@@ -67,7 +67,7 @@ class Hosts:
             members = (word,) if word in self.hosts else self.groups[word]
             if not members:
                 raise UnknownServer(
-                    f"the group {shown(word)} has no hosts; {self._there_are()}",
+                    f"The group {shown(word)} has no hosts; {self._there_are()}",
                     data={"unknown": [word[:_CUT]], **self._names()},
                 )
             for member in members:
@@ -82,14 +82,14 @@ class Hosts:
                 return self.resolve(default, settings)
             except UnknownServer as error:
                 raise ServerMisconfigured(
-                    f"the default server {shown(default)} is neither in the settings nor in the inventory",
+                    f"The default server {shown(default)} is neither in the settings nor in the inventory",
                     hint="Pass `server` with one of the names listed in data.servers; the operator has to mend the "
                     "default (MCP_DEFAULT_SERVER).",
                     data=error.data,
                 ) from error
         if len(self.hosts) == 1 and not self.refused:
             return tuple(self.hosts)
-        raise ServerRequired(f"which server? {self._there_are()}", data=self._names())
+        raise ServerRequired(f"Which server? {self._there_are()}", data=self._names())
 
     def _refuse_unusable(self, word: str, settings: Settings) -> None:
         """Raise if `word` cannot be used. A failed entry stays failed even if an inventory has a host of that name."""
@@ -103,7 +103,7 @@ class Hosts:
             if isinstance(settings.servers[word], MikrusServer):
                 reason = "This release cannot run system tools on servers that only the mikr.us API reaches."
         if reason is not None:
-            raise ServerMisconfigured(f"the server {shown(word)} cannot be used: {reason}")
+            raise ServerMisconfigured(f"The server {shown(word)} cannot be used: {reason}")
 
     def _there_are(self) -> str:
         names = [*self.hosts, *(group for group in self.groups if group not in self.hosts)]

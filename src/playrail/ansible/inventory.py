@@ -31,6 +31,7 @@ from playrail.settings import Settings, private_directory
 __all__ = ["Host", "Hosts", "Inventory"]
 
 READ_DEADLINE_S = 60.0
+OTHERS_TIMEOUT_S = 30.0  # taken for hosts of the user's own inventories; Ansible's default is 10 s
 KEPT_S = 300.0  # an inventory plugin asks the outside world, which changes without any file changing
 _TEXT_LIMIT = 1000  # characters of Ansible's own words in an error
 _VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
@@ -107,6 +108,17 @@ class Inventory:
                 pair = {"password": server.password, "sudo_password": server.sudo_password}
                 found[name] = {kind: secret for kind, secret in pair.items() if secret is not None}
         return {name: held for name, held in found.items() if held}
+
+    def connect_timeout_s(self, hosts: Iterable[str]) -> float:
+        """Return the seconds after which Ansible gives a connection up, the longest of these hosts."""
+        return max(map(self._connect_timeout_s, hosts), default=0.0)
+
+    def _connect_timeout_s(self, name: str) -> float:
+        server = self._settings.servers.get(name)
+        if isinstance(server, SshServer):
+            return server.timeout
+        known = self._kept[0].hosts.get(name) if self._kept else None
+        return 0.0 if known is not None and known.connection == "local" else OTHERS_TIMEOUT_S
 
     def close(self) -> None:
         """Remove the generated file and end a reading that is under way."""

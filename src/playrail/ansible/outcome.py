@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +20,18 @@ HIDDEN = "********"
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets in it: a message may repeat what a task with `no_log` was given."""
+    """The text without the secrets in it: a message may repeat what a task with `no_log` was given.
+
+    A secret is found as it is, and as JSON and Python would write it.
+    """
     for secret in secrets:
-        text = text.replace(secret, HIDDEN)
+        for form in (
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            repr(secret)[1:-1],
+        ):
+            text = text.replace(form, HIDDEN)
     return text
 
 
@@ -32,6 +42,8 @@ class HostOutcome:
     report: Mapping[str, Any] | None = None
     changed: bool = False
     problem: Problem | None = None
+    lost: bool = False
+    """The connection broke after work may have begun: whether it was done is not known."""
 
 
 @dataclass(kw_only=True)
@@ -48,6 +60,9 @@ class Outcome:
     failures: dict[str, Problem] = field(default_factory=dict)
     failed_last: set[str] = field(default_factory=set)
     """Hosts whose last task failed: what can be said while there are no statistics."""
+    begun: set[str] = field(default_factory=set)
+    """Hosts on which a task came to an end."""
+    lost: set[str] = field(default_factory=set)
     statistics: Mapping[str, Any] | None = None
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
@@ -67,6 +82,7 @@ class Outcome:
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
         self.failed_last.discard(host)
+        self.begun.add(host)
         if event["result"].get("changed"):
             self.changed.add(host)
         self._take_report(host, event)
@@ -78,6 +94,10 @@ class Outcome:
         if unreachable or not event.get("ignored"):
             self.failures[host] = classify(self._without_secrets(event["result"]), unreachable=unreachable)
             self.failed_last.add(host)
+        if unreachable and (host in self.begun or self.failures[host].code == "connection_lost"):
+            self.lost.add(host)
+        if not unreachable:
+            self.begun.add(host)
         if not unreachable:
             self._take_report(host, event)
 
@@ -102,7 +122,12 @@ class Outcome:
             problem = NO_REPORT
         else:
             problem = None
-        return HostOutcome(report=self.reports.get(host), changed=host in self.changed, problem=problem)
+        return HostOutcome(
+            report=self.reports.get(host),
+            changed=host in self.changed,
+            problem=problem,
+            lost=host in self.lost,
+        )
 
     def _has_failed(self, host: str) -> bool:
         if self.statistics is None:  # the run was cut short

@@ -24,6 +24,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from playrail.ansible.child import end_descendants
 from playrail.ansible.failures import classify
 from playrail.ansible.outcome import HostOutcome, Outcome, hide
 from playrail.ansible.values import to_extravars
@@ -47,6 +48,8 @@ class Ended(Enum):
     BY_ITSELF = "by_itself"
     AT_DEADLINE = "at_deadline"
     WHEN_STOPPED = "when_stopped"
+    BROKEN_OFF = "broken_off"
+    """Ansible died or could not be understood any more, after it had begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,6 @@ class Play:
     variables: Mapping[str, Any]
     secrets: Mapping[str, Mapping[str, SecretStr]]
     """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
-    check: bool = False
     interruptible: bool = True
     """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
 
@@ -70,7 +72,6 @@ class Play:
         words = ["ansible-playbook"]
         for source in self.inventory:
             words += ["-i", source]
-        words += ["--check", "--diff"] if self.check else []
         return shlex.join([*words, "-e", variables, str(self.playbook)])
 
 
@@ -117,7 +118,7 @@ class Runner:
     async def run(self, play: Play, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None) -> RunResult:
         """Runs the play to its end, its deadline, or until `stop` is set.
 
-        Raises AnsibleFailed when Ansible ended by itself without any host having an outcome.
+        Raises AnsibleFailed when Ansible ended before it began with a task.
         """
         run_dir = self._runs_dir / play.run_id
         try:
@@ -130,6 +131,9 @@ class Runner:
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
         text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
+        if outcome.statistics is None and ended is Ended.BY_ITSELF and outcome.tasks_started:
+            log.error("run %s broke off: %s", play.run_id, text)
+            ended = Ended.BROKEN_OFF
         if outcome.statistics is None and ended is Ended.BY_ITSELF:
             missing = classify({"msg": text}, unreachable=False).code == CollectionMissing.code
             failure = CollectionMissing if missing else AnsibleFailed
@@ -159,7 +163,6 @@ def _write_private_directory(run_dir: Path, play: Play) -> None:
         "inventory": list(play.inventory),
         "forks": max(1, min(len(play.hosts), MAX_FORKS)),
         "interruptible": play.interruptible,
-        "cmdline": "--check --diff" if play.check else "",
     }
     _write_private(run_dir / "env" / "extravars", to_extravars(extravars))
     _write_private(run_dir / "orders.json", json.dumps(orders))
@@ -183,8 +186,9 @@ async def _follow(
     finally:
         stopping.cancel()
         await _end(process, reading)
-    if ended is Ended.BY_ITSELF:
-        reading.result()
+    if ended is Ended.BY_ITSELF and (error := reading.exception()) is not None:
+        log.error("the events of a run could not be read: %s", error)
+        ended = Ended.BROKEN_OFF
     return ended, await stderr
 
 
@@ -217,11 +221,11 @@ async def _end(process: Process, reading: asyncio.Task[None]) -> None:
         process.stdin.close()
     try:
         async with asyncio.timeout(STOP_GRACE_S):
-            with contextlib.suppress(Exception):  # the reader's error, if any, is told by reading.result()
-                await reading
+            await asyncio.wait({reading})
             await process.wait()
     except TimeoutError:
         log.warning("the process of a run did not end within %g s and is killed", STOP_GRACE_S)
+        await asyncio.to_thread(end_descendants, process.pid, None)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

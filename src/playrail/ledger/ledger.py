@@ -1,7 +1,8 @@
 """The ledger: what was asked, by whom, on which hosts, and what came of it.
 
 Append-only and hash-chained: each record's hash covers its content and the hash before it, so that a record cannot be
-altered, removed or moved without `verify` finding it. A record is durable before `append` returns (SQLite, WAL, full
+altered, taken out or moved without `verify` finding it. Records cut off at the end are only found by somebody who knows
+the last hash. A record is durable before `append` returns (SQLite, WAL, full
 synchronisation).
 """
 
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from playrail.errors import LedgerUnavailable, SettingsInvalid
@@ -125,7 +126,7 @@ class Ledger:
 
     def _opened(self) -> Engine:
         private_directory(self.path.parent)
-        engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_S})
+        engine = create_engine(URL.create("sqlite", database=str(self.path)), connect_args={"timeout": BUSY_S})
         event.listen(engine, "connect", _on_connect)
         try:
             with engine.begin() as connection:
@@ -181,7 +182,8 @@ def _hash(row: Mapping[str, Any]) -> str:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
 
 
 def _unavailable(error: Exception) -> LedgerUnavailable:

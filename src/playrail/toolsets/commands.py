@@ -2,19 +2,19 @@
 
 The caller's text is split into words as a POSIX shell would split it. What a shell would not take as plain text (pipes,
 redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean something else.
-Some well-known disasters are refused too: a seat belt, no boundary. Whoever may call this tool may do anything.
+Some well-known disasters are refused too (disasters.py). Whoever may call this tool may do anything.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from posixpath import basename, join, normpath
+from collections.abc import Iterator
 from signal import Signals
 from typing import Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
+from playrail.disasters import ASSIGNMENT, disaster
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
@@ -35,8 +35,7 @@ QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
 NO_SHELL = "programs run without a shell"
 OPERATOR = re.compile(r"[|&;<>()\n]")
 EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")  # $'..' is one as well, in newer shells
-PATTERN = re.compile(r"[*?]|\[.*\]|\{[^{}]*(?:,|\.\.)[^{}]*\}", re.DOTALL)
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+PATTERN = re.compile(r"[*?]|\[.*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)", re.DOTALL)
 
 
 def words(text: str) -> list[str]:
@@ -95,117 +94,6 @@ def _meaning(piece: re.Match[str]) -> tuple[str, str]:
     return plain, QUOTED if piece[0] != "\\\n" else ""
 
 
-WRAPPERS = frozenset(
-    {"sudo", "doas", "su", "env", "nice", "ionice", "nohup", "setsid", "stdbuf", "timeout", "time", "chroot", "unshare"}
-    | {
-        "nsenter",
-        "busybox",
-        "toybox",
-        "xargs",
-        "find",
-        "parallel",
-        "systemd-run",
-        "watch",
-        "script",
-        "flock",
-        "taskset",
-    }
-)
-SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
-VITAL = frozenset(
-    {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/proc", "/root", "/sbin", "/sys"}
-    | {"/usr", "/var"}
-)
-HARMLESS_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/std", "/dev/tty", "/dev/fd/", "/dev/pts/")
-PERMISSIONS = ("chmod", "chown", "chgrp")
-FIND_TESTS = frozenset(
-    {"-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-size", "-empty", "-inum", "-samefile"}
-    | {"-mtime", "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-newer", "-user", "-group", "-uid", "-gid", "-nouser"}
-)
-DELETES = "it would delete the system"
-OVERWRITES = "it would overwrite a device"
-OVER_DEVICE = re.compile(r">\s*/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|mapper/|disk/|loop)")
-FORK_BOMB = re.compile(r"(\S+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\s*&")
-
-
-def disaster(argv: Sequence[str], home: str = "/root") -> str | None:
-    """What well-known disaster this would be, or None. `home` is where relative paths are thought to begin."""
-    if not argv:
-        return None
-    program = basename(argv[0])
-    found = _own_disaster(program, argv[1:], home)
-    if found is None and program in SHELLS:
-        found = next(filter(None, (_script_disaster(text, home) for text in argv[1:])), None)
-    if found is None and program in WRAPPERS:
-        found = next(filter(None, (disaster(argv[at:], home) for at in range(1, len(argv)) if argv[at])), None)
-    return found
-
-
-def _own_disaster(program: str, arguments: Sequence[str], home: str) -> str | None:
-    options, operands = _options(arguments)
-    on_system = any(_vital(path, home) for path in operands)
-    on_device = any(_device(path, home) for path in operands)
-    unprotected = any(_is_long(word, "no-preserve-root") for word in options)
-    dd_device = any(word.startswith("of=") and _device(word[3:], home) for word in arguments)
-    find_deletes = "-delete" in arguments or "rm" in map(basename, arguments)
-    rules = (
-        (program == "rm" and on_system and _recursive(options, "rR"), DELETES),
-        (program == "find" and on_system and find_deletes and not FIND_TESTS & set(arguments), DELETES),
-        (program in PERMISSIONS and on_system and _recursive(options, "R"), "it would change the system's permissions"),
-        (program in ("rm", *PERMISSIONS) and unprotected, "it switches off the protection of /"),
-        (program.startswith("mkfs") or program in ("mke2fs", "wipefs", "blkdiscard"), "it would erase a disk"),
-        (program == "dd" and dd_device, OVERWRITES),
-        (program == "shred" and on_device, OVERWRITES),
-    )
-    return next((why for is_so, why in rules if is_so), None)
-
-
-def _script_disaster(script: str, home: str) -> str | None:
-    """The same for what a shell is given. Its parts are looked at as they are written, nothing is expanded."""
-    if OVER_DEVICE.search(script):
-        return OVERWRITES
-    if FORK_BOMB.search(script):
-        return "it would fill the process table"
-    for part in re.split(r"[;&|\n()`{}]", script):
-        parts = [word.strip("'\"") for word in part.split()]
-        found = disaster([word for word in parts if not ASSIGNMENT.match(word)], home)
-        if found is not None:
-            return found
-    return None
-
-
-def _options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Options and the rest; after -- all is the rest."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    options = [word for word in arguments[:end] if word.startswith("-") and len(word) > 1]
-    return options, [word for word in arguments[:end] if word not in options] + list(arguments[end + 1 :])
-
-
-def _recursive(options: Sequence[str], letters: str) -> bool:
-    return any(
-        _is_long(word, "recursive") or (not word.startswith("--") and any(letter in word for letter in letters))
-        for word in options
-    )
-
-
-def _is_long(word: str, name: str) -> bool:
-    """Whether `word` is the long option `name`, which GNU programs take abbreviated too."""
-    return len(word) > 2 and word.startswith("--") and f"--{name}".startswith(word)  # noqa: PLR2004  a bare --
-
-
-def _vital(path: str, home: str) -> bool:
-    """Whether this is / or a directory without which the system is lost, or all that lies in it."""
-    whole = "/" + normpath(join(home, path)).lstrip("/")
-    while basename(whole) in ("*", ".*", "?*", "{*,.*}"):
-        whole = whole.rpartition("/")[0] or "/"
-    return whole in VITAL
-
-
-def _device(path: str, home: str) -> bool:
-    whole = "/" + normpath(join(home, path)).lstrip("/")
-    return whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES)
-
-
 class Command(OnHosts):
     cmd: CommandLine = Field(
         description="A program and its arguments, quoted as for a shell; but no shell runs it: no pipes, no variables.",
@@ -244,12 +132,15 @@ class CommandResult(Report):
     argv: list[str] = Field(description="What was run.")
     exit_code: int | None = Field(description="Exit status; null when a signal or the time limit ended it.")
     signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
-    timed_out: bool = Field(description="Whether it was ended because its time was over.")
+    timed_out: bool = Field(description="Whether its time was over before it ended.")
+    left_running: bool = Field(
+        description="Whether it, or what it started, could not be ended and may still be running."
+    )
     stdout: str = Field(description="What it wrote; of more than 64 KiB the first and the last half, with a told gap.")
     stderr: str = Field(description="What it wrote as errors, likewise.")
     stdout_bytes: int = Field(description="How many bytes it wrote.")
     stderr_bytes: int = Field(description="How many bytes it wrote as errors.")
-    duration_s: float | None = Field(description="How long it ran.")
+    duration_s: float | None = Field(description="How long it ran, or was waited for when it is left running.")
     truncated: bool = Field(description="Whether a part of its output was left out.")
     ran: bool = Field(exclude=True)
 
@@ -270,17 +161,26 @@ class CommandResult(Report):
         if not self.ran or (self.exit_code == 0 and not self.timed_out):
             return None
         if self.timed_out:
-            return Problem(
-                code="command_timed_out",
-                error=f"{self.argv[0]} did not end within its time and was ended after {self.duration_s:g} s.",
-                hint="What it did until then is done. Choose a greater timeout_s only if it needs more time.",
-            )
+            return self._timed_out()
         how = f"exit code {self.exit_code}" if self.signal is None else f"signal {self.signal}"
         return Problem(
             code="command_failed",
             error=f"{self.argv[0]} ended with {how}.",
             hint="data.hosts has its stdout and stderr.",
         )
+
+    def _timed_out(self) -> Problem:
+        if self.left_running:
+            ending = f"could not be ended; it may still be running after {self.duration_s:g} s"
+            hint = (
+                "Look on the server whether it still runs before you call again. Most likely it runs as another user "
+                "(sudo, su), whose processes the login user may not end."
+            )
+        else:
+            ending = f"was ended after {self.duration_s:g} s"
+            hint = "What it did until then is done. Choose a greater timeout_s only if it needs more time."
+        error = f"{self.argv[0]} did not end within its time and {ending}."
+        return Problem(code="command_timed_out", error=error, hint=hint)
 
 
 MAX_OUTPUT_BYTES = 65536  # of each output, the default of run_program

@@ -82,7 +82,10 @@ class Capability(Report):
     changes: bool
     idempotent: bool = Field(description="A second call with the same arguments changes nothing more.")
     interruptible: bool = Field(description="Cancelling ends its work on the host too.")
-    deadline_s: float
+    deadline_s: float = Field(
+        description="Seconds until a call on one host is cut short, beside the time to connect. Many hosts have longer."
+    )
+    longest_deadline_s: float = Field(description="The same where the caller chooses the greatest `timeout_s`.")
     playbook: str | None
 
 
@@ -116,9 +119,16 @@ def _capability(name: str, tool: AnyTool, *, writes: bool) -> Capability:
         changes=tool.worst_risk.changes,
         idempotent=tool.idempotent or not tool.worst_risk.changes,
         interruptible=not isinstance(tool, PlaybookTool) or tool.interruptible,
-        deadline_s=tool.timeout_s,
+        deadline_s=tool.deadline_s(tool.input.model_construct()),
+        longest_deadline_s=_longest_deadline_s(tool),
         playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
     )
+
+
+def _longest_deadline_s(tool: AnyTool) -> float:
+    chosen = tool.input.model_fields.get("timeout_s")
+    limits = [limit.le for limit in (chosen.metadata if chosen else ()) if hasattr(limit, "le")]
+    return tool.deadline_s(tool.input.model_construct(**({"timeout_s": min(limits)} if limits else {})))
 
 
 def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:

@@ -1,0 +1,150 @@
+"""Calls that do not come to their own end: what is told of them, and that nothing is lost silently."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
+from playrail.answers import Answer
+from playrail.calls import Playrail
+from playrail.errors import Problem
+from playrail.plays import MAX_ANSWER_BYTES, _bounded, _summary
+from playrail.settings import private_directory
+from playrail.tool import Risk
+
+NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return private_directory(tmp_path / "place")
+
+
+def kinds(place: Path) -> list[str]:
+    with sqlite3.connect(place / "state" / "ledger.sqlite") as connection:
+        return [kind for (kind,) in connection.execute("SELECT kind FROM records ORDER BY seq")]
+
+
+@pytest.mark.parametrize(("risk", "code"), [(Risk.READ, "ansible_failed"), (Risk.WRITE, "outcome_unknown")])
+def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
+    """What was seen is kept: an earlier task's change, and a host that had reported."""
+    seconds = f"97{risk:d}.25"
+    tasks = "- {name: Change, ansible.builtin.command: {argv: ['true']}}\n" + NAP % seconds
+    server = playrail(place, tool(place, tasks, risk=risk), ENABLE_WRITE_OPERATIONS="1")
+
+    async def calling() -> Answer:
+        async with server:
+            running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+            await asyncio.to_thread(await_nap, place, seconds)
+            for pid in processes("ansible-playbook\0", f"HOME={place}\0"):
+                os.kill(pid, signal.SIGKILL)
+            return await running
+
+    answer = asyncio.run(calling())
+
+    assert answer.code == code
+    assert answer.data is not None
+    assert answer.data["changed"] == ["localhost"]
+    assert answer.problem is not None
+    assert answer.problem.error.startswith("The call broke off, because Ansible died, on localhost; its work was ended")
+    assert not naps(place, seconds)
+    assert gone(place, within_s=5)
+
+
+def test_a_call_during_the_close_is_refused_and_the_one_before_is_recorded(place: Path) -> None:
+    server = playrail(place, tool(place, NAP % "977.5"))
+
+    async def calling() -> Sequence[Answer]:
+        first = asyncio.create_task(server.call("probe", {}, caller="ann"))
+        await asyncio.to_thread(await_nap, place, "977.5")
+        closing = asyncio.create_task(server.close())
+        await asyncio.sleep(0)
+        late = await server.call("list_configured_servers", {}, caller="ann")
+        await closing
+        return [await first, late]
+
+    first, late = asyncio.run(calling())
+
+    assert (first.code, late.code) == ("cancelled", "stopping")
+    assert kinds(place) == ["started", "ended"]
+    assert list((place / "state" / "servers").iterdir()) == []
+
+
+def test_a_call_that_is_cancelled_before_its_turn_runs_nothing(place: Path) -> None:
+    server = playrail(place, tool(place, NAP % "978.5", risk=Risk.WRITE), ENABLE_WRITE_OPERATIONS="1")
+
+    async def calling() -> None:
+        async with server:
+            running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+            await asyncio.sleep(0.05)  # the inventory is being read
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+    asyncio.run(calling())
+
+    assert kinds(place) == ["refused"]
+
+
+def test_a_start_that_fails_leaves_no_claim(place: Path) -> None:
+    (place / "run").mkdir(mode=0o755)
+    server = playrail(place)
+
+    async def calling() -> list[Answer]:
+        async with server:
+            return [await server.call("list_configured_servers", {}, caller="ann") for _ in range(3)]
+
+    assert [answer.code for answer in asyncio.run(calling())] == ["ledger_unavailable"] * 3
+    assert list((place / "state" / "servers").iterdir()) == []
+
+
+def test_a_state_directory_with_a_strange_name(place: Path) -> None:
+    given = environ(place, PLAYRAIL_STATE_DIR=str(place / "st?mode=ro#x"))
+
+    async def calling() -> Answer:
+        from playrail.settings import Settings  # noqa: PLC0415
+
+        async with Playrail(Settings.load(given, dotenv=None), environ=given) as server:
+            return await server.call("list_configured_servers", {}, caller="ann")
+
+    assert asyncio.run(calling()).code == "ok"
+    assert {path.name for path in place.iterdir()} <= {"st?mode=ro#x", "run", ".ansible"}
+
+
+def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
+    server = playrail(place, PLAYRAIL_INVENTORY=str(inventory(place, "a")))
+    content = "ż" * 1_000_000
+
+    async def calling() -> list[Answer]:
+        async with server:
+            arguments = {"path": "/tmp/x", "content": content}
+            return [await server.call("write_file", arguments, caller="ann") for _ in range(3)]
+
+    assert [answer.code for answer in asyncio.run(calling())] == ["writes_disabled"] * 3
+    assert sum(path.stat().st_size for path in (place / "state").glob("ledger*")) < 500_000
+
+
+def test_reports_that_do_not_fit_into_one_answer_are_named() -> None:
+    whole: dict[str, Any] = {"content": "x" * (MAX_ANSWER_BYTES // 2 - 100)}
+    assert _bounded({"a": whole, "b": whole, "c": whole, "d": {"content": "y"}}) == (
+        {"a": whole, "b": whole, "d": {"content": "y"}},
+        ["c"],
+    )
+
+
+@pytest.mark.parametrize(("again", "failed", "retryable"), [(True, 1, True), (False, 1, False), (False, 2, True)])
+def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
+    *, again: bool, failed: int, retryable: bool
+) -> None:
+    problem = Problem(code="host_unreachable", error="No.", hint="Wait.", retryable=True)
+    told = _summary({f"h{number}": problem for number in range(failed)}, of=2, again=again)
+    assert told is not None
+    assert told.retryable is retryable

@@ -1,0 +1,56 @@
+"""`make test` when the lab cannot be raised: every test still runs, and the target fails with the lab's own reason."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAB = "echo raising; echo 'lab: no engine here' >&2; exit {status}"
+RAN = "pytest ran with LAB="
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The Makefile beside programs that only pretend."""
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"))
+    for name in ("pyproject.toml", "uv.lock", "requirements.lock"):
+        (tmp_path / name).touch()
+    script(tmp_path / ".venv" / "bin" / "ssh", "exit 0")
+    script(tmp_path / ".venv" / "bin" / "python", "exit 0")
+    (tmp_path / ".venv" / ".locked").touch()
+    return tmp_path
+
+
+def make(tree: Path, *, status: int, tests: int, **variables: str) -> subprocess.CompletedProcess[str]:
+    script(tree / "python", LAB.format(status=status))
+    script(tree / ".venv" / "bin" / "pytest", f'echo "{RAN}$LAB"; exit {tests}')
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "LAB"))}
+    command = ["make", "--no-print-directory", "test", f"PYTHON={tree / 'python'}"]
+    return subprocess.run(
+        command, cwd=tree, env=environ | variables, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(("status", "tests"), [(0, 0), (3, 0), (3, 1), (0, 1)])
+def test_the_tests_run_whatever_became_of_the_lab(tree: Path, status: int, tests: int) -> None:
+    done = make(tree, status=status, tests=tests)
+
+    assert done.stdout.splitlines() == ["raising", RAN]
+    assert (done.returncode == 0) is (status == tests == 0)
+    assert "lab: no engine here\n" in done.stderr
+
+
+def test_without_a_lab_none_is_raised(tree: Path) -> None:
+    done = make(tree, status=3, tests=0, LAB="none")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{RAN}none\n", "")
