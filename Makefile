@@ -54,7 +54,7 @@ test: setup ## Run every test, those on real hosts and Molecule too; LAB=none le
 	pytest --quiet --numprocesses=2 --dist=loadgroup || status=$$?; \
 	exit $$status
 
-check: setup ## Check everything that needs no hosts, in under a minute
+check: setup ## Check all that is quick and needs no hosts, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
 
 style:
@@ -70,7 +70,7 @@ plays:
 	ansible-lint --nocolor $(CONTENT)
 
 fast:
-	pytest --quiet --numprocesses=2 --dist=worksteal -m "not lab and not installs"
+	pytest --quiet --numprocesses=2 --dist=worksteal -m "not lab and not slow"
 
 fix: setup ## Mend what can be mended by itself
 	ruff check --fix

@@ -322,6 +322,7 @@ def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
     """A package manager, say: over SSH it outlives its connection, and on this machine it is not killed either."""
     marker = place / "finished"

@@ -20,6 +20,8 @@ from playrail.plays import MAX_ANSWER_BYTES, _bounded, _summary
 from playrail.settings import private_directory
 from playrail.tool import Risk
 
+pytestmark = pytest.mark.slow
+
 NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
 END_RUN = PLAYBOOKS / "runs" / "library" / "end_run.py"
 RUN_PROGRAM = PLAYBOOKS / "commands" / "library" / "run_program.py"

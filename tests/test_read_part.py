@@ -266,6 +266,7 @@ def test_odd_names_are_shown_and_counted(tmp_path: Path) -> None:
     assert listed["escaped_names"] == 1
 
 
+@pytest.mark.slow
 def test_listing_of_100_000_names_stays_small(tmp_path: Path) -> None:
     for number in range(100_000):
         os.mknod(tmp_path / f"{number:06d}")

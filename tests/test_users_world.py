@@ -15,6 +15,8 @@ from local_plays import LOCAL, environ
 from playrail.calls import Playrail
 from playrail.settings import Settings, private_directory
 
+pytestmark = pytest.mark.slow
+
 VAULT = Path(sys.executable).with_name("ansible-vault")
 
 
