@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
+from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
-from playrail.calls import Playrail
+from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
 from playrail.plays import MAX_ANSWER_BYTES, _bounded, _summary
 from playrail.settings import private_directory
@@ -150,3 +151,44 @@ def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
     told = _summary({f"h{number}": problem for number in range(failed)}, of=2, again=again)
     assert told is not None
     assert told.retryable is retryable
+
+
+def test_what_the_cut_itself_brings_about_is_not_told_as_the_hosts_doing() -> None:
+    """Ending ssh may make Ansible say that the host is unreachable; that would hide that work goes on there."""
+    outcome = Outcome(closed=True)
+    outcome.feed({"event": "runner_on_unreachable", "host": "a", "task": "Report", "result": {"msg": "Killed."}})
+    assert outcome.of(["a"]) == {"a": HostOutcome(problem=NO_REPORT)}
+
+
+def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -> None:
+    naps_of = "983.5"
+    server = playrail(place, tool(place, NAP % naps_of))
+
+    async def calling() -> Answer:
+        async with server:
+            running = [asyncio.create_task(server.call("probe", {}, caller="ann")) for _ in range(MAX_RUNS)]
+            await asyncio.to_thread(await_nap, place, naps_of)
+            answer = await server.call("describe_capabilities", {}, caller="ann")
+            for each in running:
+                each.cancel()
+            await asyncio.wait(running)
+            return answer
+
+    answer = asyncio.run(calling())
+
+    assert (answer.code, answer.meta.duration_ms < 5000) == ("ok", True)
+    assert gone(place, within_s=20)
+
+
+def test_progress_that_cannot_be_told_does_not_end_the_run(place: Path) -> None:
+    tasks = "- {name: First, ansible.builtin.command: {argv: ['true']}}\n" + NAP % "0.25"
+    server = playrail(place, tool(place, tasks))
+
+    async def progress(_done: int, _task: str) -> None:
+        raise ConnectionResetError
+
+    async def calling() -> Answer:
+        async with server:
+            return await server.call("probe", {}, caller="ann", progress=progress)
+
+    assert asyncio.run(calling()).code == "ok"

@@ -204,7 +204,8 @@ class Playrail:
             asked["hosts"] = list(hosts)
             decide(tool=tool.name, risk=tool.risk_of(given), settings=self.settings)
             play = self._play(tool, given, hosts, call)
-            await self._turn(call)
+            if play is not None:
+                await self._turn(call)
         except PlayrailError as error:
             try:
                 refusal = {**_shortened(asked), "outcome": error.code, "reason": str(error)}
@@ -218,7 +219,8 @@ class Playrail:
             result = await self._run(call, tool, given, play)
             return call.answer(await self._end(call, alive, result))
         finally:
-            self._slots.release()
+            if play is not None:
+                self._slots.release()
 
     async def _turn(self, call: Call) -> None:
         """Waits until the call may run. Raises Cancelled when its caller did not wait that long."""

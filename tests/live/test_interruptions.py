@@ -20,7 +20,7 @@ import pytest
 from .conftest import Wire, entry, environment, on_host
 
 pytestmark = pytest.mark.lab
-SETTLE_S = 20.0
+SETTLE_S = 60.0
 
 
 def until(what: Callable[[], Any], *, within_s: float = SETTLE_S) -> Any:

@@ -66,8 +66,12 @@ class Outcome:
     statistics: Mapping[str, Any] | None = None
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
+    closed: bool = False
+    """Set when the run is cut short: what comes after that tells of the cut, not of the host."""
 
     def feed(self, event: Mapping[str, Any]) -> None:
+        if self.closed:
+            return
         match event["event"]:
             case "playbook_on_task_start":
                 self.tasks_started += 1

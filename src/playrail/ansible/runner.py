@@ -181,6 +181,7 @@ async def _follow(
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        outcome.closed = not reading.done()
         cut = Ended.WHEN_STOPPED if stop.is_set() else Ended.AT_DEADLINE
         ended = Ended.BY_ITSELF if reading.done() else cut
     finally:
@@ -198,7 +199,11 @@ async def _read(process: Process, outcome: Outcome, progress: Progress | None) -
             return
         outcome.feed(event)
         if progress is not None and event["event"] == "playbook_on_task_start":
-            await progress(outcome.tasks_started, event["task"])
+            try:
+                await progress(outcome.tasks_started, event["task"])
+            except Exception:
+                log.exception("progress could not be told; the run goes on")
+                progress = None
 
 
 async def _events(process: Process) -> AsyncIterator[dict[str, Any]]:
