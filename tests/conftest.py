@@ -105,11 +105,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = []
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Have one worker run the tests that change the lab's hosts, one after the other."""
+    if item.path.is_relative_to(ROOT / "tests" / "live"):
+        item.add_marker(pytest.mark.xdist_group("live"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(ROOT / "tests" / "live"):
-            item.add_marker(pytest.mark.xdist_group("live"))  # they change the same hosts: one after the other
         if "lab" in getattr(item, "fixturenames", ()) and item.get_closest_marker("lab") is None:
             raise pytest.UsageError(f"{item.nodeid} uses the lab and is not marked `lab`")
     if os.environ.get("LAB") != "none":
