@@ -1,6 +1,6 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test hosts rest check style types plays fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -49,10 +49,21 @@ demo: setup ## Run the main job on this machine, and see what happens
 
 # Where the lab cannot be raised, pytest runs all the same: each test on real hosts then fails by name.
 test: setup ## Run every test, those on real hosts and Molecule too; LAB=none leaves these out
+ifeq ($(LAB),none)
+	@pytest --quiet --numprocesses=2 --dist=worksteal
+else
 	@status=0; \
-	test "$(LAB)" = none || $(RAISE_LAB) || status=$$?; \
-	pytest --quiet --numprocesses=2 --dist=loadgroup || status=$$?; \
+	$(RAISE_LAB) || status=$$?; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target hosts rest || status=$$?; \
 	exit $$status
+endif
+
+# These change the lab's hosts, so they run one after the other, beside the rest.
+hosts:
+	@pytest --quiet tests/live
+
+rest:
+	@pytest --quiet --ignore=tests/live
 
 check: setup ## Check all that is quick and needs no hosts, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast

@@ -105,12 +105,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = []
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have one worker run the tests that change the lab's hosts, one after the other."""
-    if item.path.is_relative_to(ROOT / "tests" / "live"):
-        item.add_marker(pytest.mark.xdist_group("live"))
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
