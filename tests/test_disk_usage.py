@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host_modules import module_answer
+
 MODULE = Path(__file__).parent.parent / "playbooks" / "disk" / "library" / "disk_usage.py"
 
 
 def usage(path: Path | str, **arguments: Any) -> dict[str, Any]:
-    ended = subprocess.run(
-        [sys.executable, MODULE],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path), **arguments}}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-    )
-    assert ended.stdout, ended.stderr
-    answer: dict[str, Any] = json.loads(ended.stdout)
-    return answer
+    return module_answer([str(MODULE)], {"path": str(path), **arguments}, timeout_s=60)
 
 
 @pytest.fixture

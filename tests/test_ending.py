@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -16,13 +15,14 @@ from typing import Any
 
 import pytest
 
+from host_modules import PLAIN, module_answer
+
 pytestmark = pytest.mark.slow
 
 PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
 END_RUN = PLAYBOOKS / "runs" / "library" / "end_run.py"
 RUN_PROGRAM = PLAYBOOKS / "commands" / "library" / "run_program.py"
 NOBODY = 65534
-PLAIN = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make processes of two users")
 
@@ -67,12 +67,7 @@ os.execve("/bin/sleep", ["sleep", seconds], dict(os.environ))
 def played(module: Path, when: str | None = None, /, **arguments: Any) -> dict[str, Any]:
     """What the module answers; run by nobody when `when` is `early` or `late`, see AS_USER."""
     arguments_of_python = [str(module)] if when is None else ["-c", AS_USER, str(module), str(NOBODY), when]
-    command = [sys.executable, *arguments_of_python]
-    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-    ended = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False, env=PLAIN)
-    assert ended.stdout, ended.stderr
-    answer: dict[str, Any] = json.loads(ended.stdout)
-    return answer
+    return module_answer(arguments_of_python, arguments, timeout_s=60)
 
 
 def sleeping(seconds: str) -> list[int]:

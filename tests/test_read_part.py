@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from host_modules import module_answer
 
 LIBRARY = Path(__file__).parent.parent / "playbooks" / "files" / "library"
 BUDGET = 262144
@@ -20,18 +19,7 @@ not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everyt
 
 def run(module: str, **arguments: Any) -> dict[str, Any]:
     """What the module answers. It must not take the time that a FIFO or a device would."""
-    ended = subprocess.run(
-        [sys.executable, LIBRARY / f"{module}.py"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-    )
-    assert ended.stdout, ended.stderr
-    answer: dict[str, Any] = json.loads(ended.stdout)
-    return answer
+    return module_answer([str(LIBRARY / f"{module}.py")], arguments, timeout_s=20)
 
 
 def read(path: Path | str, **arguments: Any) -> dict[str, Any]:

@@ -292,7 +292,7 @@ def demo() -> None:
 
 @ledger_app.command()
 def verify() -> None:
-    """Check that no record was altered, removed or moved."""
+    """Check that no record was altered, moved, or taken out; a cut-off end cannot be seen from the rest."""
     from playrail.ledger.ledger import Ledger  # noqa: PLC0415
 
     path = _settings().state_dir / "ledger.sqlite"
