@@ -46,6 +46,7 @@ packages:
 
 demo: setup ## Run the main job on this machine, and see what happens
 	@playrail demo
+	@python tests/mikrus/demo.py
 
 # Where the lab cannot be raised, pytest runs all the same: each test on real hosts then fails by name.
 test: setup ## Run every test, those on real hosts and Molecule too; LAB=none leaves these out
@@ -73,6 +74,7 @@ style:
 	ruff format --check
 	python tests/checks/limits.py
 	python tests/checks/lock.py
+	python tests/checks/tools_list.py
 
 types:
 	mypy

@@ -25,6 +25,7 @@ META = {
     "cached": False,
     "retry_safe": True,
     "truncated": False,
+    "remote_text": False,
 }
 CANARY = "CANARY"
 TOOLS = {tool.name: tool for tool in catalog.load().values()}
@@ -65,13 +66,14 @@ def assert_envelope(told: Mapping[str, Any]) -> None:
         "cached": bool,
         "retry_safe": bool,
         "truncated": bool,
+        "remote_text": bool,
     }
     assert meta["run_id"] is None or isinstance(meta["run_id"], str)
     if told["success"] is True:
         assert set(told) == {"success", "data", "_meta"}
         return
     assert told["success"] is False
-    assert set(told) - {"data"} == {"success", "error", "code", "hint", "retryable", "_meta"}
+    assert set(told) - {"data", "retry_after_s"} == {"success", "error", "code", "hint", "retryable", "_meta"}
     assert type(told["retryable"]) is bool
     assert told["code"] == told["code"].lower()
     assert told["code"].isidentifier()

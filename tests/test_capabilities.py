@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,35 +11,38 @@ from typing import Any, cast
 import pytest
 
 from playrail import catalog
+from playrail.ledger.ledger import Entry, Kind, Ledger
 from playrail.settings import Settings
 from playrail.tool import AnyTool, Context
 from playrail.toolsets.playrail import Capabilities, describe_capabilities
+from test_catalog import example_of
 
 TOOLS = catalog.load()
-NEEDED: dict[str, dict[str, Any]] = {
-    "get_journal_logs": {"unit": "ssh"},
-    "list_directory": {"path": "/"},
-    "execute_command": {"cmd": "true"},
-    "manage_service": {"name": "ssh", "action": "status"},
-    "read_file": {"path": "/etc/hostname"},
-    "write_file": {"path": "/tmp/x", "content": ""},
-}
 
 
-def told(tmp_path: Path, name: str) -> tuple[float, float]:
+def capability(tmp_path: Path, name: str, took_ms: Sequence[int] = ()) -> dict[str, Any]:
     settings = Settings.load({"HOME": str(tmp_path)}, dotenv=None)
-    context = cast("Context", SimpleNamespace(settings=settings, tools=TOOLS))
+
+    async def durations_ms() -> Mapping[str, Sequence[int]]:
+        return {name: took_ms} if took_ms else {}
+
+    context = cast("Context", SimpleNamespace(settings=settings, tools=TOOLS, durations_ms=durations_ms))
 
     async def describe() -> Capabilities:
         return await describe_capabilities.run(context, describe_capabilities.input())
 
     said = asyncio.run(describe())
-    one = next(tool for tool in said.model_dump()["tools"] if tool["name"] == name)
+    found: dict[str, Any] = next(tool for tool in said.model_dump()["tools"] if tool["name"] == name)
+    return found
+
+
+def told(tmp_path: Path, name: str) -> tuple[float, float]:
+    one = capability(tmp_path, name)
     return one["deadline_s"], one["longest_deadline_s"]
 
 
 def deadline_s(tool: AnyTool, **arguments: Any) -> float:
-    given = NEEDED.get(tool.name, {}) | arguments
+    given = example_of(tool) | arguments
     return tool.deadline_s(tool.input.model_validate(given))
 
 
@@ -55,3 +59,22 @@ def test_a_deadline_that_the_caller_chooses(tmp_path: Path) -> None:
     default, longest = told(tmp_path, "execute_command")
 
     assert longest - default == 600 - 60, "the field's own maximum and default"
+
+
+def test_the_typical_duration_is_the_median_of_what_was_measured(tmp_path: Path) -> None:
+    assert capability(tmp_path, "read_file")["typical_duration_ms"] is None
+    assert capability(tmp_path, "read_file", [900, 1000, 9000])["typical_duration_ms"] == 1000
+
+
+def test_the_durations_are_those_of_calls_that_went_well(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    tmp_path.chmod(0o700)
+    for kind, body in (
+        ("ended", {"outcome": "ok", "duration_ms": 7}),
+        ("ended", {"outcome": "not_found", "duration_ms": 1}),
+        ("refused", {"outcome": "denied"}),
+    ):
+        ledger.append(Entry(kind=cast("Kind", kind), call="c", server="s", caller="ann", tool="read_file", body=body))
+
+    assert ledger.durations_ms() == {"read_file": [7]}
+    ledger.close()

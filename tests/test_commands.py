@@ -14,12 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from playrail.tool import variables
-from playrail.toolsets.commands import Command, CommandResult, words
+from playrail.tool import Risk, variables
+from playrail.toolsets.commands import (
+    Command,
+    CommandOnMany,
+    CommandResult,
+    execute_command,
+    execute_on_multiple,
+    words,
+)
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "commands.yml").read_text(encoding="utf-8"))
-ACCEPTED = [case for case in CASES if "argv" in case]
 REFUSED = [case for case in CASES if "refused" in case]
+SCRIPTS = [case for case in CASES if case.get("shell") and "refused" not in case]
+ACCEPTED = [case for case in CASES if "argv" in case and not case.get("shell")]
 
 # No letter of this could name a program or an option, should a shell ever take a part of it for a command.
 MARKS = " \t\n'\"\\|&;<>()$`*?[]{}~#=!-/.,:%@^+_ż1Z"
@@ -50,8 +58,37 @@ def test_accepted(case: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["cmd"])
 def test_refused(case: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as refusal:
-        Command(cmd=case["cmd"])
+        Command(cmd=case["cmd"], shell=case.get("shell", False))
     assert case["refused"] in refusal.value.errors(include_url=False)[0]["msg"]
+
+
+@pytest.mark.parametrize("case", SCRIPTS, ids=lambda case: case["cmd"])
+def test_a_script_arrives_as_it_is(case: dict[str, Any]) -> None:
+    asked = Command(cmd=case["cmd"], shell=True)
+
+    assert variables(asked)["playrail_argv"] == case.get("argv", ["/bin/sh", "-c", case["cmd"]])
+    assert execute_command.risk_of(asked) is Risk.SHELL
+
+
+def test_every_case_is_of_one_kind() -> None:
+    assert len(CASES) == len(ACCEPTED) + len(SCRIPTS) + len(REFUSED)
+
+
+@pytest.mark.parametrize("text", ["-e echo a", "+x"])
+def test_a_script_is_no_option(text: str) -> None:
+    ran = subprocess.run(Command(cmd=text, shell=True).argv, capture_output=True, text=True, check=False, timeout=10)
+    assert "not found" in ran.stderr
+
+
+def test_several_servers_have_to_be_named() -> None:
+    given_command = CommandOnMany(cmd="uptime", server=["web1", "db1"])
+
+    assert execute_on_multiple.risk_of(given_command) is Risk.DANGEROUS
+    assert variables(given_command) == variables(Command(cmd="uptime"))
+    with pytest.raises(ValidationError, match="server"):
+        CommandOnMany.model_validate({"cmd": "uptime"})
+    with pytest.raises(ValidationError, match="delete the system"):
+        CommandOnMany(cmd="rm -rf /", server="all")
 
 
 @settings(max_examples=300, deadline=None)
@@ -74,6 +111,7 @@ LONG = 10_000  # characters, the most that a command line may have
 LONG_CASES = {
     "wrappers": ("", "env ", ""),
     "wrapped programs": ("env ", "rm -r ", ""),
+    "nested searches": ("", "find / -exec ", ""),
     "wrapped searches": ("env ", "find / -delete -name ", ""),
     "many ends of options": ("env ", "rm -- ", ""),
     "wrapped shells": ("sudo ", "sh ", ""),
@@ -97,16 +135,28 @@ LONG_CASES = {
     "dollars": ("echo ", "$ ", ""),
     "parents": ("rm -r ", "../", "x"),
     "relative paths": ("rm -r ", "'*' ", ""),
+    "directories": ("", "cd x;", ""),
+    "documents": ("", "<<E ", "\n"),
+    "documents without an end": ("", "cat <<E\n", ""),
+    "nested documents": ("", "sh <<E\n", ""),
+    "documents for a shell": ("", "sh <<E\nE\n", ""),
+    "a long line of documents": ("sh " + "<<E " * 1000, "\nE", ""),
+    "substitutions": ("", "$(", ""),
+    "quoted substitutions": ("", '"$(" ', ""),
+    "sayings": ("", "echo a|sh;", ""),
+    "comments": ("", "# '\n", ""),
+    "redirections": ("", "> /dev/x ", ""),
 }
 
 
+@pytest.mark.parametrize("shell", [False, True], ids=["words", "script"])
 @pytest.mark.parametrize("chdir", ["/srv", "/*" * 2048], ids=["short", "long"])
 @pytest.mark.parametrize(("head", "middle", "tail"), LONG_CASES.values(), ids=LONG_CASES.keys())
-def test_a_long_command_line_is_judged_quickly(head: str, middle: str, tail: str, chdir: str) -> None:
+def test_a_long_command_line_is_judged_quickly(head: str, middle: str, tail: str, chdir: str, shell: bool) -> None:
     text = head + middle * ((LONG - len(head) - len(tail)) // len(middle)) + tail
     began = time.process_time()  # what else this machine does says nothing about it
     with contextlib.suppress(ValidationError):
-        Command(cmd=text, chdir=chdir)
+        Command(cmd=text, chdir=chdir, shell=shell)
     assert time.process_time() - began < 0.5
 
 
@@ -115,6 +165,17 @@ def test_a_disaster_at_the_end_of_a_long_command_line() -> None:
         Command(cmd="env " * 2000 + "rm -rf /")
     with pytest.raises(ValidationError, match="process table"):
         Command(cmd=f"sh -c '{'a' * 9000}() {{ {'true; ' * 50} }}; b () {{ b | b & }}; b'")
+
+
+def test_a_disaster_in_deeply_nested_documents() -> None:
+    begins = "".join(f"sh <<E{number}\n" for number in range(700))
+    ends = "".join(f"E{number}\n" for number in reversed(range(700)))
+
+    assert Command(cmd=f"{begins}true\n", shell=True)
+    with pytest.raises(ValidationError, match="delete the system"):
+        Command(cmd=f"{begins}rm -rf /\n", shell=True)
+    with pytest.raises(ValidationError, match="delete the system"):
+        Command(cmd=f"{begins[:3000]}rm -rf /\n{ends[-3000:]}", shell=True)
 
 
 @pytest.mark.parametrize("left_running", [False, True])
@@ -150,4 +211,4 @@ def test_a_refusal_does_not_repeat_the_text() -> None:
 
 
 def test_the_schema_has_no_argv() -> None:
-    assert sorted(Command.model_json_schema()["properties"]) == ["chdir", "cmd", "server", "timeout_s"]
+    assert sorted(Command.model_json_schema()["properties"]) == ["chdir", "cmd", "server", "shell", "timeout_s"]

@@ -17,7 +17,7 @@ from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
-from playrail.plays import MAX_ANSWER_BYTES, _bounded, _summary
+from playrail.results import MAX_ANSWER_BYTES, _bounded, _summary
 from playrail.settings import private_directory
 from playrail.tool import Risk
 
@@ -184,7 +184,7 @@ def test_progress_that_cannot_be_told_does_not_end_the_run(place: Path) -> None:
     tasks = "- {name: First, ansible.builtin.command: {argv: ['true']}}\n" + NAP % "0.25"
     server = playrail(place, tool(place, tasks))
 
-    async def progress(_done: int, _task: str) -> None:
+    async def progress(_done: float, _task: str) -> None:
         raise ConnectionResetError
 
     async def calling() -> Answer:

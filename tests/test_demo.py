@@ -139,7 +139,7 @@ def test_nothing_leads_the_demo_elsewhere(tmp_path: Path) -> None:
         "PLAYRAIL_INVENTORY": "/x",
     }
 
-    child = demo._environment({"HOME": "/home/me", "PLAYRAIL_STATE_DIR": "/s", **misleading}, tmp_path)
+    child = demo.environment({"HOME": "/home/me", "PLAYRAIL_STATE_DIR": "/s", **misleading}, tmp_path)
 
     assert child == {
         "HOME": "/home/me",

@@ -49,7 +49,6 @@ def test_a_machine_without_settings_is_fine(environ: Mapping[str, str], tmp_path
             "ansible-core",
             "ansible-runner",
             "ansible-playbook",
-            "community.docker",
             "ssh",
             "settings",
             "state directory",

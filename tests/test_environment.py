@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+import playrail.ansible
 from playrail.ansible.environment import environment
 from playrail.errors import SettingsInvalid
 from playrail.settings import Settings
 
 CANARY = "CANARY"
+OWN = Path(playrail.ansible.__path__[0], "plugins", "connection")
 SECRETS = {
     "MCP_SERVERS": json.dumps({"a": {"type": "ssh", "host": "h", "password": CANARY}}),
     "MIKRUS_API_KEY": CANARY,
@@ -51,6 +53,7 @@ def test_the_whole_of_it() -> None:
         "ANSIBLE_ASK_PASS": "False",
         "ANSIBLE_ASK_VAULT_PASS": "False",
         "ANSIBLE_BECOME_ASK_PASS": "False",
+        "ANSIBLE_CONNECTION_PLUGINS": f"~/.ansible/plugins/connection:/usr/share/ansible/plugins/connection:{OWN}",
         "ANSIBLE_DEBUG": "False",
         "ANSIBLE_FORCE_COLOR": "False",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
@@ -66,6 +69,13 @@ def test_the_whole_of_it() -> None:
         "ANSIBLE_SSH_USETTY": "False",
         "ANSIBLE_VERBOSITY": "0",
     }
+
+
+def test_the_users_own_connection_plugins_stay(cwd: Path) -> None:
+    (cwd / "ansible.cfg").write_text("[defaults]\nconnection_plugins = mine:/theirs:~/ours:$X/y\n")
+
+    assert child({})["ANSIBLE_CONNECTION_PLUGINS"] == f"{cwd}/mine:/theirs:~/ours:$X/y:{OWN}"
+    assert child({"ANSIBLE_CONNECTION_PLUGINS": "/x"})["ANSIBLE_CONNECTION_PLUGINS"] == f"/x:{OWN}"
 
 
 def test_only_named_variables_are_passed() -> None:

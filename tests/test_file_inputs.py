@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from playrail.tool import ToolInput, variables
 from playrail.toolsets.disk import DiskPlace
-from playrail.toolsets.files import DirectoryPart, FilePart, NewFile
+from playrail.toolsets.files import DirectoryPart, FileEnd, FilePart, FileSearch, NewFile
 
 INPUTS: list[tuple[type[ToolInput], dict[str, Any]]] = [
     (DirectoryPart, {}),
     (FilePart, {}),
+    (FileEnd, {}),
+    (FileSearch, {"pattern": "x"}),
     (NewFile, {"content": ""}),
     (DiskPlace, {}),
 ]
@@ -148,8 +150,40 @@ def test_refusal_does_not_repeat_the_value(model: type[ToolInput], rest: dict[st
         (NewFile, {"content": "", "owner": "root\n"}),
         (NewFile, {"content": "", "group": "-R"}),
         (NewFile, {"content": "", "backup": "yes"}),
+        (NewFile, {"content": "", "expected_sha256": "0" * 63}),
+        (NewFile, {"content": "", "expected_sha256": "g" * 64}),
+        (NewFile, {"content": "", "expected_sha256": "0" * 64 + "\n"}),
+        (FileEnd, {"lines": 0}),
+        (FileEnd, {"lines": 5001}),
+        (FileSearch, {}),
+        (FileSearch, {"pattern": ""}),
+        (FileSearch, {"pattern": "x" * 1001}),
+        (FileSearch, {"pattern": "a\nb"}),
+        (FileSearch, {"pattern": "a\0b"}),
+        (FileSearch, {"pattern": "\ud800"}),
+        (FileSearch, {"pattern": "(", "regex": True}),
+        (FileSearch, {"pattern": "x", "names": "a/b"}),
+        (FileSearch, {"pattern": "x", "names": ""}),
+        (FileSearch, {"pattern": "x", "limit": 1001}),
     ],
 )
 def test_other_fields_are_strict(model: type[ToolInput], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         model.model_validate({"path": "/tmp/x", **arguments})
+
+
+@pytest.mark.parametrize("field", ["owner", "group"])
+def test_owners_are_names_or_numbers_that_there_are(field: str) -> None:
+    """The kernel takes 2**32 - 1 for: leave it as it is."""
+    for wrong in ("4294967295", "9999999999", "٣", "-1", "1a"):
+        refused(NewFile, {"content": "", field: wrong}, "/srv/x")
+    for right in ("4294967294", "0", "www-data"):
+        parse(NewFile, {"content": "", field: right}, "/srv/x")
+
+
+def test_content_is_limited_in_bytes() -> None:
+    limit = 10 * 1024 * 1024
+    NewFile(path="/srv/x", content="ż" * (limit // 2))
+    for wrong in ("ż" * (limit // 2) + "x", "🎭" * (limit // 4 + 1), "x" * (limit + 1)):
+        with pytest.raises(ValidationError):
+            NewFile(path="/srv/x", content=wrong)

@@ -16,7 +16,7 @@ CANARY = "CANARY"
 SERVERS: dict[str, Any] = {
     "vps": {"type": "ssh", "host": "10.9.9.9"},
     "api": {"type": "mikrus", "key": CANARY, "srv": "srv1"},
-    "broken": {"type": "ssh", "host": "h", "password": CANARY, "oops": 1},
+    "broken": {"type": "ssh", "host": "h", "password": CANARY, "oops": 1, "tags": ["some", "half"]},
 }
 
 
@@ -26,8 +26,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings.load({"HOME": str(tmp_path), "MCP_SERVERS": json.dumps(SERVERS)}, dotenv=None)
 
 
+TAGS = {"a": ("web", "old", "half"), "c": ("web",)}
 NAMED = Hosts(
-    hosts={name: Host(name=name, groups=()) for name in ("a", "b", "c", "broken")},
+    hosts={name: Host(name=name, groups=(), tags=TAGS.get(name, ())) for name in ("a", "b", "c", "broken")},
     groups={
         "all": ("a", "b", "c", "broken", "x:y"),
         "ab": ("a", "b"),
@@ -48,36 +49,38 @@ NAMED = Hosts(
         ("a", ("a",)),
         (["b", "ab", "b"], ("b", "a")),
         (("c", "ab"), ("c", "a", "b")),
+        ("tag:web", ("a", "c")),
+        (["b", "tag:old"], ("b", "a")),
     ],
 )
 def test_words_that_mean_hosts(settings: Settings, wanted: str | list[str], names: tuple[str, ...]) -> None:
     assert NAMED.resolve(wanted, settings) == names
 
 
-NO_SSH = "This release cannot run system tools on servers that only the mikr.us API reaches."
 THERE = "there are a, b, c, broken, all, ab, none, odd, bad"
 
 
 @pytest.mark.parametrize(
     ("wanted", "error", "message"),
     [
-        ("nope", UnknownServer, f"No server or group is named 'nope'; {THERE}"),
-        (["a", "x", "y"], UnknownServer, f"No server or group is named 'x', 'y'; {THERE}"),
-        ("", UnknownServer, f"No server or group is named ''; {THERE}"),
-        ("a,b", UnknownServer, f"No server or group is named 'a,b'; {THERE}"),
-        ("a*", UnknownServer, f"No server or group is named 'a*'; {THERE}"),
-        ("all:!a", UnknownServer, f"No server or group is named 'all:!a'; {THERE}"),
-        ("localhost", UnknownServer, f"No server or group is named 'localhost'; {THERE}"),
-        ("{{ x }}\n" + 99 * "z", UnknownServer, f"No server or group is named '{{{{ x }}}}\\n{32 * 'z'}…'; {THERE}"),
+        ("tag:none", UnknownServer, f"No server, group or tag is named 'tag:none'; {THERE}"),
+        ("tag:", UnknownServer, f"No server, group or tag is named 'tag:'; {THERE}"),
+        ("nope", UnknownServer, f"No server, group or tag is named 'nope'; {THERE}"),
+        (["a", "x", "y"], UnknownServer, f"No server, group or tag is named 'x', 'y'; {THERE}"),
+        ("", UnknownServer, f"No server, group or tag is named ''; {THERE}"),
+        ("a,b", UnknownServer, f"No server, group or tag is named 'a,b'; {THERE}"),
+        ("a*", UnknownServer, f"No server, group or tag is named 'a*'; {THERE}"),
+        ("all:!a", UnknownServer, f"No server, group or tag is named 'all:!a'; {THERE}"),
+        ("localhost", UnknownServer, f"No server, group or tag is named 'localhost'; {THERE}"),
+        (
+            "{{ x }}\n" + 99 * "z",
+            UnknownServer,
+            f"No server, group or tag is named '{{{{ x }}}}\\n{32 * 'z'}…'; {THERE}",
+        ),
         ("none", UnknownServer, f"The group 'none' has no hosts; {THERE}"),
         ([], ServerRequired, f"The list of servers is empty; {THERE}"),
         ("x:y", ServerMisconfigured, "The server 'x:y' cannot be used: Because."),
         ("odd", ServerMisconfigured, "The server 'x:y' cannot be used: Because."),
-        (
-            "api",
-            ServerMisconfigured,
-            f"The server 'api' cannot be used: {NO_SSH}",
-        ),
     ],
 )
 def test_words_that_mean_none(
@@ -88,7 +91,7 @@ def test_words_that_mean_none(
     assert (type(caught.value), str(caught.value)) == (error, message)
 
 
-@pytest.mark.parametrize("wanted", ["broken", "bad", ["a", "broken"]])
+@pytest.mark.parametrize("wanted", ["broken", "bad", ["a", "broken"], "tag:half", "tag:some"])
 def test_a_failed_entry_is_not_another_host_of_that_name(settings: Settings, wanted: str | list[str]) -> None:
     with pytest.raises(ServerMisconfigured, match=r"'broken' cannot be used: oops: is not a field") as caught:
         NAMED.resolve(wanted, settings)

@@ -220,7 +220,8 @@ def test_generated_after_the_users_own(cwd: Path) -> None:
     assert CANARY not in Path(generated).read_text()
     got = asyncio.run(inventory.hosts())
     expected = Host(name="vps", groups=("playrail_servers",), address="10.9.9.9", port=22, user="root", tier="staging")
-    assert got.hosts == {"w1": W1, "w2": W2, "vps": expected}
+    over_api = Host(name="api", groups=("playrail_servers",), connection="mikrus_exec", tier="staging")
+    assert got.hosts == {"w1": W1, "w2": W2, "vps": expected, "api": over_api}
     inventory.close()
     assert list((cwd / "run").iterdir()) == []
 
@@ -230,7 +231,7 @@ def test_secrets_are_those_of_the_hosts(cwd: Path) -> None:
     got = inventory.secrets(["vps", "api", "bare", "elsewhere"])
     assert CANARY not in repr(got)
     revealed = {name: {kind: one.get_secret_value() for kind, one in held.items()} for name, held in got.items()}
-    assert revealed == {"vps": {"password": "p{{ 7*7 }}" + CANARY, "sudo_password": CANARY}}
+    assert revealed == {"vps": {"password": "p{{ 7*7 }}" + CANARY, "sudo_password": CANARY}, "api": {"key": CANARY}}
     assert inventory.secrets(["bare"]) == {}
 
 
@@ -330,7 +331,7 @@ def test_generated_file_comes_back(cwd: Path) -> None:
     inventory = inventory_of(load(cwd, servers=SERVERS))
     path = Path(inventory.sources()[0])
     path.unlink()
-    assert list(asyncio.run(inventory.hosts()).hosts) == ["vps"]
+    assert list(asyncio.run(inventory.hosts()).hosts) == ["vps", "api"]
     assert path.exists()
     inventory.close()
     inventory.close()

@@ -15,14 +15,15 @@ FILES = sorted((SRC / "playrail").rglob("*.py"))
 ROWS = (
     ("cli", "server", "demo", "doctor"),
     ("calls",),
-    ("plays", "policy"),
-    ("answers", "catalog"),
+    ("plays", "apis", "policy"),
+    ("results", "catalog"),
+    ("answers",),
     ("toolsets",),
     ("tool", "fields", "disasters"),
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers",),
-    ("errors",),
+    ("errors", "remote_text"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 # Below `import X` is a library, then who may import it.

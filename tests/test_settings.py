@@ -97,7 +97,8 @@ def test_entries(case: Any, cwd: Path) -> None:
     assert settings.default_server == name, "the default must not move"
     assert CANARY not in repr(settings)
     if "fails" in case:
-        assert settings.failed_servers == {name: FailedServer(kind=case.get("kind", "ssh"), reason=case["fails"])}
+        failed = FailedServer(kind=case.get("kind", "ssh"), reason=case["fails"], tags=tuple(case.get("tags", ())))
+        assert settings.failed_servers == {name: failed}
     else:
         assert settings.failed_servers == {}
         server = settings.servers[name]

@@ -1,11 +1,11 @@
-"""What each tool makes of what Ansible really reported.
+"""What each tool makes of what Ansible, or the mikr.us API, really reported.
 
 A case is a file `tests/tools/<tool>/<case>.yml`:
 
     why: one line, what the case shows
-    given: the caller's arguments, without `server`
+    given: the caller's arguments, without `server` where it may be left out
     raw: the recorded result of the play's task `Report`, without what the report's model does not read; a failed task's
-        has `failed: true`, which ansible-core 2.19 leaves out of its events
+        has `failed: true`, which ansible-core 2.19 leaves out of its events; of an API tool the body of the answer
     expect: the whole report (left out when the raw result holds none)
     problem: the code of the failure (left out when there is none)
 
@@ -21,12 +21,13 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from playrail import catalog
 from playrail.ansible import failures
-from playrail.errors import Problem
-from playrail.tool import PlaybookTool, Report
+from playrail.errors import ApiUnexpected, OutcomeUnknown, Problem
+from playrail.mikrus.replies import judge
+from playrail.tool import ApiTool, PlaybookTool, Report
 
 HERE = Path(__file__).parent / "tools"
 CASES = sorted(HERE.glob("*/*.yml"))
@@ -51,6 +52,20 @@ def _read(tool: PlaybookTool[Any, Any], given: Mapping[str, Any], raw: Mapping[s
     return report, problem
 
 
+def _read_body(tool: ApiTool[Any, Any], given: Mapping[str, Any], body: Any) -> Read:
+    """The same of the body of an answer with HTTP 200."""
+    parsed = tool.input.model_validate_json(json.dumps(given))
+    outcome = judge(200, json.dumps(body).encode(), retry_after=None, key=SecretStr("k" * 40))
+    if outcome.error is not None:
+        return None, outcome.error.problem
+    try:
+        report: Report = tool.report.model_validate(outcome.body, context={"given": parsed})
+    except ValidationError:
+        kind = OutcomeUnknown if tool.risk_of(parsed).changes else ApiUnexpected
+        return None, kind("The API answered something else.").problem
+    return report, report.problem()
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_case(path: Path) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -58,9 +73,12 @@ def test_case(path: Path) -> None:
     assert case["why"]
     assert "expect" in case or "problem" in case
     tool = catalog.load()[path.parent.name]
-    assert isinstance(tool, PlaybookTool)
 
-    report, problem = _read(tool, case["given"], case["raw"])
+    if isinstance(tool, ApiTool):
+        report, problem = _read_body(tool, case["given"], case["raw"])
+    else:
+        assert isinstance(tool, PlaybookTool)
+        report, problem = _read(tool, case["given"], case["raw"])
 
     assert (report.model_dump(mode="json") if report else None) == case.get("expect")
     assert (problem.code if problem else None) == case.get("problem")

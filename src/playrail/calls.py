@@ -18,9 +18,11 @@ from typing import Any, Self
 from playrail import catalog
 from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
+from playrail.ansible.generated import pace_directory
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.runner import Play, Progress, Runner, new_run_id
 from playrail.answers import Answer, Meta, Result, parse
+from playrail.apis import Apis
 from playrail.errors import (
     Cancelled,
     EndUnrecorded,
@@ -35,10 +37,10 @@ from playrail.errors import (
 )
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Kind, Ledger
-from playrail.plays import Plays
+from playrail.plays import Plays, standing_variables
 from playrail.policy import decide
 from playrail.settings import Settings, private_directory
-from playrail.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, ToolInput
+from playrail.tool import AnyTool, ApiTool, DirectTool, OnHosts, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +70,10 @@ class Call:
             request_id=self.request_id,
             run_id=self.run_id,
             duration_ms=self.elapsed_ms(),
+            cached=result.cached,
             retry_safe=self.retry_safe,
             truncated=result.truncated,
+            remote_text=result.remote_text,
         )
         return Answer(meta=meta, data=result.data, problem=result.problem)
 
@@ -82,10 +86,11 @@ class Playrail:
 
     def __init__(self, settings: Settings, *, environ: Mapping[str, str]) -> None:
         self.settings = settings
-        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load()))
+        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
         self._environment = environment(settings, environ)
+        self._apis = Apis(settings)
         self._alive: Alive | None = None
         self._plays: Plays | None = None
         self._running: dict[asyncio.Task[Answer], Call] = {}
@@ -123,12 +128,18 @@ class Playrail:
                 for process in dead:
                     self._settle(process)
             self.inventory.sweep()
+            private_directory(pace_directory(self.settings))
             runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
         except (OSError, PlayrailError) as error:
             alive.release()
             raise LedgerUnavailable(f"The state or runtime directory cannot be used: {error}.") from error
         runner = Runner(runs_dir=runs_dir, environment=self._environment)
-        self._plays = Plays(content=content_root(), inventory=self.inventory, runner=runner)
+        self._plays = Plays(
+            content=content_root(),
+            standing=standing_variables(self.settings),
+            inventory=self.inventory,
+            runner=runner,
+        )
         return alive
 
     def _settle(self, dead: Dead) -> None:
@@ -160,6 +171,7 @@ class Playrail:
         if self._running:
             await asyncio.wait(set(self._running), timeout=CLOSE_GRACE_S)
         self.inventory.close()
+        await self._apis.close()
         if self._alive is not None and not self._running:
             shutil.rmtree(self.settings.runtime_dir / self._alive.server, ignore_errors=True)
             self._alive.release()
@@ -183,6 +195,9 @@ class Playrail:
         except asyncio.CancelledError:
             call.stop.set()
             raise
+
+    async def durations_ms(self) -> Mapping[str, Sequence[int]]:
+        return await asyncio.to_thread(self.ledger.durations_ms)
 
     async def _call(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         try:
@@ -216,7 +231,7 @@ class Playrail:
         try:
             call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
             await self._record("started", call, alive, {**asked, **_beginning(tool, given, play)})
-            result = await self._run(call, tool, given, play)
+            result = await self._run(call, tool, given, play or hosts)
             return call.answer(await self._end(call, alive, result))
         finally:
             if play is not None:
@@ -245,9 +260,11 @@ class Playrail:
         return self.tools[name]
 
     async def _resolve(self, tool: AnyTool, given: ToolInput) -> Sequence[str]:
-        if not isinstance(tool, PlaybookTool):
+        if not isinstance(given, OnHosts):
             return ()
-        assert isinstance(given, OnHosts)  # noqa: S101  a PlaybookTool's input is one, see the catalogue's test
+        if isinstance(tool, ApiTool):
+            named = self._apis.named(given.server)
+            return self._apis.resolve(given.server, await self.inventory.hosts()) if named is None else named
         return (await self.inventory.hosts()).resolve(given.server, self.settings)
 
     def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], call: Call) -> Play | None:
@@ -256,25 +273,33 @@ class Playrail:
         call.run_id = new_run_id()
         return self._plays.play(tool, given, hosts, run_id=call.run_id)
 
-    async def _run(self, call: Call, tool: AnyTool, given: ToolInput, play: Play | None) -> Result:
+    async def _run(self, call: Call, tool: AnyTool, given: ToolInput, on: Play | Sequence[str]) -> Result:
+        changes = tool.risk_of(given).changes
         try:
-            if isinstance(tool, DirectTool):
-                async with asyncio.timeout(tool.timeout_s):
-                    output = await tool.run(self, given)
-                return Result(data=output.model_dump(mode="json"), problem=output.problem(), truncated=output.cut)
-            assert self._plays is not None  # noqa: S101  opened before
-            assert play is not None  # noqa: S101  made with the plays
-            return await self._plays.run(tool, given, play, stop=call.stop, progress=call.progress)
+            match tool:
+                case PlaybookTool():
+                    assert self._plays is not None  # noqa: S101  opened before
+                    assert isinstance(on, Play)  # noqa: S101  made with the plays
+                    result = await self._plays.run(tool, given, on, stop=call.stop, progress=call.progress)
+                case ApiTool():
+                    assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                    assert not isinstance(on, Play)  # noqa: S101
+                    result = await self._apis.run(tool, given, on, stop=call.stop)
+                case DirectTool():
+                    async with asyncio.timeout(tool.timeout_s):
+                        output = await tool.run(self, given)
+                    told = output.model_dump(mode="json")
+                    result = Result(data=told, problem=output.problem(), truncated=output.cut)
         except PlayrailError as error:
             return Result.of(error)
         except TimeoutError:
-            message = f"The call did not finish within {tool.timeout_s:g} s."
-            return Result.of(cut_short(message, changes=tool.risk_of(given).changes))
+            return Result.of(cut_short(f"The call did not finish within {tool.timeout_s:g} s.", changes=changes))
         except Exception:
             log.exception("call %s of %s failed", call.request_id, call.name)
-            if tool.risk_of(given).changes:
+            if changes:
                 return Result.of(OutcomeUnknown("Playrail failed in an unexpected way after the call had started."))
             return Result(problem=INTERNAL)
+        return result
 
     async def _record(self, kind: Kind, call: Call, alive: Alive, body: Mapping[str, Any]) -> None:
         entry = Entry(

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType
 
 from playrail import toolsets
-from playrail.tool import AnyTool, DirectTool, PlaybookTool
+from playrail.errors import SettingsInvalid
+from playrail.tool import AnyTool, ApiTool, DirectTool, PlaybookTool
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
+ALWAYS = "playrail"
 
 
-def load() -> Mapping[str, AnyTool]:
-    """Every tool by each of its names, in alphabetical order. Raises ValueError when two tools claim one name."""
+def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
+    """Every tool by each of its names, in alphabetical order; only of the toolsets in `chosen` when there are any.
+
+    The toolset `playrail`, which tells of the others, is always there. Raises SettingsInvalid when a toolset is
+    unknown, ValueError when two tools claim one name.
+    """
     found: dict[str, AnyTool] = {}
     for tool in _tools(_modules()):
         for name in (tool.name, *tool.aliases):
             if name in found:
                 raise ValueError(f"two tools are named {name}")
             found[name] = tool
-    return dict(sorted(found.items()))
+    toolsets = {tool.toolset for tool in found.values()}
+    if unknown := sorted(set(chosen) - toolsets):
+        raise SettingsInvalid(
+            f"PLAYRAIL_TOOLSETS: {unknown[0][:40]!r} is no toolset; allowed are {', '.join(sorted(toolsets))}"
+        )
+    return {name: tool for name, tool in sorted(found.items()) if not chosen or tool.toolset in {*chosen, ALWAYS}}
 
 
 def _modules() -> Iterable[ModuleType]:
@@ -35,5 +46,5 @@ def _modules() -> Iterable[ModuleType]:
 def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, PlaybookTool | DirectTool):
+            if isinstance(value, PlaybookTool | ApiTool | DirectTool):
                 yield value

@@ -181,7 +181,8 @@ def value_of(text: str, schema: Mapping[str, Any]) -> Any:
     Text stays as it is where text is allowed, unless it is a JSON list or object and those are allowed too. What is not
     JSON stays text: the door refuses it, and says what the field takes.
     """
-    allowed = {option.get("type", "string") for option in schema.get("anyOf", [schema])}
+    types = [option.get("type", "string") for option in schema.get("anyOf", [schema])]
+    allowed = {name for one in types for name in ([one] if isinstance(one, str) else one)}
     if "string" in allowed and not ({"array", "object"} & allowed and text.startswith(("[", "{"))):
         return text
     try:
@@ -207,7 +208,7 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
             raise
 
 
-async def _progress(done: int, task: str) -> None:
+async def _progress(done: float, task: str) -> None:
     if sys.stderr.isatty():
         typer.echo(f"… {done} {task}", err=True)
 
@@ -237,19 +238,14 @@ async def _inventory(settings: Settings) -> tuple[list[dict[str, Any]], dict[str
         known = await source.hosts()
     finally:
         source.close()
-    shown = ("address", "port", "user", "connection", "tier")
+    shown = ("address", "port", "user", "connection", "tier", "tags")
     hosts = [
         {"server": host.name, "groups": list(host.groups), **{name: getattr(host, name) for name in shown}}
         for host in known.hosts.values()
         if host.name not in settings.failed_servers
     ]
     failed = {name: server.reason for name, server in settings.failed_servers.items()}
-    api_only = {
-        name: "Only the mikr.us API reaches it; this release runs tools over SSH."
-        for name in settings.servers
-        if name not in known.hosts
-    }
-    return hosts, {**failed, **api_only, **known.refused}
+    return hosts, {**failed, **known.refused}
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Step:
     arguments: Mapping[str, Any]
     code: str = "ok"
     on_hosts: bool = True
+    plays: bool = True
+    """Whether it is an Ansible play, and not a request to an API."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Shown:
         if step.code == "ok" and step.on_hosts:
             if not self.envelope["data"]["hosts"]:
                 return "no host reported anything"
-            if self.command is None:
+            if step.plays and self.command is None:
                 return "the ledger has no command for it"
         return None
 
@@ -101,15 +103,10 @@ async def demonstrate(environ: Mapping[str, str]) -> bool:
     """Run the demonstration on standard output. Return whether everything was as it should be."""
     with tempfile.TemporaryDirectory(prefix="playrail-demo-") as name:
         scratch = Path(name)
-        child = _environment(environ, scratch)
+        child = environment(environ, scratch)
         settings = Settings.load(child, dotenv=None)
         _say("Playrail's demo: this machine, through Ansible's local connection, with write operations off.", bold=True)
-        try:
-            right = await _show(child, scratch, Ledger(settings.state_dir / "ledger.sqlite"))
-        except (MCPError, OSError, ExceptionGroup) as error:
-            reasons = "; ".join(dict.fromkeys(map(str, _leaves(error))))
-            _say(f"✗ The server could not be used: {reasons}. `playrail doctor` may know why.", colour="red")
-            return False
+        right = await show(child, scratch, steps(scratch), Ledger(settings.state_dir / "ledger.sqlite"))
         if (scratch / "refused.txt").exists():
             _say("✗ The refused file was written all the same.", colour="red")
             right = False
@@ -128,7 +125,7 @@ def _leaves(error: Exception) -> Iterator[Exception]:
         yield error
 
 
-def _environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str]:
+def environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str]:
     """The server's environment: without anything that would lead it to other servers than this machine."""
     config = scratch / "ansible.cfg"  # an empty one, so that no other is looked for
     config.touch()
@@ -136,7 +133,17 @@ def _environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str]:
     return kept | {"ANSIBLE_CONFIG": str(config), "LOG_LEVEL": "WARNING"}
 
 
-async def _show(child: Mapping[str, str], scratch: Path, ledger: Ledger) -> bool:
+async def show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger) -> bool:
+    """Start a server with the environment `child`, make the calls, and return whether each was as it should be."""
+    try:
+        return await _show(child, scratch, calls, ledger)
+    except (MCPError, OSError, ExceptionGroup) as error:
+        reasons = "; ".join(dict.fromkeys(map(str, _leaves(error))))
+        _say(f"✗ The server could not be used: {reasons}. `playrail doctor` may know why.", colour="red")
+        return False
+
+
+async def _show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger) -> bool:
     parameters = StdioServerParameters(
         command=sys.executable, args=["-P", "-m", "playrail.cli", "serve"], env=dict(child), cwd=scratch
     )
@@ -144,7 +151,7 @@ async def _show(child: Mapping[str, str], scratch: Path, ledger: Ledger) -> bool
     async with Client(parameters, read_timeout_seconds=ANSWER_DEADLINE_S) as client:
         offered = await client.list_tools()
         _say(f"The server is up, over standard input and output, and offers {len(offered.tools)} tools.")
-        for number, step in enumerate(steps(scratch), 1):
+        for number, step in enumerate(calls, 1):
             started = time.monotonic()
             result = await client.call_tool(step.tool, dict(step.arguments))
             seconds = time.monotonic() - started
@@ -167,7 +174,8 @@ def _present(number: int, shown: Shown, ledger: Path) -> None:
     line = " ".join([step.tool, *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items())])
     _say(f"\n{number}. {step.why}", bold=True)
     _line("tool", line)
-    _line("play", shown.command or "none: nothing was run on any host")
+    if step.plays or step.code != "ok":
+        _line("play", shown.command or "none: nothing was run on any host")
     told = {"data": envelope.get("data")} if envelope.get("success") else dict(envelope)
     told.pop("_meta", None)
     text, left_out = shortened(told)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -27,7 +26,7 @@ from playrail.ansible.runner import MAX_FORKS, Ended, Play, Runner, RunResult, n
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
-from playrail.servers import SshServer
+from playrail.servers import ssh_of
 from playrail.settings import Settings, private_directory
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
@@ -43,7 +42,6 @@ SEVERAL_SOURCES = (
     ("PLAYRAIL_INVENTORY", ("ANSIBLE_INVENTORY",)),
 )
 NOT_USED = ("MCP_PORT", "MCP_HOST", "MCP_REST_PORT", "MCP_UNSAFE_PUBLIC_ACCESS_CONFIRMED", "ANSIBLE_STDOUT_CALLBACK")
-FULL = "pip install 'playrail[full]'"
 REINSTALL = "pip install --upgrade playrail"
 
 State = Literal["ok", "warn", "fail"]
@@ -71,7 +69,6 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         yield Check(name="settings", state="fail", found=str(error), mend="Mend that, then run this again.")
         return
     yield _ansible_playbook(child)
-    yield await _community_docker(child)
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
     for check in (*_settings(settings, environ, dotenv), *_written(settings)):
         yield check
@@ -108,16 +105,6 @@ def _ansible_playbook(child: Mapping[str, str]) -> Check:
     return Check(name=name, state="ok", found=found)
 
 
-async def _community_docker(child: Mapping[str, str]) -> Check:
-    name = "community.docker"
-    command = (sys.executable, "-P", "-m", "ansible", "galaxy", "collection", "list", name)
-    _, text = await _output(*command, env=child)
-    found = re.search(rf"^{re.escape(name)}\s+(\S+)", text, re.MULTILINE)
-    if found is None:
-        return Check(name=name, state="warn", found="is not installed; tools for Docker will fail", mend=FULL)
-    return Check(name=name, state="ok", found=found[1])
-
-
 async def _ssh(child: Mapping[str, str], *, needed: bool) -> Check:
     program = shutil.which("ssh", path=child["PATH"])
     if program is None:
@@ -150,12 +137,13 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
     yield Check(
         name="settings", state="ok", found=f"servers named: {len(settings.servers)}, write operations: {switch}"
     )
-    for name, server in settings.failed_servers.items():
+    for name, failed in settings.failed_servers.items():
         yield Check(
-            name=f"server {name}", state="fail", found=server.reason, mend="Mend this entry; others still work."
+            name=f"server {name}", state="fail", found=failed.reason, mend="Mend this entry; others still work."
         )
-    for name, given in settings.servers.items():
-        if isinstance(given, SshServer) and not given.verify_host_key:
+    for name, server in settings.servers.items():
+        given = ssh_of(server)
+        if given is not None and not given.verify_host_key:
             mend = f"Run `ssh-keyscan -p {given.port} {given.host}`, compare with the server's own keys, keep them in "
             mend += "known_hosts, and leave verify_host_key out."
             yield Check(name=f"server {name}", state="warn", found="its host key is not verified", mend=mend)

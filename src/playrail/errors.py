@@ -7,6 +7,7 @@ PlayrailError
 ├── UnknownServer         unknown_server         no such host or group; the answer lists the names
 ├── ServerRequired        server_required        several hosts and no default: which one?
 ├── ServerMisconfigured   server_misconfigured   the host's own settings are wrong
+├── NotOnMikrus           not_on_mikrus          the tool is for servers that the mikr.us API knows
 ├── InventoryInvalid      inventory_invalid      Ansible cannot read an inventory
 ├── Denied                denied                 policy said no
 │   └── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
@@ -15,6 +16,21 @@ PlayrailError
 ├── Stopping              stopping               Playrail is being stopped and takes no more calls
 ├── AnsibleFailed         ansible_failed         Ansible itself did not run the play
 │   └── CollectionMissing collection_missing     a module of the play is not installed on this machine
+├── ApiError              api_error              api.mikr.us did not do what it was asked
+│   ├── ApiRejected       api_rejected           it said no; the error holds its own words
+│   ├── ApiUnauthorized   api_unauthorized       it does not take the key for this server
+│   ├── RateLimited       rate_limited           too many requests with this key
+│   ├── PaceUnavailable   pace_unavailable       its pace of requests cannot be written down
+│   ├── ApiUnavailable    api_unavailable        it is out of order for now (5xx)
+│   ├── ApiNotJson        api_not_json           something else than JSON came, such as a web page
+│   ├── ApiTruncated      api_truncated          the answer ended too early
+│   ├── ApiUnexpected     api_unexpected         an answer that the API is not known to give
+│   ├── ApiDnsFailed      api_dns_failed         its name has no address
+│   ├── ApiConnectFailed  api_connect_failed     nobody took the connection
+│   │   └── ApiConnectTimeout api_connect_timeout
+│   ├── ApiReadTimeout    api_read_timeout       no answer came in time
+│   ├── ApiConnectionLost api_connection_lost    the connection ended before the answer
+│   └── ApiTlsFailed      api_tls_failed         its certificate or encryption is wrong
 ├── DeadlineExceeded      deadline_exceeded      a read that took too long
 ├── Cancelled             cancelled              the caller withdrew a read
 └── OutcomeUnknown        outcome_unknown        a change that was cut short: neither done nor not done
@@ -38,6 +54,12 @@ class Problem:
     error: str
     hint: str
     retryable: bool = False
+    retry_after_s: int | None = None
+    """Seconds after which it may; None when that is not known."""
+
+    def told(self) -> dict[str, Any]:
+        """The problem as JSON data."""
+        return {name: value for name, value in vars(self).items() if name != "retry_after_s" or value is not None}
 
 
 class PlayrailError(Exception):
@@ -47,10 +69,23 @@ class PlayrailError(Exception):
     hint: ClassVar[str] = "This is a defect in Playrail; its log on standard error has the details."
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, hint: str | None = None, data: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.data = data
-        self.problem = Problem(code=self.code, error=message, hint=hint or self.hint, retryable=self.retryable)
+        self.problem = Problem(
+            code=self.code,
+            error=message,
+            hint=hint or self.hint,
+            retryable=self.retryable,
+            retry_after_s=retry_after_s,
+        )
 
 
 class SettingsInvalid(PlayrailError):
@@ -81,6 +116,11 @@ class ServerRequired(PlayrailError):
 class ServerMisconfigured(PlayrailError):
     code = "server_misconfigured"
     hint = "The operator has to mend this server's entry in the settings; other servers are not affected."
+
+
+class NotOnMikrus(PlayrailError):
+    code = "not_on_mikrus"
+    hint = "This tool is for servers of mikr.us only: data.servers lists them. Other tools work on the others."
 
 
 class InventoryInvalid(PlayrailError):
@@ -130,6 +170,94 @@ class AnsibleFailed(PlayrailError):
 class CollectionMissing(AnsibleFailed):
     code = "collection_missing"
     hint = "The operator has to install the community collections beside Playrail: pip install 'playrail[full]'."
+
+
+class ApiError(PlayrailError):
+    """What came of a request to api.mikr.us. It is always one of those below."""
+
+    code = "api_error"
+
+
+class ApiRejected(ApiError):
+    """The API said no. The message holds its own words."""
+
+    code = "api_rejected"
+    hint = "The error quotes the API; understand why it refused before you call again."
+
+
+class ApiUnauthorized(ApiError):
+    code = "api_unauthorized"
+    hint = "The operator has to check this server's `key` and `srv` in the settings: a key belongs to one server."
+
+
+class RateLimited(ApiError):
+    code = "rate_limited"
+    hint = "Nothing was done. Call again after retry_after_s seconds; all calls for this server count."
+    retryable = True
+
+
+class PaceUnavailable(ApiError):
+    """The request could not be counted, so it was not sent."""
+
+    code = "pace_unavailable"
+    hint = "Nothing was sent. The operator has to make the state directory writable and free disk space there."
+    retryable = True
+
+
+class ApiUnavailable(ApiError):
+    code = "api_unavailable"
+    hint = "mikr.us has trouble; try again in some minutes."
+    retryable = True
+
+
+class ApiNotJson(ApiError):
+    code = "api_not_json"
+    hint = "Most likely mikr.us shows a maintenance page, or `api_url` is wrong in the settings. Try again later."
+    retryable = True
+
+
+class ApiTruncated(ApiError):
+    code = "api_truncated"
+    hint = "Try again; if it stays so, something on the way to mikr.us cuts its answers."
+    retryable = True
+
+
+class ApiUnexpected(ApiError):
+    code = "api_unexpected"
+    hint = "The API may have changed, or `api_url` is wrong in the settings; the operator should look."
+
+
+class ApiDnsFailed(ApiError):
+    code = "api_dns_failed"
+    hint = "Nothing was sent. The operator should check this machine's network and DNS, and `api_url` in the settings."
+    retryable = True
+
+
+class ApiConnectFailed(ApiError):
+    code = "api_connect_failed"
+    hint = "Nothing was sent. Try again later; the operator should check this machine's network and firewall."
+    retryable = True
+
+
+class ApiConnectTimeout(ApiConnectFailed):
+    code = "api_connect_timeout"
+
+
+class ApiReadTimeout(ApiError):
+    code = "api_read_timeout"
+    hint = "mikr.us is slow; try again later."
+    retryable = True
+
+
+class ApiConnectionLost(ApiError):
+    code = "api_connection_lost"
+    hint = "Try again; if it stays so, mikr.us or the network has trouble."
+    retryable = True
+
+
+class ApiTlsFailed(ApiError):
+    code = "api_tls_failed"
+    hint = "Nothing was sent. The operator should check this machine's clock and certificates, and any proxy."
 
 
 class DeadlineExceeded(PlayrailError):

@@ -8,12 +8,16 @@ which the engine does (ansible/values.py).
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
+MAX_OWNER = 2**32 - 2  # the number above means to the kernel: leave it as it is
+MAX_CONTENT_BYTES = 10 * 1024 * 1024  # of larger files read_file tells no SHA-256
+EARLIEST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2201, 1, 1, tzinfo=UTC)
 
 
 def _absolute_path(path: str) -> str:
@@ -44,6 +48,18 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _small_enough(text: str) -> str:
+    if len(text.encode()) > MAX_CONTENT_BYTES:
+        raise ValueError(f"must not be longer than {MAX_CONTENT_BYTES} bytes of UTF-8")
+    return text
+
+
+def _possible_owner(name: str) -> str:
+    if name.isdigit() and int(name) > MAX_OWNER:
+        raise ValueError(f"must not be a number above {MAX_OWNER}")
+    return name
+
+
 AbsolutePath = Annotated[
     str,
     Field(
@@ -69,6 +85,7 @@ OwnerName = Annotated[
         description="A user's or group's name or number.",
         examples=["www-data"],
     ),
+    AfterValidator(_possible_owner),
 ]
 
 FileMode = Annotated[
@@ -83,4 +100,68 @@ CommandLine = Annotated[
     AfterValidator(_encodable),
 ]
 
-FileContent = Annotated[str, Field(max_length=10 * 1024 * 1024), AfterValidator(_encodable)]
+FileContent = Annotated[
+    str, Field(max_length=MAX_CONTENT_BYTES), AfterValidator(_encodable), AfterValidator(_small_enough)
+]
+
+Sha256 = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="A SHA-256 in hexadecimal.",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    ),
+]
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text:
+        raise ValueError("must not hold a newline: files are searched line by line")
+    return text
+
+
+SearchPattern = Annotated[
+    str,
+    Field(min_length=1, max_length=1000, description="The text to look for in each line.", examples=["listen 443"]),
+    AfterValidator(_no_nul),
+    AfterValidator(_one_line),
+    AfterValidator(_encodable),
+]
+
+FileNames = Annotated[
+    str,
+    Field(
+        pattern=r"^[^/\x00-\x1f\x7f]{1,255}$",
+        description="A glob pattern of file names, not of paths.",
+        examples=["*.conf"],
+    ),
+    AfterValidator(_encodable),
+]
+
+
+def moment(text: str) -> datetime:
+    """The time in UTC. Without an offset it is UTC; a date is its first moment. Raises ValueError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be an ISO 8601 date or time, such as 2026-01-31T12:00:00Z") from None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    if not EARLIEST <= found < END:  # not every host reads other years, nor can they all be told in UTC
+        raise ValueError("must be between 1970 and 2200")
+    return found.astimezone(UTC)
+
+
+def _is_moment(text: str) -> str:
+    moment(text)
+    return text
+
+
+Since = Annotated[
+    str,
+    Field(
+        description="Only what is from this date or time on, ISO 8601; UTC when it has no offset.",
+        examples=["2026-01-31", "2026-01-31T12:00:00+01:00"],
+    ),
+    AfterValidator(_is_moment),
+]

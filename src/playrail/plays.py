@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import glob
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from playrail.errors import (
     Problem,
     cut_short,
 )
+from playrail.results import HostResult, combined
+from playrail.settings import Settings
 from playrail.tool import PlaybookTool, Report, ToolInput, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
@@ -34,7 +36,6 @@ CUTS: Mapping[Ended, tuple[str, type[PlayrailError]]] = {
     Ended.WHEN_STOPPED: ("was cancelled", Cancelled),
     Ended.BROKEN_OFF: ("broke off, because Ansible died,", AnsibleFailed),
 }
-MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of all reports together: a client takes an answer whole or not at all
 
 UNEXPECTED_REPORT = Problem(
     code="unexpected_report",
@@ -45,9 +46,12 @@ UNEXPECTED_REPORT = Problem(
 
 @dataclass(frozen=True, kw_only=True)
 class Plays:
-    """Runs playbook tools. `content` is the directory that holds playbooks/."""
+    """Runs playbook tools. `content` is the directory that holds playbooks/; every play gets the variables `standing`,
+    which are the operator's, beside the caller's.
+    """
 
     content: Path
+    standing: Mapping[str, Any]
     inventory: Inventory
     runner: Runner
 
@@ -80,7 +84,8 @@ class Plays:
         """Ends on the hosts what the run `play` started there. Returns what is known, as the end of a sentence."""
         ending = self._play(END_RUN_PLAYBOOK, {"playrail_ended_run": play.run_id}, hosts, run_id=f"{play.run_id}-end")
         try:
-            ran = await self.runner.run(ending, deadline_s=END_RUN_DEADLINE_S, stop=asyncio.Event(), progress=None)
+            deadline_s = END_RUN_DEADLINE_S + self.inventory.turn_s(hosts)
+            ran = await self.runner.run(ending, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
         except AnsibleFailed:
             return "may still be running there"
         unsure = [
@@ -97,8 +102,20 @@ class Plays:
             hosts=hosts,
             inventory=self.inventory.sources(),
             variables=given,
+            standing=self.standing,
             secrets=self.inventory.secrets(hosts),
         )
+
+
+def standing_variables(settings: Settings) -> dict[str, Any]:
+    """What every play is told: the paths that the tools for files keep away from, Playrail's own among them."""
+    own = [settings.state_dir, settings.runtime_dir, *([settings.dotenv] if settings.dotenv else [])]
+    places = dict.fromkeys(place for path in own for place in (path, path.resolve()))
+    own_rules = [glob.escape(str(place)) for place in places]  # the last rule that matches counts: these always hold
+    return {
+        "playrail_protect_read": [*settings.protect_read, *own_rules],
+        "playrail_protect_write": [*settings.protect_write, *own_rules],
+    }
 
 
 def _without_outcome(ran: RunResult) -> list[str]:
@@ -107,48 +124,19 @@ def _without_outcome(ran: RunResult) -> list[str]:
 
 def _with_cut(result: Result, cut: Sequence[str], error: PlayrailError) -> Result:
     data = dict(result.data or {})
-    data["failed"] = {**data["failed"], **dict.fromkeys(cut, asdict(error.problem))}
+    data["failed"] = {**data["failed"], **dict.fromkeys(cut, error.problem.told())}
     failed = {**result.failed, **dict.fromkeys(cut, error.problem.code)}
-    return Result(data=data, problem=error.problem, changed=result.changed, truncated=result.truncated, failed=failed)
+    return replace(result, data=data, problem=error.problem, failed=failed)
 
 
 def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult) -> Result:
-    reports: dict[str, Report] = {}
-    problems: dict[str, Problem] = {}
     changes = tool.risk_of(given).changes
+    results: dict[str, HostResult] = {}
     for host, outcome in ran.hosts.items():
         report = _report(tool, given, outcome)
-        if report is not None:
-            reports[host] = report
-        if (problem := _problem(report, outcome, changes=changes)) is not None:
-            problems[host] = problem
-    changed = tuple(host for host, outcome in ran.hosts.items() if outcome.changed)
-    told, left_out = _bounded({host: report.model_dump(mode="json") for host, report in reports.items()})
-    data = {
-        "hosts": told,
-        "changed": list(changed),
-        "failed": {host: asdict(problem) for host, problem in problems.items()},
-        **({"left_out": left_out} if left_out else {}),
-    }
-    again = tool.idempotent or not changes
-    return Result(
-        data=data,
-        problem=_summary(problems, of=len(ran.hosts), again=again),
-        changed=changed,
-        truncated=bool(left_out) or any(report.cut for report in reports.values()),
-        failed={host: problem.code for host, problem in problems.items()},
-    )
-
-
-def _bounded(reports: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The reports that fit into one answer, and the hosts whose reports do not."""
-    told: dict[str, Any] = {}
-    left = MAX_ANSWER_BYTES
-    for host, report in reports.items():
-        if (size := len(json.dumps(report))) <= left:
-            told[host] = report
-            left -= size
-    return told, [host for host in reports if host not in told]
+        problem = _problem(report, outcome, changes=changes)
+        results[host] = HostResult(report=report, problem=problem, changed=outcome.changed)
+    return combined(results, again=tool.idempotent or not changes)
 
 
 def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:
@@ -171,23 +159,3 @@ def _problem(report: Report | None, outcome: HostOutcome, *, changes: bool) -> P
     if told is None and outcome.problem is None and report is None:
         return UNEXPECTED_REPORT
     return told or outcome.problem
-
-
-def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Problem | None:
-    """One problem for the whole call: the hosts' own where they agree. `again`: to call twice does no harm."""
-    if not problems:
-        return None
-    first = next(iter(problems.values()))
-    if len(problems) == of == 1:
-        host = next(iter(problems))
-        return Problem(code=first.code, error=f"{host}: {first.error}", hint=first.hint, retryable=first.retryable)
-    told = "; ".join(f"{host}: {problem.error.rstrip('.')}" for host, problem in list(problems.items())[:5])
-    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""  # noqa: PLR2004  what a sentence can hold
-    alike = len({problem.code for problem in problems.values()}) == 1
-    return Problem(
-        code=first.code if alike and len(problems) == of else "some_hosts_failed",
-        error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint="See data.failed for each host's code and hint; data.hosts has what the others reported. "
-        "Call again, if at all, with `server` set to those that failed.",
-        retryable=all(problem.retryable for problem in problems.values()) and (again or len(problems) == of),
-    )

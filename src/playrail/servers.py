@@ -16,12 +16,22 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 GENERATED_GROUP = "playrail_servers"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _RESERVED_NAMES = frozenset({"all", "ungrouped", GENERATED_GROUP})
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # what Ansible itself takes for the machine it runs on
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
@@ -38,6 +48,8 @@ class FailedServer:
 
     kind: str
     reason: str
+    tags: tuple[str, ...] = ()
+    """Those that it has all the same: whoever chooses by them must know that it is missing."""
 
 
 def expand_user(text: str, home: str | None) -> Path:
@@ -121,14 +133,25 @@ def _api_url(value: object) -> object:
     return value.rstrip("/")
 
 
+def _tags(value: object) -> object:
+    if not isinstance(value, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in value):
+        raise ValueError("must be a list of words of at most 63 letters, digits, or _ . - (neither . nor - first)")
+    return tuple(dict.fromkeys(value))
+
+
 _OptionalFile = Annotated[Path | None, BeforeValidator(_file)]
 _OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_secret)]
 
 
-class SshServer(BaseModel):
-    """A server that is reached over SSH. `become` left out means: with sudo when a sudo password is given."""
-
+class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+    tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
+    """Words by which a caller can choose servers: `tag:web`."""
+
+
+class SshServer(_Entry):
+    """A server that is reached over SSH. `become` left out means: with sudo when a sudo password is given."""
 
     host: Annotated[str, BeforeValidator(_host)]
     port: int = Field(default=22, ge=1, le=65535)
@@ -148,17 +171,35 @@ class SshServer(BaseModel):
         return True if self.become is None and self.sudo_password else self.become
 
 
-class MikrusServer(BaseModel):
-    """A VPS that is reached through the HTTP API of mikr.us; `srv` is its name there."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+class MikrusServer(_Entry):
+    """A VPS of mikr.us; `srv` is its name there. An entry that has an SSH server's fields as well is reached over SSH
+    for all that is not a matter of the API.
+    """
 
     key: Annotated[SecretStr, BeforeValidator(_secret)]
     srv: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\z")
     api_url: Annotated[str, BeforeValidator(_api_url)] = _MIKRUS_URL
+    ssh: SshServer | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_ssh(cls, fields: dict[str, object]) -> dict[str, object]:
+        if "ssh" in fields:
+            raise ValueError("the fields of SSH stand beside key and srv, not in a field ssh")
+        own = set(cls.model_fields)
+        ssh = {name: value for name, value in fields.items() if name in SshServer.model_fields and name not in own}
+        rest = {name: value for name, value in fields.items() if name not in ssh}
+        return {**rest, "ssh": ssh} if ssh else rest
 
 
 Server = SshServer | MikrusServer
+
+
+def ssh_of(server: Server | None) -> SshServer | None:
+    """How a server is reached over SSH; None when it is not."""
+    return server.ssh if isinstance(server, MikrusServer) else server
+
+
 _KINDS: Mapping[str, type[SshServer | MikrusServer]] = {"ssh": SshServer, "mikrus": MikrusServer}
 
 
@@ -217,9 +258,20 @@ def _read_server(name: str, entry: object, *, home: str | None) -> SshServer | M
     try:
         server = model.model_validate(fields, context={"home": home})
     except ValidationError as error:
-        return FailedServer(kind=kind, reason=_reason(error, kind=kind, typed="type" in entry, model=model))
+        reason = _reason(error, kind=kind, typed="type" in entry, model=model)
+        told = fields.get("tags")
+        tags = (
+            tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag)) if isinstance(told, list) else ()
+        )
+        return FailedServer(kind=kind, reason=reason, tags=tags)
     problem = _name_problem(name, server)
-    return FailedServer(kind=kind, reason=problem) if problem else server
+    return FailedServer(kind=kind, reason=problem, tags=server.tags) if problem else server
+
+
+def _tags_of(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """The good ones among the tags of an entry that is wrong."""
+    told = fields.get("tags")
+    return tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag)) if isinstance(told, list) else ()
 
 
 def _name_problem(name: str, server: SshServer | MikrusServer) -> str | None:
@@ -228,21 +280,29 @@ def _name_problem(name: str, server: SshServer | MikrusServer) -> str | None:
         return "The name must be 1 to 63 letters, digits, or _ . - (neither . nor - first)."
     if name in _RESERVED_NAMES:
         return f"The name {name!r} is a group in every inventory; choose another."
-    if name in _LOOPBACK and not (isinstance(server, SshServer) and server.host in _LOOPBACK):
+    ssh = ssh_of(server)
+    if name in _LOOPBACK and not (ssh is not None and ssh.host in _LOOPBACK):
         return f"The name {name!r} means the machine that Playrail runs on, and this entry is another one."
     return None
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    """What an entry may hold."""
+    if model is MikrusServer:
+        return [*(name for name in model.model_fields if name != "ssh"), "and those of type ssh"]
+    return list(model.model_fields)
 
 
 def _reason(error: ValidationError, *, kind: str, typed: bool, model: type[BaseModel]) -> str:
     """One sentence that names the fields and the rules; no value is in it."""
     parts = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        field = shown(str(problem["loc"][0])).strip("'") if problem["loc"] else "entry"
+        field = shown(str(problem["loc"][-1])).strip("'") if problem["loc"] else "entry"
         match problem["type"]:
             case "missing":
                 parts.append(f"{field}: is required")
             case "extra_forbidden":
-                parts.append(f"{field}: is not a field of an entry of type {kind} ({', '.join(model.model_fields)})")
+                parts.append(f"{field}: is not a field of an entry of type {kind} ({', '.join(_field_names(model))})")
             case "string_pattern_mismatch":
                 parts.append(f"{field}: must be 1 to 63 letters, digits, or _ . - (neither . nor - first)")
             case _:

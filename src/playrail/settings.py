@@ -32,16 +32,22 @@ from playrail.servers import (
     parse_servers,
     read_servers,
     shown,
+    ssh_of,
 )
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 PLAYRAIL_VARIABLES = (
     "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS",
     "PLAYRAIL_INVENTORY",
+    "PLAYRAIL_MIKRUS_RATE",
     "PLAYRAIL_PASS_ENV",
+    "PLAYRAIL_PROTECT_READ",
+    "PLAYRAIL_PROTECT_WRITE",
     "PLAYRAIL_RUNTIME_DIR",
     "PLAYRAIL_STATE_DIR",
+    "PLAYRAIL_TOOLSETS",
 )
+BUILT_IN_RULES = "default"  # stands for the rules that playbooks/files/module_utils/playrail_places.py has
 _SET_BY_PLAYS = "PLAYRAIL_RUN"  # in the environment of what a play starts, which may be another Playrail
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
@@ -66,6 +72,13 @@ class Settings:
     log_level: str = "INFO"
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()
+    toolsets: tuple[str, ...] = ()
+    """The toolsets that are offered; empty: all."""
+    protect_read: tuple[str, ...] = (BUILT_IN_RULES,)
+    """Patterns of paths that no tool for files reads on any server."""
+    protect_write: tuple[str, ...] = (BUILT_IN_RULES,)
+    mikrus_rate: tuple[int, int] = (5, 60)
+    """How many requests to the mikr.us API one key may make, and in how many seconds."""
     dotenv: Path | None = None
     """The `.env` file that was read."""
     from_dotenv: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -97,6 +110,10 @@ class Settings:
             log_level=_log_level(values),
             allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
             pass_env=pass_env,
+            toolsets=_words(values, "PLAYRAIL_TOOLSETS"),
+            protect_read=_rules(values, "PLAYRAIL_PROTECT_READ"),
+            protect_write=_rules(values, "PLAYRAIL_PROTECT_WRITE"),
+            mikrus_rate=_rate(values, "PLAYRAIL_MIKRUS_RATE"),
             dotenv=None if dotenv is None or text is None else dotenv.absolute(),
             from_dotenv=MappingProxyType(
                 {
@@ -232,7 +249,8 @@ def _default_server(values: Mapping[str, str], entries: Mapping[str, object]) ->
 
 def _warn(servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, FailedServer]) -> None:
     for name, server in servers.items():
-        if isinstance(server, SshServer) and not server.verify_host_key:
+        ssh = ssh_of(server)
+        if ssh is not None and not ssh.verify_host_key:
             _log.warning("%s: host-key verification is off; whoever is on the way can pose as this server", name)
     for name, failure in failed.items():
         _log.warning("server %s cannot be used: %s", shown(name), failure.reason)
@@ -252,10 +270,30 @@ def _log_level(values: Mapping[str, str]) -> str:
     return level
 
 
+def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """A list with commas."""
+    return tuple(dict.fromkeys(word.strip() for word in values.get(name, "").split(",") if word.strip()))
+
+
+def _rules(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    rules = _words(values, name)
+    if not all(rule == BUILT_IN_RULES or rule.removeprefix("!").startswith("/") for rule in rules):
+        raise SettingsInvalid(
+            f"{name}: holds something else; allowed are patterns that begin with / (exceptions with !/), and the word "
+            f"{BUILT_IN_RULES} for the built-in ones, with commas"
+        )
+    return rules or (BUILT_IN_RULES,)
+
+
+def _rate(values: Mapping[str, str], name: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", values.get(name, "5/60"))
+    if found is None:
+        raise SettingsInvalid(f"{name}: is no rate; allowed is REQUESTS/SECONDS such as 5/60, both from 1 to 9999")
+    return int(found[1]), int(found[2])
+
+
 def _pass_env(values: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(
-        dict.fromkeys(name.strip() for name in values.get("PLAYRAIL_PASS_ENV", "").split(",") if name.strip())
-    )
+    names = _words(values, "PLAYRAIL_PASS_ENV")
     for name in names:
         if not _VARIABLE.fullmatch(name):
             raise SettingsInvalid(

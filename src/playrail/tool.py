@@ -1,12 +1,13 @@
 """What a tool is.
 
-A tool is one declaration: a `PlaybookTool` runs a playbook, a `DirectTool` answers from Playrail itself. Everything
-that others need to know about it (schemas, annotations, policy, documentation) is derived from that declaration.
+A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us API, a `DirectTool` answers
+from Playrail itself. Everything that others need to know about it (schemas, annotations, policy, documentation) is
+derived from that declaration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil
@@ -33,7 +34,9 @@ class Risk(IntEnum):
     DESTRUCTIVE = 3
     """May end what is running or lose data."""
     DANGEROUS = 4
-    """Runs what the caller wrote: arbitrary commands."""
+    """Runs what the caller wrote: an arbitrary program."""
+    SHELL = 5
+    """Gives what the caller wrote to a shell."""
 
     @property
     def changes(self) -> bool:
@@ -49,13 +52,21 @@ class ToolInput(BaseModel):
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
+def _in_short(schema: dict[str, Any]) -> None:
+    del schema["anyOf"]
+    schema.pop("default", None)
+    schema.update({"type": ["string", "array"], "items": {"type": "string"}})
+
+
 class OnHosts(ToolInput):
     """Arguments of a tool that runs on hosts."""
 
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = Field(
         default=None,
-        description="A server's name, a group's name, or a list of them. Omit it for the default server.",
-        examples=["web1", ["web1", "db1"]],
+        description="A server's name, a group's name, tag:NAME, or a list of them. Omit it for the default server.",
+        examples=["web1", ["web1", "db1"], "tag:web"],
+        # The same in fewer words: it stands in nearly every tool that a client reads at its start.
+        json_schema_extra=_in_short,
     )
 
 
@@ -79,7 +90,7 @@ class ByField:
     """A risk that depends on one field of the input."""
 
     field: str
-    cases: Mapping[str, Risk]
+    cases: Mapping[Any, Risk]
     otherwise: Risk
 
     def of(self, given: ToolInput) -> Risk:
@@ -94,7 +105,7 @@ class ByField:
         return max(self.otherwise, *self.cases.values())
 
 
-def by_field(field: str, cases: Mapping[str, Risk], *, otherwise: Risk) -> ByField:
+def by_field(field: str, cases: Mapping[Any, Risk], *, otherwise: Risk) -> ByField:
     return ByField(field=field, cases=cases, otherwise=otherwise)
 
 
@@ -152,6 +163,17 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
         return self.playbook.partition("/")[0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
+    """A tool that is one request to the mikr.us API. Its input's fields but `server` are the request's form fields."""
+
+    endpoint: str
+    """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands there, not in the form."""
+    report: type[ReportT]
+    """Reads the body of the answer, which is a JSON object or array."""
+    toolset: str = "mikrus"
+
+
 class Context(Protocol):
     """What a `DirectTool` may look at."""
 
@@ -161,6 +183,8 @@ class Context(Protocol):
     def inventory(self) -> Inventory: ...
     @property
     def tools(self) -> Mapping[str, AnyTool]: ...
+    async def durations_ms(self) -> Mapping[str, Sequence[int]]:
+        """Per tool how long its latest calls took that went well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +196,7 @@ class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
     run: Callable[[Context, InputT], Awaitable[ReportT]]
 
 
-AnyTool = PlaybookTool[Any, Any] | DirectTool[Any, Any]
+AnyTool = PlaybookTool[Any, Any] | ApiTool[Any, Any] | DirectTool[Any, Any]
 
 
 def variables(given: ToolInput) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from playrail import catalog
-from playrail.tool import AnyTool, ByField, PlaybookTool
+from playrail.tool import AnyTool, ApiTool, ByField, PlaybookTool
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 START, END = "<!-- tools -->", "<!-- /tools -->"
@@ -20,15 +20,23 @@ COMMAND = "python tests/checks/tool_table.py --write"
 
 def tool_table(tools: Iterable[AnyTool]) -> str:
     """A Markdown table with a row per tool; other names of a tool stand in its row."""
-    rows = ["| tool | risk | what it does | playbook |", "| --- | --- | --- | --- |"]
+    rows = ["| tool | risk | what it does | runs |", "| --- | --- | --- | --- |"]
     rows += ["| " + " | ".join(_cells(tool)) + " |" for tool in {tool.name: tool for tool in tools}.values()]
     return "\n".join(rows)
 
 
 def _cells(tool: AnyTool) -> tuple[str, str, str, str]:
     names = f"`{tool.name}`" + "".join(f", also `{alias}`" for alias in tool.aliases)
-    playbook = f"[{tool.playbook}](playbooks/{tool.playbook})" if isinstance(tool, PlaybookTool) else "none"
-    return names, _risk(tool), tool.summary.replace("|", r"\|"), playbook
+    return names, _risk(tool), tool.summary.replace("|", r"\|"), _runs(tool)
+
+
+def _runs(tool: AnyTool) -> str:
+    match tool:
+        case PlaybookTool():
+            return f"[{tool.playbook}](playbooks/{tool.playbook})"
+        case ApiTool():
+            return f"the API's `{tool.endpoint}`"
+    return "nothing"
 
 
 def _risk(tool: AnyTool) -> str:
@@ -36,7 +44,7 @@ def _risk(tool: AnyTool) -> str:
         return tool.risk.name
     of: dict[str, list[str]] = {}
     for value, risk in tool.risk.cases.items():
-        of.setdefault(risk.name, []).append(f"`{value}`")
+        of.setdefault(risk.name, []).append(f"`{str(value).lower()}`")
     cases = "; ".join(f"{risk} with {tool.risk.field} {', '.join(values)}" for risk, values in of.items())
     return f"{tool.risk.otherwise.name}; {cases}"
 

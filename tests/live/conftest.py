@@ -16,7 +16,11 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
 
+from mikrus.execute import on_lab_host
+from mikrus.simulator import KEY, SRV, Simulator, running
+
 LAB = Path(__file__).parents[2] / ".lab" / "lab.json"
+MIKRUS_REMOTE = "/var/cache/playrail"  # where the connection over /exec keeps its files on a server
 BASE_NAMES = ("deb12", "deb13", "nopython", "closed")
 
 
@@ -97,13 +101,45 @@ def connected(env: Mapping[str, str], **options: Any) -> Iterator[Wire]:
         yield Wire(client, portal)
 
 
-@pytest.fixture(scope="session")
-def wire(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    """A client of a server that knows the lab's hosts, writes on."""
+@pytest.fixture(scope="session", params=["ssh", "mikrus"])
+def wire(
+    request: pytest.FixtureRequest, hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Wire]:
+    """A client of a server that knows the lab's hosts, writes on.
+
+    So each test that takes it runs twice: the second time deb12 is a server of mikr.us, reached through the simulator's
+    /exec, which runs what it gets on deb12.
+    """
     state = tmp_path_factory.mktemp("state")
     state.chmod(0o700)
-    with connected(environment(state, {name: entry(hosts, name) for name in BASE_NAMES})) as wire:
-        yield wire
+    servers = {name: entry(hosts, name) for name in BASE_NAMES}
+    with contextlib.ExitStack() as stack:
+        if request.param == "mikrus":
+            execute = stack.enter_context(on_lab_host("deb12"))
+            url = stack.enter_context(running(Simulator(execute=execute)))
+            servers["deb12"] = mikrus_entry(url)
+        yield stack.enter_context(connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="9999/1")))
+
+
+def mikrus_entry(url: str) -> dict[str, str]:
+    """The simulator's server as an entry of MCP_SERVERS."""
+    return {"type": "mikrus", "srv": SRV, "key": KEY, "api_url": url}
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """The API whose only server is deb12, which before and afterwards has nothing of Playrail."""
+    with on_lab_host("deb12") as execute:
+        on_host("deb12", "rm", "-rf", MIKRUS_REMOTE)
+        yield Simulator(execute=execute)
+        on_host("deb12", "rm", "-rf", MIKRUS_REMOTE)
+
+
+@pytest.fixture
+def vps(simulator: Simulator, wired: Callable[..., Wire]) -> Iterator[Wire]:
+    """A client of a server that knows the simulator's server as `vps`."""
+    with running(simulator) as url:
+        yield wired({"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")
 
 
 @pytest.fixture
@@ -116,3 +152,26 @@ def wired(tmp_path: Path) -> Iterator[Callable[..., Wire]]:
             return stack.enter_context(connected(environment(tmp_path, servers, **other)))
 
         yield make
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the second run, leaves one case of each test, and none that is about SSH or another host than deb12."""
+    seen: set[str] = set()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        (kept if _is_kept(item, seen) else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
+def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if given.get("wire") != "mikrus":
+        return True
+    others = set(BASE_NAMES) - {"deb12"}
+    test = item.nodeid.partition("[")[0]
+    if test in seen or item.get_closest_marker("over_ssh") or not others.isdisjoint(map(str, given.values())):
+        return False
+    seen.add(test)
+    return True

@@ -151,8 +151,11 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
         "manage_service": {"name": "ssh", "action": "stop"},
         "update_system": {},
         "execute_command": {"cmd": "true"},
+        "execute_on_multiple": {"server": "deb12", "cmd": "true"},
+        "install_package": {"name": "jq"},
+        "manage_process": {"action": "kill", "target": "1"},
     }
-    changing = {tool["name"] for tool in capabilities if tool["changes"]}
+    changing = {tool["name"] for tool in capabilities if tool["changes"] and tool["playbook"]}
     assert changing == set(arguments)
     for tool in changing:
         assert other.call(tool, **arguments[tool])["code"] == "writes_disabled"

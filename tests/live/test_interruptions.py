@@ -183,6 +183,7 @@ def test_killing_the_server(process: tuple[subprocess.Popen[str], Path], seconds
     on_host("deb12", "pkill", "-f", f"^sleep {seconds}$", check=False)
 
 
+@pytest.mark.over_ssh
 def test_a_connection_that_is_lost_in_the_middle(wire: Wire, seconds: int) -> None:
     """A change of which nobody knows whether it was done is neither a success nor a failure to be repeated."""
     with ThreadPoolExecutor() as pool:

@@ -20,7 +20,9 @@ TOOLS = {tool.name: tool for tool in catalog.load().values() if isinstance(tool,
 REFUSED = {"invalid_argument", "unknown_server"}
 GOOD: dict[str, dict[str, Any]] = {
     "execute_command": {"cmd": "pwd"},
+    "execute_on_multiple": {"cmd": "pwd"},
     "write_file": {"path": "/srv/template-written"},
+    "search_in_files": {"path": "/srv/template-searched"},
 }
 
 
@@ -50,6 +52,10 @@ def test_a_template_stays_text(wire: Wire, name: str, field: str) -> None:
     text = f"/srv/{template}" if str(good.get(field, "")).startswith("/") or field == "chdir" else template
     if field == "cmd":
         text = f"echo '{text}'"
+    if field == "pattern":
+        wire.report("write_file", server="deb12", path=good["path"], content=text)
+    if field == "term":
+        on_host("deb12", "logger", "--", text)
     if field == "chdir":
         on_host("deb12", "mkdir", "-p", text)
     answer = wire.call(name, **{**good, "server": "deb12", field: text})

@@ -52,7 +52,6 @@ escaped_names:
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
-import errno
 import grp
 import heapq
 import os
@@ -61,6 +60,7 @@ import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_places import failure, name_of
 
 TYPES = {
     stat.S_IFREG: "file",
@@ -70,15 +70,6 @@ TYPES = {
     stat.S_IFIFO: "fifo",
     stat.S_IFBLK: "block",
     stat.S_IFCHR: "char",
-}
-
-CODES = {
-    errno.ENOENT: "not_found",
-    errno.ENOTDIR: "not_a_directory",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
-    errno.ELOOP: "not_found",
-    errno.ENAMETOOLONG: "not_found",
 }
 
 
@@ -107,10 +98,7 @@ class Names(object):
 
     def of(self, number):
         if number not in self.known:
-            try:
-                self.known[number] = self.find(number)[0]
-            except KeyError:
-                self.known[number] = str(number)
+            self.known[number] = name_of(number, self.find)
         return self.known[number]
 
 
@@ -120,10 +108,8 @@ def described(path, name, users, groups):
     try:
         status = os.lstat(full)
         target = text(os.readlink(full)) if stat.S_ISLNK(status.st_mode) else None
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
+    except FileNotFoundError:
+        return None
     return {
         "name": text(name),
         "type": TYPES[stat.S_IFMT(status.st_mode)],
@@ -174,8 +160,7 @@ def main():
     try:
         listed = list_part(given["path"].encode("utf-8", "surrogateescape"), given["offset"], given["limit"])
     except OSError as error:
-        message = "cannot list %s: %s" % (given["path"], os.strerror(error.errno))
-        module.fail_json(msg=message, playrail_code=CODES.get(error.errno, "task_failed"))
+        module.fail_json(**failure(error, "list", given["path"]))
     # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.
     module.exit_json(changed=False, **listed)
 

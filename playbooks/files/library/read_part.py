@@ -12,7 +12,7 @@ module: read_part
 short_description: Read a part of a text file
 description:
   - Reads lines of a regular file, bounded in lines and in bytes. Changes nothing.
-  - Well-known secrets (password hashes, private keys of SSH) are refused, by whatever name or link they are asked for.
+  - Protected files are refused, by whatever name or link they are asked for.
 options:
   path:
     description: The file. Taken literally, neither C(~) nor C($NAME) is expanded.
@@ -34,6 +34,16 @@ options:
     description: How many bytes of the file to return at most.
     type: int
     default: 262144
+  last:
+    description: How many lines to return at most of the file's end, which is found without reading the file.
+    type: int
+  protected:
+    description:
+      - Glob patterns of what must not be read, nor what lies below. C(default) stands for well-known secrets, such as
+        password hashes and private keys of SSH.
+    type: list
+    elements: str
+    default: [default]
 author: Playrail
 """
 
@@ -43,17 +53,35 @@ EXAMPLES = r"""
     path: /var/log/dpkg.log
     offset: 101
     limit: 100
+
+- name: Read the last ten lines
+  ansible.legacy.read_part:
+    path: /var/log/dpkg.log
+    last: 10
 """
 
 RETURN = r"""
 content: {description: "The text.", type: str, returned: success}
-first_line: {description: "Number of the first line in content.", type: int, returned: success}
+first_line: {description: "Number of the first line in content.", type: int, returned: success and not last}
 lines: {description: "How many lines content has; a part of a line counts.", type: int, returned: success}
-line_cut: {description: "Whether content ends within a line because of max_bytes.", type: bool, returned: success}
-next_offset: {description: "The offset to go on with; null at the end of the file.", type: int, returned: success}
-next_skip_bytes: {description: "The skip_bytes to go on with.", type: int, returned: success}
-truncated: {description: "Whether the file goes on after content.", type: bool, returned: success}
-total_lines: {description: "Lines of the whole file; null unless its end was reached.", type: int, returned: success}
+line_cut:
+  description: "Whether content ends (with O(last), begins) within a line because of max_bytes."
+  type: bool
+  returned: success
+next_offset: {description: "The offset to go on with; null at the end of the file.", type: int, returned: success and not last}
+next_skip_bytes: {description: "The skip_bytes to go on with.", type: int, returned: success and not last}
+truncated:
+  description: "Whether the file has more after content; with O(last), before it."
+  type: bool
+  returned: success
+total_lines:
+  description: "Lines of the whole file; null unless its end was reached."
+  type: int
+  returned: success and not last
+sha256:
+  description: "Of the whole file; null when it has more than 10 MiB or does not tell its size."
+  type: str
+  returned: success and not last
 size_bytes: {description: "The file's size; 0 for most files of /proc and /sys.", type: int, returned: success}
 encoding: {description: "C(utf-8) or, when bytes had to be replaced, C(unknown).", type: str, returned: success}
 replaced_bytes: {description: "How many bytes are no UTF-8 and were replaced by U+FFFD.", type: int, returned: success}
@@ -65,79 +93,20 @@ group: {description: "Name of the group, its number when it has no name.", type:
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
-import errno
-import fnmatch
-import glob
 import grp
+import hashlib
 import os
 import pwd
 import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_places import READ, Refused, Rules, failure, name_of, open_regular
 
 CHUNK_BYTES = 1024 * 1024
 BINARY_SAMPLE_BYTES = 8192  # as git and grep look at the beginning only
-
-SECRET_FILES = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-")
-SECRET_PATTERNS = ("*/.ssh/id_*", "/etc/ssh/ssh_host_*_key")
-KNOWN_SECRETS = SECRET_FILES + ("/root/.ssh/id_*", "/home/*/.ssh/id_*", "/etc/ssh/ssh_host_*_key")
-
-CODES = {
-    errno.ENOENT: "not_found",
-    errno.ENOTDIR: "not_a_directory",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
-    errno.ELOOP: "not_found",
-    errno.ENAMETOOLONG: "not_found",
-    errno.EAGAIN: "not_a_file",
-}
-
-
-class Refused(Exception):
-    def __init__(self, code, message):
-        super(Refused, self).__init__(message)
-        self.code = code
-
-
-def named_as_secret(path):
-    if path.endswith(".pub"):
-        return False
-    return path in SECRET_FILES or any(fnmatch.fnmatchcase(path, pattern) for pattern in SECRET_PATTERNS)
-
-
-def linked_to_secret(status):
-    """Whether this is a hard link to a secret."""
-    if status.st_nlink < 2:
-        return False
-    for pattern in KNOWN_SECRETS:
-        for path in glob.glob(pattern):
-            try:
-                if named_as_secret(path) and os.path.samestat(os.stat(path), status):
-                    return True
-            except OSError:
-                continue
-    return False
-
-
-def open_regular(path):
-    """A descriptor of the file and its path without links. Opens nothing else, as opening a device may already act."""
-    resolved = os.path.realpath(path)
-    if named_as_secret(resolved):
-        raise Refused("protected_path", "%s is a protected file" % path)
-    status = os.stat(path)
-    if stat.S_ISDIR(status.st_mode):
-        raise Refused("is_a_directory", "%s is a directory" % path)
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused("not_a_file", "%s is not a regular file" % path)
-    # What was judged is what is opened: no link may have taken its place, and a FIFO would not block.
-    descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused("not_a_file", "%s is not a regular file" % path)
-    if linked_to_secret(status):
-        raise Refused("protected_path", "%s is a protected file" % path)
-    return descriptor, resolved
+HASHED_BYTES = 10 * 1024 * 1024  # of a larger file there is no hash; it could not be written back anyway
+CONTINUATIONS = bytes(bytearray(range(0x80, 0xC0)))  # bytes of UTF-8 that do not begin a character
 
 
 class Reader(object):
@@ -279,11 +248,56 @@ def read_part(descriptor, offset, skip_bytes, limit, max_bytes):
     }
 
 
-def name_of(number, find):
-    try:
-        return find(number)[0]
-    except KeyError:
-        return str(number)
+def window(descriptor, size):
+    """The last `size` bytes of the file and one more, and whether more lie before these."""
+    end = os.fstat(descriptor).st_size
+    if end:
+        start = max(0, end - size - 1)
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.read(descriptor, end - start), start > 0
+    # A file of /proc says that it is empty: it has to be read from its beginning.
+    kept, passed = b"", 0
+    for found in iter(lambda: os.read(descriptor, CHUNK_BYTES), b""):
+        passed += len(found)
+        kept = (kept + found)[-size - 1 :]
+    return kept, passed > len(kept)
+
+
+def read_end(descriptor, lines, max_bytes):
+    """At most the last `lines` lines, of together at most `max_bytes`."""
+    found, more = window(descriptor, max_bytes)
+    if b"\0" in found:
+        raise Refused("binary_file", "the file is binary: its end holds NUL bytes")
+    start = len(found) - 1 if found.endswith(b"\n") else len(found)
+    for _each in range(lines):
+        start = found.rfind(b"\n", 0, start)
+        if start < 0:
+            break
+    taken = found[start + 1 :]
+    line_cut = start < 0 and (more or len(found) > max_bytes)
+    if line_cut and b"\n" in taken[:-1]:
+        taken, line_cut = taken.split(b"\n", 1)[1], False  # half a line at the beginning is left out ..
+    elif line_cut:
+        taken = taken[-max_bytes:]  # .. unless it is the only one
+        taken = taken[:3].lstrip(CONTINUATIONS) + taken[3:]
+    text, replaced = decoded(taken)
+    return {
+        "content": text,
+        "lines": taken.count(b"\n") + (1 if taken and not taken.endswith(b"\n") else 0),
+        "line_cut": line_cut,
+        "truncated": more or len(taken) < len(found),
+        "encoding": "unknown" if replaced else "utf-8",
+        "replaced_bytes": replaced,
+    }
+
+
+def hash_of(descriptor):
+    """SHA-256 of the whole file; None of a large one and of one that does not tell its size."""
+    size = os.fstat(descriptor).st_size
+    if size > HASHED_BYTES:
+        return None
+    found = os.pread(descriptor, size + 1, 0)
+    return hashlib.sha256(found).hexdigest() if len(found) == size else None
 
 
 def described(status):
@@ -304,21 +318,26 @@ def main():
             "skip_bytes": {"type": "int", "default": 0},
             "limit": {"type": "int", "default": 500},
             "max_bytes": {"type": "int", "default": 262144},
+            "last": {"type": "int"},
+            "protected": {"type": "list", "elements": "str", "default": ["default"]},
         },
         supports_check_mode=True,
     )
     given = module.params
-    if given["offset"] < 1 or given["skip_bytes"] < 0 or given["limit"] < 1 or given["max_bytes"] < 4:
-        module.fail_json(msg="offset and limit start at 1, skip_bytes at 0, max_bytes at 4", playrail_code="invalid_argument")
+    lowest = min(given["offset"], given["limit"], 1 if given["last"] is None else given["last"])
+    if lowest < 1 or given["skip_bytes"] < 0 or given["max_bytes"] < 4:
+        message = "offset, limit and last start at 1, skip_bytes at 0, max_bytes at 4"
+        module.fail_json(msg=message, playrail_code="invalid_argument")
     try:
-        descriptor, resolved = open_regular(given["path"])
-        part = read_part(descriptor, given["offset"], given["skip_bytes"], given["limit"], given["max_bytes"])
+        descriptor, resolved = open_regular(given["path"], Rules(given["protected"], READ))
+        if given["last"] is not None:
+            part = read_end(descriptor, given["last"], given["max_bytes"])
+        else:
+            part = read_part(descriptor, given["offset"], given["skip_bytes"], given["limit"], given["max_bytes"])
+            part["sha256"] = hash_of(descriptor)
         status = os.fstat(descriptor)
-    except Refused as refusal:
-        module.fail_json(msg=str(refusal), playrail_code=refusal.code)
-    except OSError as error:
-        message = "cannot read %s: %s" % (given["path"], os.strerror(error.errno))
-        module.fail_json(msg=message, playrail_code=CODES.get(error.errno, "task_failed"))
+    except (Refused, OSError) as error:
+        module.fail_json(**failure(error, "read", given["path"]))
     # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.
     module.exit_json(changed=False, resolved_path=resolved, **dict(part, **described(status)))
 

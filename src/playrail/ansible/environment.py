@@ -63,6 +63,7 @@ _DROPPED = frozenset(
 )
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_PLUGINS = ("host_list", "script", "auto", "yaml", "ini", "toml")  # Ansible's own default
+_OWN_CONNECTIONS = Path(__file__).parent / "plugins" / "connection"
 _SCRIPT_PLUGINS = frozenset({"script", "ansible.builtin.script", "ansible.legacy.script"})
 _YAML_PLUGINS = frozenset({"yaml", "ansible.builtin.yaml", "ansible.legacy.yaml"})
 _PIPELINING_VARIABLES = frozenset({"ANSIBLE_PIPELINING", "ANSIBLE_SSH_PIPELINING"})
@@ -86,6 +87,7 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
         _inventory_plugins(given, config, allow_scripts=settings.allow_inventory_scripts)
     )
+    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{_connection_plugins(given, config, settings)}:{_OWN_CONNECTIONS}"
     if not _says_pipelining(given, config):
         child["ANSIBLE_PIPELINING"] = "True"
     return child
@@ -98,6 +100,18 @@ def _inventory_plugins(given: Mapping[str, str], config: ConfigParser, *, allow_
     if not allow_scripts:
         plugins = [name for name in plugins if name not in _SCRIPT_PLUGINS]
     return plugins if _YAML_PLUGINS.intersection(plugins) else [*plugins, "yaml"]
+
+
+def _connection_plugins(given: Mapping[str, str], config: ConfigParser, settings: Settings) -> str:
+    """Return where the user's own connection plugins are. What ansible.cfg says is relative to its directory."""
+    if named := given.get("ANSIBLE_CONNECTION_PLUGINS"):
+        return named
+    configured = config.get("defaults", "connection_plugins", fallback="")
+    if not configured:
+        return f"{given.get('ANSIBLE_HOME', '~/.ansible')}/plugins/connection:/usr/share/ansible/plugins/connection"
+    base = settings.ansible_config.parent if settings.ansible_config else Path.cwd()
+    # Ansible itself expands what begins with ~ or $, and {{CWD}}.
+    return ":".join(path if path.startswith(("~", "$", "{{")) else str(base / path) for path in configured.split(":"))
 
 
 def _says_pipelining(given: Mapping[str, str], config: ConfigParser) -> bool:

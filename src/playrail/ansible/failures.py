@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playrail.errors import Problem
+from playrail.errors import ApiConnectTimeout, ApiError, PlayrailError, Problem, ServerMisconfigured
 
 MESSAGE_LIMIT = 500  # characters of Ansible's own message
 SEARCHED_LIMIT = 20_000  # characters; what a crashing module printed has no limit of its own
@@ -63,19 +63,28 @@ HINTS: Mapping[str, str] = {
     "not_a_file": "Only regular files can be read and written, not devices, sockets or pipes.",
     "binary_file": "Only text can be read.",
     "protected_path": "Do not look for another way: this place is protected on purpose.",
-    "unsupported_path": "Choose a name without a $.",
+    "unsupported_path": "Choose another directory; read_file reads single files of the kernel.",
+    "changed_meanwhile": "Read the file again, look what has changed, and write with the sha256 of what you then saw.",
+    "mounted_file": "Write the file that is mounted there, at its own path; that may be on another server.",
     "owner_not_found": "Choose a user and group that exist on the server.",
     "read_only_file_system": "Nothing can be written there; choose another place or ask the operator.",
     "disk_full": "Free some space first; analyze_disk shows what takes it.",
     "service_not_found": "Check the unit's name; execute_command with `systemctl list-units` shows what there is.",
     "no_systemd": "This server does not run systemd, so its services cannot be managed this way.",
+    "no_journal": "Logs are then files, mostly below /var/log; read_file reads them.",
+    "search_unsupported": "Read a unit's newest entries with get_journal_logs instead.",
+    "process_not_found": "get_process_tree, or manage_process with action list, tells names and numbers.",
+    "protected_process": "Do not look for another way: this process is protected on purpose.",
     "package_manager_busy": "Another package run is under way on the server; try again in a few minutes.",
     "package_not_found": "Check the package's name, or update the package lists first.",
+    "essential_package": "Do not look for another way: without it this server could not be operated any more.",
+    "unsupported_os": "Do not retry; this server's system has no package manager that can do this.",
     "no_docker": "No Docker engine answers on this server: it is not installed, not running, or not for this user.",
     "missing_on_host": "The operator has to install what is missing on the server.",
     "collection_missing": "The operator has to install Playrail's extra `full`, which brings Ansible's collections.",
     "command_not_found": "Check the program's name; it is not installed on the server or not in the search path.",
     "invalid_argument": "Mend the arguments and call again; the tool's input schema has the rules.",
+    "exec_failed": "Nothing was run: mikr.us could not prepare it. Look with get_server_stats, or try again.",
     "task_failed": "The message is Ansible's own; look at the host's state before you call again.",
 }
 
@@ -207,6 +216,12 @@ _TASK = (
 _NOT_STARTED = {2: "command_not_found", 13: "permission_denied", 8: "command_not_found", 20: "not_a_directory"}
 
 
+# What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are known, a sentence.
+_OF_API = re.compile(r"mikr\.us \[([a-z_]+)(?: ([0-9]+))?\]: (.*)", re.DOTALL)
+_API_KINDS: tuple[type[PlayrailError], ...] = (*ApiError.__subclasses__(), ApiConnectTimeout, ServerMisconfigured)
+_API_ERRORS = {kind.code: kind for kind in _API_KINDS}
+
+
 def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
     """The problem that a failed task's raw result tells of."""
     message = _message(result)
@@ -216,6 +231,8 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
     number = result.get("rc")
     if result.get("msg") == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
         return _problem(_NOT_STARTED[number], "The program could not be started on the server.")
+    if unreachable and (found := _OF_API.search(message)) is not None:
+        return _of_api(found[1], found[2], found[3])
     # Only of an unreachable host may "connection refused" be said of the host and not of, say, its Docker engine.
     rules = (*_PREPARING, *_CONNECTION, *_TASK) if unreachable else (*_PREPARING, *_TASK)
     text = _explanation(result)[:SEARCHED_LIMIT]
@@ -223,6 +240,13 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
         if rule.pattern.search(text):
             return _problem(rule.code, rule.error or message, rule.hint)
     return _problem("host_unreachable" if unreachable else "task_failed", message)
+
+
+def _of_api(code: str, after_s: str | None, sentence: str) -> Problem:
+    kind = _API_ERRORS.get(code)
+    if kind is None:
+        return _problem(code, sentence)
+    return kind(sentence, retry_after_s=int(after_s) if after_s else None).problem
 
 
 def _problem(code: str, error: str, hint: str | None = None) -> Problem:

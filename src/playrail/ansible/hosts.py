@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playrail.errors import ServerMisconfigured, ServerRequired, UnknownServer
-from playrail.servers import MikrusServer, shown
+from playrail.servers import shown
 from playrail.settings import Settings
+
+_WITHOUT_ADDRESS = ("local", "mikrus_exec")
+TAG = "tag:"  # before a tag, where a server is named
 
 _PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")  # what Ansible's `hosts:` may take for a pattern
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
@@ -43,7 +46,7 @@ class Hosts:
     """Hosts whose name Ansible would read as a pattern, with the reason; they may occur in `groups`."""
 
     def resolve(self, wanted: str | Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
-        """Return the hosts meant by a name, a group or a list of them; None means the default or the only host.
+        """Return the hosts meant by a name, a group, a tag or a list of them; None means the default or the only host.
 
         Order is kept, nothing comes twice. A name that is both a host and a group is the host, as it is for Ansible.
         A group is all of its hosts or an error, never some of them. Raises UnknownServer, ServerMisconfigured,
@@ -56,15 +59,15 @@ class Hosts:
             raise ServerRequired(f"The list of servers is empty; {self._there_are()}", data=self._names())
         for word in words:
             self._refuse_unusable(word, settings)
-        unknown = [word for word in words if word not in self.hosts and word not in self.groups]
+        unknown = [word for word in words if self._meant(word, settings) is None]
         if unknown:
             raise UnknownServer(
-                f"No server or group is named {_quoted(unknown)}; {self._there_are()}",
+                f"No server, group or tag is named {_quoted(unknown)}; {self._there_are()}",
                 data={"unknown": [word[:_CUT] for word in unknown[:_LISTED]], **self._names()},
             )
         names: dict[str, None] = {}
         for word in words:
-            members = (word,) if word in self.hosts else self.groups[word]
+            members = self._meant(word, settings)
             if not members:
                 raise UnknownServer(
                     f"The group {shown(word)} has no hosts; {self._there_are()}",
@@ -74,6 +77,18 @@ class Hosts:
                 self._refuse_unusable(member, settings)
             names.update(dict.fromkeys(members))
         return tuple(names)
+
+    def _meant(self, word: str, settings: Settings) -> tuple[str, ...] | None:
+        """The hosts that a word means, None when it means nothing. A group may be empty.
+
+        A tag means servers that failed as well, though they cannot be used: all that have it, or an error.
+        """
+        if word in self.hosts:
+            return (word,)
+        if word.startswith(TAG):
+            tagged = {**{name: host.tags for name, host in self.hosts.items()}, **_tags_of_failed(settings)}
+            return tuple(name for name, tags in tagged.items() if word.removeprefix(TAG) in tags) or None
+        return self.groups.get(word)
 
     def _default(self, settings: Settings) -> tuple[str, ...]:
         default = settings.default_server
@@ -100,8 +115,6 @@ class Hosts:
             reason = self.refused[word]
         elif word not in self.hosts and word not in self.groups and word in settings.servers:
             reason = "It could not be found in the inventory that Playrail made."
-            if isinstance(settings.servers[word], MikrusServer):
-                reason = "This release cannot run system tools on servers that only the mikr.us API reaches."
         if reason is not None:
             raise ServerMisconfigured(f"The server {shown(word)} cannot be used: {reason}")
 
@@ -113,7 +126,16 @@ class Hosts:
         return f"there are {', '.join(names[:_NAMED])}{more}"
 
     def _names(self) -> dict[str, list[str]]:
-        return {"servers": list(self.hosts)[:_LISTED], "groups": list(self.groups)[:_LISTED]}
+        tags = dict.fromkeys(tag for host in self.hosts.values() for tag in host.tags)
+        return {
+            "servers": list(self.hosts)[:_LISTED],
+            "groups": list(self.groups)[:_LISTED],
+            **({"tags": [f"{TAG}{tag}" for tag in tags][:_LISTED]} if tags else {}),
+        }
+
+
+def _tags_of_failed(settings: Settings) -> dict[str, tuple[str, ...]]:
+    return {name: failed.tags for name, failed in settings.failed_servers.items()}
 
 
 def read_listing(listing: Mapping[str, Any]) -> Hosts:
@@ -159,11 +181,12 @@ def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> H
     connection = first("ansible_connection") or "ssh"
     port = first("ansible_port", "ansible_ssh_port")
     templated = any(_plain(variables[key]) is None for key in ("ansible_host", "ansible_ssh_host") if key in variables)
+    nowhere = templated or connection in _WITHOUT_ADDRESS
     tags = variables.get("playrail_tags", variables.get("tags"))
     return Host(
         name=name,
         groups=groups,
-        address=None if templated or connection == "local" else first("ansible_host", "ansible_ssh_host") or name,
+        address=None if nowhere else first("ansible_host", "ansible_ssh_host") or name,
         port=int(port) if port and port.isascii() and port.isdigit() else None,
         user=first("ansible_user", "ansible_ssh_user"),
         connection=connection,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import re
 import secrets
-import shlex
 import signal
 import stat
 import sys
@@ -19,18 +17,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import SecretStr
 
 from playrail.ansible.environment import environment
+from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.errors import InventoryInvalid
-from playrail.servers import GENERATED_GROUP, SshServer
+from playrail.servers import ssh_of
 from playrail.settings import Settings, private_directory
 
 __all__ = ["Host", "Hosts", "Inventory"]
 
 READ_DEADLINE_S = 60.0
+MIKRUS_WAIT_S = 120.0  # for a turn, more than once: the API takes few requests per minute
+LONGEST_TURN_S = 30.0  # that is waited for when work is to be ended; somebody waits for that
 OTHERS_TIMEOUT_S = 30.0  # taken for hosts of the user's own inventories; Ansible's default is 10 s
 KEPT_S = 300.0  # an inventory plugin asks the outside world, which changes without any file changing
 _TEXT_LIMIT = 1000  # characters of Ansible's own words in an error
@@ -41,19 +41,6 @@ _QUOTES_CONTENT = re.compile(r"(, got:|, found) .*")  # where Ansible repeats a 
 _log = logging.getLogger(__name__)
 
 Fingerprint = tuple[tuple[str, int, int, int, int], ...]
-
-
-class _Unsafe(str):
-    """A text that Ansible never takes for a template."""
-
-    __slots__ = ()
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML as Ansible reads it, with `!unsafe`."""
-
-
-_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
 
 
 class Inventory:
@@ -101,22 +88,25 @@ class Inventory:
 
     def secrets(self, hosts: Iterable[str]) -> dict[str, dict[str, SecretStr]]:
         """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the secrets that these have."""
-        found = {}
-        for name in hosts:
-            server = self._settings.servers.get(name)
-            if isinstance(server, SshServer):
-                pair = {"password": server.password, "sudo_password": server.sudo_password}
-                found[name] = {kind: secret for kind, secret in pair.items() if secret is not None}
+        found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
         return {name: held for name, held in found.items() if held}
 
     def connect_timeout_s(self, hosts: Iterable[str]) -> float:
         """Return the seconds after which Ansible gives a connection up, the longest of these hosts."""
         return max(map(self._connect_timeout_s, hosts), default=0.0)
 
+    def turn_s(self, hosts: Iterable[str]) -> float:
+        """Return the seconds that one request to any of these hosts may have to wait until it may be made."""
+        named = (self._settings.servers.get(name) for name in hosts)
+        over_api = any(server is not None and ssh_of(server) is None for server in named)
+        return min(LONGEST_TURN_S, self._settings.mikrus_rate[1]) if over_api else 0.0
+
     def _connect_timeout_s(self, name: str) -> float:
         server = self._settings.servers.get(name)
-        if isinstance(server, SshServer):
-            return server.timeout
+        if (ssh := ssh_of(server)) is not None:
+            return ssh.timeout
+        if server is not None:
+            return MIKRUS_WAIT_S
         known = self._kept[0].hosts.get(name) if self._kept else None
         return 0.0 if known is not None and known.connection == "local" else OTHERS_TIMEOUT_S
 
@@ -172,64 +162,6 @@ class Inventory:
         beside = {path.parent / name for path in paths if path.is_file() for name in _VARIABLE_DIRECTORIES}
         config = [self._settings.ansible_config] if self._settings.ansible_config else []
         return tuple(entry for path in (*paths, *sorted(beside), *config) for entry in _states(path))
-
-
-def generated_inventory(settings: Settings) -> str:
-    """Return the inventory of all good SSH servers, as YAML. It holds no password, only where one comes from."""
-    hosts = {
-        name: _variables(name, server) for name, server in settings.servers.items() if isinstance(server, SshServer)
-    }
-    return yaml.dump({GENERATED_GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
-def _variables(name: str, server: SshServer) -> dict[str, object]:
-    arguments = _Unsafe(shlex.join(_ssh_arguments(server)))
-    # Ansible shares a connection between all hosts with the same address, port and user. Two entries that differ in
-    # key or in host-key checking must not: the second would be in with the credentials of the first.
-    identity = hashlib.sha256(f"{name}\n{server!r}".encode()).hexdigest()[:12]
-    variables: dict[str, object] = {
-        "ansible_connection": "ssh",
-        "ansible_host": _Unsafe(server.host),
-        "ansible_port": server.port,
-        "ansible_user": _Unsafe(server.user),
-        "ansible_ssh_timeout": server.timeout,
-        "ansible_host_key_checking": server.verify_host_key,
-        "ansible_control_path": _Unsafe(f"%(directory)s/{identity}"),
-        # Not ansible_ssh_common_args: that is where people put their jump hosts, in group_vars or ansible.cfg.
-        "ansible_ssh_extra_args": arguments,
-        "ansible_sftp_extra_args": arguments,
-        "ansible_scp_extra_args": arguments,
-    }
-    if server.ssh_key:
-        variables["ansible_ssh_private_key_file"] = _Unsafe(server.ssh_key)
-    if server.becomes is not None:
-        variables["ansible_become"] = server.becomes
-    # The name is safe between quotes: servers.py lets no other names through.
-    if server.password:
-        variables["ansible_password"] = f"{{{{ playrail_secrets['{name}'].password }}}}"
-    if server.sudo_password:
-        variables["ansible_become_password"] = f"{{{{ playrail_secrets['{name}'].sudo_password }}}}"
-    return variables
-
-
-def _ssh_arguments(server: SshServer) -> list[str]:
-    """Options for ssh. Paths hold nothing that ssh would expand (servers.py) and are quoted for spaces."""
-    options = []
-    if server.ssh_cert:
-        options.append(f'CertificateFile="{server.ssh_cert}"')
-    if server.ssh_key:
-        options.append("IdentitiesOnly=yes")
-    if not server.verify_host_key:
-        options += ["UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR"]
-    elif server.known_hosts_file:
-        options.append(f'UserKnownHostsFile="{server.known_hosts_file}"')
-    if not server.password:
-        options.append("BatchMode=yes")  # ansible-runner gives ssh a terminal, and a question there waits for ever
-    elif server.ssh_key or server.ssh_cert:
-        options.append("PreferredAuthentications=publickey,password,keyboard-interactive")
-    else:
-        options += ["PreferredAuthentications=password,keyboard-interactive", "PubkeyAuthentication=no"]
-    return [argument for option in options for argument in ("-o", option)]
 
 
 async def _ansible_inventory(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:

@@ -17,7 +17,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,11 @@ EVENT_LIMIT = 64 * 1024 * 1024  # bytes in one event; asyncio's own limit is 64 
 STDERR_LIMIT = 8000  # bytes kept of what Ansible's process wrote to standard error
 STOP_GRACE_S = 8.0  # for the child to end Ansible; it needs up to 4 s in the worst case
 MAX_FORKS = 50
+PULSE_S = 10.0  # between two words of progress about one long task
 SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every message unreadable
 
 Starter = Callable[[Path, Mapping[str, str]], Awaitable[Process]]
-Progress = Callable[[int, str], Awaitable[None]]
+Progress = Callable[[float, str], Awaitable[None]]  # a number that grows, and what is going on
 
 
 class Ended(Enum):
@@ -63,6 +64,8 @@ class Play:
     variables: Mapping[str, Any]
     secrets: Mapping[str, Mapping[str, SecretStr]]
     """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
+    standing: Mapping[str, Any] = field(default_factory=dict)
+    """More variables, which say how things are done here and not what is to be done."""
     interruptible: bool = True
     """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
 
@@ -153,6 +156,7 @@ def _write_private_directory(run_dir: Path, play: Play) -> None:
         directory.mkdir(mode=0o700)
     extravars = {
         **play.variables,
+        **play.standing,
         "playrail_target": list(play.hosts),
         "playrail_run": play.run_id,
         "playrail_secrets": play.secrets,
@@ -177,7 +181,7 @@ async def _follow(
     process: Process, outcome: Outcome, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
 ) -> tuple[Ended, str]:
     stderr = asyncio.create_task(_tail(process))
-    reading = asyncio.create_task(_read(process, outcome, progress))
+    reading = asyncio.create_task(_read(process, outcome, Pulse(progress) if progress else None))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
@@ -193,17 +197,47 @@ async def _follow(
     return ended, await stderr
 
 
-async def _read(process: Process, outcome: Outcome, progress: Progress | None) -> None:
-    async for event in _events(process):
-        if "end" in event:
+async def _read(process: Process, outcome: Outcome, pulse: Pulse | None) -> None:
+    beating = asyncio.create_task(pulse.beat()) if pulse else None
+    try:
+        async for event in _events(process):
+            if "end" in event:
+                return
+            outcome.feed(event)
+            if pulse is not None and event["event"] == "playbook_on_task_start":
+                await pulse.tell(outcome.tasks_started, event["task"])
+    finally:
+        if beating is not None:
+            beating.cancel()
+
+
+class Pulse:
+    """Tells of each task that begins, and every PULSE_S that it still goes on: clients give up on what is silent."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress: Progress | None = progress
+        self._task = "Ansible starts"
+        self._began = time.monotonic()
+        self._number = 0.0
+
+    async def tell(self, number: int, task: str) -> None:
+        self._task, self._began, self._number = task, time.monotonic(), float(number)
+        await self._say(task)
+
+    async def beat(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE_S)
+            self._number += 0.001  # the protocol wants a number that grows
+            await self._say(f"{self._task} ({time.monotonic() - self._began:.0f} s)")
+
+    async def _say(self, text: str) -> None:
+        if self._progress is None:
             return
-        outcome.feed(event)
-        if progress is not None and event["event"] == "playbook_on_task_start":
-            try:
-                await progress(outcome.tasks_started, event["task"])
-            except Exception:
-                log.exception("progress could not be told; the run goes on")
-                progress = None
+        try:
+            await self._progress(self._number, text)
+        except Exception:
+            log.exception("progress could not be told; the run goes on")
+            self._progress = None
 
 
 async def _events(process: Process) -> AsyncIterator[dict[str, Any]]:

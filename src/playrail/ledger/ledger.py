@@ -110,6 +110,25 @@ class Ledger:
             raise _unavailable(error) from error
         return None
 
+    def durations_ms(self, *, latest: int = 2000) -> dict[str, list[int]]:
+        """Per tool how long its calls took that went well, among the latest ended ones. Raises LedgerUnavailable."""
+        ended = (
+            select(records.c.tool, records.c.body)
+            .where(records.c.kind == "ended")
+            .order_by(records.c.seq.desc())
+            .limit(latest)
+        )
+        found: dict[str, list[int]] = {}
+        try:
+            with self._open().connect() as connection:
+                for tool, text in connection.execute(ended):
+                    body = json.loads(text)
+                    if body["outcome"] == "ok":
+                        found.setdefault(tool, []).append(body["duration_ms"])
+        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
+            raise _unavailable(error) from error
+        return found
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()

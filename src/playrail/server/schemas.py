@@ -8,7 +8,7 @@ from typing import Any, Literal
 import mcp_types as types
 from pydantic import BaseModel
 
-from playrail.tool import AnyTool, ByField, PlaybookTool, Risk
+from playrail.tool import AnyTool, ByField, DirectTool, Risk
 
 INPUT_NOISE = frozenset({"$defs", "title"})
 OUTPUT_NOISE = INPUT_NOISE | {"default", "examples", "description", "additionalProperties", "required"}
@@ -18,7 +18,6 @@ def describe(name: str, tool: AnyTool) -> types.Tool:
     """The tool as `tools/list` shows it under `name`."""
     return types.Tool(
         name=name,
-        title=name.replace("_", " ").capitalize(),
         description=description(tool),
         input_schema=input_schema(tool),
         output_schema=output_schema(tool),
@@ -28,11 +27,11 @@ def describe(name: str, tool: AnyTool) -> types.Tool:
 
 def description(tool: AnyTool) -> str:
     """The summary, with the worst risk in front unless the tool only reads."""
-    prefix = "" if tool.worst_risk is Risk.READ else f"[{tool.worst_risk.name}] "
-    safe = (
-        [value for value, risk in tool.risk.cases.items() if not risk.changes] if isinstance(tool.risk, ByField) else []
-    )
-    reads = f" Only reads with {tool.risk.field} {', '.join(safe)}." if isinstance(tool.risk, ByField) and safe else ""
+    worst = min(tool.worst_risk, Risk.DANGEROUS)  # the word that clients know; a shell is no less
+    prefix = "" if worst is Risk.READ else f"[{worst.name}] "
+    by_field = tool.risk if isinstance(tool.risk, ByField) else None
+    safe = [str(value) for value, risk in by_field.cases.items() if not risk.changes] if by_field else []
+    reads = f" Only reads with {by_field.field} {', '.join(safe)}." if by_field and safe else ""
     return f"{prefix}{tool.summary}{reads}"
 
 
@@ -43,7 +42,7 @@ def hints(tool: AnyTool) -> types.ToolAnnotations:
         read_only_hint=not risk.changes,
         destructive_hint=risk >= Risk.DESTRUCTIVE,
         idempotent_hint=tool.idempotent or not risk.changes,
-        open_world_hint=risk is Risk.DANGEROUS,
+        open_world_hint=risk >= Risk.DANGEROUS,
     )
 
 
@@ -53,8 +52,8 @@ def input_schema(tool: AnyTool) -> dict[str, Any]:
 
 def output_schema(tool: AnyTool) -> dict[str, Any]:
     """The schema of the envelope, on success and on failure."""
-    if isinstance(tool, PlaybookTool):
-        data = {
+    if not isinstance(tool, DirectTool):
+        data: dict[str, Any] = {
             "type": "object",
             "properties": {
                 "hosts": {"type": "object", "additionalProperties": _schema(tool.report, mode="serialization")},
@@ -70,7 +69,7 @@ def output_schema(tool: AnyTool) -> dict[str, Any]:
         "properties": {
             "success": {"type": "boolean"},
             # A failure's data is what did succeed, or what helps to call again.
-            "data": {"anyOf": [data, {"type": "object"}]} if not isinstance(tool, PlaybookTool) else data,
+            "data": {"anyOf": [data, {"type": "object"}]} if isinstance(tool, DirectTool) else data,
             "error": text,
             "code": text,
             "hint": text,
@@ -102,6 +101,8 @@ def _shorten(node: Any, definitions: Mapping[str, Any], left_out: frozenset[str]
         return _shorten({**definitions[node["$ref"].rpartition("/")[2]], **rest}, definitions, left_out)
     properties = node.get("properties", {})
     short = {key: _shorten(value, definitions, left_out) for key, value in node.items() if key not in left_out}
+    if "examples" in short:
+        short["examples"] = short["examples"][:1]
     if properties:
         short["properties"] = {name: _shorten(value, definitions, left_out) for name, value in properties.items()}
     return _nullable(short) if "anyOf" in short else short

@@ -1,8 +1,9 @@
-"""Any program, without a shell.
+"""Any program, without a shell, or a script for one.
 
-The caller's text is split into words as a POSIX shell would split it. What a shell would not take as plain text (pipes,
-redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean something else.
-Some well-known disasters are refused too (disasters.py). Whoever may call this tool may do anything.
+Without a shell the caller's text is split into words as a POSIX shell would split it. What a shell would not take as
+plain text (pipes, redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean
+something else. With `shell` the text is handed to /bin/sh as it is. Some well-known disasters are refused either way
+(disasters.py). Whoever may call these tools may do anything.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from signal import Signals
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
 from playrail.disasters import ASSIGNMENT, disaster
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import OnHosts, PlaybookTool, Report, Risk, ServerName, by_field
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(
@@ -46,7 +47,7 @@ def words(text: str) -> list[str]:
             raise ValueError(f"{NO_SHELL}, so $NAME, $(..) and `..` mean nothing; put literal ones in single quotes")
         if OPERATOR.search(bare):
             raise ValueError(
-                f"{NO_SHELL}, so no unquoted | & ; < > ( ) or newline: call once per program, quote literal ones"
+                f"{NO_SHELL}, so no unquoted | & ; < > ( ) or newline: quote literal ones, or set shell=true"
             )
         if PATTERN.search(bare) or bare.startswith("~"):
             raise ValueError(f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; quote literal ones")
@@ -94,9 +95,26 @@ def _meaning(piece: re.Match[str]) -> tuple[str, str]:
     return plain, QUOTED if piece[0] != "\\\n" else ""
 
 
+def script(text: str) -> list[str]:
+    """The shell that runs `text`. Raises ValueError when there is nothing to run."""
+    if not text.strip():
+        raise ValueError("must name a program")
+    # A script that starts with - or + would be taken for an option of the shell.
+    return ["/bin/sh", "-c", "--", text] if text.startswith(("-", "+")) else ["/bin/sh", "-c", text]
+
+
+def _argv(text: str, *, shell: bool) -> list[str]:
+    return script(text) if shell else words(text)
+
+
 class Command(OnHosts):
+    shell: bool = Field(
+        default=False,
+        description="Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused.",
+        examples=[False],
+    )
     cmd: CommandLine = Field(
-        description="A program and its arguments, quoted as for a shell; but no shell runs it: no pipes, no variables.",
+        description="A program and its arguments, quoted as for a shell; with shell=true a script for /bin/sh.",
         examples=["df -h /", "grep -n 'max connections' /etc/app.conf"],
     )
     chdir: AbsolutePath | None = Field(
@@ -110,8 +128,9 @@ class Command(OnHosts):
 
     @field_validator("cmd")
     @classmethod
-    def _needs_no_shell(cls, cmd: str) -> str:
-        words(cmd)
+    def _can_be_run(cls, cmd: str, info: ValidationInfo) -> str:
+        if "shell" in info.data:  # it comes before cmd, for this
+            _argv(cmd, shell=info.data["shell"])
         return cmd
 
     @model_validator(mode="after")
@@ -125,7 +144,13 @@ class Command(OnHosts):
     @property
     def argv(self) -> list[str]:
         """What is run; the playbook's `playrail_argv`."""
-        return words(self.cmd)
+        return _argv(self.cmd, shell=self.shell)
+
+
+class CommandOnMany(Command):
+    server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] = Field(
+        description="A list of servers, a group's name, or tag:NAME.", examples=[["web1", "db1"], "tag:web"]
+    )
 
 
 class CommandResult(Report):
@@ -192,9 +217,18 @@ def _signal_name(number: int) -> str:
 
 execute_command = PlaybookTool(
     name="execute_command",
-    summary="Run a program with arguments when no other tool fits. No shell: no pipes, variables or patterns.",
-    risk=Risk.DANGEROUS,
+    summary="Run a program with arguments when no other tool fits; with shell=true a shell script.",
+    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
     input=Command,
+    playbook="commands/execute_command.yml",
+    report=CommandResult,
+)
+
+execute_on_multiple = PlaybookTool(
+    name="execute_on_multiple",
+    summary="Run the same program, or shell script, on several servers at once; each server's result is told apart.",
+    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
+    input=CommandOnMany,
     playbook="commands/execute_command.yml",
     report=CommandResult,
 )

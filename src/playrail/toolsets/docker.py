@@ -2,28 +2,75 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AliasPath, BeforeValidator, Field, model_validator
+from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
 from playrail.errors import Problem
+from playrail.fields import Since, moment
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
-MAX_CONTAINERS = 500
-MAX_LABELS = 50  # per container
-MAX_LABEL_CHARACTERS = 500  # of a label's value
+ContainerName = Annotated[
+    str,
+    Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", description="A container's name or id.", examples=["web"]),
+]
+
+# What the host modules' codes mean: the sentence, in which {0} is what Docker or the system said, and what to do next.
+WHY: Mapping[str, tuple[str, str]] = {
+    "no_docker": (
+        "Docker is not installed on this host.",
+        "Use another server, or ask the operator to install Docker there.",
+    ),
+    "permission_denied": (
+        "The user that Playrail logs in as may not talk to Docker on this host.",
+        "The operator can add that user to the group docker, or set become for this host.",
+    ),
+    "docker_unavailable": (
+        "Docker is installed on this host but does not answer: {0}",
+        "manage_service with name docker and action status says whether its daemon runs.",
+    ),
+    "docker_failed": ("Docker could not do it: {0}", "The message is Docker's own."),
+    "container_not_found": (
+        "There is no such container on this host.",
+        "list_docker_containers tells the names of those that there are.",
+    ),
+    "container_not_running": (
+        "There is nothing to measure: {0}.",
+        "list_docker_containers tells each one's state; get_docker_logs may say why it ended.",
+    ),
+}
+
+
+class OfDocker(Report):
+    """What Docker told, or why it told nothing: then all is null."""
+
+    trouble: Problem | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _why(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            raise ValueError("is no answer of Docker")  # noqa: TRY004  pydantic's way to refuse
+        code = str(raw.get("playrail_code"))
+        if code not in WHY:
+            return {key: value for key, value in raw.items() if key != "trouble"}
+        error, hint = WHY[code]
+        problem = Problem(
+            code=code,
+            error=error.format(raw.get("docker")),
+            hint=hint,
+            retryable=code == "docker_unavailable",
+        )
+        return {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": problem}
+
+    def problem(self) -> Problem | None:
+        return self.trouble
 
 
 class ContainerChoice(OnHosts):
     all: bool = Field(default=True, description="Whether to list those that do not run as well.", examples=[True])
-
-
-def _short(labels: Any) -> Any:
-    if not isinstance(labels, dict):
-        return {}
-    return {name: str(labels[name])[:MAX_LABEL_CHARACTERS] for name in sorted(labels)[:MAX_LABELS]}
 
 
 def _without_slash(name: Any) -> Any:
@@ -57,68 +104,76 @@ class Container(Report):
     created: datetime = Field(validation_alias="Created")
     state: str = Field(validation_alias="State", description="running, exited, created, paused, restarting or dead.")
     status: str = Field(validation_alias="Status", description="Docker's words for state, time and health.")
-    ports: list[Port] = Field(validation_alias="Ports")
+    ports: list[Port] = Field(default=[], validation_alias="Ports")
     mounts: list[Mount] = Field(default=[], validation_alias="Mounts")
-    labels: Annotated[dict[str, str], BeforeValidator(_short)] = Field(
-        default={},
-        validation_alias="Labels",
-        description=f"At most {MAX_LABELS}, each cut to {MAX_LABEL_CHARACTERS} characters.",
+    labels: dict[str, str] = Field(
+        default={}, validation_alias="Labels", description="At most 50, each cut to 500 characters."
     )
 
 
-class Containers(Report):
+class Containers(OfDocker):
     containers: list[Container] | None = Field(description="Newest first; null when Docker did not answer.")
     total: int | None = Field(description="How many there are.")
     truncated: bool = Field(description="Whether containers or labels were left out.")
 
-    failure: str = Field(default="", exclude=True)
-    programs: list[str] = Field(default=[], exclude=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_docker(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or not raw.keys() & {"containers", "failure"}:
-            raise ValueError("is no answer of Docker")
-        found = raw.get("containers")
-        if found is None:
-            return {**raw, "containers": None, "total": None, "truncated": False}
-        cut = len(found) > MAX_CONTAINERS or any(_labels_cut(one.get("Labels") or {}) for one in found)
-        return {"containers": found[:MAX_CONTAINERS], "total": len(found), "truncated": cut}
+class LogPart(OnHosts):
+    container: ContainerName
+    lines: int = Field(default=50, ge=1, le=1000, description="How many lines at most.", examples=[50])
+    since: Since | None = None
 
-    def problem(self) -> Problem | None:
-        return None if self.containers is not None else _why(self.failure, self.programs)
+    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @property
+    def since_s(self) -> str | None:
+        """`since` as the engine takes it: seconds since 1970."""
+        return None if self.since is None else f"{moment(self.since).timestamp():.6f}"
 
 
-def _labels_cut(labels: dict[str, str]) -> bool:
-    return len(labels) > MAX_LABELS or any(len(value) > MAX_LABEL_CHARACTERS for value in labels.values())
+class LogLine(Report):
+    time: datetime | None = Field(description="When it was written.")
+    stream: str = Field(description="stdout or stderr; of a terminal, stdout for both.")
+    text: str = Field(description="The line; of more than 8 KiB the beginning, and how much was left out.")
 
 
-def _why(failure: str, programs: list[str]) -> Problem:
-    """Why Docker did not answer, from the module's message and from which of its programs the host has."""
-    if not programs:
-        return Problem(
-            code="no_docker",
-            error="Docker is not installed on this host.",
-            hint="Use another server, or ask the operator to install Docker there.",
-        )
-    if library := re.search(r"required Python library \((\S+)\)", failure):
-        return Problem(
-            code="missing_on_host",
-            error=f"The Python library {library[1]} is missing on this host; Ansible needs it to talk to Docker.",
-            hint=f"Install the package python3-{library[1]} there.",
-        )
-    if "Permission denied" in failure or "PermissionError" in failure:
-        return Problem(
-            code="permission_denied",
-            error="The user that Playrail logs in as may not talk to Docker on this host.",
-            hint="The operator can add that user to the group docker, or set become for this host.",
-        )
-    return Problem(
-        code="docker_unavailable",
-        error=f"Docker is installed on this host but does not answer: {failure[:300]}",
-        hint="manage_service with name docker and action status says whether its daemon runs.",
-        retryable=True,
+class ContainerLog(OfDocker):
+    entries: list[LogLine] | None = Field(description="The newest ones, oldest first; null when Docker told nothing.")
+    older: bool | None = Field(description="Whether there are older ones.")
+    state: str | None = Field(description="The container's state: running, exited ..")
+    truncated: bool = Field(description="Whether a part of a line, or lines that would be too much, were left out.")
+
+
+class OneContainer(OnHosts):
+    container: ContainerName | None = Field(
+        default=None, description="A container's name or id; all that run when omitted.", examples=["web"]
     )
+
+
+class ContainerStats(Report):
+    id: str
+    name: str
+    cpu_percent: float | None = Field(description="100 is one processor.")
+    memory_used_bytes: int | None = Field(description="Without what is cached of files.")
+    memory_limit_bytes: int | None = Field(description="The container's limit, or the server's memory.")
+    memory_percent: float | None
+    net_rx_bytes: int | None = Field(description="Null when it has no network of its own.")
+    net_tx_bytes: int | None
+    block_read_bytes: int
+    block_write_bytes: int
+    pids: int | None = Field(description="Processes and threads.")
+
+
+class NotMeasured(Report):
+    name: str
+    why: str = Field(description="gone, not_running or no_answer.")
+
+
+class AllStats(OfDocker):
+    containers: list[ContainerStats] | None = Field(
+        description="The one with the most memory first; null when Docker told nothing."
+    )
+    not_measured: list[NotMeasured] | None = Field(description="Those that went away meanwhile, or gave no numbers.")
+    total: int | None = Field(description="How many run.")
+    truncated: bool = Field(description="Whether containers were left out.")
 
 
 list_docker_containers = PlaybookTool(
@@ -128,4 +183,22 @@ list_docker_containers = PlaybookTool(
     input=ContainerChoice,
     playbook="docker/list_docker_containers.yml",
     report=Containers,
+)
+
+get_docker_logs = PlaybookTool(
+    name="get_docker_logs",
+    summary="Read the newest lines that a Docker container wrote, of both its outputs in order.",
+    risk=Risk.SENSITIVE,
+    input=LogPart,
+    playbook="docker/get_docker_logs.yml",
+    report=ContainerLog,
+)
+
+get_docker_stats = PlaybookTool(
+    name="get_docker_stats",
+    summary="See what running Docker containers take of processor, memory, network and disk.",
+    risk=Risk.READ,
+    input=OneContainer,
+    playbook="docker/get_docker_stats.yml",
+    report=AllStats,
 )

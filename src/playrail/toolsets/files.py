@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+import warnings
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from playrail.fields import AbsolutePath, FileContent, FileMode, OwnerName
+from playrail.fields import AbsolutePath, FileContent, FileMode, FileNames, OwnerName, SearchPattern, Sha256
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 FILE_KINDS = Literal["file", "directory", "link", "socket", "fifo", "block", "char"]
@@ -86,6 +88,7 @@ class FileText(Report):
     size_bytes: int = Field(description="Size of the whole file; most files of /proc and /sys say 0.")
     encoding: Literal["utf-8", "unknown"] = Field(description="unknown: bytes of content had to be replaced.")
     replaced_bytes: int = Field(description="How many bytes are no UTF-8 and are shown as U+FFFD.")
+    sha256: str | None = Field(description="Of the whole file; null when it has more than 10 MiB or tells no size.")
     resolved_path: str = Field(description="The file that was read, without symbolic links.")
     modified: Modified
     mode: Mode
@@ -100,6 +103,103 @@ read_file = PlaybookTool(
     input=FilePart,
     playbook="files/read_file.yml",
     report=FileText,
+)
+
+
+class FileEnd(OnHosts):
+    path: AbsolutePath
+    lines: int = Field(default=50, ge=1, le=5000, description="How many lines to read at most.", examples=[50])
+
+
+class EndText(Report):
+    content: str = Field(description="The text, with its line ends as they are.")
+    lines: int = Field(description="How many lines content has; a part of a line counts.")
+    truncated: bool = Field(description="Whether the file has more before content.")
+    line_cut: bool = Field(description="Whether content begins within a line, which was too long for one answer.")
+    size_bytes: int = Field(description="Size of the whole file.")
+    encoding: Literal["utf-8", "unknown"] = Field(description="unknown: bytes of content had to be replaced.")
+    replaced_bytes: int = Field(description="How many bytes are no UTF-8 and are shown as U+FFFD.")
+    resolved_path: str = Field(description="The file that was read, without symbolic links.")
+    modified: Modified
+
+
+tail_file = PlaybookTool(
+    name="tail_file",
+    summary="Read the last lines of a text file, such as a log, however large it is; at most 256 KiB.",
+    risk=Risk.READ,
+    input=FileEnd,
+    playbook="files/tail_file.yml",
+    report=EndText,
+    timeout_s=30,
+)
+
+
+class FileSearch(OnHosts):
+    path: AbsolutePath = Field(
+        description="The directory to search, with all below it, or one file.", examples=["/etc/nginx"]
+    )
+    pattern: SearchPattern
+    regex: bool = Field(
+        default=False, description="Whether pattern is a regular expression, in Python's syntax.", examples=[False]
+    )
+    ignore_case: bool = Field(default=False, description="Whether upper and lower case are alike.", examples=[True])
+    names: FileNames | None = Field(
+        default=None, description="Look only into files whose name matches this glob pattern.", examples=["*.conf"]
+    )
+    limit: int = Field(default=100, ge=1, le=1000, description="How many lines to return at most.", examples=[100])
+
+    @model_validator(mode="after")
+    def _is_an_expression(self) -> Self:
+        if self.regex:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of what a later Python will read in another way
+                    re.compile(self.pattern)
+            except (re.error, OverflowError, RecursionError) as error:
+                where = f", see its character {error.pos + 1}" if isinstance(error, re.error) and error.pos else ""
+                raise ValueError(f"pattern must be a regular expression{where}") from None
+        return self
+
+
+class FoundLine(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    line: int
+    text: str = Field(description="The line, or 500 characters of it around the match.")
+    cut: bool = Field(description="Whether text is a part of the line.")
+
+
+class LeftOut(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    binary: int
+    protected: int
+    unreadable: int
+    too_large: int = Field(description="More than 64 MiB; name such a file as path to search it.")
+    links: int = Field(description="Links to directories elsewhere; name such a directory as path to search it.")
+    kernel: int = Field(description="What the kernel makes up, such as /proc.")
+
+
+class FoundLines(Report):
+    matches: list[FoundLine] = Field(description="In the order of the files' names and lines.")
+    files_searched: int
+    left_out: LeftOut = Field(description="How many files and directories were left out, by reason.")
+    truncated: bool = Field(description="Whether there are more matches than these.")
+    timed_out: bool = Field(description="Whether the search was ended by its limit of 20 s, before it was through.")
+
+    @property
+    def cut(self) -> bool:
+        return self.truncated or self.timed_out
+
+
+search_in_files = PlaybookTool(
+    name="search_in_files",
+    summary="Find the lines of text files that hold a text or match a regular expression, in a directory and below it.",
+    risk=Risk.READ,
+    input=FileSearch,
+    playbook="files/search_in_files.yml",
+    report=FoundLines,
 )
 
 
@@ -118,31 +218,25 @@ class NewFile(OnHosts):
         default=None, description="The group's name or number. Omit it to keep it.", examples=["www-data"]
     )
     backup: bool = Field(default=False, description="Whether to keep the old file beside the new one.", examples=[True])
+    expected_sha256: Sha256 | None = Field(
+        default=None,
+        description="Write only if the file still has this SHA-256: the `sha256` that read_file told.",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    )
 
 
 class WrittenFile(Report):
-    """What `ansible.builtin.copy` says. In a preview of a change it says nothing of the file but `changed`."""
-
     path: str = Field(
-        validation_alias=AliasChoices("dest", "path"), description="The file that was written, without symbolic links."
+        validation_alias="resolved_path", description="The file that was written, without symbolic links."
     )
     changed: bool = Field(description="False when the file was like this already.")
-    size_bytes: int = Field(validation_alias="size", description="Size of the file.")
-    sha1: str | None = Field(
-        default=None, validation_alias="checksum", description="SHA-1 of the file's content; null in a preview."
-    )
-    mode: Mode | None = None
-    owner: Owner | None = None
-    group: Group | None = None
-    backup_file: str | None = Field(default=None, description="Where the old file was kept.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _preview(cls, raw: Any, info: ValidationInfo) -> Any:
-        given = (info.context or {}).get("given")
-        if not isinstance(raw, dict) or not isinstance(given, NewFile) or not raw.get("changed") or "msg" in raw:
-            return raw
-        return {"dest": given.path, "size": len(given.content.encode())} | raw
+    size_bytes: int
+    sha256: str = Field(description="SHA-256 of the file's content.")
+    old_sha256: str | None = Field(description="SHA-256 of the content before; null when there was no file.")
+    mode: Mode | None
+    owner: Owner | None
+    group: Group | None
+    backup_file: str | None = Field(description="Where the old file was kept.")
 
 
 write_file = PlaybookTool(

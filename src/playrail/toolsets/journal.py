@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from playrail.errors import Problem
-from playrail.fields import UnitName
+from playrail.fields import CONTROL, Since, UnitName, moment
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")  # syslog(3)
 EPOCH = datetime.fromtimestamp(0, UTC)
-UNREADABLE = re.compile(r"Failed to open journal (?:file|directory) .*: Permission denied")
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
-MAX_ANSWER_BYTES = 256 * 1024  # of messages; journalctl itself leaves out a message of more than 4 KiB
 HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."
 
 
-def _since(text: str) -> str:
-    """A time as every journalctl reads it. Without an offset it is UTC; a date is its first moment."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be an ISO 8601 date or time, such as 2026-01-31T12:00:00Z") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime(SINCE_FORMAT)
+def _as_read(since: str) -> str:
+    """A time as every journalctl reads it."""
+    return moment(since).strftime(SINCE_FORMAT)
 
 
-def _moment(since: str) -> datetime:
-    return datetime.strptime(since, SINCE_FORMAT).replace(tzinfo=UTC)
+def _one_line(term: str) -> str:
+    if CONTROL.search(term):
+        raise ValueError("must not hold control characters such as a newline")
+    return term
 
 
-Since = Annotated[str, AfterValidator(_since)]
-Cursor = Annotated[str, Field(pattern=r"^[a-z]=[0-9a-f]+(;[a-z]=[0-9a-f]+){1,9}$", max_length=300)]
+Cursor = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]=[0-9a-f]+(;[a-z]=[0-9a-f]+){1,9}$",
+        max_length=300,
+        description="Only entries older than this one: `older` of the answer before.",
+        examples=["s=4720aa27;i=108;b=98c9905e;m=4ec9fa5e;t=660bc2e2f1636;x=d204faab"],
+    ),
+]
+Lines = Annotated[int, Field(ge=1, le=1000, description="How many entries at most.", examples=[50])]
 
 
 class JournalPart(OnHosts):
     unit: UnitName
-    lines: int = Field(default=50, ge=1, le=1000, description="How many entries at most.", examples=[50])
-    since: Since | None = Field(
-        default=None,
-        description="Only entries from this date or time on, ISO 8601; UTC when it has no offset.",
-        examples=["2026-01-31", "2026-01-31T12:00:00+01:00"],
+    lines: Lines = 50
+    since: Annotated[Since, AfterValidator(_as_read)] | None = None
+    before: Cursor | None = None
+
+
+class ErrorsPart(OnHosts):
+    hours: int = Field(default=1, ge=1, le=168, description="How far to look back.", examples=[1])
+    lines: Lines = 100
+    before: Cursor | None = None
+
+
+class JournalSearch(OnHosts):
+    term: Annotated[str, AfterValidator(_one_line)] = Field(
+        min_length=1,
+        max_length=200,
+        description="The text that a message must hold; plain, not a pattern.",
+        examples=["connection refused"],
     )
-    before: Cursor | None = Field(
-        default=None,
-        description="Only entries older than this one: `older` of the answer before.",
-        examples=["s=4720aa27;i=108;b=98c9905e;m=4ec9fa5e;t=660bc2e2f1636;x=d204faab"],
-    )
+    lines: Lines = 50
+    hours: int = Field(default=24, ge=1, le=720, description="How far to look back.", examples=[24])
+    unit: UnitName | None = None
+    ignore_case: bool = Field(default=True, description="Whether upper and lower case are the same.", examples=[True])
+    before: Cursor | None = None
 
 
 class Entry(Report):
@@ -64,6 +77,16 @@ class Entry(Report):
     message: str | None = Field(description="The text; null when it is longer than 4 KiB.")
     cursor: str = Field(description="The entry's place in the journal.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_module(cls, raw: Any) -> Any:
+        priority = raw["priority"]
+        return {
+            **raw,
+            "time": EPOCH + timedelta(microseconds=raw["time_us"]),
+            "priority": None if priority is None else PRIORITIES[priority],
+        }
+
 
 class JournalEntries(Report):
     entries: list[Entry] | None = Field(
@@ -74,81 +97,60 @@ class JournalEntries(Report):
     truncated: bool = Field(
         description="Whether a message was left out, or entries that would make the answer too long."
     )
+    complete: bool | None = Field(
+        description="False when time was over before all was read: there may be more; null when it was not read."
+    )
 
     trouble: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _of_journalctl(cls, raw: Any, info: ValidationInfo) -> Any:
-        if not isinstance(raw, dict) or "stdout" not in raw:
-            raise ValueError("is no result of journalctl")
-        incomplete = UNREADABLE.search(raw["stderr"]) is not None
-        if raw["rc"] != 0:
-            nothing = {"entries": None, "older": None, "truncated": False}
-            return {**nothing, "incomplete": incomplete, "trouble": raw["stderr"] or raw.get("msg")}
-        return {**_part(raw["stdout"], (info.context or {})["given"]), "incomplete": incomplete}
+    def _of_module(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            raise ValueError("is no result of read_journal")  # noqa: TRY004  pydantic's way to refuse
+        if raw.get("playrail_code") == "permission_denied":
+            return cls.nothing()
+        return {**raw, "entries": raw["entries"][::-1], "trouble": None} if "entries" in raw else raw
+
+    @classmethod
+    def nothing(cls) -> Mapping[str, Any]:
+        """What is told when the user may read no entry."""
+        return {
+            **dict.fromkeys(cls.model_fields),
+            "incomplete": True,
+            "truncated": False,
+            "trouble": "permission_denied",
+        }
 
     def problem(self) -> Problem | None:
-        trouble = self.trouble or ""
-        if "insufficient permissions" in trouble:
+        if self.trouble is not None:
             return Problem(
                 code="permission_denied",
-                error="The user that Playrail logs in as may not read the journal of this host.",
+                error="The user that Playrail logs in as may not read these entries of this host's journal.",
                 hint=HOW_TO_SEE_MORE,
             )
-        if "seek to cursor" in trouble:
+        if self.complete is False and not self.entries:
             return Problem(
-                code="invalid_argument",
-                error="before: is no place in this host's journal.",
-                hint="Pass `older` of an answer from the same host, or leave it out.",
+                code="journal_timed_out",
+                error="Time was over before an entry was found in this host's journal; there may be some.",
+                hint="Ask for a shorter time or for a single unit.",
+                retryable=True,
             )
         return None
 
-
-def _part(stdout: str, given: JournalPart) -> dict[str, Any]:
-    """What of journalctl's entries, newest first and one more than asked for, makes the answer."""
-    found = [_entry(json.loads(line)) for line in stdout.split("\n") if line.startswith("{")]
-    if given.since is not None:  # journalctl takes either a time or a cursor
-        found = [entry for entry in found if entry["time"] >= _moment(given.since)]
-    asked = found[: given.lines]
-    kept = list(_within_bounds(asked))
-    return {
-        "entries": kept[::-1],
-        "older": kept[-1]["cursor"] if len(kept) < len(found) else None,
-        "truncated": len(kept) < len(asked) or any(entry["message"] is None for entry in kept),
-    }
+    @property
+    def cut(self) -> bool:
+        return super().cut or self.complete is False
 
 
-def _within_bounds(entries: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    left = MAX_ANSWER_BYTES
-    for entry in entries:
-        left -= len((entry["message"] or "").encode())
-        if left < 0:
-            return
-        yield entry
+class UnitCount(Report):
+    unit: str = Field(description="A unit, or a program that belongs to none.")
+    entries: int
 
 
-def _entry(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry of `journalctl --output=json`, whose fields systemd.journal-fields(7) lists."""
-    priority = _text(raw.get("PRIORITY"))
-    return {
-        "time": EPOCH + timedelta(microseconds=int(raw["__REALTIME_TIMESTAMP"])),
-        "priority": PRIORITIES[int(priority)] if priority and priority in "01234567" else None,
-        "unit": _text(raw.get("UNIT")) or _text(raw.get("_SYSTEMD_UNIT")),
-        "identifier": _text(raw.get("SYSLOG_IDENTIFIER")) or _text(raw.get("_COMM")),
-        "pid": _text(raw.get("_PID")),
-        "message": _text(raw.get("MESSAGE")),
-        "cursor": raw["__CURSOR"],
-    }
-
-
-def _text(value: Any) -> str | None:
-    """A field's text. journalctl gives the bytes of what is not printable text, and a list when a field comes twice."""
-    if isinstance(value, list) and all(isinstance(one, int) for one in value):
-        return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, list):
-        return "\n".join(_text(one) or "" for one in value)
-    return None if value is None else str(value)
+class SystemErrors(JournalEntries):
+    counts: list[UnitCount] | None = Field(description="How many of `counted` each unit has, most first; at most 50.")
+    counted: int | None = Field(description="How many there are, counted up to 5000.")
 
 
 get_journal_logs = PlaybookTool(
@@ -157,5 +159,23 @@ get_journal_logs = PlaybookTool(
     risk=Risk.SENSITIVE,
     input=JournalPart,
     playbook="journal/get_journal_logs.yml",
+    report=JournalEntries,
+)
+
+find_system_errors = PlaybookTool(
+    name="find_system_errors",
+    summary="See which errors a server's journal holds of the last hours, over all units, and how many of each.",
+    risk=Risk.SENSITIVE,
+    input=ErrorsPart,
+    playbook="journal/find_system_errors.yml",
+    report=SystemErrors,
+)
+
+search_journal_logs = PlaybookTool(
+    name="search_journal_logs",
+    summary="Find the newest journal entries of the last hours that hold a text, of one systemd unit or all.",
+    risk=Risk.SENSITIVE,
+    input=JournalSearch,
+    playbook="journal/search_journal_logs.yml",
     report=JournalEntries,
 )

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.toolsets.package_failures import known_failure, last_words
 
 # What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
 UNPACKED = re.compile(
     r"^Unpacking (?P<name>[^\s:]+)\S* \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE
 )
 WOULD_UNPACK = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?\((?P<new>\S+) ", re.MULTILINE)
-REMOVED = re.compile(r"^(?:Removing|Remv) ([^\s:]+)", re.MULTILINE)
-KEPT_BACK = re.compile(r"^The following packages have been kept back:\n((?: +.*\n?)+)", re.MULTILINE)
-LOCKED = re.compile(r"Could not get lock|Failed to lock|Unable to (?:acquire|lock)")
+REMOVED = re.compile(r"^(?:Removing|Remv) (?P<name>[^\s:]+)\S* [\[(](?P<old>[^\])\s]+)", re.MULTILINE)
+KEPT_BACK = re.compile(
+    r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: +.*\n?)+)",
+    re.MULTILINE,
+)
+VIRTUAL = re.compile(r"is a virtual package provided by")  # apt tells it apart from its errors
+TOLD_BY = ("apt", "dnf", "dnf5")  # what these did is read; what the other managers did, or would do, is not known
+# What the module dnf returns of each package.
+DNF_DID = re.compile(r"(?P<did>Installed|Downgrade|Removed): (?P<name>\S+)-(?P<version>[^-\s]+-[^-\s]+?)(?:\.[^.\s]+)?")
 
 
 class Upgraded(Report):
@@ -37,11 +46,12 @@ class SystemUpdate(Report):
     installed: list[Installed] = Field(description="Packages that are new, because upgraded ones need them.")
     removed: list[str] = Field(description="Packages that are gone.")
     kept_back: list[str] = Field(description="Packages with a new version that were left as they are.")
+    held: list[str] = Field(description="Packages on hold, which are never upgraded.")
     reboot_required: bool | None = Field(description="Whether the server says that it has to be restarted.")
     packages_requiring_reboot: list[str] = Field(description="The packages because of which it says so.")
 
     distribution: str = Field(exclude=True)
-    os_family: str = Field(exclude=True)
+    manager: str | None = Field(exclude=True)
     failure: str | None = Field(exclude=True)
 
     @model_validator(mode="before")
@@ -50,7 +60,7 @@ class SystemUpdate(Report):
         return {**raw, **_packages(raw["stdout"])} if isinstance(raw, dict) and "stdout" in raw else raw
 
     def problem(self) -> Problem | None:
-        if self.os_family != "Debian":
+        if self.manager != "apt":
             return Problem(
                 code="unsupported_os",
                 error=f"This host runs {self.distribution}; only Debian, Ubuntu and their kin can be upgraded so far.",
@@ -58,42 +68,44 @@ class SystemUpdate(Report):
             )
         if self.failure is None:
             return None
-        if LOCKED.search(self.failure):
-            return Problem(
-                code="package_manager_busy",
-                error="Another package manager is running on this host and did not finish within two minutes.",
-                hint="Try again in some minutes; unattended upgrades take that long.",
-                retryable=True,
-            )
-        return Problem(
+        return known_failure(self.failure) or Problem(
             code="upgrade_failed",
-            error=f"The upgrade did not finish: {_last_words(self.failure)}",
+            error=f"The upgrade did not finish: {last_words(self.failure)}",
             hint="The report has what was upgraded before. `dpkg --audit` names packages that are half installed.",
         )
 
 
 def _packages(output: str) -> dict[str, Any]:
     """What `apt-get upgrade` did, read from what it wrote."""
-    unpacked = [*UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]
-    kept_back = KEPT_BACK.search(output)
-    removed = REMOVED.findall(output)
+    done = _done(output, ())
+    kept_back = [name for found in KEPT_BACK.findall(output) for name in found.split()]
     return {
-        "changed": bool(unpacked or removed),
+        "changed": bool(done),
         "upgraded": [
-            {"name": one["name"], "old_version": one["old"], "new_version": one["new"]}
-            for one in unpacked
-            if one["old"]
+            {"name": name, "old_version": old, "new_version": new} for name, (old, new) in done.items() if old and new
         ],
-        "installed": [{"name": one["name"], "version": one["new"]} for one in unpacked if not one["old"]],
-        "removed": removed,
-        "kept_back": kept_back[1].split() if kept_back else [],
+        "installed": [{"name": name, "version": new} for name, (old, new) in done.items() if not old],
+        "removed": [name for name, (_old, new) in done.items() if new is None],
+        "kept_back": kept_back,
     }
 
 
-def _last_words(message: str) -> str:
-    """The last error of apt, which it writes behind E:, or else the message."""
-    errors: list[str] = re.findall(r"\bE: .*", message)
-    return (errors[-1] if errors else message)[:500]
+Versions = tuple[str | None, str | None]  # before and after
+
+
+def _done(output: str, results: Sequence[str]) -> dict[str, Versions]:
+    """What was, or in check mode would be, done to which package, by the words of apt and dpkg or of the module dnf."""
+    old: dict[str, str | None] = {}
+    new: dict[str, str | None] = {}
+    for one in [*REMOVED.finditer(output), *UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]:
+        words = one.groupdict()
+        old.setdefault(words["name"], words["old"])
+        new[words["name"]] = words.get("new")
+    for line in results:
+        if (did := DNF_DID.fullmatch(line)) is not None:
+            versions = old if did["did"] == "Removed" else new
+            versions[did["name"]] = did["version"]
+    return {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
 
 
 update_system = PlaybookTool(
@@ -103,6 +115,201 @@ update_system = PlaybookTool(
     input=OnHosts,
     playbook="packages/update_system.yml",
     report=SystemUpdate,
+    timeout_s=1800,
+    idempotent=True,
+    interruptible=False,
+)
+
+
+def _no_option(name: str) -> str:
+    """apt-get takes NAME- for: remove it. Of NAME.deb and its like it would take the file."""
+    if name.endswith(("-", ".deb", ".rpm", ".apk")):
+        raise ValueError("must be a package's name, without - at its end and no file")
+    return name
+
+
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]{0,199}$"), AfterValidator(_no_option)]
+
+
+class Packages(OnHosts):
+    name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
+        description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
+    )
+    state: Literal["present", "latest", "absent"] = Field(
+        default="present",
+        description=(
+            "latest upgrades to the newest version as well; absent removes, and keeps configuration files. "
+            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those that depend on them, too."
+        ),
+        examples=["present"],
+    )
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
+        default=None,
+        description="The exact version of one package, an older one too; with state present only.",
+        examples=["1.6-2.1"],
+    )
+    update_cache: bool = Field(
+        default=False,
+        description="Fetch the package lists first; done anyway for latest, and when they lack the package.",
+        examples=[False],
+    )
+
+    @model_validator(mode="after")
+    def _version_of_one(self) -> Packages:
+        if self.version is not None and self.state != "present":
+            raise ValueError("version goes with state present only")
+        if self.version is not None and len(self.names) != 1:
+            raise ValueError("version goes with one package only")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        return [self.name] if isinstance(self.name, str) else self.name
+
+
+class PackageChange(Report):
+    name: str
+    outcome: Literal["installed", "upgraded", "downgraded", "removed", "unchanged", "not_previewed"]
+    version_before: str | None
+    version_after: str | None
+
+
+class AskedPackage(PackageChange):
+    provided_by: list[str] = Field(description="Installed packages that provide this name, when none is named so.")
+
+
+class PackageChanges(Report):
+    packages: list[AskedPackage] = Field(
+        description="The packages that were asked for; not_previewed: only a real run would tell."
+    )
+    others: list[PackageChange] | None = Field(
+        description="Packages that were changed because of these; null: not known, as of zypper, apk and pacman."
+    )
+    package_manager: str = Field(description="The package manager: apt, dnf, zypper ..")
+    lists_updated: bool = Field(description="Whether the package lists were fetched for this.")
+
+    failure: str | None = Field(exclude=True)
+    only_checked: bool = Field(exclude=True)
+    version: str | None = Field(exclude=True)
+    state: str = Field(exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_looks(cls, raw: Any, info: ValidationInfo) -> Any:
+        if not isinstance(raw, dict) or "before" not in raw:
+            raise ValueError("is no look at packages")
+        done = _done(raw["stdout"], raw["results"])
+        given: Packages = (info.context or {})["given"]
+        return {
+            "packages": [_asked(name, raw, done, given.state) for name in dict.fromkeys(given.names)],
+            "others": _others(given.names, done) if raw["manager"] in TOLD_BY else None,
+            "package_manager": raw["manager"],
+            "lists_updated": raw["lists_updated"],
+            "failure": raw["failure"] and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
+            "only_checked": raw["only_checked"],
+            "version": given.version,
+            "state": given.state,
+        }
+
+    def problem(self) -> Problem | None:
+        if self.failure is None:
+            return None if self.only_checked else self._left() if self.state == "absent" else self._lacking()
+        what = "removal" if self.state == "absent" else "installation"
+        return known_failure(self.failure, version=self.version) or Problem(
+            code="package_failed",
+            error=f"The {what} did not finish: {last_words(self.failure)}",
+            hint="The report has the versions that are there now; on Debian `dpkg --audit` names half done ones.",
+        )
+
+    def _left(self) -> Problem | None:
+        """The module apt leaves a half installed package alone, and says that it is absent."""
+        left = [one.name for one in self.packages if one.version_after is not None]
+        if not left:
+            return None
+        return Problem(
+            code="package_failed",
+            error=f"{', '.join(left)} is still there, most likely half installed.",
+            hint="`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` can remove it.",
+        )
+
+    def _lacking(self) -> Problem | None:
+        """The name of a group, or one that only other packages provide, succeeds as well."""
+        lacking = [one.name for one in self.packages if one.version_after is None and not one.provided_by]
+        if not lacking:
+            return None
+        return Problem(
+            code="package_failed",
+            error=f"{', '.join(lacking)}: no package of that name is installed, and none is known to provide it.",
+            hint="The package manager reported no failure. Name the very package that is meant.",
+        )
+
+
+def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], state: str) -> dict[str, Any]:
+    """What became of a package; in check mode, what would become of it, as far as its manager tells."""
+    before, after = raw["before"][name], raw["after"][name]
+    had, has = (raw[key].get(name, []) for key in ("provided_before", "provided_after"))
+    told = raw["manager"] in TOLD_BY
+    if raw["only_checked"] and told:
+        after = done.get(_plain(name), (before, before))[1]
+        has = [one for one in has if one not in done or done[one][1] is not None]
+    change = {**_change(name, (before, after)), "provided_by": has if after is None else []}
+    if before is None and after is None and bool(had) is not bool(has):
+        change["outcome"] = "installed" if has else "removed"
+    # Which package would come for a name that is none of a package, nobody tells beforehand.
+    if raw["only_checked"] and (not told or (state != "absent" and after is None and not has)):
+        change["outcome"] = "not_previewed"
+    return change
+
+
+def _others(names: Sequence[str], done: Mapping[str, Versions]) -> list[dict[str, Any]]:
+    asked = {_plain(name) for name in names}
+    return [_change(name, versions) for name, versions in done.items() if name not in asked]
+
+
+def _plain(name: str) -> str:
+    """The name without its architecture."""
+    return name.partition(":")[0]
+
+
+def _change(name: str, versions: Versions) -> dict[str, Any]:
+    before, after = versions
+    if before == after:
+        outcome = "unchanged"
+    elif before is None or after is None:
+        outcome = "installed" if before is None else "removed"
+    else:
+        outcome = "downgraded" if _older(after, before) else "upgraded"
+    return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
+
+
+def _older(one: str, other: str) -> bool:
+    """Whether a version comes before another, as rpm and dpkg compare them: part by part, ~ before the end."""
+    for left, right in zip_longest(*(VERSION_PART.findall(_with_epoch(text)) for text in (one, other)), fillvalue=""):
+        if _rank(left) != _rank(right):
+            return _rank(left) < _rank(right)
+    return False
+
+
+VERSION_PART = re.compile(r"\d+|[A-Za-z]+|[~:-]")
+
+
+def _with_epoch(version: str) -> str:
+    return version if ":" in version else f"0:{version}"
+
+
+def _rank(part: str) -> tuple[int, int, str]:
+    """~ comes first, then the end, the revision behind -, letters, numbers."""
+    order = {"~": 0, "": 1, "-": 2}.get(part, 4 if part.isdigit() else 3)
+    return (order, int(part) if part.isdigit() else 0, part.lstrip("0"))
+
+
+install_package = PlaybookTool(
+    name="install_package",
+    summary="Install, upgrade or remove packages by name; tells each version before and after, and what else changed.",
+    risk=by_field("state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE),
+    input=Packages,
+    playbook="packages/install_package.yml",
+    report=PackageChanges,
     timeout_s=1800,
     idempotent=True,
     interruptible=False,

@@ -13,7 +13,8 @@ from playrail.fields import UnitName
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
 
 RUNNING = ("active", "reloading", "refreshing")
-ENABLED = ("enabled", "enabled-runtime")
+# A generator may make these at each boot, of a script of SysV init for one; enabled-runtime may as well be gone then.
+NOT_KNOWN = ("generated", "enabled-runtime")
 NOT_SET = ("", "[not set]", "n/a", str(2**64 - 1))  # systemd's ways to say: no value
 
 # Since when a unit is in its state is the time at which it entered that state (as `systemctl status` shows it).
@@ -30,8 +31,11 @@ ENTERED = {
 Action = Literal["status", "start", "stop", "restart", "reload", "enable", "disable", "is-active", "is-enabled"]
 
 
-class ServiceAction(OnHosts):
+class Service(OnHosts):
     name: UnitName
+
+
+class ServiceAction(Service):
     action: Action = Field(
         description="status, is-active and is-enabled only look; reload never starts a unit that is not active.",
         examples=["status"],
@@ -87,17 +91,20 @@ class ServiceState(Report):
     exit_signal: int | None = Field(default=None, description="Number of the signal that ended its main process.")
 
     start_failed: bool = Field(default=False, exclude=True)
-    asked: ServiceAction = Field(exclude=True)
+    only_checked: bool = Field(default=False, exclude=True)
+    asked: Service = Field(exclude=True)
 
     @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
     @property
     def active(self) -> bool:
         return self.active_state in RUNNING
 
-    @computed_field(description="Whether it is started at boot by itself.")  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field(  # type: ignore[prop-decorator]  # mypy 1362
+        description="Whether it is started at boot by itself; null when its unit_file_state does not tell."
+    )
     @property
-    def enabled(self) -> bool:
-        return self.unit_file_state in ENABLED
+    def enabled(self) -> bool | None:
+        return None if self.unit_file_state in NOT_KNOWN else self.unit_file_state == "enabled"
 
     @model_validator(mode="before")
     @classmethod
@@ -109,20 +116,27 @@ class ServiceState(Report):
         return {
             "status": status,
             "since": since,
-            "start_failed": raw.get("failed_when_result", False),
+            "start_failed": raw.get("start_failed", False),
+            "only_checked": raw.get("only_checked", False),
             "asked": (info.context or {}).get("given"),
             **_ending(status),
         }
 
     def problem(self) -> Problem | None:
-        unit, action = self.asked.name, self.asked.action
+        unit = self.asked.name
+        action = self.asked.action if isinstance(self.asked, ServiceAction) else "status"
+        done = not self.only_checked
         if self.load_state is None or (self.load_state == "not-found" and not self.active):
             return Problem(
                 code="service_not_found",
                 error=f"There is no unit {unit} on this host.",
                 hint="Check the name; a template such as name@ needs an instance: name@instance.",
             )
-        if action in ("start", "restart") and (self.start_failed or self.active_state in ("failed", "activating")):
+        if (
+            done
+            and action in ("start", "restart")
+            and (self.start_failed or self.active_state in ("failed", "activating"))
+        ):
             return Problem(
                 code="service_failed",
                 error=f"{unit} did not come up: it is {self.active_state} ({self.result}).",
@@ -134,7 +148,7 @@ class ServiceState(Report):
                 error=f"{unit} is {self.active_state}, so there is nothing to reload; nothing was changed.",
                 hint="Use the action start, which reads the configuration as well.",
             )
-        if action == "stop" and self.active:
+        if done and action == "stop" and self.active:
             return Problem(
                 code="service_not_stopped",
                 error=f"{unit} was stopped but is {self.active_state} again.",
@@ -155,4 +169,13 @@ manage_service = PlaybookTool(
     playbook="services/manage_service.yml",
     report=ServiceState,
     timeout_s=180,
+)
+
+check_service_status = PlaybookTool(
+    name="check_service_status",
+    summary="See whether a systemd service is active and enabled at boot, since when, and how it ended last.",
+    risk=Risk.READ,
+    input=Service,
+    playbook="services/check_service_status.yml",
+    report=ServiceState,
 )

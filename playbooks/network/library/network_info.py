@@ -1,0 +1,106 @@
+#!/usr/bin/python
+"""A host's interfaces, default routes, name servers and listening sockets, from the kernel, /proc and resolv.conf."""
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: network_info
+short_description: Tell of a host's network
+description:
+  - Interfaces with their addresses, default routes, name servers, and sockets on which something listens.
+  - Needs neither ip nor ss. Changes nothing.
+options:
+  limit:
+    description: How many interfaces, and how many sockets, to return at most.
+    type: int
+    default: 200
+author: Playrail
+"""
+
+EXAMPLES = r"""
+- name: See the host's network
+  ansible.legacy.network_info:
+"""
+
+RETURN = r"""
+interfaces:
+  description: "Per interface name, state, mac, mtu, addresses with their prefix lengths, rx_bytes and tx_bytes."
+  type: list
+  elements: dict
+  returned: success
+default_routes: {description: "Per route family, gateway, interface and metric.", type: list, elements: dict, returned: success}
+dns_servers: {description: "The name servers in resolv.conf.", type: list, elements: str, returned: success}
+dns_forwarders: {description: "Those that systemd-resolved asks in turn.", type: list, elements: str, returned: success}
+dns_search: {description: "The domains in which short names are looked for.", type: list, elements: str, returned: success}
+listening: {description: "Per socket what listening_port tells.", type: list, elements: dict, returned: success}
+interfaces_total: {description: "How many interfaces there are.", type: int, returned: success}
+listening_total: {description: "How many sockets there are.", type: int, returned: success}
+processes_known: {description: "Whether every process could be looked at.", type: bool, returned: success}
+truncated: {description: "Whether something was left out.", type: bool, returned: success}
+playrail_code: {description: "What kind of failure.", type: str, returned: failure}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_netlink import default_routes, interfaces
+from ansible.module_utils.playrail_sockets import described, listening
+
+MAX_EACH = 100  # addresses of an interface, routes, name servers
+RESOLV_BYTES = 65536
+STUB = "127.0.0.53"  # systemd-resolved's own address; systemd-resolved.service(8)
+
+
+def resolver(path):
+    """The name servers and search domains in a file as resolv.conf(5) has it."""
+    servers, search = [], []
+    try:
+        with open(path, "rb") as file:
+            text = file.read(RESOLV_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return servers, search
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver":
+            servers.append(words[1])
+        elif len(words) > 1 and words[0] in ("search", "domain"):
+            search = words[1:]
+    return servers[:MAX_EACH], search[:MAX_EACH]
+
+
+def network(limit):
+    by_number = interfaces()
+    every = [by_number[index] for index in sorted(by_number)]
+    routes = default_routes({index: one["name"] for index, one in by_number.items()})
+    sockets = listening()
+    told, processes_known = described(sockets[:limit])
+    servers, search = resolver("/etc/resolv.conf")
+    cut = len(every) > limit or len(sockets) > limit or len(routes) > MAX_EACH
+    cut = cut or any(len(one["addresses"]) > MAX_EACH for one in every[:limit])
+    return {
+        "interfaces": [dict(one, addresses=one["addresses"][:MAX_EACH]) for one in every[:limit]],
+        "default_routes": routes[:MAX_EACH],
+        "dns_servers": servers,
+        "dns_forwarders": resolver("/run/systemd/resolve/resolv.conf")[0] if STUB in servers else [],
+        "dns_search": search,
+        "listening": told,
+        "interfaces_total": len(every),
+        "listening_total": len(sockets),
+        "processes_known": processes_known,
+        "truncated": cut,
+    }
+
+
+def main():
+    module = AnsibleModule(argument_spec={"limit": {"type": "int", "default": 200}}, supports_check_mode=True)
+    try:
+        found = network(module.params["limit"])
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "the kernel did not answer"
+        module.fail_json(msg="cannot look at the network: " + why, playrail_code="permission_denied")
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Processes: what runs, and how to end it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, computed_field, model_validator
+
+from playrail.errors import Problem
+from playrail.fields import CONTROL, OwnerName
+from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
+
+Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
+
+
+def _plain(name: str) -> str:
+    if CONTROL.search(name) or "/" in name:
+        raise ValueError("must be a process's number or name, without a path and control characters")
+    return name
+
+
+class TreePart(OnHosts):
+    limit: int = Field(default=200, ge=1, le=1000, description="How many processes at most.", examples=[200])
+    user: OwnerName | None = Field(
+        default=None, description="Only processes of this user, by name or number.", examples=["www-data"]
+    )
+
+
+class RunningProcess(Report):
+    pid: int
+    parent_pid: int
+    user: str
+    state: str = Field(description="running, sleeping, waiting (for a device), idle, stopped, traced or zombie.")
+    cpu_percent: float = Field(description="Share of one processor over its whole life.")
+    memory_bytes: int = Field(description="Resident memory; what processes share is counted for each.")
+    memory_percent: float
+    started: datetime
+    command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
+
+
+class TreeProcess(RunningProcess):
+    depth: int = Field(description="How many of its ancestors are listed before it.")
+
+
+class ProcessTree(Report):
+    processes: list[TreeProcess] = Field(description="Each one after its parent, siblings by age.")
+    total: int = Field(description="How many there are, of the user when one is named.")
+    kernel_threads: int = Field(description="Threads of the kernel, which are left out.")
+    all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
+    commands_cut: int = Field(description="How many commands were cut.")
+    truncated: bool = Field(description="Whether processes were left out.")
+
+
+class ProcessAction(OnHosts):
+    action: Literal["list", "kill"] = Field(
+        description="list tells the largest processes; kill sends a signal.", examples=["kill"]
+    )
+    target: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)] | None = Field(
+        default=None,
+        exclude=True,  # `playrail_target` are the hosts
+        description="For kill: a pid, or a program's exact name: all of that name, but none in containers.",
+        examples=["4711", "nginx"],
+    )
+    signal: Signal = Field(default="TERM", description="For kill: the signal to send.", examples=["TERM"])
+    sort: Literal["memory", "cpu"] = Field(default="memory", description="For list: by what.", examples=["memory"])
+    limit: int = Field(default=20, ge=1, le=200, description="For list: how many at most.", examples=[20])
+    wait_s: int = Field(
+        default=5, ge=0, le=30, description="For kill: seconds to wait for the processes to end.", examples=[5]
+    )
+
+    @model_validator(mode="after")
+    def _has_its_target(self) -> ProcessAction:
+        if self.action == "kill" and self.target is None:
+            raise ValueError("target is needed to kill")
+        if self.action == "list" and self.target is not None:
+            raise ValueError("target is for kill only")
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @property
+    def process(self) -> str | None:
+        """The target; the playbook's `playrail_process`."""
+        return self.target
+
+
+class Signalled(Report):
+    pid: int
+    name: str
+    user: str
+    ended: bool
+    how: str = Field(
+        description="ended, stopped, continued, running (no effect yet), delivered (not waited for), gone (before the "
+        "signal), zombie (ended before) or not_permitted."
+    )
+
+
+class ProcessOutcome(Report):
+    processes: list[RunningProcess] = Field(description="Of list: the largest first.")
+    total: int = Field(description="How many processes there are, or were chosen to kill.")
+    signalled: list[Signalled] = Field(description="Of kill: what came of the signal, the failures first.")
+    all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
+    truncated: bool = Field(description="Whether processes were left out.")
+
+    def problem(self) -> Problem | None:
+        denied = [one for one in self.signalled if one.how == "not_permitted"]
+        left = [one for one in self.signalled if one.how == "running"]
+        if denied:
+            return Problem(
+                code="permission_denied",
+                error=f"The user that Playrail logs in as may not send a signal to {_named(denied)}.",
+                hint="data.hosts tells what came of each; the operator can set become for this host.",
+            )
+        if left:
+            return Problem(
+                code="process_not_ended",
+                error=f"The signal was sent, but nothing has come of it yet for {_named(left)}.",
+                hint="It may need more time (wait_s) or ignore the signal; KILL cannot be ignored.",
+            )
+        return None
+
+
+def _named(some: list[Signalled]) -> str:
+    first = f"{some[0].name} ({some[0].pid})"
+    return first if len(some) == 1 else f"{first} and {len(some) - 1} more"
+
+
+get_process_tree = PlaybookTool(
+    name="get_process_tree",
+    summary="See which processes run, who started whom, and what each takes of processor and memory.",
+    risk=Risk.READ,
+    input=TreePart,
+    playbook="processes/get_process_tree.yml",
+    report=ProcessTree,
+)
+
+manage_process = PlaybookTool(
+    name="manage_process",
+    summary="List the largest processes, or send a signal to one by pid or to all of an exact name and see what ended.",
+    risk=by_field("action", {"list": Risk.READ}, otherwise=Risk.DESTRUCTIVE),
+    input=ProcessAction,
+    playbook="processes/manage_process.yml",
+    report=ProcessOutcome,
+)

@@ -1,0 +1,79 @@
+"""Programs and scripts on real hosts, one and several."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BASE_NAMES, Wire, entry, on_host
+
+pytestmark = pytest.mark.lab
+BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
+LOCAL = "[here]\nlocal ansible_connection=local ansible_become=false ansible_python_interpreter={}\n"
+
+
+@BOTH
+def test_a_script_arrives_as_it_is(wire: Wire, host: str) -> None:
+    path = f"/srv/script-{uuid.uuid4()}"
+    script = f"""set -e
+printf '%s|' "a  b" 'c"d' "$((6*7))" {{{{ 7 * 7 }}}} > {path}
+for word in one two; do
+\techo "$word" | tr a-z A-Z
+done >> {path}
+"""
+    found = wire.report("execute_command", server=host, cmd=script, shell=True)
+    assert found["argv"] == ["/bin/sh", "-c", script]
+    assert on_host(host, "cat", path) == 'a  b|c"d|42|{{|7|*|7|}}|ONE\nTWO\n'
+    on_host(host, "rm", path)
+
+
+def test_a_script_that_fails_is_not_a_success(wire: Wire) -> None:
+    answer = wire.call("execute_command", server="deb12", cmd="echo out; echo err >&2; true | exit 3", shell=True)
+    assert (answer["success"], answer["code"]) == (False, "command_failed")
+    report = answer["data"]["hosts"]["deb12"]
+    assert (report["exit_code"], report["stdout"], report["stderr"]) == (3, "out\n", "err\n")
+
+
+@pytest.mark.parametrize("cmd", ["cd / && rm -rf .", "r''m -rf /", "> /dev/sda", ":(){ :|:& };:"])
+def test_a_disaster_reaches_no_host(wire: Wire, cmd: str) -> None:
+    for tool in ("execute_command", "execute_on_multiple"):
+        answer = wire.call(tool, server=["deb12", "deb13"], cmd=cmd, shell=True)
+        assert (answer["success"], answer["code"]) == (False, "invalid_argument")
+
+
+def test_each_server_tells_its_own(wire: Wire) -> None:
+    """One host's failure is not the others'."""
+    answer = wire.call("execute_on_multiple", server=["deb12", "deb13"], cmd="test deb12 = $(hostname)", shell=True)
+    assert (answer["success"], answer["code"]) == (False, "some_hosts_failed")
+    assert {host: report["exit_code"] for host, report in answer["data"]["hosts"].items()} == {"deb12": 0, "deb13": 1}
+    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"deb13": "command_failed"}
+
+
+def test_servers_have_to_be_named(wire: Wire) -> None:
+    answer = wire.call("execute_on_multiple", cmd="true")
+    assert (answer["success"], answer["code"]) == (False, "invalid_argument")
+    assert "server" in answer["error"]
+
+
+def test_several_servers_at_once(hosts: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path) -> None:
+    """Two hosts, this machine and one that is not reachable take as long as the slowest, not as all together."""
+    inventory = tmp_path / "hosts.ini"
+    inventory.write_text(LOCAL.format(sys.executable))
+    here = wired({name: entry(hosts, name) for name in BASE_NAMES}, PLAYRAIL_INVENTORY=str(inventory))
+    servers = ["deb12", "deb13", "local"]
+    here.call("execute_on_multiple", server=servers, cmd="true")  # connects
+
+    began = time.monotonic()
+    answer = here.call("execute_on_multiple", server=[*servers, "closed"], cmd="sleep 2")
+    took_s = time.monotonic() - began
+
+    assert {host: report["exit_code"] for host, report in answer["data"]["hosts"].items()} == dict.fromkeys(servers, 0)
+    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"closed": "host_unreachable"}
+    assert all(report["duration_s"] >= 2 for report in answer["data"]["hosts"].values())
+    assert took_s < 5  # one after the other they would take 6 s without all that Ansible does

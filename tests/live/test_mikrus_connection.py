@@ -1,0 +1,81 @@
+"""Playrail's tools on a real host over the simulated mikr.us API, which runs commands there as root."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mikrus.simulator import (
+    Fault,
+    Simulator,
+    cut_after_work,
+    cut_before_work,
+    delay,
+    html_page,
+    running,
+    status,
+)
+
+from .conftest import MIKRUS_REMOTE, Wire, connected, environment, mikrus_entry, on_host
+from .test_interruptions import sleeping, until
+
+pytestmark = pytest.mark.lab
+
+HOST = "deb12"
+
+
+def test_a_file_is_written(vps: Wire) -> None:
+    try:
+        vps.report("write_file", server="vps", path="/srv/over-api", content="zażółć\n" * 20_000)
+        assert on_host(HOST, "cat", "/srv/over-api") == "zażółć\n" * 20_000
+    finally:
+        on_host(HOST, "rm", "-f", "/srv/over-api")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [cut_before_work(), cut_after_work(), delay(2.0), status(500), status(429, Retry_After="1"), html_page()],
+    ids=["cut before", "cut after", "delay", "500", "429", "page"],
+)
+def test_a_command_runs_once_whatever_happens(vps: Wire, simulator: Simulator, fault: Fault) -> None:
+    file = f"/srv/runs-{random.randrange(10**9)}"
+    simulator.faults = [fault, fault]
+    try:
+        vps.report(
+            "execute_command", server="vps", cmd=f"dd if=/dev/zero of={file} bs=1 count=1 oflag=append conv=notrunc"
+        )
+        assert on_host(HOST, "stat", "-c", "%s", file) == "1\n"
+    finally:
+        on_host(HOST, "rm", "-f", file)
+
+
+@pytest.mark.slow
+def test_longer_than_the_api_lets_a_request_take(vps: Wire) -> None:
+    report = vps.report("execute_command", server="vps", cmd="sleep 70", timeout_s=100)
+    assert (report["exit_code"], report["duration_s"] >= 70) == (0, True)
+
+
+def test_the_deadline_ends_the_work_on_the_host(vps: Wire) -> None:
+    seconds = random.randrange(10_000, 10_000_000)
+    answer = vps.call("execute_command", server="vps", cmd=f"sleep {seconds}", timeout_s=3)
+    assert answer["code"] == "command_timed_out"
+    assert not sleeping(HOST, seconds)
+
+
+def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_path: Path) -> None:
+    seconds = random.randrange(10_000, 10_000_000)
+    tmp_path.chmod(0o700)
+    with running(simulator) as url, ThreadPoolExecutor() as pool:
+        with connected(environment(tmp_path, {"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")) as wire:
+            calling = pool.submit(wire.call, "execute_command", server="vps", cmd=f"sleep {seconds}", timeout_s=300)
+            until(lambda: sleeping(HOST, seconds))
+        with contextlib.suppress(Exception):
+            calling.result(timeout=60)
+    assert not sleeping(HOST, seconds)
+    jobs = on_host(HOST, "ls", f"{MIKRUS_REMOTE}/jobs").split()
+    assert len(jobs) == 2
+    assert on_host(HOST, "sh", "-c", f"ls -d {MIKRUS_REMOTE}/jobs/*/exit.* | wc -l").strip() == "2"

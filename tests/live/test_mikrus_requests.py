@@ -1,0 +1,85 @@
+"""How many requests each tool takes on a server that only the mikr.us API reaches; prints a table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from mikrus.requests import Cost, requests_of, table
+from mikrus.simulator import Simulator
+from playrail import catalog
+from playrail.tool import PlaybookTool
+
+from .conftest import Wire, on_host
+
+pytestmark = pytest.mark.lab
+
+PLAYED = {tool.name for tool in catalog.load().values() if isinstance(tool, PlaybookTool)}
+CALLS: Mapping[str, Mapping[str, Any]] = {
+    "get_memory_info": {},
+    "get_system_info": {},
+    "get_network_info": {},
+    "get_process_tree": {},
+    "manage_process": {"action": "list"},
+    "check_port": {"port": 22},
+    "analyze_disk": {},
+    "list_directory": {"path": "/etc"},
+    "write_file": {"path": "/srv/requests", "content": "one\n"},
+    "read_file": {"path": "/srv/requests"},
+    "tail_file": {"path": "/srv/requests"},
+    "search_in_files": {"path": "/srv/requests", "pattern": "one"},
+    "execute_command": {"cmd": "id"},
+    "execute_on_multiple": {"cmd": "id"},
+    "check_service_status": {"name": "ssh"},
+    "manage_service": {"name": "ssh", "action": "status"},
+    "get_journal_logs": {"unit": "ssh"},
+    "find_system_errors": {},
+    "search_journal_logs": {"term": "no such text"},
+    "list_docker_containers": {},
+    "get_docker_logs": {"container": "hello"},
+    "get_docker_stats": {},
+    "install_package": {"name": "bash"},
+    "update_system": {},
+}
+TASKS = {"install_package": 3, "update_system": 3, "manage_service": 1}  # of which each is a request; others have one
+MODULES = 2  # requests that bring what modules share to a server that has none of it
+MORE = 2  # at most, that bring what one tool needs beside
+
+
+class Summary:
+    """Shows a table at the end of the tests' output."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("requests per tool over mikr.us")
+        terminalreporter.write_line(self._text)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_what_each_tool_costs(vps: Wire, simulator: Simulator, pytestconfig: pytest.Config) -> None:
+    """A task takes one request when the server has what modules share."""
+    assert set(CALLS) == PLAYED, "a tool is missing here, or gone"
+
+    def calling(tool: str) -> Callable[[], Any]:
+        return lambda: vps.report(tool, server="vps", **CALLS[tool])
+
+    try:
+        first = {tool: requests_of(simulator, calling(tool)) for tool in CALLS}
+        again = {tool: requests_of(simulator, calling(tool)) for tool in CALLS}
+    finally:
+        on_host("deb12", "rm", "-f", "/srv/requests")
+    pytestconfig.pluginmanager.register(Summary(table(first, again)))
+
+    assert first["get_memory_info"].requests <= 1 + MODULES
+    assert too_many(again, 0) == {}
+    assert too_many(first, MORE) == {}
+
+
+def too_many(costs: Mapping[str, Cost], more: int) -> dict[str, int]:
+    """Tools that took more requests than their tasks and `more`."""
+    return {tool: cost.requests for tool, cost in costs.items() if cost.requests > TASKS.get(tool, 1) + more}

@@ -1,0 +1,257 @@
+"""The host modules of playbooks/docker, run for real against an engine that says what the test wants."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socketserver
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from host_modules import module_answer
+from playrail.toolsets.docker import get_docker_logs, list_docker_containers
+
+LIBRARY = Path(__file__).parent.parent / "playbooks" / "docker" / "library"
+STAMP = b"2026-01-31T12:00:00.123456789Z "
+ABOUT = {"Id": "c1", "Name": "/web", "Config": {"Tty": False}, "State": {"Status": "running", "Running": True}}
+STATS = {
+    "cpu_stats": {"cpu_usage": {"total_usage": 3_000}, "system_cpu_usage": 20_000, "online_cpus": 2},
+    "precpu_stats": {"cpu_usage": {"total_usage": 1_000}, "system_cpu_usage": 10_000},
+    "memory_stats": {"usage": 1_500, "limit": 10_000, "stats": {"inactive_file": 500}},
+    "networks": {"eth0": {"rx_bytes": 1, "tx_bytes": 2}, "eth1": {"rx_bytes": 10, "tx_bytes": 20}},
+    "blkio_stats": {"io_service_bytes_recursive": [{"op": "Read", "value": 7}, {"op": "write", "value": 8}]},
+    "pids_stats": {"current": 4},
+}
+
+Answer = bytes | Mapping[str, Any] | list[Any] | int
+Run = Callable[..., dict[str, Any]]
+
+
+class Asked(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = cast("FakeEngine", self.server)
+        server.asked.append(self.path)
+        path = self.path.partition("?")[0]
+        time.sleep(server.delay_s if path.endswith("/stats") else 0)
+        answer = server.answers.get(path, 404)
+        status = answer if isinstance(answer, int) else 200
+        told = {"message": f"status {answer}"} if isinstance(answer, int) else answer
+        body = told if isinstance(told, bytes) else json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words: Any) -> None:
+        pass
+
+
+class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """`answers` are by path; a number is a failure's status."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, Asked)
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[str] = []
+        self.delay_s = 0.0
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    with FakeEngine(str(tmp_path / "docker.sock")) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        yield server
+        server.shutdown()
+        serving.join()
+
+
+@pytest.fixture
+def run(engine: FakeEngine) -> Run:
+    def answer(module: str, **arguments: Any) -> dict[str, Any]:
+        given = {"sockets": [str(engine.server_address)], **arguments}
+        return module_answer([str(LIBRARY / f"docker_{module}.py")], given, timeout_s=20)
+
+    return answer
+
+
+def frame(stream: int, piece: bytes) -> bytes:
+    return struct.pack(">BxxxL", stream, len(STAMP + piece)) + STAMP + piece
+
+
+def logs(engine: FakeEngine, run: Run, body: bytes, **arguments: Any) -> dict[str, Any]:
+    engine.answers |= {"/containers/web/json": ABOUT, "/containers/web/logs": body}
+    return run("logs", container="web", **arguments)
+
+
+def texts(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(entry["stream"], entry["text"]) for entry in answer["entries"]]
+
+
+def test_both_streams_come_in_order_with_their_times(engine: FakeEngine, run: Run) -> None:
+    found = logs(engine, run, frame(1, b"one\n") + frame(2, "zażółć {{ 7 * 7 }}\r\n".encode()) + frame(1, b"\xff\n"))
+    assert texts(found) == [("stdout", "one"), ("stderr", "zażółć {{ 7 * 7 }}"), ("stdout", "\ufffd")]
+    assert {entry["time"] for entry in found["entries"]} == {"2026-01-31T12:00:00.123456Z"}
+    assert (found["older"], found["truncated"], found["state"]) == (False, False, "running")
+
+
+def test_a_line_in_pieces_is_one(engine: FakeEngine, run: Run) -> None:
+    """Docker hands a line of more than 16 KiB over in pieces, each with a time; the other stream may come between."""
+    found = logs(engine, run, frame(1, b"begin ") + frame(2, b"other\n") + frame(1, b"end\n") + frame(1, b"next"))
+    assert texts(found) == [("stdout", "begin end"), ("stderr", "other"), ("stdout", "next")]
+
+
+def test_a_long_line_is_cut_and_says_so(engine: FakeEngine, run: Run) -> None:
+    found = logs(engine, run, frame(1, b"x" * 300_000 + b"\n") + frame(1, b"next\n"))
+    assert found["truncated"]
+    assert [text for _stream, text in texts(found)] == ["x" * 8192 + " [... 291808 bytes left out]", "next"]
+
+
+def test_only_the_newest_lines(engine: FakeEngine, run: Run) -> None:
+    body = b"".join(frame(1, b"line %d\n" % number) for number in range(4))
+    found = logs(engine, run, body, lines=3, since="1800000000.5")
+    assert [text for _stream, text in texts(found)] == ["line 1", "line 2", "line 3"]
+    assert (found["older"], found["truncated"]) == (True, False)
+    assert engine.asked[-1] == "/containers/web/logs?stdout=1&stderr=1&timestamps=1&tail=4&since=1800000000.5"
+
+
+def test_lines_that_are_too_much_together(engine: FakeEngine, run: Run) -> None:
+    body = b"".join(frame(1, b"%d" % number * 100 + b"\n") for number in range(5))
+    found = logs(engine, run, body, max_bytes=250)
+    assert [text[0] for _stream, text in texts(found)] == ["3", "4"]
+    assert (found["older"], found["truncated"]) == (True, True)
+
+
+def test_a_terminal_is_one_stream(engine: FakeEngine, run: Run) -> None:
+    engine.answers |= {
+        "/containers/web/json": {**ABOUT, "Config": {"Tty": True}},
+        "/containers/web/logs": STAMP + b"one\r\n" + STAMP + b"two",
+    }
+    assert texts(run("logs", container="web")) == [("stdout", "one"), ("stdout", "two")]
+    engine.answers["/containers/web/logs"] = STAMP + b"a long " + STAMP + b"line\r\n"
+    found = run("logs", container="web", lines=1)
+    assert (texts(found), found["older"]) == ([("stdout", "a long line")], True)
+
+
+def test_a_log_that_docker_does_not_keep(engine: FakeEngine, run: Run) -> None:
+    engine.answers |= {"/containers/web/json": ABOUT, "/containers/web/logs": 501}
+    answer = run("logs", container="web")
+    assert (answer["playrail_code"], answer["docker"]) == ("docker_failed", "status 501")
+
+
+def test_stats_count_as_docker_does(engine: FakeEngine, run: Run) -> None:
+    engine.answers |= {"/containers/web/json": ABOUT, "/containers/c1/stats": STATS}
+    (one,) = run("stats", container="web")["containers"]
+    assert one == {
+        "id": "c1",
+        "name": "web",
+        "cpu_percent": 40.0,
+        "pids": 4,
+        "memory_used_bytes": 1_000,
+        "memory_limit_bytes": 10_000,
+        "memory_percent": 10.0,
+        "net_rx_bytes": 11,
+        "net_tx_bytes": 22,
+        "block_read_bytes": 7,
+        "block_write_bytes": 8,
+    }
+
+
+def test_stats_where_the_host_counts_less(engine: FakeEngine, run: Run) -> None:
+    few = {"pids_stats": {"current": 1}, "memory_stats": {}, "cpu_stats": {"cpu_usage": {}}, "blkio_stats": {}}
+    engine.answers |= {"/containers/web/json": ABOUT, "/containers/c1/stats": few}
+    (one,) = run("stats", container="web")["containers"]
+    assert (one["cpu_percent"], one["memory_used_bytes"], one["memory_percent"]) == (None, None, None)
+    assert (one["net_rx_bytes"], one["block_read_bytes"]) == (None, 0)
+
+
+def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: FakeEngine, run: Run) -> None:
+    names = [f"c{number}" for number in range(12)]
+    engine.delay_s = 1.0
+    engine.answers["/containers/json"] = [{"Id": name, "Names": [f"/{name}"]} for name in names]
+    engine.answers |= {f"/containers/{name}/stats": STATS for name in names}
+    engine.answers |= {"/containers/c3/stats": 404, "/containers/c4/stats": 500}
+    engine.answers["/containers/c5/stats"] = {"pids_stats": {}, "memory_stats": {}}
+    began = time.monotonic()
+    found = run("stats", limit=11)
+    assert time.monotonic() - began < 8
+    assert sorted(one["name"] for one in found["containers"]) == sorted({*names} - {"c3", "c4", "c5", "c11"})
+    assert found["not_measured"] == [
+        {"name": "c3", "why": "gone"},
+        {"name": "c4", "why": "no_answer"},
+        {"name": "c5", "why": "not_running"},
+    ]
+    assert (found["total"], found["truncated"]) == (12, True)
+
+
+def test_the_list_is_bounded(engine: FakeEngine, run: Run) -> None:
+    labels = {f"label{number:02}": "x" * 600 for number in range(60)}
+    engine.answers["/containers/json"] = [{"Id": "c1", "Labels": labels, "HostConfig": {}}, {"Id": "c2"}, {"Id": "c3"}]
+    found = run("containers", limit=2)
+    assert [one["Id"] for one in found["containers"]] == ["c1", "c2"]
+    assert found["containers"][0].keys() == {"Id", "Labels"}
+    assert [len(value) for value in found["containers"][0]["Labels"].values()] == [500] * 50
+    assert (found["total"], found["truncated"]) == (3, True)
+    assert engine.asked == ["/containers/json?all=1"]
+    run("containers", all=False)
+    assert engine.asked[-1] == "/containers/json?all=0"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b'[{"Id": ', "docker_failed"), (500, "docker_failed")])
+def test_an_engine_that_talks_nonsense(engine: FakeEngine, run: Run, answer: Answer, code: str) -> None:
+    engine.answers["/containers/json"] = answer
+    assert run("containers")["playrail_code"] == code
+
+
+def test_no_engine(run: Run, tmp_path: Path) -> None:
+    installed = any(Path(folder, "docker").exists() for folder in ("/usr/bin", "/usr/local/bin"))
+    answer = run("containers", sockets=[str(tmp_path / "none.sock")])
+    assert answer["playrail_code"] == ("docker_unavailable" if installed else "no_docker")
+
+
+def test_the_first_socket_that_is_there_is_asked(engine: FakeEngine, run: Run, tmp_path: Path) -> None:
+    engine.answers["/containers/json"] = []
+    assert run("containers", sockets=[str(tmp_path / "none.sock"), str(engine.server_address)])["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds"),
+    [
+        ("2026-01-31", "1769817600.000000"),
+        ("2026-01-31T12:00:00.5+01:00", "1769857200.500000"),
+        ("2026-01-31T11:00:00.5Z", "1769857200.500000"),
+        (None, None),
+    ],
+)
+def test_since_is_told_in_seconds(since: str | None, seconds: str | None) -> None:
+    assert get_docker_logs.input(container="web", since=since).since_s == seconds
+
+
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00+01:00", "1969-12-31", "2201-01-01T00:00Z", "9999-12-31T23:00-05:00"]
+)
+def test_since_of_a_time_that_no_host_knows(since: str) -> None:
+    with pytest.raises(ValidationError, match="between 1970 and 2200"):
+        get_docker_logs.input(container="web", since=since)
+
+
+def test_a_container_of_which_the_engine_says_no_ports() -> None:
+    one = {"Id": "c1", "Image": "web", "Command": "web", "Created": 1, "State": "running", "Status": "Up"}
+    report = list_docker_containers.report.model_validate({"containers": [one], "total": 1, "truncated": False})
+    assert report.model_dump()["containers"][0]["ports"] == []
+
+
+@pytest.mark.parametrize("container", ["", "-f", "../json", "a/b", "a?b", "a b", "żółw", "x" * 129])
+def test_what_is_no_containers_name(container: str) -> None:
+    with pytest.raises(ValidationError):
+        get_docker_logs.input(container=container)
