@@ -99,7 +99,7 @@ def parsed(tool: AnyTool, field: str, text: str) -> Any:
 
 
 @every_text
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(text=TEXTS)
 @example(text="{{ lookup('pipe', 'id') }}")
 @example(text="\ud800")

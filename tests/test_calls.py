@@ -165,6 +165,7 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     assert (done.returncode, "ok=1 " in done.stdout) == (0, True), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_failure_on_a_host_is_recorded_with_its_code(place: Path) -> None:
     answer = call(playrail(place), "read_file", {"path": "/nowhere/at all"})
 
@@ -175,6 +176,7 @@ def test_a_failure_on_a_host_is_recorded_with_its_code(place: Path) -> None:
     assert (ended["outcome"], ended["failed"]) == ("not_found", {"localhost": "not_found"})
 
 
+@pytest.mark.slow
 def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) -> None:
     server = playrail(place, tool(place, NAP % "1.125"))
 
@@ -206,6 +208,7 @@ def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
     assert (call(playrail(place, made), "probe").code, marker.exists()) == ("ok", True)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
     server = playrail(place, tool(place, NAP % "1.125"))
 
@@ -261,6 +264,7 @@ def test_an_error_that_is_ours_keeps_its_code(place: Path) -> None:
     assert call(with_tool(playrail(place), direct(run)), "direct").code == "ansible_failed"
 
 
+@pytest.mark.slow
 def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: Path) -> None:
     nap = "9871.5"
     command = [sys.executable, "-c", KILLED, str(place), NAP % nap]
@@ -288,6 +292,7 @@ def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: 
     assert list((place / "state" / "servers").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
     server = playrail(place, tool(place, NAP % "1.125"))
 
@@ -302,6 +307,7 @@ def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
     assert {row["kind"] for row in recorded(place)} == {"started", "ended"}
 
 
+@pytest.mark.slow
 def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
     nap = "9872.5"
     server = playrail(place, tool(place, NAP % nap))

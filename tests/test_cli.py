@@ -206,6 +206,7 @@ def test_inventory(playrail: Playrail) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_interrupting_a_call_ends_its_work(environ: dict[str, str], tmp_path: Path) -> None:
     odd = f"86400.{os.getpid()}"  # seconds to sleep, to be told from any other sleep
     environ["ENABLE_WRITE_OPERATIONS"] = "1"

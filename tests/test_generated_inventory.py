@@ -16,6 +16,8 @@ from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Inventory
 from playrail.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -20,7 +20,6 @@ from playrail.errors import ApiDnsFailed, RateLimited
 from playrail.mikrus.jobs import Done, Input, JobFailed, Piece, Place
 
 pytestmark = pytest.mark.slow
-
 EVERY_BYTE = bytes(range(256))
 
 

@@ -15,6 +15,8 @@ import pytest
 from host_modules import module_answer
 from meanwhile import answer_when
 
+pytestmark = pytest.mark.slow
+
 FILES = Path(__file__).parent.parent / "playbooks" / "files"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs files that only root can make or read")
 

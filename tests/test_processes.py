@@ -22,6 +22,8 @@ from host_modules import module_answer
 from playrail.tool import variables
 from playrail.toolsets.processes import manage_process
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent.parent / "playbooks" / "processes"
 LIBRARY = FOLDER / "library"
 DEAF = "trap '' TERM HUP; while :; do sleep 0.1; done"

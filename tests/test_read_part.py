@@ -12,6 +12,8 @@ import pytest
 
 from host_modules import module_answer
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = Path(__file__).parent.parent / "playbooks" / "files" / "library"
 BUDGET = 262144
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from host_modules import module_answer
 from playrail.toolsets.files import FileSearch, FoundLines
 
+pytestmark = pytest.mark.slow
+
 MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "search_text.py"
 
 

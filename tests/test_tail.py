@@ -9,6 +9,8 @@ import pytest
 
 from host_modules import module_answer
 
+pytestmark = pytest.mark.slow
+
 MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "read_part.py"
 BUDGET = 262144
 

@@ -39,8 +39,8 @@ from playrail.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tool import Risk
 
-CANARY = "CANARY-7f3a"
-MARK = "MARK"
+pytestmark = pytest.mark.slow
+CANARY, MARK = "CANARY-7f3a", "MARK"
 TEMPLATE = f"{{{{ lookup('pipe', 'touch {MARK}') }}}}"
 NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}, changed_when: false}"
 

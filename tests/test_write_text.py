@@ -16,6 +16,8 @@ import pytest
 
 from host_modules import module_answer
 
+pytestmark = pytest.mark.slow
+
 MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "write_text.py"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away and mount")
 OTHER = pwd.getpwnam("games")

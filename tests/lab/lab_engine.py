@@ -91,10 +91,10 @@ def install(*packages: str) -> None:
 
 
 def ensure_commands() -> None:
-    """Install the programs the lab calls besides Docker, where they are missing."""
+    """Install the programs the lab and the tests call besides Docker, where they are missing."""
     wanted = {"ssh": "openssh-client", "ssh-keygen": "openssh-client"}
     if is_root():
-        wanted["ip"] = "iproute2"
+        wanted |= {"ip": "iproute2", "busybox": "busybox"}  # the latter as one of the shells that servers have
     missing = {package for name, package in wanted.items() if not _find(name)}
     if missing:
         install(*sorted(missing))
