@@ -210,7 +210,8 @@ def test_inventory(playrail: Playrail) -> None:
 def test_interrupting_a_call_ends_its_work(environ: dict[str, str], tmp_path: Path) -> None:
     odd = f"86400.{os.getpid()}"  # seconds to sleep, to be told from any other sleep
     environ["ENABLE_WRITE_OPERATIONS"] = "1"
-    command = [str(PLAYRAIL), "call", "execute_command", f"cmd=sleep {odd}"]
+    # What is started in a shell's background ignores SIGINT, and so would this.
+    command = ["env", "--default-signal=INT", str(PLAYRAIL), "call", "execute_command", f"cmd=sleep {odd}"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ, cwd=tmp_path / "work"
     )

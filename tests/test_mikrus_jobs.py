@@ -27,8 +27,8 @@ EVERY_BYTE = bytes(range(256))
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Server:
     """A server with each of the shells; the last is how mikr.us seems to do it."""
     root, shell = tmp_path / "root", request.param
-    if (program := shell.split()[0]) and shutil.which(program) is None:
-        pytest.skip(f"no {program} on this machine")
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"no {shell} on this machine")
     match shell:
         case "busybox":
             programs = tmp_path / "bin"
@@ -91,9 +91,9 @@ def test_what_a_command_starts_with(server: Server) -> None:
 
 
 def test_signals_and_open_files_are_as_usual(plain: Server) -> None:
-    told = plain.run("grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd").stdout.split()
-
-    assert told == [b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16, b"0", b"1", b"2", b"3"]
+    told = plain.run("grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd").stdout.split()
+    masks = [int(told[at], 16) & 0x7FFFFFFF for at in (1, 3)]  # without the real-time signals, which the libc uses
+    assert (masks, told[4:]) == ([0, 0], [b"0", b"1", b"2", b"3"])
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Wire, on_host
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 
 # A repository of the host's own: probe-tool in two versions, probe-lib that needs it, two that exclude each other.

@@ -14,7 +14,7 @@ from playrail.tool import AnyTool, PlaybookTool
 
 from .conftest import Wire, on_host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 
 TOOLS = {tool.name: tool for tool in catalog.load().values() if isinstance(tool, PlaybookTool)}
 REFUSED = {"invalid_argument", "unknown_server"}
