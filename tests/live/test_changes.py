@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Callable
 
@@ -151,7 +150,7 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
         "manage_service": {"name": "ssh", "action": "stop"},
         "update_system": {},
         "execute_command": {"cmd": "true"},
-        "execute_on_multiple": {"server": "deb12", "cmd": "true"},
+        "execute_on_multiple": {"server": "localhost", "cmd": "true"},
         "install_package": {"name": "jq"},
         "manage_process": {"action": "kill", "target": "1"},
     }
@@ -159,4 +158,4 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
     assert changing == set(arguments)
     for tool in changing:
         assert other.call(tool, **arguments[tool])["code"] == "writes_disabled"
-    assert json.dumps(capabilities).count('"allowed": true') == len(capabilities) - len(changing)
+    assert all(tool["allowed"] is not tool["changes"] for tool in capabilities)

@@ -19,7 +19,7 @@ import pytest
 
 from .conftest import Wire, entry, environment, on_host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 SETTLE_S = 60.0
 
 

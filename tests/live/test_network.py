@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import Wire, entry, on_host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 
 

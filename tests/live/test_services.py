@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import Wire, on_host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 UNIT = """[Unit]
 Description=A probe
 [Service]
