@@ -1,6 +1,6 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test hosts rest check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test bench hosts rest check style types plays fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -64,7 +64,7 @@ hosts:
 	@pytest --quiet tests/live
 
 rest:
-	@pytest --quiet --ignore=tests/live
+	@pytest --quiet --numprocesses=2 --dist=worksteal --ignore=tests/live
 
 check: setup ## Check all that is quick and needs no hosts, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
@@ -88,6 +88,10 @@ fast:
 fix: setup ## Mend what can be mended by itself
 	ruff check --fix
 	ruff format
+
+bench: setup ## Measure against stock Ansible, SSH libraries and a peer, on the lab, in a quarter of an hour
+	@$(RAISE_LAB)
+	@python -m tests.bench
 
 lab-up: ## Raise the lab of real hosts, or mend it
 	@$(RAISE_LAB)

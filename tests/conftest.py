@@ -9,13 +9,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from local_plays import WAY
+
+
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """For modules all of whose tests must hold whether a play has a new Ansible or one that is kept ready."""
+    WAY.warm = request.param == "warm"
+    yield request.param
+    WAY.warm = False
+
 
 # A shared machine may be slow at any moment; that says nothing about the code.
 settings.register_profile("playrail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +130,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item.get_closest_marker("lab") is None]
 
 
+def _lab_trouble() -> str:
+    """What is wrong with the lab. It is asked again: tests beside this one restart what it answers with."""
+    command = [sys.executable, str(LAB_COMMAND), "status"]
+    for attempt in range(3):
+        time.sleep(5 * attempt)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode == 0:
+            return ""
+    return (done.stdout + done.stderr).strip()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Look at the lab once, before the first test that needs it; all of them fail when it is not up."""
@@ -125,9 +148,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     stash = item.config.stash
     if LAB_TROUBLE not in stash:
-        command = [sys.executable, str(LAB_COMMAND), "status"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        stash[LAB_TROUBLE] = (done.stdout + done.stderr).strip() if done.returncode != 0 else ""
+        stash[LAB_TROUBLE] = _lab_trouble()
     if stash[LAB_TROUBLE]:
         pytest.fail(
             f"the lab is not up: run `make lab-up`, or leave these tests out with LAB=none\n{stash[LAB_TROUBLE]}",

@@ -9,20 +9,40 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+from anyio.from_thread import start_blocking_portal
 
+from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
-from playrail.ansible.runner import Play, Runner, RunResult, new_run_id
+from playrail.ansible.inventory import Inventory
+from playrail.ansible.play import Play, new_run_id
+from playrail.ansible.resident import Resident
+from playrail.ansible.runner import Runner, RunResult
+from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import Problem
-from playrail.settings import Settings, private_directory
+from playrail.private_files import private_directory
+from playrail.settings import Settings
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+
+
+@dataclass
+class Way:
+    """How plays are started; the fixture `way` of conftest.py sets it for a module's tests."""
+
+    warm: bool = False
+
+
+WAY = Way()
 
 
 class Whatever(Report):
@@ -43,9 +63,37 @@ def environ(place: Path, **more: str) -> dict[str, str]:
 def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playrail:
     """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory it has the bundled one."""
     given = environ(place, **more)
-    made = Playrail(Settings.load(given, dotenv=None), environ=given)
+    made = Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm)
     made.tools = {**made.tools, **{tool.name: tool for tool in tools}}
     return made
+
+
+def answered(server: Playrail, tool_: str, **arguments: Any) -> Answer:
+    async def calling() -> Answer:
+        async with server:
+            return await server.call(tool_, arguments, caller="ann")
+
+    return asyncio.run(calling())
+
+
+@contextmanager
+def standing(place: Path, **more: str) -> Iterator[Callable[..., Answer]]:
+    """Calls of one Playrail that stays, its Ansible kept ready: `call(tool, **arguments)`.
+
+    For many calls of which none is about the start of a server or of Ansible.
+    """
+    given = environ(private_directory(place), **more)
+
+    async def call(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
+        return await server.call(tool_, arguments, caller="ann")
+
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(
+            Playrail(Settings.load(given, dotenv=None), environ=given, warm=True)
+        ) as server,
+    ):
+        yield lambda tool_, /, **arguments: portal.call(partial(call, server, tool_, **arguments))
 
 
 def inventory(place: Path, *hosts: str, variables: Mapping[str, Any] | None = None) -> Path:
@@ -80,20 +128,46 @@ def play(book: Path, hosts: Sequence[str], sources: Sequence[Path], **more: Any)
     return Play(playbook=book, hosts=hosts, inventory=[str(source) for source in sources], **given)
 
 
-def runner(place: Path, **more: str) -> Runner:
+def existing(sources: Sequence[str]) -> str:
+    return ":".join(source for source in sources if Path(source).exists())
+
+
+def made_for(place: Path, **more: str) -> tuple[Path, dict[str, str], Inventory]:
+    """What a Runner or Resident of its own is made with: the directory for runs, the environment, the inventory."""
     given = environ(place, **more)
+    settings = Settings.load(given, dotenv=None)
     runs_dir = private_directory(private_directory(place / "run") / "test")
-    return Runner(runs_dir=runs_dir, environment=environment(Settings.load(given, dotenv=None), given))
+    return runs_dir, environment(settings, given), Inventory(settings, content_root(), environ=given)
+
+
+@asynccontextmanager
+async def runner(place: Path, sources: Sequence[str], **more: str) -> AsyncIterator[Runner]:
+    """A runner for plays on the hosts of `sources`, which is warm when the module's tests are."""
+    runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=existing(sources), **more)
+    resident = None
+    if WAY.warm:
+        resident = Resident(runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30)
+        assert await resident.ready() is not None
+    try:
+        yield Runner(runs_dir=runs_dir, environment=child, resident=resident)
+    finally:
+        if resident is not None:
+            await resident.close()
+
+
+def runs(place: Path, *what: Play, deadline_s: float = 60, given: Mapping[str, str] | None = None) -> list[RunResult]:
+    """Runs plays on the same hosts one after the other, with `given` in the environment. Raises AnsibleFailed."""
+
+    async def running() -> list[RunResult]:
+        async with runner(place, what[0].inventory, **(given or {})) as made:
+            return [await made.run(each, deadline_s=deadline_s, stop=asyncio.Event(), progress=None) for each in what]
+
+    return asyncio.run(running())
 
 
 def run(place: Path, what: Play, *, deadline_s: float = 60, given: Mapping[str, str] | None = None) -> RunResult:
     """Runs `what` to its end, with `given` in the environment. Raises AnsibleFailed."""
-
-    async def running() -> RunResult:
-        made = runner(place, **(given or {}))
-        return await made.run(what, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
-
-    return asyncio.run(running())
+    return runs(place, what, deadline_s=deadline_s, given=given)[0]
 
 
 def codes(ran: RunResult) -> dict[str, str | None]:

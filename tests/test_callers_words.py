@@ -5,11 +5,10 @@ Parsing is tried with a lot of texts; then plays are really run with the worst o
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from ansible.template import Templar
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from local_plays import playrail
+from local_plays import standing
 from playrail import catalog
 from playrail.ansible.values import to_extravars
-from playrail.answers import parse
+from playrail.answers import Answer, parse
 from playrail.apis import request_of
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
@@ -137,9 +136,17 @@ def test_the_rendering_itself() -> None:
 PLAYED = [(tool, field) for tool, field in FIELDS if isinstance(tool, PlaybookTool) and field != "server"]
 
 
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Answer]]:
+    with standing(tmp_path_factory.mktemp("standing"), ENABLE_WRITE_OPERATIONS="1") as calling:
+        yield calling
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("tool", "field"), PLAYED, ids=[f"{tool.name}-{field}" for tool, field in PLAYED])
-def test_nothing_in_a_text_is_ever_run(tool: PlaybookTool[Any, Any], field: str, tmp_path: Path) -> None:
+def test_nothing_in_a_text_is_ever_run(
+    call: Callable[..., Answer], tool: PlaybookTool[Any, Any], field: str, tmp_path: Path
+) -> None:
     """Real plays on this machine, with the worst text that each argument takes."""
     tmp_path.chmod(0o700)
     canary = tmp_path / "canary"
@@ -149,20 +156,12 @@ def test_nothing_in_a_text_is_ever_run(tool: PlaybookTool[Any, Any], field: str,
     if field == "cmd":
         nasty = [f"echo {text}" for text in nasty]
     worst = [text for text in nasty if parsed(tool, field, text) is not None]
-    if not worst:  # each is refused by the argument's own rule
-        return
-    server = playrail(tmp_path, ENABLE_WRITE_OPERATIONS="1")
     more = {"path": str(tmp_path / "file")} if "path" in tool.input.model_fields and field != "path" else {}
 
-    async def calling() -> None:
-        async with server:
-            for text in worst[-3:]:
-                asked = {**example_of(tool), **more, "server": "localhost", field: text}
-                answer = await server.call(tool.name, asked, caller="ann")
-                assert answer.meta.run_id
-                assert answer.code not in NOT_REACHED
-
-    asyncio.run(calling())
+    for text in worst[-3:]:  # none where each is refused by the argument's own rule
+        answer = call(tool.name, **{**example_of(tool), **more, "server": "localhost", field: text})
+        assert answer.meta.run_id
+        assert answer.code not in NOT_REACHED
 
     assert not canary.exists()
     assert list(tmp_path.glob("canary*")) == []

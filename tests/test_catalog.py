@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAYBOOKS = ROOT / "playbooks"
 SCHEMAS = ROOT / "tests" / "schemas"
 CASES = ROOT / "tests" / "tools"
-INTERNAL = ("runs", "hosts")  # folders of playbooks that Playrail plays by itself
+INTERNAL = ("runs", "hosts", "resident")  # folders of playbooks that Playrail plays by itself
 
 TASK_WORDS = {
     *("name", "register", "when", "vars", "changed_when", "failed_when", "check_mode", "ignore_errors", "no_log"),
@@ -203,11 +203,20 @@ def test_a_playbook_reads_nothing_of_the_controller(path: str) -> None:
 
 def test_nothing_else_lies_beside_the_playbooks() -> None:
     """Ansible loads plugins from folders beside a playbook."""
-    kinds = {path.relative_to(PLAYBOOKS).parts[1] for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
-    assert kinds <= {"library", "module_utils"}
+    found = {path.relative_to(PLAYBOOKS).parts for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
+    assert {kind for folder, kind in found if folder != "resident"} <= {"library", "module_utils"}
+    assert {kind for folder, kind in found if folder == "resident"} - {"__pycache__"} == {"callback_plugins"}
     files = [path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {path.suffix for path in files} == {".py", ".yml"}
     assert not [path for path in files if path.is_symlink()]
+
+
+def test_no_two_folders_have_a_module_of_one_name() -> None:
+    """A process that keeps Ansible ready knows the modules of several folders by their names alone."""
+    names = [path.name for kind in ("library", "module_utils") for path in PLAYBOOKS.glob(f"*/{kind}/*.py")]
+
+    assert names
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*/library/*.py")), ids=lambda path: path.stem)

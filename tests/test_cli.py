@@ -109,6 +109,46 @@ def test_wrong_settings(playrail: Playrail, words: list[str], variables: Mapping
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line)
 
 
+def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(environ: dict[str, str], tmp_path: Path) -> None:
+    """The tools are looked for when a client may have been answered already, and may go on to say nothing."""
+    environ["PLAYRAIL_TOOLSETS"] = "dockr"
+    process = subprocess.Popen(
+        [str(PLAYRAIL), "serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+        cwd=tmp_path / "work",
+    )
+
+    status = process.wait(timeout=30)  # while its input is still open
+    output, errors = process.communicate()
+    assert (status, output) == (2, "")
+    assert errors.startswith("playrail: PLAYRAIL_TOOLSETS: 'dockr' is no toolset; allowed are ")
+    assert errors.count("\n") == 1
+
+
+def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> None:
+    code = (
+        "import sys, playrail.cli, playrail.settings, playrail.server.server as s; s.build(s.Door(None))\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    needless = {
+        "sqlalchemy",
+        "yaml",
+        "ansible",
+        "ansible_runner",
+        "httpx",
+        "rich",
+        "playrail.calls",
+        "playrail.catalog",
+    }
+    assert needless & set(done.stdout.split()) == set()
+
+
 @pytest.mark.parametrize(
     "words",
     [

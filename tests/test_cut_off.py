@@ -17,11 +17,11 @@ from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
+from playrail.private_files import private_directory
 from playrail.results import MAX_ANSWER_BYTES, _bounded, _summary
-from playrail.settings import private_directory
 from playrail.tool import Risk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
 

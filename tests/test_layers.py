@@ -23,6 +23,7 @@ ROWS = (
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers",),
+    ("private_files",),
     ("errors", "remote_text"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import os
+import shutil
 import threading
 import time
 import zipfile
@@ -183,22 +184,35 @@ FAULTS = {
 QUICK = {"cut after", "words 504"}
 
 
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server has kept after the first module that it ran."""
+    place = tmp_path_factory.mktemp("parts")
+    (place / "pace").mkdir(mode=0o700)
+    simulator = Simulator(execute=on_this_machine())
+    with running(simulator) as url:
+        world = World(place, simulator, url)
+        world.report("ansible.builtin.ping:")
+        return world.remote
+
+
 @pytest.mark.parametrize(
     "fault",
     [pytest.param(fault, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, fault in FAULTS.items()],
 )
-def test_the_work_is_done_once_whatever_happens_to_its_answer(world: World, fault: Fault) -> None:
-    world.report("ansible.builtin.ping:")
+def test_the_work_is_done_once_whatever_happens_to_its_answer(world: World, parts: Path, fault: Fault) -> None:
+    shutil.copytree(parts, world.remote)
     world.simulator.faults = [fault]
 
     assert world.code(counted(world)) is None
 
+    assert world.simulator.faults == []
     assert (world.place / "ran").read_text() == "ran\n"
 
 
 @pytest.mark.slow
-def test_an_outcome_that_nobody_knows(world: World) -> None:
-    world.report("ansible.builtin.ping:")
+def test_an_outcome_that_nobody_knows(world: World, parts: Path) -> None:
+    shutil.copytree(parts, world.remote)
     world.simulator.faults = [cut_after_work()] * 4
 
     outcome = world.play(f"- name: Report\n  {counted(world)}\n").hosts["vps"]
@@ -289,11 +303,12 @@ def test_a_run_that_was_cut_is_ended_over_the_same_connection(world: World) -> N
 
     async def cut() -> None:
         stop = asyncio.Event()
-        running_play = asyncio.create_task(runner(world.place).run(what, deadline_s=60, stop=stop, progress=None))
-        while not processes(f"sleep\0{seconds}\0"):  # noqa: ASYNC110  a process has no event
-            await asyncio.sleep(0.1)
-        stop.set()
-        await running_play
+        async with runner(world.place, what.inventory) as made:
+            running_play = asyncio.create_task(made.run(what, deadline_s=60, stop=stop, progress=None))
+            while not processes(f"sleep\0{seconds}\0"):  # noqa: ASYNC110  a process has no event
+                await asyncio.sleep(0.1)
+            stop.set()
+            await running_play
 
     asyncio.run(cut())
     assert processes(f"sleep\0{seconds}\0") != []

@@ -3,7 +3,7 @@
 A case is a file `tests/events/<case>.yml`:
 
     why: one line, what the case shows
-    events: what the process of a run wrote, see ansible/child.py
+    events: what the process of a run wrote, see ansible/events.py
     expect: per host what it came to: its report (as far as there is one), `changed: true`, the `problem`'s code
 
 To add a case, add a file.
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from playrail.ansible.child import TEXT_LIMIT, condense
+from playrail.ansible.events import TEXT_LIMIT, condense
 from playrail.ansible.outcome import Outcome
 
 CASES = sorted((Path(__file__).parent / "events").glob("*.yml"))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_plays import below, playrail
+from local_plays import below, playrail, standing
 from mikrus import simulator as sim
 from mikrus.execute import on_this_machine
 from playrail import catalog
@@ -30,9 +30,8 @@ TOOLS = {tool.name: tool for tool in catalog.load().values()}
 CHANGING = [tool for tool in TOOLS.values() if tool.worst_risk.changes]
 QUOTE_ATTACK = "/tmp/a'; touch {canary}; echo '"
 every_path_tool = pytest.mark.parametrize("name", [name for name, t in TOOLS.items() if "path" in t.input.model_fields])
-
-
 played = pytest.mark.slow  # real plays
+Here = Callable[..., Answer]
 
 
 @pytest.fixture
@@ -51,6 +50,13 @@ def call(place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arg
             return await server.call(tool, arguments, caller="ann")
 
     return asyncio.run(calling())
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """Calls tools of this machine, with writes on, where a home and a state of the test's own do not matter."""
+    with standing(tmp_path_factory.mktemp("standing"), ENABLE_WRITE_OPERATIONS="1") as calling:
+        yield calling
 
 
 def report(answer: Answer) -> dict[str, Any]:
@@ -84,12 +90,12 @@ def test_a_log_id_never_becomes_another_endpoint(place: Path, api: Api, log: str
 
 @played
 @every_path_tool
-def test_a_path_is_never_a_piece_of_a_shell_line(place: Path, name: str) -> None:
+def test_a_path_is_never_a_piece_of_a_shell_line(here: Here, place: Path, name: str) -> None:
     canary = place / "canary"
     given = {**example_of(TOOLS[name]), "path": QUOTE_ATTACK.format(canary=canary)}
     given.pop("server", None)
 
-    answer = call(place, name, **given)
+    answer = here(name, **given)
 
     assert answer.meta.run_id  # it was played
     assert answer.code in {"not_found", "not_a_directory", "ok"}
@@ -99,30 +105,30 @@ def test_a_path_is_never_a_piece_of_a_shell_line(place: Path, name: str) -> None
 @played
 @pytest.mark.parametrize("path", ["//etc/shadow", "/etc/../etc/shadow", "/etc//shadow", "/etc/./shadow"])
 @pytest.mark.parametrize("name", ["read_file", "tail_file", "search_in_files", "write_file"])
-def test_a_protected_file_has_no_other_spelling(place: Path, name: str, path: str) -> None:
+def test_a_protected_file_has_no_other_spelling(here: Here, name: str, path: str) -> None:
     more: dict[str, Any] = {"write_file": {"content": "x"}, "search_in_files": {"pattern": "root"}}.get(name, {})
 
-    assert call(place, name, path=path, **more).code in {"protected_path", "invalid_argument"}
+    assert here(name, path=path, **more).code in {"protected_path", "invalid_argument"}
 
 
 @played
 @pytest.mark.parametrize("name", ["read_file", "tail_file", "search_in_files", "write_file"])
-def test_a_link_to_a_protected_file_is_that_file(place: Path, name: str) -> None:
+def test_a_link_to_a_protected_file_is_that_file(here: Here, place: Path, name: str) -> None:
     link = place / "innocent"
     link.symlink_to("/etc/shadow")
     more: dict[str, Any] = {"write_file": {"content": "x"}, "search_in_files": {"pattern": "root"}}.get(name, {})
 
-    assert call(place, name, path=str(link), **more).code == "protected_path"
+    assert here(name, path=str(link), **more).code == "protected_path"
 
 
 @played
 @pytest.mark.parametrize("name", ["/srv/shadow", "shadow.bak", ".ssh/id_ed25519.pub"])
-def test_what_only_looks_like_a_protected_file_can_be_read(place: Path, name: str) -> None:
+def test_what_only_looks_like_a_protected_file_can_be_read(here: Here, place: Path, name: str) -> None:
     path = place / name.removeprefix("/srv/")
     path.parent.mkdir(exist_ok=True)
     path.write_text("fine\n")
 
-    assert report(call(place, "read_file", path=str(path)))["content"] == "fine\n"
+    assert report(here("read_file", path=str(path)))["content"] == "fine\n"
 
 
 @played
@@ -167,9 +173,9 @@ def test_what_is_said_of_the_call_is_measured(place: Path, api: Api) -> None:
 
 
 @played
-def test_a_deadline_is_kept(place: Path) -> None:
+def test_a_deadline_is_kept(here: Here) -> None:
     began = time.monotonic()
-    answer = call(place, "execute_command", cmd="sleep 60", timeout_s=1)
+    answer = here("execute_command", cmd="sleep 60", timeout_s=1)
 
     assert answer.code == "command_timed_out"
     assert time.monotonic() - began < 30
@@ -236,8 +242,8 @@ def test_a_number_out_of_range_is_refused_and_never_made_fit(tool: Any) -> None:
 
 
 @played
-def test_outputs_are_apart_and_a_failing_command_is_a_failure(place: Path) -> None:
-    answer = call(place, "execute_command", cmd="echo out; echo err >&2; exit 3", shell=True)
+def test_outputs_are_apart_and_a_failing_command_is_a_failure(here: Here) -> None:
+    answer = here("execute_command", cmd="echo out; echo err >&2; exit 3", shell=True)
 
     assert answer.code == "command_failed"
     assert answer.data is not None
@@ -246,19 +252,19 @@ def test_outputs_are_apart_and_a_failing_command_is_a_failure(place: Path) -> No
 
 
 @played
-def test_a_file_of_more_than_100_kb_can_be_written(place: Path) -> None:
+def test_a_file_of_more_than_100_kb_can_be_written(here: Here, place: Path) -> None:
     content = "0123456789abcde\n" * 20_000
 
-    call(place, "write_file", path=str(place / "big"), content=content)
+    here("write_file", path=str(place / "big"), content=content)
 
     assert (place / "big").read_text() == content
 
 
 @played
-def test_a_file_that_is_cut_says_so(place: Path) -> None:
+def test_a_file_that_is_cut_says_so(here: Here, place: Path) -> None:
     (place / "long").write_text("line\n" * 501)
 
-    answer = call(place, "read_file", path=str(place / "long"))
+    answer = here("read_file", path=str(place / "long"))
 
     assert (report(answer)["truncated"], report(answer)["next_offset"], answer.meta.truncated) == (True, 501, True)
 
@@ -285,8 +291,8 @@ def test_the_rate_limit_is_on_the_way_of_every_request(place: Path, api: Api) ->
 
 @played
 @pytest.mark.parametrize("cmd", ["printf '%s' 'two  blanks\n\nand lines'", 'printf %s "a\tb"'])
-def test_blanks_and_line_ends_of_a_command_arrive(place: Path, cmd: str) -> None:
-    told = report(call(place, "execute_command", cmd=cmd))
+def test_blanks_and_line_ends_of_a_command_arrive(here: Here, cmd: str) -> None:
+    told = report(here("execute_command", cmd=cmd))
 
     assert told["stdout"] in {"two  blanks\n\nand lines", "a\tb"}
 
@@ -315,8 +321,8 @@ def test_no_spelling_of_a_disaster_passes(cmd: str) -> None:
 
 
 @played
-def test_a_second_command_never_rides_on_the_first(place: Path) -> None:
-    assert call(place, "execute_command", cmd=f"ls / ; touch {place}/canary").code == "invalid_argument"
+def test_a_second_command_never_rides_on_the_first(here: Here, place: Path) -> None:
+    assert here("execute_command", cmd=f"ls / ; touch {place}/canary").code == "invalid_argument"
     assert not (place / "canary").exists()
 
 
@@ -334,16 +340,16 @@ def test_the_name_of_a_unit_or_package_is_a_word(tool: str, field: str, word: st
 
 
 @played
-def test_dots_in_a_name_are_no_way_up_and_a_way_up_is_never_a_name(place: Path) -> None:
+def test_dots_in_a_name_are_no_way_up_and_a_way_up_is_never_a_name(here: Here, place: Path) -> None:
     (place / "my..file").write_text("fine")
 
-    assert report(call(place, "read_file", path=str(place / "my..file")))["content"] == "fine"
-    assert call(place, "read_file", path=f"{place}/a/../my..file").code == "invalid_argument"
+    assert report(here("read_file", path=str(place / "my..file")))["content"] == "fine"
+    assert here("read_file", path=f"{place}/a/../my..file").code == "invalid_argument"
 
 
 @played
-def test_what_does_not_exist_is_an_error_and_no_unknown_status(place: Path) -> None:
-    assert call(place, "check_service_status", name="no-such-unit-here").code in {"service_not_found", "no_systemd"}
+def test_what_does_not_exist_is_an_error_and_no_unknown_status(here: Here) -> None:
+    assert here("check_service_status", name="no-such-unit-here").code in {"service_not_found", "no_systemd"}
 
 
 # mymcp
@@ -351,36 +357,37 @@ def test_what_does_not_exist_is_an_error_and_no_unknown_status(place: Path) -> N
 
 @played
 def test_playrails_own_state_and_settings_are_protected(place: Path) -> None:
-    call(place, "list_configured_servers")
+    with standing(place) as here:
+        here("list_configured_servers")
 
-    for path in (place / "state" / "ledger.sqlite", place / "run"):
-        assert call(place, "search_in_files", path=str(path), pattern="a").code == "protected_path"
-    assert call(place, "read_file", path=str(place / "state" / "ledger.sqlite")).code == "protected_path"
+        for path in (place / "state" / "ledger.sqlite", place / "run"):
+            assert here("search_in_files", path=str(path), pattern="a").code == "protected_path"
+        assert here("read_file", path=str(place / "state" / "ledger.sqlite")).code == "protected_path"
     assert call(place, "write_file", path=str(place / "state" / "x"), content="x").code == "protected_path"
 
 
 @played
 @pytest.mark.parametrize("pattern", ["--pre=touch", "-e", "-f/etc/passwd", "--"])
-def test_a_pattern_is_never_an_option(place: Path, pattern: str) -> None:
+def test_a_pattern_is_never_an_option(here: Here, place: Path, pattern: str) -> None:
     (place / "text").write_text(f"before\nthe {pattern} stands here\n")
 
-    told = report(call(place, "search_in_files", path=str(place), pattern=pattern, names="text"))
+    told = report(here("search_in_files", path=str(place), pattern=pattern, names="text"))
 
     assert [one["line"] for one in told["matches"]] == [2]
 
 
 @played
-def test_a_single_file_is_searched_under_the_same_rules(place: Path) -> None:
-    assert call(place, "search_in_files", path="/etc/shadow", pattern="root").code == "protected_path"
+def test_a_single_file_is_searched_under_the_same_rules(here: Here) -> None:
+    assert here("search_in_files", path="/etc/shadow", pattern="root").code == "protected_path"
 
 
 @played
-def test_a_write_leaves_the_old_file_or_the_new_one(place: Path) -> None:
+def test_a_write_leaves_the_old_file_or_the_new_one(here: Here, place: Path) -> None:
     path = place / "config"
     path.write_text("old")
     before = path.stat().st_ino
 
-    call(place, "write_file", path=str(path), content="new")
+    here("write_file", path=str(path), content="new")
 
     assert path.read_text() == "new"
     assert path.stat().st_ino != before  # renamed into its place

@@ -16,8 +16,9 @@ import yaml
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
+from playrail.private_files import private_directory
 from playrail.servers import FailedServer, MikrusServer, SshServer
-from playrail.settings import Settings, private_directory
+from playrail.settings import Settings
 
 CASES = Path(__file__).parent / "settings"
 CANARY = "CANARY"

@@ -21,6 +21,7 @@ import pytest
 from pydantic import SecretStr
 
 from local_plays import (
+    answered,
     await_nap,
     below,
     codes,
@@ -32,16 +33,24 @@ from local_plays import (
     playrail,
     processes,
     run,
+    runs,
     tool,
 )
-from playrail.ansible.runner import RunResult, new_run_id
+from playrail.ansible.play import new_run_id
+from playrail.ansible.runner import RunResult
 from playrail.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tool import Risk
 
-pytestmark = pytest.mark.slow
-CANARY, MARK = "CANARY-7f3a", "MARK"
-TEMPLATE = f"{{{{ lookup('pipe', 'touch {MARK}') }}}}"
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
+CANARY, MARK, TEMPLATE = "CANARY-7f3a", "MARK", "{{ lookup('pipe', 'touch MARK') }}"
+SECRETIVE = """
+- name: Hold a secret
+  ansible.builtin.set_fact: {held: "{{ playrail_secrets.here.password }}"}
+  no_log: true
+- name: Fail with it
+  ansible.builtin.fail: {msg: "Access denied for root with password {{ held }}."}
+"""
 NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}, changed_when: false}"
 
 TELLING = """
@@ -100,8 +109,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    place = tmp_path_factory.mktemp("told")
+def told(way: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    place = tmp_path_factory.mktemp(f"told-{way}")
     config = place / "ansible.cfg"
     config.write_text("[defaults]\nhost_key_checking = False\n[ssh_connection]\nhost_key_checking = False\n")
     more = {"ANSIBLE_CONFIG": str(config), "ANSIBLE_HOST_KEY_CHECKING": "False", "MIKRUS_SECRET": CANARY}
@@ -109,19 +118,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     book, hosts = playbook(place, TELLING), inventory(place, "here")
     given = {"playrail_word": TEMPLATE, "playrail_nested": {"a": [TEMPLATE, {"b": TEMPLATE}]}}
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    reports = []
-    for variables_ in ({**given, "playrail_left_over": TEMPLATE}, given):
-        outcome = run(place, play(book, ["here"], [hosts], variables=variables_), given=more).hosts["here"]
-        assert outcome.problem is None
-        assert outcome.report is not None
-        reports.append(dict(outcome.report))
+    first = {**given, "playrail_left_over": TEMPLATE}
+    plays = [play(book, ["here"], [hosts], variables=each) for each in (first, given)]
+    outcomes = [ran.hosts["here"] for ran in runs(place, *plays, given=more)]
+    assert [outcome.problem for outcome in outcomes] == [None, None]
+    reports = [dict(outcome.report or {}) for outcome in outcomes]
     after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     return Told(place, reports[0], reports[1], before != after)
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    place = tmp_path_factory.mktemp("mixed")
+def mixed(way: str, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    place = tmp_path_factory.mktemp(f"mixed-{way}")
     hosts = inventory(place, "plain", "rescued", "ignored", "failing")
     return run(place, play(playbook(place, MIXED), ["plain", "rescued", "ignored", "failing", "left"], [hosts]))
 
@@ -178,9 +186,9 @@ def test_trap_09_a_rescued_or_ignored_failure_is_none(mixed: RunResult) -> None:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def watched(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a call leaves where, while its play sleeps and after it: with secrets of a server and of the environment."""
-    place = tmp_path_factory.mktemp("watched")
+    place = tmp_path_factory.mktemp(f"watched-{way}")
     entry = {"type": "ssh", "host": "192.0.2.1", "password": CANARY, "sudo_password": CANARY}
     more = {"MCP_SERVERS": json.dumps({"web1": entry}), "AWS_SECRET_ACCESS_KEY": CANARY}
     here = "delegate_to: localhost, become: false, vars: {held: '{{ playrail_secrets }}'}"
@@ -210,23 +218,27 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return seen
 
 
-def test_trap_02_and_13_a_secret_is_in_one_private_file_while_a_run_lasts(watched: dict[str, Any]) -> None:
+def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(way: str, watched: dict[str, Any]) -> None:
     """2, 13, A16: ansible-runner writes variables and environment to files, and can put them on the command line."""
     assert watched["answer"].code == "ok"
     children, exposed = watched["processes"]
     assert children != []
     assert exposed == []  # neither command line nor environment
     holding = [path for path, content in watched["files"].items() if CANARY.encode() in content]
+    if way == "warm":
+        assert holding == []  # it goes over a socket
+        return
     assert [path.rpartition("/run/")[2].split("/", 2)[2] for path in holding] == ["env/extravars"]
     assert watched["modes"][holding[0]] == 0o600
     assert [name for name in json.loads(watched["files"][holding[0]]) if not name.startswith("playrail_")] == []  # A8
     assert watched["directories"] == {0o700}
 
 
-def test_trap_14_and_a16_no_file_keeps_a_secret(watched: dict[str, Any]) -> None:
+def test_trap_14_and_a16_no_file_keeps_a_secret(way: str, watched: dict[str, Any]) -> None:
     """14, A16: events, artifacts and extra variables stay on disk."""
     for files in (watched["kept"], watched["after"]):
         assert [path for path, content in files.items() if CANARY.encode() in content] == []
+    for files in [watched["after"]] + [watched["kept"]] * (way == "cold"):  # the run that stays has its own
         assert [path for path in files if "/env/" in path or "/artifacts/" in path] == []
     assert any(path.endswith("ledger.sqlite") for path in watched["after"])
 
@@ -270,8 +282,7 @@ def test_trap_06_an_inventory_that_is_gone_is_an_error_and_is_not_made(place: Pa
     made = inventory(hosts.parent, "here")
     server = playrail(place, PLAYRAIL_INVENTORY=str(made))
     made.unlink()
-    answer = asyncio.run(server.call("get_memory_info", {}, caller="ann"))
-    asyncio.run(server.close())
+    answer = answered(server, "get_memory_info")
     assert answer.code == "inventory_invalid"
     assert list(hosts.parent.iterdir()) == []
 
@@ -351,8 +362,7 @@ def test_trap_a09_an_executable_inventory_is_not_run(place: Path) -> None:
     script.write_text(f"#!/bin/sh\ntouch {place}/{MARK}\necho '{{}}'\n")
     server = playrail(place, PLAYRAIL_INVENTORY=str(script))
 
-    answer = asyncio.run(server.call("list_configured_servers", {}, caller="ann"))
-    asyncio.run(server.close())
+    answer = answered(server, "list_configured_servers")
 
     assert (answer.code, (place / MARK).exists()) == ("inventory_invalid", False)
 
@@ -365,8 +375,7 @@ def test_trap_a13_a_path_is_never_taken_apart_into_arguments(place: Path) -> Non
     path.parent.mkdir(parents=True)
     server = playrail(place, ENABLE_WRITE_OPERATIONS="1")
 
-    answer = asyncio.run(server.call("write_file", {"path": str(path), "content": TEMPLATE}, caller="ann"))
-    asyncio.run(server.close())
+    answer = answered(server, "write_file", path=str(path), content=TEMPLATE)
 
     assert (answer.code, victim.read_text(), path.read_text()) == ("ok", "alive", TEMPLATE)
     assert list(place.rglob(MARK)) == []
@@ -382,16 +391,7 @@ def test_trap_a15_run_ids_are_ours() -> None:
 
 def test_trap_a17_a_secret_in_a_message_is_hidden_by_its_value(place: Path) -> None:
     """A14, A17: no_log hides one task's result; a sibling that repeats the secret shows it."""
-    book = playbook(
-        place,
-        """
-        - name: Hold a secret
-          ansible.builtin.set_fact: {held: "{{ playrail_secrets.here.password }}"}
-          no_log: true
-        - name: Fail with it
-          ansible.builtin.fail: {msg: "Access denied for root with password {{ held }}."}
-        """,
-    )
+    book = playbook(place, SECRETIVE)
     secrets = {"here": {"password": SecretStr(CANARY)}}
 
     ran = run(place, play(book, ["here"], [inventory(place, "here")], secrets=secrets))

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from local_plays import LOCAL, environ
+from local_plays import LOCAL, WAY, environ
 from playrail.calls import Playrail
-from playrail.settings import Settings, private_directory
+from playrail.private_files import private_directory
+from playrail.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 VAULT = Path(sys.executable).with_name("ansible-vault")
 
@@ -27,7 +28,7 @@ def place(tmp_path: Path) -> Path:
 
 def call(given: dict[str, str], tool: str, **arguments: Any) -> dict[str, Any]:
     async def calling() -> dict[str, Any]:
-        async with Playrail(Settings.load(given, dotenv=None), environ=given) as playrail:
+        async with Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm) as playrail:
             return (await playrail.call(tool, arguments, caller="ann")).envelope()
 
     return asyncio.run(calling())
@@ -69,3 +70,26 @@ def test_the_users_configuration_file_is_used(place: Path) -> None:
     answer = call(environ(place, ANSIBLE_CONFIG=str(config)), "read_file", server="web2", path="/etc/hostname")
     assert answer["success"], answer
     assert set(answer["data"]["hosts"]) == {"web2"}
+
+
+CALLBACK = """
+from ansible.plugins.callback import CallbackBase
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "telling"
+    def v2_runner_on_ok(self, result):
+        with open({!r}, "a") as file:
+            file.write(result._host.name + "\\n")
+"""
+
+
+def test_the_users_own_callbacks_hear_of_every_play(place: Path) -> None:
+    (place / "callbacks").mkdir()
+    (place / "callbacks" / "telling.py").write_text(CALLBACK.format(str(place / "heard")).replace("\\\\", "\\"))
+    given = environ(place, ANSIBLE_CALLBACK_PLUGINS=str(place / "callbacks"))
+
+    answer = call(given, "read_file", server="localhost", path="/etc/hostname")
+
+    assert answer["success"], answer
+    assert (place / "heard").read_text().split() == ["localhost"]

@@ -248,7 +248,7 @@ def test_owner_and_mode_are_checked_before_anything_is_written(tmp_path: Path) -
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "small", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,noatime", "small", str(place)], check=True)
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 

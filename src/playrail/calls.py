@@ -6,6 +6,7 @@ parse → resolve hosts → decide → record → run → record. Nothing runs w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import time
@@ -20,7 +21,9 @@ from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.generated import pace_directory
 from playrail.ansible.inventory import Inventory
-from playrail.ansible.runner import Play, Progress, Runner, new_run_id
+from playrail.ansible.play import Play, new_run_id
+from playrail.ansible.resident import Resident
+from playrail.ansible.runner import Progress, Runner
 from playrail.answers import Answer, Meta, Result, parse
 from playrail.apis import Apis
 from playrail.errors import (
@@ -39,7 +42,8 @@ from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Kind, Ledger
 from playrail.plays import Plays, standing_variables
 from playrail.policy import decide
-from playrail.settings import Settings, private_directory
+from playrail.private_files import private_directory
+from playrail.settings import Settings
 from playrail.tool import AnyTool, ApiTool, DirectTool, OnHosts, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
@@ -82,9 +86,12 @@ class Call:
 
 
 class Playrail:
-    """Everything a call needs, built once from the settings. Use as an asynchronous context manager."""
+    """Everything a call needs, built once from the settings. Use as an asynchronous context manager.
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str]) -> None:
+    With `warm` it keeps an Ansible ready, which pays from the second play on.
+    """
+
+    def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
         self.inventory = Inventory(settings, content_root(), environ=environ)
@@ -93,6 +100,8 @@ class Playrail:
         self._apis = Apis(settings)
         self._alive: Alive | None = None
         self._plays: Plays | None = None
+        self._resident: Resident | None = None
+        self._warm = warm
         self._running: dict[asyncio.Task[Answer], Call] = {}
         self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_RUNS)
@@ -116,6 +125,12 @@ class Playrail:
                 self._alive = await asyncio.to_thread(self._open)
             return self._alive
 
+    async def warm_up(self) -> None:
+        """Makes ready what the first call would wait for. Raises LedgerUnavailable; of other failures calls tell."""
+        await self.open()
+        with contextlib.suppress(PlayrailError):
+            await asyncio.gather(self.inventory.hosts(), *([self._resident.ready()] if self._resident else []))
+
     def _open(self) -> Alive:
         servers = self.settings.state_dir / "servers"
         try:
@@ -133,7 +148,15 @@ class Playrail:
         except (OSError, PlayrailError) as error:
             alive.release()
             raise LedgerUnavailable(f"The state or runtime directory cannot be used: {error}.") from error
-        runner = Runner(runs_dir=runs_dir, environment=self._environment)
+        if self._warm:
+            self._resident = Resident(
+                runs_dir=runs_dir,
+                environment=self._environment,
+                inventory=self.inventory,
+                idle_s=self.settings.warm_idle_s,
+                most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
+            )
+        runner = Runner(runs_dir=runs_dir, environment=self._environment, resident=self._resident)
         self._plays = Plays(
             content=content_root(),
             standing=standing_variables(self.settings),
@@ -170,6 +193,8 @@ class Playrail:
             call.stop.set()
         if self._running:
             await asyncio.wait(set(self._running), timeout=CLOSE_GRACE_S)
+        if self._resident is not None:
+            await self._resident.close()
         self.inventory.close()
         await self._apis.close()
         if self._alive is not None and not self._running:

@@ -7,23 +7,27 @@ where an error becomes a message and an exit status.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from playrail.errors import PlayrailError, SettingsInvalid
-from playrail.settings import Settings
 
 if TYPE_CHECKING:
     from playrail.answers import Answer
+    from playrail.calls import Playrail
+    from playrail.settings import Settings
 
 CALLER = "cli"
 DOTENV = Path(".env")
@@ -52,17 +56,22 @@ def main() -> None:
     """Run the command line; what goes wrong becomes one line on standard error and an exit status."""
     try:
         app()
-    except SettingsInvalid as error:
+    except Exception as error:  # noqa: BLE001  the one place where any becomes a message
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Print what went wrong to standard error; returns the exit status that says the same."""
+    if isinstance(error, SettingsInvalid):
         typer.echo(f"playrail: {error}", err=True)
-        sys.exit(WRONG_USAGE)
-    except PlayrailError as error:
+        return WRONG_USAGE
+    if isinstance(error, PlayrailError):
         typer.echo(f"playrail: {error}\n{error.problem.hint}", err=True)
-        sys.exit(FAILED)
-    except Exception as error:
-        if os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
-            raise
+    elif os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
+        traceback.print_exception(error)
+    else:
         typer.echo(f"playrail: failed unexpectedly ({type(error).__name__}); LOG_LEVEL=DEBUG shows where", err=True)
-        sys.exit(FAILED)
+    return FAILED
 
 
 def _show_version(wanted: bool) -> None:
@@ -89,25 +98,27 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 @app.command()
 def serve() -> None:
     """Serve the tools to an MCP client over standard input and output."""
+    gc.disable()  # what is imported stays, and looking for garbage in it takes a seventh of the start
     settings = _settings()
     import anyio  # noqa: PLC0415
 
-    anyio.run(_serve, settings)
-
-
-async def _serve(settings: Settings) -> None:
-    from playrail.calls import Playrail  # noqa: PLC0415
     from playrail.server.server import serve_stdio  # noqa: PLC0415
 
-    playrail = Playrail(settings, environ=os.environ)
-    opening = asyncio.create_task(playrail.open())  # a call does so itself, only later
-    opening.add_done_callback(_log_failure)
-    await serve_stdio(playrail)
+    anyio.run(serve_stdio, partial(_door, settings))
 
 
-def _log_failure(opening: asyncio.Task[Any]) -> None:
-    if not opening.cancelled() and (error := opening.exception()) is not None:
-        logging.getLogger(__name__).error("%s Every call will be refused until that is mended.", error)
+def _door(settings: Settings) -> Playrail:
+    """Make the door in a thread of the server, which has begun to serve; what goes wrong ends the process."""
+    try:
+        from playrail.calls import Playrail  # noqa: PLC0415
+
+        playrail = Playrail(settings, environ=os.environ, warm=settings.warm)
+    except Exception as error:  # noqa: BLE001  as in main, which cannot be reached from here:
+        status = _told(error)
+        os._exit(status)  # the thread that reads standard input cannot be interrupted, and would keep the process alive
+    gc.freeze()
+    gc.enable()
+    return playrail
 
 
 @app.command()
@@ -308,6 +319,8 @@ def verify() -> None:
 
 
 def _settings(*, quiet: bool = False) -> Settings:
+    from playrail.settings import Settings  # noqa: PLC0415
+
     _log_to_stderr("ERROR" if quiet else "WARNING")
     settings = Settings.load(os.environ, dotenv=DOTENV)
     if not quiet:

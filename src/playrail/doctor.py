@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +21,14 @@ from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.runner import MAX_FORKS, Ended, Play, Runner, RunResult, new_run_id
+from playrail.ansible.play import Play, new_run_id, turns
+from playrail.ansible.runner import Ended, Runner, RunResult
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
+from playrail.private_files import private_directory
 from playrail.servers import ssh_of
-from playrail.settings import Settings, private_directory
+from playrail.settings import Settings
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 COMMAND_DEADLINE_S = 30.0
@@ -260,8 +261,7 @@ def _inventory(known: Hosts, settings: Settings) -> Iterator[Check]:
 
 def _deadline_s(inventory: Inventory, known: Hosts) -> float:
     """Long enough for every host to be given up by itself first, in its turn."""
-    turns = ceil(len(known.hosts) / MAX_FORKS)
-    return START_S + turns * (inventory.connect_timeout_s(known.hosts) + HOST_S)
+    return START_S + turns(len(known.hosts)) * (inventory.connect_timeout_s(known.hosts) + HOST_S)
 
 
 async def _check_hosts(

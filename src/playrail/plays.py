@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.runner import Ended, Play, Progress, Runner, RunResult
+from playrail.ansible.play import Play
+from playrail.ansible.runner import Ended, Progress, Runner, RunResult
 from playrail.answers import Result
 from playrail.errors import (
     AnsibleFailed,

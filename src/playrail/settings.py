@@ -24,6 +24,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
+from playrail.private_files import is_anothers, trusted_text
 from playrail.servers import (
     FailedServer,
     MikrusServer,
@@ -46,6 +47,9 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_RUNTIME_DIR",
     "PLAYRAIL_STATE_DIR",
     "PLAYRAIL_TOOLSETS",
+    "PLAYRAIL_WARM",
+    "PLAYRAIL_WARM_IDLE_S",
+    "PLAYRAIL_WARM_MEMORY_MB",
 )
 BUILT_IN_RULES = "default"  # stands for the rules that playbooks/files/module_utils/playrail_places.py has
 _SET_BY_PLAYS = "PLAYRAIL_RUN"  # in the environment of what a play starts, which may be another Playrail
@@ -79,6 +83,12 @@ class Settings:
     protect_write: tuple[str, ...] = (BUILT_IN_RULES,)
     mikrus_rate: tuple[int, int] = (5, 60)
     """How many requests to the mikr.us API one key may make, and in how many seconds."""
+    warm: bool = True
+    """Whether the server keeps an Ansible ready that serves plays."""
+    warm_idle_s: int = 900
+    """After how many seconds without a play that one ends."""
+    warm_memory_mb: int = 400
+    """It is replaced when its process has more resident memory than that."""
     dotenv: Path | None = None
     """The `.env` file that was read."""
     from_dotenv: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -87,7 +97,7 @@ class Settings:
     @classmethod
     def load(cls, environ: Mapping[str, str], *, dotenv: Path | None) -> Settings:
         """Read the settings; `environ` wins over the file `dotenv`, which need not exist. Raises SettingsInvalid."""
-        text = None if dotenv is None else _trusted_text(dotenv.absolute())
+        text = None if dotenv is None else trusted_text(dotenv.absolute())
         from_file = {} if dotenv is None or text is None else _variables(dotenv.name, text)
         values = {name: value for name, value in {**from_file, **environ}.items() if value != ""}
         _refuse_unknown(values)
@@ -114,6 +124,9 @@ class Settings:
             protect_read=_rules(values, "PLAYRAIL_PROTECT_READ"),
             protect_write=_rules(values, "PLAYRAIL_PROTECT_WRITE"),
             mikrus_rate=_rate(values, "PLAYRAIL_MIKRUS_RATE"),
+            warm=_switch(values, "PLAYRAIL_WARM", otherwise="yes"),
+            warm_idle_s=_number(values, "PLAYRAIL_WARM_IDLE_S", otherwise=900),
+            warm_memory_mb=_number(values, "PLAYRAIL_WARM_MEMORY_MB", otherwise=400),
             dotenv=None if dotenv is None or text is None else dotenv.absolute(),
             from_dotenv=MappingProxyType(
                 {
@@ -125,26 +138,6 @@ class Settings:
         )
 
 
-def private_directory(path: Path) -> Path:
-    """Make `path` with mode 0700 if it is missing, and return it.
-
-    Raises SettingsInvalid when it cannot be made, is a symlink, belongs to somebody else, or lets others in.
-    """
-    try:
-        for directory in (*reversed(path.parents), path):  # mkdir(parents=True) would let others into the parents
-            directory.mkdir(mode=0o700, exist_ok=True)
-        status = path.lstat()
-    except OSError as error:
-        raise SettingsInvalid(f"{path}: cannot be made a private directory ({error.strerror})") from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise SettingsInvalid(f"{path}: is not a directory (a symlink to one is not accepted)")
-    if status.st_uid != os.geteuid():
-        raise SettingsInvalid(f"{path}: belongs to another user; it must be this user's own")
-    if status.st_mode & 0o077:
-        raise SettingsInvalid(f"{path}: others can enter it; its mode must be 0700")
-    return path
-
-
 def read_config(path: Path) -> configparser.ConfigParser:
     """Read an ansible.cfg with the rules that Ansible has for it. Raises SettingsInvalid."""
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
@@ -154,49 +147,6 @@ def read_config(path: Path) -> configparser.ConfigParser:
         # `from None`: a parsing error quotes the line.
         raise SettingsInvalid(f"{path}: is not a readable ansible.cfg ({type(error).__name__})") from None
     return parser
-
-
-def _trusted_text(path: Path) -> str | None:
-    """Read a file that decides what Playrail may do; None when it is missing.
-
-    Raises SettingsInvalid when somebody else could have written it: then it is neither used nor silently left out.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if path.is_symlink():
-            raise SettingsInvalid(f"{path}: is a symlink; put the file itself there, or remove it") from None
-        raise SettingsInvalid(f"{path}: cannot be read ({error.strerror}); mend or remove it") from None
-    try:
-        flaw = _flaw(path, os.fstat(descriptor))  # what is checked is what is read
-        if flaw is not None:
-            raise SettingsInvalid(f"{path}: {flaw}, or remove the file")
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{path.name}: cannot be read as UTF-8 text ({type(error).__name__})") from None
-    finally:
-        os.close(descriptor)
-
-
-def _flaw(path: Path, status: os.stat_result) -> str | None:
-    """Why a file is not to be trusted, and how to mend it."""
-    quoted, place = shlex.quote(str(path)), shlex.quote(str(path.parent))
-    if not stat.S_ISREG(status.st_mode):
-        return "is not a regular file; put one there"
-    if _is_anothers(status):
-        return f"belongs to another user; run `chown {os.geteuid()} {quoted}` once you have looked at what it says"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"others can write to it; run `chmod go-w {quoted}` once you have looked at what it says"
-    if path.parent.stat().st_mode & stat.S_IWOTH:
-        return f"everybody can write to its directory; run `chmod o-w {place}`, start Playrail in another directory"
-    return None
-
-
-def _is_anothers(status: os.stat_result) -> bool:
-    return status.st_uid not in {0, os.geteuid()}
 
 
 def _variables(name: str, text: str) -> dict[str, str]:
@@ -256,8 +206,8 @@ def _warn(servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, 
         _log.warning("server %s cannot be used: %s", shown(name), failure.reason)
 
 
-def _switch(values: Mapping[str, str], name: str) -> bool:
-    value = values.get(name, "").strip().lower()
+def _switch(values: Mapping[str, str], name: str, *, otherwise: str = "no") -> bool:
+    value = values.get(name, otherwise).strip().lower()
     if value not in _YES | _NO:
         raise SettingsInvalid(f"{name}: is neither yes nor no; allowed are 1, true, yes, on and 0, false, no, off")
     return value in _YES
@@ -283,6 +233,13 @@ def _rules(values: Mapping[str, str], name: str) -> tuple[str, ...]:
             f"{BUILT_IN_RULES} for the built-in ones, with commas"
         )
     return rules or (BUILT_IN_RULES,)
+
+
+def _number(values: Mapping[str, str], name: str, *, otherwise: int) -> int:
+    text = values.get(name, str(otherwise))
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise SettingsInvalid(f"{name}: is no number; allowed are whole ones from 1 to 999999")
+    return int(text)
 
 
 def _rate(values: Mapping[str, str], name: str) -> tuple[int, int]:
@@ -354,7 +311,7 @@ def _refuse_anothers(path: Path) -> None:
     except OSError:
         return
     mend = f"remove it, or if you trust it set ANSIBLE_CONFIG={shlex.quote(str(path))}"
-    if _is_anothers(status):
+    if is_anothers(status):
         raise SettingsInvalid(f"{path}: belongs to another user; {mend}")
     if status.st_mode & stat.S_IWOTH:
         raise SettingsInvalid(f"{path}: everybody can write to it; run `chmod o-w {shlex.quote(str(path))}`, {mend}")

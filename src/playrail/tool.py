@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from math import ceil
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.ansible.inventory import Inventory
-from playrail.ansible.runner import MAX_FORKS
+from playrail.ansible.play import turns
 from playrail.errors import Problem
 from playrail.settings import Settings
 
@@ -139,13 +138,13 @@ class Tool(Generic[InputT]):
         return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
 
     def deadline_s(self, given: InputT, *, hosts: int = 1) -> float:
-        """Seconds until the call is cut short, without the time to connect. Many hosts take turns, of MAX_FORKS each.
+        """Seconds until the call is cut short, without the time to connect. Many hosts take turns.
 
         Where the caller chooses the time, the work on the host ends itself then, and the answer still has to come back.
         """
         chosen = getattr(given, "timeout_s", None)
         turn_s = self.timeout_s if chosen is None else chosen + OVERHEAD_S
-        return float(turn_s * ceil(hosts / MAX_FORKS))
+        return float(turn_s * turns(hosts))
 
 
 @dataclass(frozen=True, kw_only=True)

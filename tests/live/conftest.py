@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -18,6 +18,9 @@ from mcp import Client, StdioServerParameters
 
 from mikrus.execute import on_lab_host
 from mikrus.simulator import KEY, SRV, Simulator, running
+
+if TYPE_CHECKING:
+    from .own_host import Operator, OwnHost
 
 LAB = Path(__file__).parents[2] / ".lab" / "lab.json"
 MIKRUS_REMOTE = "/var/cache/playrail"  # where the connection over /exec keeps its files on a server
@@ -175,3 +178,21 @@ def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
         return False
     seen.add(test)
     return True
+
+
+@pytest.fixture(scope="module")
+def host(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
+    """A host of the module's own, that may be restarted, cut off and filled."""
+    from .own_host import own_host  # noqa: PLC0415  it imports what imports this module
+
+    with own_host(hosts, tmp_path_factory.mktemp("own")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def living(host: OwnHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """A Playrail that operates that host through all of the module's tests."""
+    from .own_host import operator  # noqa: PLC0415
+
+    with operator(host, tmp_path_factory.mktemp("living") / "place") as made:
+        yield made

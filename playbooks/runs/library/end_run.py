@@ -78,6 +78,7 @@ class Run:
     def __init__(self, run):
         self.mark = ("PLAYRAIL_RUN=" + run).encode()
         self.seen = {}  # (pid, when it was started): its name
+        self.modules = set()  # of these, the Pythons that Ansible runs modules in
 
     def alive(self):
         """Looks anew. Returns (pid, when it was started) of those that live."""
@@ -93,6 +94,12 @@ class Run:
             chosen |= below
             grown = bool(below)
         chosen.discard(os.getpid())
+        marked = set(pid for pid in chosen if is_marked(pid, self.mark))
+        self.modules.update(
+            (pid, processes[pid].started)
+            for pid in marked
+            if processes[pid].parent not in marked and processes[pid].name.startswith("python")
+        )
         found = dict(((pid, processes[pid].started), processes[pid].name) for pid in chosen)
         self.seen.update(found)
         return set(found)
@@ -107,7 +114,9 @@ class Run:
                 return left
             for process in left - told:
                 try:
-                    os.kill(process[0], number)
+                    # A module that SIGTERM ends leaves its temporary directory; KeyboardInterrupt lets it clean up.
+                    interrupt = number == signal.SIGTERM and process in self.modules
+                    os.kill(process[0], signal.SIGINT if interrupt else number)
                 except OSError:
                     pass  # gone, or another user's
             told |= left

@@ -10,22 +10,20 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import re
 import zipfile
 from itertools import pairwise
 
+from playrail.ansible.payload import ARCHIVE
 from playrail.mikrus.jobs import Input, Piece
 
 SHARED = "module_utils/"
 LEAST_BYTES = 600  # of a file that is worth a name of 64 characters in every request
 SOME_TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive can name
 
-_ARCHIVE = re.compile(rb"^zip_data='([A-Za-z0-9+/]{1000,}={0,2})',$", re.MULTILINE)
-
 
 def as_input(data: bytes) -> Input:
     """The data as a job's input, with the pieces of its archive when it is one of Ansible's modules."""
-    found = _ARCHIVE.findall(data)
+    found = ARCHIVE.findall(data)
     if len(found) == 1:
         try:
             pieces = _pieces(base64.b64decode(found[0]))

@@ -155,6 +155,12 @@ _PREPARING = (
         error="Ansible could not make its temporary directory on the server.",
     ),
     _rule(
+        "no_temporary_directory",
+        r"No usable temporary directory found",  # Python's words, after it has tried to write a file in each
+        error="Nothing can be written in the server's directories for temporary files.",
+        hint="The server's disk is full or read-only, so no module can run there; the operator has to look.",
+    ),
+    _rule(
         "host_key_unknown",
         r"not possible because Host Key checking is enabled",
         # Said where a password is used, of a changed key too: Ansible keeps to itself what ssh said.

@@ -23,8 +23,9 @@ from playrail.ansible.environment import environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.errors import InventoryInvalid
+from playrail.private_files import private_directory
 from playrail.servers import ssh_of
-from playrail.settings import Settings, private_directory
+from playrail.settings import Settings
 
 __all__ = ["Host", "Hosts", "Inventory"]
 
@@ -57,6 +58,8 @@ class Inventory:
         self._generated = settings.runtime_dir / f"inventory-{os.getpid()}-{secrets.token_hex(4)}.yml"
         self._kept: tuple[Hosts, Fingerprint, float] | None = None
         self._reading: asyncio.Task[Hosts] | None = None
+        self._listing: Mapping[str, Any] | None = None
+        self._listings = 0  # how many different ones were read
 
     async def hosts(self) -> Hosts:
         """Return the hosts as Ansible sees them; read again when a source changed or after KEPT_S.
@@ -90,6 +93,10 @@ class Inventory:
         """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the secrets that these have."""
         found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
         return {name: held for name, held in found.items() if held}
+
+    def state(self) -> object:
+        """Return what differs when the sources have changed, or another listing was read from them."""
+        return self._fingerprint(), self._listings
 
     def connect_timeout_s(self, hosts: Iterable[str]) -> float:
         """Return the seconds after which Ansible gives a connection up, the longest of these hosts."""
@@ -129,6 +136,9 @@ class Inventory:
         fingerprint = self._fingerprint()  # before the reading: a change during it means another one
         listing = await self._list()
         hosts = read_listing(listing)
+        if self._listing is not None and listing != self._listing:
+            self._listings += 1
+        self._listing = listing
         for name, reason in hosts.refused.items():
             _log.warning("inventory host %r cannot be used: %s", name, reason)
         self._kept = (hosts, fingerprint, time.monotonic())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playrail.ansible.child import REPORT_TASK
+from playrail.ansible.events import REPORT_TASK
 from playrail.ansible.failures import classify
 from playrail.errors import Problem
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from playrail.errors import LedgerUnavailable, SettingsInvalid
 from playrail.ledger.tables import metadata, records
-from playrail.settings import private_directory
+from playrail.private_files import private_directory
 
 FIRST = "0" * 64
 BUSY_S = 10.0  # how long to wait for another Playrail process that is writing

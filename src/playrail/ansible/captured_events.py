@@ -1,0 +1,67 @@
+"""The events of ansible-runner's callback plugin, in the process that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playrail.ansible.events import condense
+
+Emit = Callable[[dict[str, Any]], None]
+Learn = Callable[[dict[str, str | None]], None]
+INTERPRETER = "discovered_interpreter_python"  # Ansible's name for a host's Python, among the facts of the host
+
+
+class CapturedEvents:
+    """In the place of standard output: an event begins, its text is written, it ends.
+
+    `context` is the plugin's event context. `learn` is told which Python a host has, or that it may have another.
+    """
+
+    def __init__(self, context: Any, emit: Emit, learn: Learn) -> None:
+        self._context = context
+        self._emit = emit
+        self._tell_python = learn
+        self._event: dict[str, Any] | None = None
+        self._text: list[str] = []
+        context.dump_begin = self._begin
+        context.dump_end = self._end
+
+    def write(self, text: str) -> int:
+        if self._event is not None:
+            self._text.append(text)
+        elif text.strip():
+            self.tell({"event": "verbose", "stdout": text})
+        return len(text)
+
+    def flush(self) -> None:
+        """There is nothing between."""
+
+    def getvalue(self) -> str:
+        return ""
+
+    def isatty(self) -> bool:
+        return False
+
+    def _begin(self, _: Any) -> None:
+        self._event, self._text = self._context.get_begin_dict(), []
+
+    def _end(self, _: Any) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            self.tell({**event, "stdout": "".join(self._text)})
+
+    def tell(self, event: dict[str, Any]) -> None:
+        self._learn(event)
+        if (record := condense(event)) is not None:
+            self._emit(record)
+
+    def _learn(self, event: dict[str, Any]) -> None:
+        data = event.get("event_data") or {}
+        host, result = data.get("host"), data.get("res")
+        if not isinstance(host, str) or not isinstance(result, dict):
+            return
+        if event["event"] in {"runner_on_failed", "runner_on_unreachable"}:
+            self._tell_python({"host": host, "python": None})  # perhaps because it is not there any more
+        elif isinstance(found := (result.get("ansible_facts") or {}).get(INTERPRETER), str):
+            self._tell_python({"host": host, "python": found})

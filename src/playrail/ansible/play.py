@@ -1,0 +1,98 @@
+"""A play that is to be run, and what Ansible is told of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from playrail.ansible.values import to_extravars
+
+MAX_FORKS = 50
+FORKS_PER_CORE = 16  # a fork mostly waits for its host; what it computes is some 20 ms
+EVENT_LIMIT = 64 * 1024 * 1024  # bytes in one event; asyncio's own limit is 64 KiB, too small for file contents
+SERVES_AT = "playrail_serves_at"  # the variable that names the directory of the sockets of a run that serves plays
+CALLS = "calls.sock"  # there, where plays are asked for
+STOP_GRACE_S = 8.0  # for a play to end Ansible; it needs up to 4 s in the worst case
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """What to run: an absolute playbook path, the resolved host names, and data for its variables."""
+
+    run_id: str
+    playbook: Path
+    hosts: Sequence[str]
+    inventory: Sequence[str]
+    variables: Mapping[str, Any]
+    secrets: Mapping[str, Mapping[str, SecretStr]]
+    """Per host the secrets that its inventory variables refer to as `playrail_secrets`."""
+    standing: Mapping[str, Any] = field(default_factory=dict)
+    """More variables, which say how things are done here and not what is to be done."""
+    interruptible: bool = True
+    """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
+
+    def command_line(self) -> str:
+        """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
+        variables = json.dumps({"playrail_target": list(self.hosts), **self.variables}, ensure_ascii=False)
+        words = ["ansible-playbook"]
+        for source in self.inventory:
+            words += ["-i", source]
+        return shlex.join([*words, "-e", variables, str(self.playbook)])
+
+    def extravars(self) -> str:
+        """The text of a file with the play's variables, in which no string is a template. It holds secrets."""
+        return to_extravars(
+            {
+                **self.variables,
+                **self.standing,
+                "playrail_target": list(self.hosts),
+                "playrail_run": self.run_id,
+                "playrail_secrets": self.secrets,
+            }
+        )
+
+    def orders(self) -> dict[str, Any]:
+        """What the process that runs the play is told beside its variables."""
+        return {
+            "run_id": self.run_id,
+            "playbook": str(self.playbook),
+            "inventory": list(self.inventory),
+            "hosts": list(self.hosts),
+            "forks": forks(len(self.hosts)),
+            "interruptible": self.interruptible,
+        }
+
+
+def forks(hosts: int) -> int:
+    """On how many of so many hosts a play works at once."""
+    return max(1, min(hosts, MAX_FORKS, FORKS_PER_CORE * (os.cpu_count() or 1)))
+
+
+def turns(hosts: int) -> int:
+    """How often the time that one host takes, when so many take turns."""
+    return ceil(hosts / forks(hosts))
+
+
+class Going(Protocol):
+    """A play that has been started."""
+
+    def records(self) -> AsyncIterator[dict[str, Any]]:
+        """What it tells, one JSON object after the other. The last has the key `end`, unless it broke off."""
+
+    async def end(self) -> str:
+        """Ends it if it goes on. Returns when it is gone and all below it, with what it wrote to standard error."""
+
+
+def new_run_id() -> str:
+    """Sorts by time and is unique."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"

@@ -1,0 +1,245 @@
+"""Ansible's own ssh connection, but for modules: these go to an interpreter that waits on the host already.
+
+A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see ../../channels.py. Everything else, and
+a module whenever something is not as expected before it was sent, goes the way of the plugin that this one extends.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
+from pathlib import Path
+from typing import Any
+
+import ansible.plugins.connection
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.common.text.converters import to_text
+from ansible.utils.display import Display
+
+from playrail.ansible.kept import PLACEHOLDER, SIZES, START, frame
+
+
+def _load_stock() -> Any:
+    """The plugin that this one extends, by its file: its name is the one that Ansible's loader gives to this module."""
+    path = Path(ansible.plugins.connection.__file__).with_name("ssh.py")
+    loader = SourceFileLoader("playrail_stock_ssh", str(path))
+    module = module_from_spec(ModuleSpec(loader.name, loader, origin=loader.path))
+    loader.exec_module(module)
+    return module
+
+
+stock = _load_stock()
+
+DOCUMENTATION = re.sub(
+    r"^( *)options:\n( *)",
+    r"""\1options:
+\2playrail_fast:
+\2    description: Whether modules may go to an interpreter that is kept on the host.
+\2    type: bool
+\2    default: true
+\2    vars: [{name: playrail_fast}]
+\2""",
+    stock.DOCUMENTATION,
+    count=1,
+    flags=re.MULTILINE,
+)
+
+MODULE = b"_ANSIBALLZ_WRAPPER = True"  # stands in every payload that is a Python module with its archive
+RACE_GUARD = " && sleep 0"  # what ansible-core before 2.21 appends to commands
+ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+# Variables that a Python interpreter, or the loader of its libraries, heeds when it begins and not later.
+STARTUP = re.compile(r"PYTHON.*|LC_.*|LANG|LANGUAGE|LD_.*|MALLOC_.*|GLIBC_.*|OPENSSL_.*|HOME")
+TOO_LATE = re.compile(r"timed out|took too long", re.IGNORECASE)
+DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brackets
+
+display = Display()
+
+
+class Unfit(Exception):
+    """The module was not sent and cannot go to a kept interpreter. `told` is whether the user has heard it before."""
+
+    def __init__(self, reason: str, *, told: bool = True) -> None:
+        super().__init__(reason)
+        self.told = told
+
+
+class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansible-core has no type information
+    """See the module's docstring."""
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        """Run a command; `in_data` is what it reads, for a pipelined module the module."""
+        place = os.environ.get("PLAYRAIL_CHANNELS")
+        if place and in_data and MODULE in in_data and self.get_option("playrail_fast"):
+            try:
+                return self._run_module(place, cmd, in_data)
+            except Unfit as unfit:
+                (display.vv if unfit.told else display.warning)(f"{self.host}: a module goes by plain ssh: {unfit}")
+        done: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        return done
+
+    def reset(self) -> None:
+        """End the connection, and with it what is kept on the host."""
+        if place := os.environ.get("PLAYRAIL_CHANNELS"):
+            try:
+                ask(place, {"do": "reset", "argv": self._argv()}, b"")
+            except (Unfit, EOFError) as error:
+                display.vv(f"{self.host}: {error}")
+        super().reset()
+
+    def _run_module(self, place: str, cmd: str, payload: bytes) -> tuple[int, bytes, bytes]:
+        order = {"do": "run", "argv": self._argv(), **self._opening(cmd)}
+        display.vv(f"{self.host}: a module of {len(payload)} bytes goes to the kept interpreter")
+        try:
+            told, output = ask(place, order, payload)
+        except EOFError:
+            raise self._lost("what keeps the connections has ended") from None
+        if told["is"] == "lost":
+            raise self._lost(told["reason"])
+        if told["is"] == "refused":
+            self._fail_like_ssh(told["text"], connected=told["connected"])
+            raise Unfit(told["reason"], told=not told["first"])
+        stdout, stderr = output[: told["stdout"]], output[told["stdout"] :]
+        if told["status"] < 0:  # the shell around the module would say so
+            return 128 - told["status"], stdout, stderr + f"{signal.strsignal(-told['status'])}\n".encode()
+        return told["status"], stdout, stderr
+
+    def _lost(self, reason: str) -> AnsibleConnectionFailure:
+        # In ssh's words, by which failures.py knows that the work may be done.
+        return AnsibleConnectionFailure(
+            f"Connection to {self.host} closed by remote host while a module was at work: {reason}"
+        )
+
+    def _fail_like_ssh(self, text: str, *, connected: bool) -> None:
+        """Raise what the stock plugin would, where the same attempt once more would cost time or lock an account."""
+        become = self.become
+        if become is not None and become.check_incorrect_password(text.encode()):
+            raise AnsibleError(f"Incorrect {become.name} password")
+        if become is not None and become.check_missing_password(text.encode()):
+            raise AnsibleError(f"Missing {become.name} password")
+        denied = DENIED.search(text) and not self._has_password()
+        if not connected and (denied or TOO_LATE.search(text)):
+            raise AnsibleConnectionFailure(f"Failed to connect to the host via ssh: {text}")
+
+    def _has_password(self) -> bool:
+        """Whether the login may be by a password, which a channel never is."""
+        return bool(self.get_option("password") or self._play_context.password)
+
+    def _argv(self) -> list[str]:
+        """The ssh client that opens a channel, by a living master or by itself. It is no master and never asks."""
+        self.host = self.get_option("host") or self._play_context.remote_addr
+        first = ["ControlMaster=no", "BatchMode=yes"]
+        if self._has_password():
+            if self.get_option("password_mechanism") == "sshpass":
+                raise Unfit("the login's password is given by sshpass")
+            first.append("PreferredAuthentications=none")  # only by a master, which a plain command makes
+        program, *options = self._build_command(self.get_option("ssh_executable"), "ssh", self.host)
+        words = [program, *(word for option in first for word in (b"-o", option.encode())), *options]
+        return [os.fsdecode(word) for word in words]
+
+    def _opening(self, cmd: str) -> dict[str, Any]:
+        """What to run for a kept interpreter like the one in `cmd`, which runs a module; what makes it that one."""
+        if getattr(self._shell, "SHELL_FAMILY", None) != "sh":
+            raise Unfit("the host's shell is not like sh")
+        words = _split(cmd)
+        if len(words) != 3 or words[1] != "-c":  # noqa: PLR2004
+            raise Unfit("the command is not as expected")
+        variables, interpreter = _taken_apart(self._inside_become(words[2]))
+        searched = () if "/" in interpreter else ("PATH",)
+        startup = {name: value for name, value in variables.items() if STARTUP.fullmatch(name) or name in searched}
+        exported = shlex.join(f"{name}={value}" for name, value in {**startup, "PLAYRAIL_RUN": PLACEHOLDER}.items())
+        start = f"export {exported}; exec {shlex.join([interpreter, '-c', START])}"
+        identity = [words[0], interpreter, startup]
+        prompt = password = None
+        if self._is_become(words[2]):
+            become = copy.copy(self.become)  # it remembers what it built last, and the stock way must find that
+            start = become.build_become_command(start, self._shell)
+            prompt = become.prompt or None
+            password = become.get_option("become_pass", playcontext=self._play_context) if prompt else None
+            password = None if password is None else to_text(password)  # it may be a number
+            identity.append([become.get_option(name) for name in ("become_user", "become_exe", "become_flags")])
+            identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))  # noqa: SLF001
+        return {
+            "identity": identity,
+            "env": {name: value for name, value in variables.items() if name not in startup},
+            "opening": {
+                "command": shlex.join([words[0], "-c", start]),
+                "prompt": prompt,
+                "password": password,
+                "connect_s": float(self.get_option("timeout")),
+            },
+        }
+
+    def _is_become(self, script: str) -> bool:
+        return self.become is not None and bool(self.become.success) and self.become.success in script
+
+    def _inside_become(self, script: str) -> str:
+        """The module's own command, without sudo around it."""
+        if not self._is_become(script):
+            return script.removesuffix(RACE_GUARD)
+        if self.become.name != "sudo":
+            raise Unfit(f"users are changed by {self.become.name}")
+        words = _split(script.removesuffix(RACE_GUARD))
+        before = f"echo {self.become.success} ; "
+        if not words[-1].startswith(before):
+            raise Unfit("the command of sudo is not as expected")
+        return words[-1].removeprefix(before)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise Unfit("the command cannot be taken apart") from None
+
+
+def _taken_apart(command: str) -> tuple[dict[str, str], str]:
+    """The variables and the interpreter of `NAME=value … interpreter`."""
+    variables = {}
+    words = _split(command)
+    while words and (found := ASSIGNMENT.fullmatch(words[0])):
+        variables[found[1]] = found[2]
+        del words[0]
+    if len(words) != 1 or " " in words[0]:
+        raise Unfit("the interpreter's command is not as expected")
+    return variables, words[0]
+
+
+def ask(place: str, order: Mapping[str, object], payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """The broker's answer. Raises Unfit when the module cannot have been sent, EOFError when it may have."""
+    sent = False
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(place)
+            connection.sendall(frame(dict(order), payload))
+            while True:
+                told, data = _read(connection)
+                if told["is"] != "sent":
+                    return told, data
+                sent = True
+    except OSError as error:
+        if sent:
+            raise EOFError from error
+        raise Unfit(f"what keeps the connections does not answer: {error}") from None
+
+
+def _read(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
+    header, data = SIZES.unpack(_receive(connection, SIZES.size))
+    return json.loads(_receive(connection, header)), _receive(connection, data)
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    received = bytearray()
+    while len(received) < length:
+        data = connection.recv(length - len(received))
+        if not data:
+            raise ConnectionResetError("it has ended")
+        received += data
+    return bytes(received)

@@ -1,0 +1,231 @@
+"""Runs one play in a fork of the run that stays, as `ansible-playbook` would in a process of its own.
+
+What that process would read or make at its start is set here, so that neither the run that stays nor an earlier play is
+seen: command line, extra variables, facts, temporary directory, warnings that were given once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import hashlib
+import json
+import multiprocessing.process
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from ansible import constants, context
+from ansible.errors import AnsibleError
+from ansible.executor.playbook_executor import PlaybookExecutor
+from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.utils.context_objects import CLIArgs
+from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars, load_options_vars
+from ansible.vars.manager import VariableManager
+
+from playrail.ansible.captured_events import INTERPRETER, CapturedEvents, Emit
+from playrail.ansible.content import content_root
+from playrail.ansible.ending import adopt_orphans, end_descendants, is_ssh_master, marked
+from playrail.ansible.inline_worker import choose_worker, leave_parents_server
+from playrail.ansible.quick_play import play_quickly
+from playrail.ansible.warm import OURS, Warm
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+WARM_UP = content_root() / "playbooks" / "resident" / "warm_up.yml"
+GET_READY = WARM_UP.with_name("get_ready.yml")
+
+
+def wait_and_serve(way: socket.socket, warm: Warm, *, at_leisure: bool) -> None:
+    """Run the play that a connection asks for, which will come over `way`. To be called in a fork that ends afterwards.
+
+    What does not depend on the play is done before there is one. At leisure that is a play of no effect too: a fork
+    shares its memory until it writes to it, and most of what a play writes to is copied then, while nobody waits.
+    """
+    _leave_parent()
+    if at_leisure and warm.plain:
+        play_for_nothing(warm, GET_READY)
+    variables = warm.variables()
+    _, found, _, _ = socket.recv_fds(way, 1, 1)
+    if found:
+        _serve(socket.socket(fileno=found[0]), warm, variables)
+
+
+def _serve(connection: socket.socket, warm: Warm, variables: VariableManager) -> None:
+    wire = connection.makefile("rw", encoding="utf-8", errors="backslashreplace")
+    orders = json.loads(wire.readline())
+    own = warm.place / str(os.getpid())
+    encoder = _runners_plugin().AnsibleJSONEncoderLocal
+
+    def emit(record: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more: the lifeline ends this play
+            wire.write(json.dumps(record, cls=encoder) + "\n")
+            wire.flush()
+
+    emit({"begun": os.getpid()})
+    if wire.readline() != "go\n":
+        return  # given up on, and started elsewhere
+    threading.Thread(target=_watch_lifeline, args=(wire, own, orders), daemon=True).start()
+    try:
+        with _temporary_directory(own, Path(orders["playbook"]), warm.place):
+            emit({"end": {"rc": _run(orders, warm, variables, emit)}})
+    finally:
+        _end_children(orders)
+
+
+def play_for_nothing(warm: Warm, playbook: Path = WARM_UP) -> None:
+    """Run a play in this very process, so that later ones, here and in its forks, find loaded what they need."""
+    own = warm.place / str(os.getpid())
+    orders = {
+        "playbook": str(playbook),
+        "hosts": ["localhost"],
+        "forks": 1,
+        "extravars": '{"playrail_target": ["localhost"]}',
+    }
+    before = context.CLIARGS, sys.stdout, sys.stderr, constants.DEFAULT_LOCAL_TMP
+    with _temporary_directory(own, playbook, warm.place):
+        _run(orders, warm, warm.variables(), lambda _: None)
+    context.CLIARGS, sys.stdout, sys.stderr, constants.DEFAULT_LOCAL_TMP = before
+
+
+def _leave_parent() -> None:
+    """Become what a process of its own is: without a terminal, the parent of its orphans, no fork in Python's eyes."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    adopt_orphans()
+    leave_parents_server()
+    # Only from a process that is no fork does ansible-runner's callback plugin tell what Ansible displays.
+    multiprocessing.process._parent_process = None  # type: ignore[attr-defined]
+    # A worker is not to outlive this process: nobody would hear what it does.
+    os.register_at_fork(
+        after_in_child=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
+    )
+
+
+def _watch_lifeline(wire: TextIO, own: Path, orders: dict[str, Any]) -> None:
+    """End the play when the other end closes the connection; it sends nothing after the orders."""
+    with contextlib.suppress(OSError):
+        wire.read()
+    _end_children(orders)
+    shutil.rmtree(own, ignore_errors=True)
+    os._exit(1)
+
+
+def _end_children(orders: dict[str, Any]) -> None:
+    """End what the play has left running here, but for ssh's masters, and work that is not to be interrupted."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return  # nothing: the usual case, and looking through all processes takes milliseconds
+    mine = marked(orders["run_id"])
+    spare = is_ssh_master if orders["interruptible"] else lambda pid: is_ssh_master(pid) or mine(pid)
+    end_descendants(os.getpid(), spare, gently=orders["interruptible"])
+
+
+@contextlib.contextmanager
+def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[None]:
+    """Give Ansible a directory for what this play makes. Only archives of modules are shared, by plays of one playbook
+    of ours.
+
+    Ansible keeps an archive by the module's name alone, which two playbooks may use for different files.
+    """
+    own.mkdir(mode=0o700)
+    if playbook.is_relative_to(OURS):
+        name = hashlib.sha256(repr([str(playbook), *_states_of_modules(playbook)]).encode()).hexdigest()
+        shared = place / "modules" / name
+        shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (own / "ansiballz_cache").symlink_to(shared)
+    constants.DEFAULT_LOCAL_TMP = str(own)
+    # Where Ansible's own server for workers, if it has one, puts its socket.
+    multiprocessing.process.current_process()._config["tempdir"] = str(own)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _states_of_modules(playbook: Path) -> Iterator[tuple[str, int, int]]:
+    """What changes when a module changes that is not Ansible's."""
+    beside = [playbook.parent / name for name in ("library", "module_utils")]
+    users = [*(constants.DEFAULT_MODULE_PATH or ()), *(constants.DEFAULT_MODULE_UTILS_PATH or ())]
+    for directory in (*beside, *users):
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(directory):
+                state = entry.stat()
+                yield entry.path, state.st_mtime_ns, state.st_size
+
+
+def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: Emit) -> int:
+    playbook = Path(orders["playbook"])
+    display = Display()
+    events = _captured_events(emit, warm)
+    try:
+        _tell_variables(orders, warm, variables)
+        choose_worker(alone=len(orders["hosts"]) == 1)
+        directory = os.fsencode(playbook.parent)
+        add_all_plugin_dirs(directory)
+        AnsibleCollectionConfig.playbook_paths = [directory]
+        AnsibleCollectionConfig.default_collection = None
+        warm.loader.set_basedir(str(playbook.parent))
+        if len(orders["hosts"]) == 1 and warm.plain:
+            task = warm.quick_task(playbook, variables)
+            if task is not None:
+                gc.disable()  # it would write to memory that is shared, for a process that ends soon
+                return play_quickly(task, orders["hosts"][0], variables, warm.inventory, warm.loader, events)
+        plays = PlaybookExecutor(
+            playbooks=[str(playbook)],
+            inventory=warm.inventory,
+            variable_manager=variables,
+            loader=warm.loader,
+            passwords={"conn_pass": None, "become_pass": None},
+        )
+        return int(plays.run())
+    except AnsibleError as error:
+        display.error(str(error))
+        return 1
+    except Exception as error:  # noqa: BLE001  as Ansible's command line does; it is judged at the other end
+        display.error(f"Unexpected Exception, this is probably a bug: {error!r}")
+        return 250
+
+
+def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManager) -> None:
+    """Give the manager what a new process would have read, and nothing of what the run that stays was given."""
+    options = {
+        **context.CLIARGS,
+        "args": (orders["playbook"],),
+        "forks": orders["forks"],
+        "extra_vars": (orders["extravars"],),
+    }
+    context.CLIARGS = CLIArgs(options)
+    load_extra_vars.extra_vars = None  # both keep what they read for the life of a process
+    load_options_vars.options_vars = None
+    variables._extra_vars = load_extra_vars(warm.loader)
+    variables._options_vars = load_options_vars(warm.version)
+    for host, found in warm.known_interpreters().items():
+        if warm.inventory.get_host(host) is not None:
+            variables.set_host_facts(host, {INTERPRETER: found})
+
+
+def _runners_plugin() -> Any:
+    """The module of ansible-runner's callback plugin."""
+    return sys.modules[callback_loader.get(constants.DEFAULT_STDOUT_CALLBACK, class_only=True).__module__]
+
+
+def _captured_events(emit: Emit, warm: Warm) -> CapturedEvents:
+    """Take the events from ansible-runner's callback plugin, which would write them to the terminal of its run."""
+    events = CapturedEvents(_runners_plugin().event_context, emit, warm.tell)
+    sys.stdout = sys.stderr = events
+    display = Display()
+    for given in ("_warns", "_errors", "_deprecations"):  # each text is displayed once in a process
+        getattr(display, given, {}).clear()
+    return events

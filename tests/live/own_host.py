@@ -1,0 +1,222 @@
+"""A host of a test's own, which it may reboot, freeze, cut off and fill, and a Playrail that operates it from here.
+
+The lab's hosts are for all tests. This one is made from the same image, on the same network, and removed at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import secrets
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from local_plays import environ, processes, tool
+from playrail.answers import Answer
+from playrail.calls import Playrail
+from playrail.private_files import private_directory
+from playrail.settings import Settings
+from playrail.tool import Risk
+
+from .test_interruptions import until
+
+IMAGE, NETWORK = "playrail-lab:bookworm", "playrail-lab"
+NAME = "own"
+# As tests/lab/lab_hosts.py starts a host.
+RUN = (
+    *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN"),
+    *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
+    *("--tmpfs=/run", "--tmpfs=/run/lock", "--cgroupns=host"),
+    *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
+    *("--stop-signal=SIGRTMIN+3", "--stop-timeout=5"),
+)
+ESTABLISHED = "state established '( sport = :22 )'"  # in the words of ss
+LINES = "/srv/lines"  # on the host: a line for each time that the slow change was begun
+READ_NAP, CHANGE_NAP = "73011", "73012"  # seconds for which the slow tools sleep there
+SLOW_READ = f"- {{name: Report, ansible.builtin.command: {{argv: [sleep, '{READ_NAP}']}}, changed_when: false}}"
+SLOW_CHANGE = f"- {{name: Report, ansible.builtin.shell: 'echo begun >>{LINES}; exec sleep {CHANGE_NAP}'}}"
+DEADLINE_S = 2  # of the slow tools, beside the time to connect
+CONNECT_S = 3
+
+
+@dataclass(frozen=True)
+class OwnHost:
+    """The host, seen past Playrail and SSH."""
+
+    container: str
+    address: str
+    key: str
+    known_hosts: Path
+
+    def sh(self, script: str) -> str:
+        return docker("exec", self.container, "sh", "-c", script)
+
+    def pids(self, pattern: str) -> list[int]:
+        """The processes whose command line has the pattern."""
+        done = subprocess.run(
+            ["docker", "exec", self.container, "pgrep", "-f", pattern], capture_output=True, text=True, check=False
+        )
+        return [int(pid) for pid in done.stdout.split()]
+
+    def naps(self, seconds: str) -> list[int]:
+        return self.pids(f"^sleep {seconds}$")
+
+    def kept(self) -> list[int]:
+        """The interpreters that wait for modules."""
+        return self.pids("^[^ ]*python[0-9.]* -c .*playrail-kept")
+
+    def sessions(self) -> list[int]:
+        """The logins over SSH."""
+        return self.pids("^sshd: root")
+
+    def kill(self, pids: Sequence[int]) -> None:
+        assert pids
+        self.sh(f"kill -9 {shlex.join(map(str, pids))}")
+
+    def forget_connections(self) -> None:
+        """Have all packets of the present connections to its sshd dropped."""
+        ports = {line.split()[3].rpartition(":")[2] for line in self.sh(f"ss -tnH {ESTABLISHED}").splitlines()}
+        assert ports
+        # The host has no iptables, so it is the one from here, in the host's network.
+        pid = docker("inspect", "--format", "{{.State.Pid}}", self.container)
+        rule = ["nsenter", "--net", "--target", pid, "iptables", "--append"]
+        for port in ports:
+            for words in (("INPUT", "--sport"), ("OUTPUT", "--dport")):
+                chain, side = words
+                subprocess.run([*rule, chain, "--protocol", "tcp", side, port, "--jump", "DROP"], check=True)
+
+    def await_ssh(self) -> None:
+        until(lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"))
+
+    def join(self) -> None:
+        docker("network", "connect", "--ip", self.address, NETWORK, self.container)
+
+    def leave(self) -> None:
+        docker("network", "disconnect", NETWORK, self.container)
+
+    def clear(self) -> None:
+        """Ends what the slow tools left, and empties the file in which they are counted."""
+        self.sh(f"pkill -f '^sleep 7301' || true; : >{LINES}")
+
+    def entry(self) -> dict[str, Any]:
+        """It as an entry of MCP_SERVERS."""
+        return {
+            "type": "ssh",
+            "host": self.address,
+            "user": "root",
+            "ssh_key": self.key,
+            "known_hosts_file": str(self.known_hosts),
+            "timeout": CONNECT_S,
+        }
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"docker {shlex.join(words)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def own_host(lab: Mapping[str, Any], place: Path) -> Iterator[OwnHost]:
+    """The host, running; `place` is for its known_hosts file."""
+    container = f"playrail-own-{secrets.token_hex(4)}"
+    network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
+    address = f"{network}.{random.randrange(100, 200)}"  # fixed, so that it is there again after it was gone
+    host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
+    words = ("run", "--detach", "--name", container, "--hostname", NAME, "--network", NETWORK, "--ip", address)
+    try:
+        docker(*words, *RUN, IMAGE, "/lib/systemd/systemd")
+        public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
+        host.sh(f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys")
+        host.await_ssh()
+        host.known_hosts.write_text(f"{address} {host.sh('cat /etc/ssh/ssh_host_ed25519_key.pub')}\n")
+        yield host
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True, check=False)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A Playrail that keeps an Ansible ready. Its processes here have the directory `place` as HOME."""
+
+    host: OwnHost
+    place: Path
+    portal: BlockingPortal
+    playrail: Playrail
+
+    def start(self, tool: str, /, **arguments: Any) -> Future[Answer]:
+        """Begins a call, and does not wait for its end."""
+        return self.portal.start_task_soon(partial(self.playrail.call, tool, arguments, caller="ann"))
+
+    def call(self, tool: str, /, **arguments: Any) -> Answer:
+        return self.start(tool, **arguments).result(timeout=40)
+
+    def works(self) -> None:
+        """A read and a change are done, as the host itself tells."""
+        path = f"/srv/{secrets.token_hex(8)}"
+        written = self.call("write_file", path=path, content="as told")
+        assert written.code == "ok", written
+        assert self.host.sh(f"cat {path} && rm {path}") == "as told"
+        read = self.call("read_file", path="/etc/hostname")
+        assert read.code == "ok", read
+        assert read.data is not None
+        assert read.data["hosts"][NAME]["content"] == f"{NAME}\n"
+
+    def stays(self) -> list[int]:
+        """The process that plays are forked of."""
+        here = self._ansible()
+        return [pid for pid in here if parent_of(pid) not in here]
+
+    def forks(self) -> list[int]:
+        """Those that run plays, or wait for one."""
+        here = self._ansible()
+        return [pid for pid in here if parent_of(pid) in here]
+
+    def await_warm(self) -> None:
+        """Calls until there is a run that stays: after a start that failed it is not tried for a while."""
+        deadline = time.monotonic() + 60
+        self.works()
+        while not self.stays():
+            assert time.monotonic() < deadline
+            time.sleep(1)
+            self.works()
+
+    def await_idle(self) -> None:
+        """Returns when no play goes on; one fork may wait for the next."""
+        until(lambda: len(self.forks()) <= 1, within_s=10)
+
+    def _ansible(self) -> list[int]:
+        return processes("serve_plays.yml", f"HOME={self.place}\0")
+
+
+@contextlib.contextmanager
+def operator(host: OwnHost, place: Path) -> Iterator[Operator]:
+    """An operator of the host, with a read and a change that would not end for a day."""
+    given = environ(private_directory(place), MCP_SERVERS=json.dumps({NAME: host.entry()}), ENABLE_WRITE_OPERATIONS="1")
+    playrail = Playrail(Settings.load(given, dotenv=None), environ=given, warm=True)
+    slow = [
+        tool(place, SLOW_READ, name="slow_read", timeout_s=DEADLINE_S),
+        tool(place, SLOW_CHANGE, name="slow_change", timeout_s=DEADLINE_S, risk=Risk.WRITE),
+    ]
+    playrail.tools = {**playrail.tools, **{each.name: each for each in slow}}
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(playrail):
+        portal.call(playrail.warm_up)
+        yield Operator(host, place, portal, playrail)
+
+
+def parent_of(pid: int) -> int:
+    """The parent's process id, 0 when there is no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
