@@ -153,7 +153,7 @@ def test_links_are_followed_to_files_and_each_is_looked_into_once(tmp_path: Path
 
 @pytest.mark.slow
 def test_the_kernels_file_systems_are_not_entered() -> None:
-    answer = search("/", "no such text: 8d2f", names="playrail-no-such-name")
+    answer = search("/", "no such text: 8d2f", names="playrail-no-such-name", time_limit_s=55)
     assert (answer["files_searched"], answer["timed_out"]) == (0, False)
     assert answer["left_out"]["kernel"] >= 3
 
