@@ -47,6 +47,7 @@ packages:
 demo: setup ## Run the main job on this machine, and see what happens
 	@playrail demo
 	@python tests/mikrus/demo.py
+	@playrail demo --changes
 
 # Where the lab cannot be raised, pytest runs all the same: each test on real hosts then fails by name.
 test: setup ## Run every test, those on real hosts and Molecule too; LAB=none leaves these out

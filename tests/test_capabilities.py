@@ -61,6 +61,27 @@ def test_a_deadline_that_the_caller_chooses(tmp_path: Path) -> None:
     assert longest - default == 600 - 60, "the field's own maximum and default"
 
 
+@pytest.mark.parametrize(
+    ("name", "previewable", "reversible"),
+    [
+        ("read_file", False, True),
+        ("write_file", True, True),
+        ("manage_service", True, True),
+        ("update_system", True, True),
+        ("manage_process", True, False),
+        ("execute_command", False, False),
+        ("restart_server", False, False),
+        ("apply_plan", False, False),
+    ],
+)
+def test_what_can_be_seen_before_and_taken_back_after(
+    tmp_path: Path, name: str, *, previewable: bool, reversible: bool
+) -> None:
+    one = capability(tmp_path, name)
+
+    assert (one["previewable"], one["reversible"]) == (previewable, reversible)
+
+
 def test_the_typical_duration_is_the_median_of_what_was_measured(tmp_path: Path) -> None:
     assert capability(tmp_path, "read_file")["typical_duration_ms"] is None
     assert capability(tmp_path, "read_file", [900, 1000, 9000])["typical_duration_ms"] == 1000

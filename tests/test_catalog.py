@@ -20,7 +20,7 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
-from playrail.tool import AnyTool, ByField, DirectTool, OnHosts, PlaybookTool, Risk, variables
+from playrail.tool import AnyTool, ByField, Changing, DirectTool, OnHosts, PlaybookTool, Risk, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAYBOOKS = ROOT / "playbooks"
@@ -52,6 +52,7 @@ REFUSED = {
     *("shell", "raw", "script", "template", "fetch", "add_host", "group_by", "include_vars", "synchronize", "expect"),
     *("import_playbook", "include_tasks", "import_tasks", "include_role", "import_role", "unarchive", "pause"),
 }
+UNCHECKED = {"command", "run_program"}  # modules that do nothing in check mode
 HINTS = {
     Risk.READ: (True, False, False),
     Risk.SENSITIVE: (True, False, False),
@@ -264,6 +265,19 @@ def test_a_tool_that_only_reads_uses_modules_that_only_read(tool: PlaybookTool[A
         assert changing, f"{tool.name} needs a lower risk: nothing in its playbook makes a change"
     else:
         assert changing == []
+
+
+@every_tool
+def test_a_tool_that_changes_can_be_previewed_or_says_why_not(tool: AnyTool) -> None:
+    """What Playrail does to itself is not previewed."""
+    changes = tool.worst_risk.changes and not isinstance(tool, DirectTool)
+
+    assert issubclass(tool.input, Changing) is changes
+    if isinstance(tool, PlaybookTool) and tool.unforeseeable is None and changes:
+        silent = [task for task in tasks_of(tool.playbook) if module_of(task).rpartition(".")[2] in UNCHECKED]
+        assert silent == [], f"{tool.name} needs `unforeseeable`: check mode leaves these out"
+    else:
+        assert (tool.unforeseeable is not None) is changes
 
 
 @every_played

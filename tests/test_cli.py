@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from playrail import catalog
-from playrail.cli import value_of
+from playrail.commands.arguments import value_of
 from playrail.ledger.ledger import Ledger
 
 PLAYRAIL = Path(sys.executable).parent / "playrail"
@@ -197,7 +197,9 @@ def test_call_on_this_machine(playrail: Playrail, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / ".local" / "state" / "playrail" / "ledger.sqlite")
     records = list(ledger.read(call=answer["_meta"]["request_id"]))
     ledger.close()
-    assert [(record["kind"], record["caller"]) for record in records] == [("started", "cli"), ("ended", "cli")]
+    assert [(record["kind"], record["caller"]) for record in records] == [
+        (kind, "cli") for kind in ("started", "events", "ended")
+    ]
 
 
 def test_arguments_as_json_from_stdin(playrail: Playrail) -> None:
@@ -220,7 +222,7 @@ def test_the_log_tells_which_dotenv_was_read(playrail: Playrail, tmp_path: Path)
     path = tmp_path / "work" / ".env"
     path.touch(mode=0o600)
 
-    assert f"INFO playrail.cli: settings were read from {path}\n" in playrail("ledger", "verify").stderr
+    assert f"INFO playrail.commands.terminal: settings were read from {path}\n" in playrail("ledger", "verify").stderr
     assert playrail("ledger", "verify", LOG_LEVEL="WARNING").stderr == ""
     path.chmod(0o666)
     assert playrail("ledger", "verify").returncode == 2

@@ -211,4 +211,6 @@ def test_a_refusal_does_not_repeat_the_text() -> None:
 
 
 def test_the_schema_has_no_argv() -> None:
-    assert sorted(Command.model_json_schema()["properties"]) == ["chdir", "cmd", "server", "shell", "timeout_s"]
+    assert sorted(Command.model_json_schema()["properties"]) == [
+        *("chdir", "cmd", "preview", "server", "shell", "timeout_s")
+    ]

@@ -96,6 +96,18 @@ def test_settings_that_deserve_a_word(environ: dict[str, str], tmp_path: Path) -
     ]
 
 
+def test_a_policy_is_read_as_the_start_does(environ: Mapping[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text("rules:\n  - {name: all, then: allow}\n")
+    settings = settings_of(environ, PLAYRAIL_POLICY=str(path))
+    assert list(doctor._policy(settings)) == [Check(name="policy", state="ok", found=f"{path}, rules: 1")]
+
+    path.write_text("rules:\n  - {name: all, then: perhaps}\n")
+    (check,) = doctor._policy(settings)
+    assert (check.name, check.state) == ("policy", "fail")
+    assert check.found.startswith(f"{path}:2: ")
+
+
 def test_a_directory_that_others_can_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
 
@@ -122,7 +134,7 @@ def test_a_ledger_that_was_altered(tmp_path: Path) -> None:
         connection.execute("UPDATE records SET caller = 'nobody' WHERE seq = 2")
     connection.close()
 
-    assert doctor._ledger(path).found == f"{path}: record 2 was altered, or one before it is missing"
+    assert doctor._ledger(path).found == f"{path}: record 2 was altered"
 
 
 def test_a_default_that_is_not_there(environ: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from playrail.settings import Settings
 
 CANARY = "CANARY"
 OWN = Path(playrail.ansible.__path__[0], "plugins", "connection")
+CALLBACKS = OWN.with_name("callback")
 SECRETS = {
     "MCP_SERVERS": json.dumps({"a": {"type": "ssh", "host": "h", "password": CANARY}}),
     "MIKRUS_API_KEY": CANARY,
@@ -53,6 +54,7 @@ def test_the_whole_of_it() -> None:
         "ANSIBLE_ASK_PASS": "False",
         "ANSIBLE_ASK_VAULT_PASS": "False",
         "ANSIBLE_BECOME_ASK_PASS": "False",
+        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
         "ANSIBLE_CONNECTION_PLUGINS": f"~/.ansible/plugins/connection:/usr/share/ansible/plugins/connection:{OWN}",
         "ANSIBLE_DEBUG": "False",
         "ANSIBLE_FORCE_COLOR": "False",
@@ -66,6 +68,7 @@ def test_the_whole_of_it() -> None:
         "ANSIBLE_NOCOWS": "True",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_STDOUT_CALLBACK": "playrail_text",
         "ANSIBLE_SSH_USETTY": "False",
         "ANSIBLE_VERBOSITY": "0",
     }
@@ -101,7 +104,8 @@ def test_variables_of_dotenv_reach_ansible(cwd: Path) -> None:
         ({"ANSIBLE_VAULT_PASSWORD_FILE": "/v"}, {"ANSIBLE_VAULT_PASSWORD_FILE": "/v"}),
         ({"ANSIBLE_HOST_KEY_CHECKING": "False"}, {"ANSIBLE_HOST_KEY_CHECKING": "True"}),
         ({"ANSIBLE_SSH_HOST_KEY_CHECKING": "False"}, {"ANSIBLE_SSH_HOST_KEY_CHECKING": None}),
-        ({"ANSIBLE_STDOUT_CALLBACK": "json"}, {"ANSIBLE_STDOUT_CALLBACK": None}),
+        ({"ANSIBLE_STDOUT_CALLBACK": "json"}, {"ANSIBLE_STDOUT_CALLBACK": "playrail_text"}),
+        ({"ANSIBLE_CALLBACK_PLUGINS": "/mine"}, {"ANSIBLE_CALLBACK_PLUGINS": f"/mine:{CALLBACKS}"}),
         ({"ANSIBLE_DEBUG": "1", "ANSIBLE_VERBOSITY": "4"}, {"ANSIBLE_DEBUG": "False", "ANSIBLE_VERBOSITY": "0"}),
         ({"ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": "no"}),
         ({"ANSIBLE_SSH_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": None}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -132,3 +133,11 @@ def test_generated_ssh_options(cwd: Path, entry: dict[str, Any], expected: set[s
 def test_servers_that_differ_share_no_connection(cwd: Path, files: Path) -> None:
     paths = {variables(cwd, entry)["control_path"] for entry in ({}, {"ssh_key": str(files / "key")})}
     assert len(paths) == 2
+
+
+def test_a_servers_tier_is_what_a_policy_means_it_by(cwd: Path) -> None:
+    servers = {"s": {"type": "ssh", "host": "h", "tier": "staging"}, "t": {"type": "ssh", "host": "h"}}
+    given = {"HOME": str(cwd), "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"), "MCP_SERVERS": json.dumps(servers)}
+    known = asyncio.run(Inventory(Settings.load(given, dotenv=None), cwd).hosts()).hosts
+
+    assert (known["s"].tier, known["t"].tier) == ("staging", None)

@@ -351,6 +351,7 @@ def test_a_look_at_this_machine() -> None:
     answer = module_answer([str(PACKAGE_STATE)], {"names": ["dpkg", "no-such-package"]}, timeout_s=60)
     assert answer["manager"] == "apt"
     assert answer["versions"]["dpkg"][0].isdigit()
+    assert answer["architecture"].isalnum()
     assert answer["versions"]["no-such-package"] is None
     assert answer["providers"] == {"no-such-package": []}
     assert answer["changed"] is False

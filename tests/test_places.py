@@ -34,9 +34,10 @@ places = _loaded()
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:
-    """What the module answers; write_text in check mode."""
+    """What the module answers; those that change in check mode."""
     more: dict[str, Any] = {
         "write_text": {"content": "x", "_ansible_check_mode": True},
+        "remove_text": {"_ansible_check_mode": True},
         "search_text": {"pattern": "x"},
     }
     given = {"path": str(path), **more.get(module, {}), **arguments}
@@ -175,7 +176,7 @@ def test_the_operators_rules_count_in_every_module(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x\n")
     (tmp_path / "open").write_text("x\n")
     listed = ["default", str(tmp_path / "fi*")]
-    for module in ("read_part", "search_text", "write_text"):
+    for module in ("read_part", "search_text", "write_text", "remove_text"):
         assert refused(module, tmp_path / "file", protected=listed), module
         assert not refused(module, tmp_path / "open", protected=listed), module
     assert refused("read_part", tmp_path / "file", last=1, protected=listed)
@@ -185,7 +186,7 @@ def test_the_operators_rules_count_in_every_module(tmp_path: Path) -> None:
     assert ([Path(item["file"]).name for item in found["matches"]], found["left_out"]["protected"]) == (["open"], 1)
 
 
-@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text"])
+@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text", "remove_text"])
 def test_symbolic_links_do_not_hide_a_secret(tmp_path: Path, module: str) -> None:
     (tmp_path / "file_link").symlink_to("/etc/shadow")
     (tmp_path / "folder_link").symlink_to("/etc")
@@ -195,7 +196,7 @@ def test_symbolic_links_do_not_hide_a_secret(tmp_path: Path, module: str) -> Non
 
 
 @as_root
-@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text"])
+@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text", "remove_text"])
 def test_hard_links_do_not_hide_a_secret(inside_etc: Path, module: str) -> None:
     os.link("/etc/shadow", inside_etc)
     assert refused(module, inside_etc)

@@ -131,8 +131,8 @@ class Ways:
         self._portal = portal
         self.runners = {"warm": warm, "cold": cold}
 
-    def play(self, way: str, path: Path) -> RunResult:
-        what = play(path, ["here"], [self.place / "hosts.yml"], run_id="20260101-000000-00000000")
+    def play(self, way: str, path: Path, **more: Any) -> RunResult:
+        what = play(path, ["here"], [self.place / "hosts.yml"], run_id="20260101-000000-00000000", **more)
 
         async def playing() -> RunResult:
             return await self.runners[way].run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
@@ -166,6 +166,50 @@ def test_the_outcome_is_the_same(name: str, ways: Ways, tmp_path: Path) -> None:
     assert told(warm) == told(cold)
 
 
+CHANGES = {
+    "a command": "ansible.builtin.command: {argv: [touch, PLACE]}",
+    "a module with check mode": "ansible.builtin.lineinfile: {path: PLACE, line: new, create: true, mode: '0600'}",
+    "an action with a diff": "ansible.builtin.copy: {content: new, dest: PLACE, mode: '0600'}",
+    "a loop": "{ansible.builtin.command: {argv: [touch, PLACE]}, loop: [1, 2]}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHANGES)
+def test_check_mode_is_one_plays_own_and_changes_nothing(name: str, ways: Ways, tmp_path: Path) -> None:
+    place = tmp_path / "made"
+    path = book(tmp_path, CHANGES[name].replace("PLACE", str(place)))
+    runs, made = [], []
+    for way in ("cold", "warm"):
+        for check in (True, False, True):
+            place.unlink(missing_ok=True)
+            ran = told(ways.play(way, path, check=check, diff=True))
+            runs.append({key: ran[key] for key in ("changed", "problem", "tasks", "unpreviewed")})
+            made.append(place.exists())
+
+    assert made == [False, True, False] * 2
+    assert runs[:3] == runs[3:]
+    assert runs[0] == runs[2] != runs[1]
+    assert bool(runs[0]["unpreviewed"]) is (name not in {"a module with check mode", "an action with a diff"})
+    assert runs[1]["unpreviewed"] == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["cold", "warm"])
+def test_what_runs_for_real_in_check_mode_is_told(way: str, ways: Ways, tmp_path: Path) -> None:
+    path = book(
+        tmp_path,
+        "{ansible.builtin.command: {argv: [touch, PLACE]}, check_mode: false}".replace("PLACE", str(tmp_path / "x")),
+    )
+
+    ran = ways.play(way, path, check=True)
+
+    assert (tmp_path / "x").exists()
+    assert ran.unpreviewed == {
+        "here": ["Task Report: ansible.builtin.command was run for real, for it has check_mode: false."]
+    }
+
+
 def told(ran: RunResult) -> dict[str, Any]:
     """What a run said, without the times in it."""
     outcome = ran.hosts["here"]
@@ -176,4 +220,6 @@ def told(ran: RunResult) -> dict[str, Any]:
         "changed": outcome.changed,
         "problem": outcome.problem,
         "lost": outcome.lost,
+        "tasks": [(task.task, task.action, task.status, task.diff, {*task.result} - {"changed"}) for task in ran.tasks],
+        "unpreviewed": ran.unpreviewed,
     }

@@ -8,6 +8,8 @@ A case is a file `tests/tools/<tool>/<case>.yml`:
         has `failed: true`, which ansible-core 2.19 leaves out of its events; of an API tool the body of the answer
     expect: the whole report (left out when the raw result holds none)
     problem: the code of the failure (left out when there is none)
+    effects: what the report says was changed, or would be (left out where that is not the case's matter)
+    unforeseen: what it says that only a real run would tell (likewise)
 
 To add a case, add a file.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ from playrail.tool import ApiTool, PlaybookTool, Report
 
 HERE = Path(__file__).parent / "tools"
 CASES = sorted(HERE.glob("*/*.yml"))
-KEYS = {"why", "given", "raw", "expect", "problem"}
+KEYS = {"why", "given", "raw", "expect", "problem", "effects", "unforeseen"}
 
 Read = tuple[Report | None, Problem | None]
 
@@ -82,6 +85,12 @@ def test_case(path: Path) -> None:
 
     assert (report.model_dump(mode="json") if report else None) == case.get("expect")
     assert (problem.code if problem else None) == case.get("problem")
+    if "effects" in case:
+        assert report is not None
+        assert [asdict(effect) for effect in report.effects()] == case["effects"]
+    if "unforeseen" in case:
+        assert report is not None
+        assert list(report.unforeseen()) == case["unforeseen"]
 
 
 @pytest.mark.parametrize("folder", sorted(path for path in HERE.iterdir() if path.is_dir()), ids=lambda path: path.name)

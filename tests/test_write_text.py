@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pwd
 import stat
@@ -195,7 +196,8 @@ def test_a_preview_changes_nothing_and_tells_what_would_be(tmp_path: Path) -> No
     assert (told["changed"], told["old_sha256"], told["sha256"]) == (True, sha256("old\n"), sha256("new\n"))
     assert (told["mode"], told["backup_file"]) == ("0600", None)
     new = preview(tmp_path / "new", "new\n")
-    assert (new["changed"], new["diff"][0]["before"], new["mode"], new["owner"]) == (True, "", None, None)
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert (new["changed"], new["diff"][0]["before"], new["mode"], new["owner"]) == (True, "", "0644", me)
     assert preview(path, "old\n")["changed"] is False
     assert "diff" not in write(path, "old\n")
     assert (names_in(tmp_path), path.read_text(), mode(path)) == (["file"], "old\n", "0644")
@@ -264,3 +266,29 @@ def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert refusal(write(path, "y")) == "read_only_file_system"
     assert refusal(preview(path, "y")) == "read_only_file_system"
+
+
+@pytest.mark.parametrize("folder_mode", [0o755, 0o2775])
+def test_a_preview_foretells_whose_a_new_file_will_be(tmp_path: Path, folder_mode: int) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, -1, OTHER.pw_gid)
+    tmp_path.chmod(folder_mode)
+    asked = {"owner": str(OTHER.pw_uid)} if os.geteuid() == 0 else {}
+
+    foretold, told = (make(tmp_path / "new", **asked) for make in (preview, write))
+
+    keys = ("mode", "owner", "group", "sha256", "old")
+    assert {key: foretold[key] for key in keys} == {key: told[key] for key in keys}
+    assert told["old"] is None
+
+
+def test_a_secret_is_in_no_diff_and_neither_is_what_it_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("CANARY-old\n")
+
+    for make in (preview, write):
+        told = make(path, "CANARY-new\n", secret=True, **({} if make is preview else {"_ansible_diff": True}))
+        assert told["diff"][0].keys() >= {"dst_secret", "src_secret"}
+        assert "CANARY" not in json.dumps({key: value for key, value in told.items() if key != "invocation"})
+
+    assert path.read_text() == "CANARY-new\n"

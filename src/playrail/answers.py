@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
+from playrail.ansible.outcome import TaskResult
+from playrail.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem
-from playrail.tool import AnyTool, ToolInput
+from playrail.tool import AnyTool, Effect, ToolInput
 
 NAME_LIMIT = 64  # characters of an unknown argument's name that are repeated to the caller
 
@@ -31,11 +33,17 @@ class Meta:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`problem` None is success. A failure may carry the part that did succeed as `data`."""
+    """`problem` None is success. A failure may carry the part that did succeed as `data`.
+
+    `runs` are those of the call that may have changed something; what they did can be read. With `question` the answer
+    is not the last: the client is to be asked, and comes back with what was said.
+    """
 
     meta: Meta
     data: Mapping[str, Any] | None = None
     problem: Problem | None = None
+    runs: tuple[str, ...] = ()
+    question: Question | None = None
 
     @property
     def code(self) -> str:
@@ -65,6 +73,13 @@ class Result:
     remote_text: bool = False
     failed: Mapping[str, str] = field(default_factory=dict)
     """Per host the code of its problem."""
+    effects: Mapping[str, Sequence[Effect]] = field(default_factory=dict)
+    """Per host what was changed; of a preview, what would be."""
+    unforeseen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of a preview: per host what only a real run would tell."""
+    tasks: Sequence[TaskResult] = ()
+    text: str = ""
+    """What Ansible said outside of any task."""
 
     @classmethod
     def of(cls, error: PlayrailError) -> Result:

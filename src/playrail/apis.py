@@ -24,7 +24,7 @@ from playrail.mikrus.pace import Pace, Rate
 from playrail.results import HostResult, combined
 from playrail.servers import MikrusServer
 from playrail.settings import Settings
-from playrail.tool import ApiTool, OnHosts, Report
+from playrail.tool import NO_VARIABLES, ApiTool, OnHosts, Report
 
 if TYPE_CHECKING:
     from playrail.mikrus.client import Mikrus, Reply
@@ -119,7 +119,7 @@ def _unreadable(*, changes: bool) -> PlayrailError:
 
 def request_of(tool: ApiTool[Any, Any], given: OnHosts) -> tuple[str, dict[str, str]]:
     """The request's path and form. A field that is left out is not in the form."""
-    fields = {name: str(value) for name, value in given.model_dump(exclude={"server"}).items() if value is not None}
+    fields = {name: str(value) for name, value in given.model_dump(exclude=NO_VARIABLES).items() if value is not None}
     in_path = set(FIELD_OF_PATH.findall(tool.endpoint))
     endpoint = tool.endpoint.format(**{name: fields[name] for name in in_path})
     return endpoint, {name: value for name, value in fields.items() if name not in in_path}

@@ -8,104 +8,75 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
-import time
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
 
 from playrail import catalog
-from playrail.ansible.content import content_root
-from playrail.ansible.environment import environment
-from playrail.ansible.generated import pace_directory
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory import Host
 from playrail.ansible.play import Play, new_run_id
-from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Progress, Runner
-from playrail.answers import Answer, Meta, Result, parse
+from playrail.ansible.runner import Progress
+from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
+from playrail.asking import Ask
+from playrail.call import Call, Going, Granted
+from playrail.desk import Desk, in_time
+from playrail.engine import Engine
 from playrail.errors import (
+    ApprovalRequired,
     Cancelled,
-    EndUnrecorded,
-    LedgerUnavailable,
+    Denied,
     OutcomeUnknown,
+    PlanOutdated,
+    PlanRequired,
     PlayrailError,
     Problem,
-    SettingsInvalid,
-    Stopping,
+    UnknownPlan,
     UnknownTool,
     cut_short,
 )
-from playrail.ledger.alive import Alive, Dead, claim, the_dead
-from playrail.ledger.ledger import Entry, Kind, Ledger
-from playrail.plays import Plays, standing_variables
-from playrail.policy import decide
-from playrail.private_files import private_directory
+from playrail.ledger.ledger import Kind, Read
+from playrail.parts import parts_of
+from playrail.planning import Planning
+from playrail.plans import Foreseen, Prepared, Step
+from playrail.policy import Decision, decide
+from playrail.policy_file import read_policy
+from playrail.policy_limits import check_limits
+from playrail.records import Records, Secrets, would_run
 from playrail.settings import Settings
-from playrail.tool import AnyTool, ApiTool, DirectTool, OnHosts, PlaybookTool, ToolInput
+from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
+from playrail.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
 CLOSE_GRACE_S = 60.0  # for running calls to end their work on the hosts, and to be recorded, when Playrail stops
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
-LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; nothing came of it
-LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
 
 INTERNAL = Problem(code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint)
-
-
-@dataclass(kw_only=True)
-class Call:
-    """One call on its way through the door."""
-
-    name: str
-    caller: str
-    progress: Progress | None
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    started: float = field(default_factory=time.monotonic)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    run_id: str | None = None
-    retry_safe: bool = True
-
-    def answer(self, result: Result) -> Answer:
-        meta = Meta(
-            request_id=self.request_id,
-            run_id=self.run_id,
-            duration_ms=self.elapsed_ms(),
-            cached=result.cached,
-            retry_safe=self.retry_safe,
-            truncated=result.truncated,
-            remote_text=result.remote_text,
-        )
-        return Answer(meta=meta, data=result.data, problem=result.problem)
-
-    def elapsed_ms(self) -> int:
-        return round((time.monotonic() - self.started) * 1000)
 
 
 class Playrail:
     """Everything a call needs, built once from the settings. Use as an asynchronous context manager.
 
-    With `warm` it keeps an Ansible ready, which pays from the second play on.
+    With `warm` it keeps an Ansible ready, which pays from the second play on. Raises SettingsInvalid.
     """
 
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
-        self.inventory = Inventory(settings, content_root(), environ=environ)
-        self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
-        self._environment = environment(settings, environ)
+        self.policy = read_policy(settings.policy_file, catalog.load()) if settings.policy_file else None
+        self._engine = Engine(settings, environ=environ, warm=warm)
+        self.inventory = self._engine.inventory
+        self.ledger = self._engine.ledger
+        self.secrets = Secrets(settings, environ)
+        self._withheld = Withheld(self.ledger)
+        self._records = Records(self._engine, self.secrets)
+        self.planning = Planning(self, self.ledger)
         self._apis = Apis(settings)
-        self._alive: Alive | None = None
-        self._plays: Plays | None = None
-        self._resident: Resident | None = None
-        self._warm = warm
         self._running: dict[asyncio.Task[Answer], Call] = {}
-        self._opening = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_RUNS)
-        self._closing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,105 +84,44 @@ class Playrail:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def open(self) -> Alive:
-        """Claims the state directory and settles what dead predecessors left. Raises LedgerUnavailable.
+    async def open(self) -> str:
+        """Claims the state directory, and returns the name of this process there. Raises LedgerUnavailable.
 
         Every call does so when it has not been done: a state directory that is mended later is then good.
         """
-        async with self._opening:
-            if self._closing:
-                raise Stopping("Playrail is being stopped.")
-            if self._alive is None:
-                self._alive = await asyncio.to_thread(self._open)
-            return self._alive
+        return (await self._engine.open()).server
 
     async def warm_up(self) -> None:
         """Makes ready what the first call would wait for. Raises LedgerUnavailable; of other failures calls tell."""
-        await self.open()
-        with contextlib.suppress(PlayrailError):
-            await asyncio.gather(self.inventory.hosts(), *([self._resident.ready()] if self._resident else []))
-
-    def _open(self) -> Alive:
-        servers = self.settings.state_dir / "servers"
-        try:
-            private_directory(self.settings.state_dir)
-            alive = claim(servers, self.settings.runtime_dir)
-        except (OSError, SettingsInvalid) as error:
-            raise LedgerUnavailable(f"The state directory cannot be used: {error}.") from error
-        try:
-            with the_dead(servers) as dead:
-                for process in dead:
-                    self._settle(process)
-            self.inventory.sweep()
-            private_directory(pace_directory(self.settings))
-            runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
-        except (OSError, PlayrailError) as error:
-            alive.release()
-            raise LedgerUnavailable(f"The state or runtime directory cannot be used: {error}.") from error
-        if self._warm:
-            self._resident = Resident(
-                runs_dir=runs_dir,
-                environment=self._environment,
-                inventory=self.inventory,
-                idle_s=self.settings.warm_idle_s,
-                most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
-            )
-        runner = Runner(runs_dir=runs_dir, environment=self._environment, resident=self._resident)
-        self._plays = Plays(
-            content=content_root(),
-            standing=standing_variables(self.settings),
-            inventory=self.inventory,
-            runner=runner,
-        )
-        return alive
-
-    def _settle(self, dead: Dead) -> None:
-        """Marks the calls that died with their process, and removes its private files."""
-        for call in self.ledger.open_calls(dead.server):
-            body = {
-                "outcome": "interrupted",
-                "hosts": call.body["hosts"],
-                "note": "may have been running on these hosts",
-            }
-            self.ledger.append(
-                Entry(
-                    kind="interrupted",
-                    call=call.call,
-                    server=dead.server,
-                    caller=call.caller,
-                    tool=call.tool,
-                    body=body,
-                )
-            )
-            log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)
-        dead.remove_private_files()
+        await self._engine.warm_up()
 
     async def close(self) -> None:
         """Ends running calls, on the hosts too, and lets go of everything."""
-        self._closing = True
+        self._engine.stop()
         for call in self._running.values():
             call.stop.set()
         if self._running:
             await asyncio.wait(set(self._running), timeout=CLOSE_GRACE_S)
-        if self._resident is not None:
-            await self._resident.close()
-        self.inventory.close()
         await self._apis.close()
-        if self._alive is not None and not self._running:
-            shutil.rmtree(self.settings.runtime_dir / self._alive.server, ignore_errors=True)
-            self._alive.release()
-            self._alive = None
-        # A call that is still running keeps the claim until the process ends; then the next start settles it.
-        self.ledger.close()
+        await self._engine.close(idle=not self._running)
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any], *, caller: str, progress: Progress | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        caller: str,
+        progress: Progress | None = None,
+        ask: Ask | None = None,
+        resume: str | None = None,
     ) -> Answer:
         """Calls a tool. Always answers; never raises but CancelledError.
 
-        Cancelling returns at once; the call goes on in the background until its work is ended and recorded.
+        `ask` is how the caller's client can be asked for its approval; `resume` is the plan that this very call made
+        before, when its client has been asked meanwhile. Cancelling returns at once; the call goes on in
+        the background until its work is ended and recorded.
         """
-        call = Call(name=name, caller=caller, progress=progress)
+        call = Call(name=name, caller=caller, progress=progress, ask=ask, resume=resume)
         task = asyncio.create_task(self._call(call, arguments))
         self._running[task] = call
         task.add_done_callback(self._running.pop)
@@ -226,58 +136,121 @@ class Playrail:
 
     async def _call(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         try:
-            return await self._through(call, arguments)
+            return call.answer(await self._through(call, arguments))
         except PlayrailError as error:
             return call.answer(Result.of(error))
         except Exception:  # the one place where what nobody foresaw becomes an answer
             log.exception("call %s of %s failed", call.request_id, call.name)
             return call.answer(Result(problem=INTERNAL))
 
-    async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
-        alive = await self.open()
+    async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Result:
+        await self.open()
         asked: dict[str, Any] = {}
-        try:
-            tool = self._tool(call.name)
-            given = parse(tool, arguments)
-            asked["arguments"] = given.model_dump(mode="json")  # a SecretStr dumps as asterisks
-            hosts = await self._resolve(tool, given)
-            asked["hosts"] = list(hosts)
-            decide(tool=tool.name, risk=tool.risk_of(given), settings=self.settings)
-            play = self._play(tool, given, hosts, call)
-            if play is not None:
-                await self._turn(call)
-        except PlayrailError as error:
+        async with contextlib.AsyncExitStack() as held:
             try:
-                refusal = {**_shortened(asked), "outcome": error.code, "reason": str(error)}
-                await self._record("refused", call, alive, refusal)
-            except LedgerUnavailable as unrecorded:
-                log.warning("a refused call could not be recorded: %s", unrecorded)
-            raise
-        try:
-            call.retry_safe = tool.idempotent or not tool.risk_of(given).changes
-            await self._record("started", call, alive, {**asked, **_beginning(tool, given, play)})
-            result = await self._run(call, tool, given, play or hosts)
-            return call.answer(await self._end(call, alive, result))
-        finally:
-            if play is not None:
-                self._slots.release()
+                going = await self._asked(call, arguments, asked)
+                if going.play is not None:
+                    await held.enter_async_context(self._turn(call))
+                if call.granted is not None:
+                    await call.granted.still()
+                changes = going.risk.changes and not call.check
+                call.retry_safe = going.tool.idempotent or not changes
+                await self._records.started(
+                    call, going, asked, provided=await self._limits(call, going, changes=changes)
+                )
+            except PlayrailError as error:
+                await self._records.refused(call, asked, error)
+                raise
+            result = await self._records.ended(call, going, await self._run(call, going))
+        if not call.check or going.resumed is not None:
+            return result
+        if result.problem is not None:
+            return _failed_preview(result, result.problem)
+        return result if call.parent is not None else await self._proposed(call, going, result)
 
-    async def _turn(self, call: Call) -> None:
+    async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]) -> Going:
+        """What the call is going to do, once it is understood and allowed; `asked` is filled for the record."""
+        tool = self._tool(call.name)
+        given = parse(tool, arguments)
+        asked["arguments"] = self.secrets.hidden(given.recorded())
+        hosts = await self._resolve(tool, given)
+        asked["hosts"] = list(hosts)
+        wanted = given.preview if isinstance(given, Changing) else None  # None: there is nothing to preview
+        changes = tool.risk_of(given).changes and wanted is not None
+        preview = changes and (call.check or bool(wanted))
+        decision = await self._decision(tool, given, hosts, call.caller, preview=preview)
+        if decision.wants_plan and wanted is None and tool.risk_of(given).changes:
+            raise Denied(f"{call.name} has no preview, and the policy wants to see one first.")
+        if call.granted is not None and call.granted.hosts != tuple(hosts):
+            raise PlanOutdated(f"{call.granted.plan_id} was made for other hosts.")
+        resumed = await self._resumed(call, arguments) if call.resume and not isinstance(tool, DirectTool) else None
+        call.check = preview or (changes and call.granted is None and decision > Decision.ALLOW)
+        play = None if resumed else self._play(tool, given, hosts, run_id=new_run_id(), check=call.check)
+        return Going(
+            tool=tool, given=given, hosts=hosts, play=play, arguments=arguments, decision=decision, resumed=resumed
+        )
+
+    async def _resumed(self, call: Call, arguments: Mapping[str, Any]) -> str:
+        """The plan that the same call made before its client was asked. Raises UnknownPlan when it made another one."""
+        plan = await self.planning.plan(call.resume or "", call.caller)
+        step = (await self.prepare(call.name, arguments)).step
+        if [replace(one, would_run=step.would_run) for one in plan.steps] != [step]:
+            raise UnknownPlan(f"{plan.plan_id} is no plan of this call.")
+        return plan.plan_id
+
+    async def _limits(self, call: Call, going: Going, *, changes: bool) -> Callable[[Read], None] | None:
+        """What looks at the ledger whether one more such call is within policy's limits."""
+        if self.policy is None or (call.granted is not None and not call.granted.closes):  # what is begun is ended
+            return None
+        hosts, now = await self._known(going.hosts), datetime.now(UTC)
+        inner = call.parent is not None
+
+        def within(read: Read) -> None:
+            check_limits(self.policy, caller=call.caller, hosts=hosts, changes=changes, now=now, read=read, inner=inner)
+
+        return within
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, call: Call) -> AsyncIterator[None]:
         """Waits until the call may run. Raises Cancelled when its caller did not wait that long."""
-        await self._slots.acquire()
-        if call.stop.is_set():
-            self._slots.release()
-            raise Cancelled("The call was cancelled before anything was run.")
+        async with self._slots:
+            if call.stop.is_set():
+                raise Cancelled("The call was cancelled before anything was run.")
+            yield
 
-    async def _end(self, call: Call, alive: Alive, result: Result) -> Result:
-        try:
-            await self._record("ended", call, alive, _ending(result, call))
-        except LedgerUnavailable as error:
-            why = (
-                f"It ended with {result.problem.code}: {result.problem.error} " if result.problem else "It succeeded. "
-            )
-            return result.with_problem(EndUnrecorded(f"{why}But its end could not be recorded: {error}").problem)
-        return result
+    async def _proposed(self, call: Call, going: Going, result: Result) -> Result:
+        """Makes a plan of a preview, and says what is to be done with it, which may be to carry it out."""
+        assert isinstance(going.given, Changing)  # noqa: S101  others have no preview
+        plan = await self.planning.propose(
+            call,
+            [self._prepared(going.tool, going.given, going.hosts, going.arguments)],
+            self._foreseen(result),
+            going.decision,
+        )
+        data = {"plan": plan.told()}
+        remote = result.remote_text
+        if going.given.preview or (going.decision is Decision.ALLOW):
+            return Result(data=data, remote_text=remote)
+        if going.decision is Decision.CLIENT_APPROVAL:
+            try:
+                return await self._carried_out(call, plan.plan_id)
+            except PlayrailError as error:
+                await self._records.refused(call, {"hosts": list(going.hosts)}, error)
+                raise
+        kind = ApprovalRequired if going.decision is Decision.OPERATOR_APPROVAL else PlanRequired
+        why = "has to be approved by the operator" if kind is ApprovalRequired else "has to be seen before it is done"
+        return Result(data=data, problem=kind(f"{call.name} {why}: {plan.plan_id}.").problem, remote_text=remote)
+
+    async def _carried_out(self, call: Call, plan_id: str) -> Result:
+        """What the one step of a plan comes to, as the answer to a call of that step's tool."""
+        _, (answer,) = await self.planning.apply(call, plan_id)
+        call.run_id, call.retry_safe = answer.meta.run_id, answer.meta.retry_safe
+        return Result(
+            data=answer.data,
+            problem=answer.problem,
+            truncated=answer.meta.truncated,
+            remote_text=answer.meta.remote_text,
+        )
 
     def _tool(self, name: str) -> AnyTool:
         if name not in self.tools:
@@ -292,81 +265,136 @@ class Playrail:
             return self._apis.resolve(given.server, await self.inventory.hosts()) if named is None else named
         return (await self.inventory.hosts()).resolve(given.server, self.settings)
 
-    def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], call: Call) -> Play | None:
-        if not isinstance(tool, PlaybookTool) or self._plays is None:
-            return None
-        call.run_id = new_run_id()
-        return self._plays.play(tool, given, hosts, run_id=call.run_id)
+    async def _decision(
+        self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], caller: str, *, preview: bool
+    ) -> Decision:
+        verdict = decide(
+            tool=tool,
+            risk=tool.risk_of(given),
+            hosts=[] if self.policy is None else await self._known(hosts),
+            caller=caller,
+            policy=self.policy,
+            writes=self.settings.enable_write_operations,
+            preview=preview,
+            now=datetime.now(UTC),
+        )
+        return verdict.decision
 
-    async def _run(self, call: Call, tool: AnyTool, given: ToolInput, on: Play | Sequence[str]) -> Result:
-        changes = tool.risk_of(given).changes
+    async def _known(self, hosts: Sequence[str]) -> list[Host]:
+        known = (await self.inventory.hosts()).hosts if hosts else {}
+        return [known[name] for name in hosts]
+
+    async def _run(self, call: Call, going: Going) -> Result:
+        changes = going.risk.changes and not call.check
         try:
-            match tool:
-                case PlaybookTool():
-                    assert self._plays is not None  # noqa: S101  opened before
-                    assert isinstance(on, Play)  # noqa: S101  made with the plays
-                    result = await self._plays.run(tool, given, on, stop=call.stop, progress=call.progress)
-                case ApiTool():
-                    assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
-                    assert not isinstance(on, Play)  # noqa: S101
-                    result = await self._apis.run(tool, given, on, stop=call.stop)
-                case DirectTool():
-                    async with asyncio.timeout(tool.timeout_s):
-                        output = await tool.run(self, given)
-                    told = output.model_dump(mode="json")
-                    result = Result(data=told, problem=output.problem(), truncated=output.cut)
+            result = await self._ran(call, going)
+            return await asyncio.to_thread(self._withheld.without, result) if result.effects else result
         except PlayrailError as error:
             return Result.of(error)
         except TimeoutError:
-            return Result.of(cut_short(f"The call did not finish within {tool.timeout_s:g} s.", changes=changes))
+            return Result.of(cut_short(f"The call did not finish within {going.tool.timeout_s:g} s.", changes=changes))
         except Exception:
             log.exception("call %s of %s failed", call.request_id, call.name)
             if changes:
                 return Result.of(OutcomeUnknown("Playrail failed in an unexpected way after the call had started."))
             return Result(problem=INTERNAL)
-        return result
 
-    async def _record(self, kind: Kind, call: Call, alive: Alive, body: Mapping[str, Any]) -> None:
-        entry = Entry(
-            kind=kind,
-            call=call.request_id,
-            server=alive.server,
-            caller=call.caller,
-            tool=call.name[:128],
-            body=body,
+    async def _ran(self, call: Call, going: Going) -> Result:
+        tool, given = going.tool, going.given
+        if going.resumed is not None:
+            return await self._carried_out(call, going.resumed)
+        if call.check and tool.unforeseeable:
+            return Result(unforeseen=dict.fromkeys(going.hosts, (tool.unforeseeable,)))
+        match tool:
+            case PlaybookTool():
+                assert going.play is not None  # noqa: S101  see _asked
+                return await self._engine.plays.run(tool, given, going.play, stop=call.stop, progress=call.progress)
+            case ApiTool():
+                assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                return await self._apis.run(tool, given, going.hosts, stop=call.stop)
+            case DirectTool():
+                output = await in_time(tool.run(Desk(self, call), given), tool.timeout_s, call)
+                told = output.model_dump(mode="json")
+                remote = tool.remote_text
+                return Result(data=told, problem=output.problem(), truncated=output.cut, remote_text=remote)
+
+    def _prepared(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], asked: Mapping[str, Any]) -> Prepared:
+        arguments = {name: value for name, value in asked.items() if name != "preview"}
+        secret = {name: SECRET for name in given.secret_fields() if name in arguments}
+        play = self._play(tool, given, hosts, run_id="plan", check=False)
+        step = Step(
+            tool=tool.name,
+            arguments=self.secrets.hidden({**arguments, **secret}),
+            hosts=tuple(hosts),
+            risk=tool.risk_of(given).name,
+            would_run=self.secrets.hidden(would_run(tool, given, play, self.secrets)),
         )
-        await asyncio.to_thread(self.ledger.append, entry)
+        return Prepared(step=step, arguments=arguments)
+
+    async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
+        """A step that calls the tool with these arguments. Raises what stands in the way of such a call."""
+        return self._prepared(*await self._read(name, arguments), arguments)
+
+    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, str]:
+        """The parts that decide what the steps do; `anew` reads the inventory once more, whatever was read before."""
+        await self.inventory.hosts(anew=anew)
+        read = [await self._read(prepared.step.tool, prepared.arguments) for prepared in steps]
+        return await asyncio.to_thread(
+            parts_of,
+            [prepared.step for prepared in steps],
+            [tool for tool, _, _ in read],
+            [hosts for _, _, hosts in read],
+            inventory=self.inventory,
+            policy=self.policy,
+            settings=self.settings,
+        )
+
+    async def decide(self, prepared: Prepared, caller: str) -> Decision:
+        """What policy says of the step. Raises Denied."""
+        tool, given, hosts = await self._read(prepared.step.tool, prepared.arguments)
+        return await self._decision(tool, given, hosts, caller, preview=False)
+
+    async def _read(self, name: str, arguments: Mapping[str, Any]) -> tuple[AnyTool, ToolInput, Sequence[str]]:
+        tool = self._tool(name)
+        given = parse(tool, arguments)
+        return tool, given, await self._resolve(tool, given)
+
+    def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool) -> Play | None:
+        if not isinstance(tool, PlaybookTool) or (check and tool.unforeseeable):
+            return None
+        return self._engine.plays.play(tool, given, hosts, run_id=run_id, check=check)
+
+    async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
+        """What the step would change now, without secrets. Raises PlayrailError when a host does not tell."""
+        result = await self._through(call.inner(prepared.step.tool, check=True), prepared.arguments)
+        if result.problem is not None:
+            raise PlayrailError.of(result.problem, data=result.data)
+        return self._foreseen(result)
+
+    def _foreseen(self, result: Result) -> Foreseen:
+        """What a preview came to. Secrets are hidden in the contents: a diff would take apart one of several lines."""
+        hidden = self.secrets.hidden
+        effects = {host: [Effect(**hidden(vars(one))) for one in found] for host, found in result.effects.items()}
+        return Foreseen(effects=effects, unforeseen=hidden(dict(result.unforeseen)))
+
+    async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
+        """Carries the step out as a call of its own. Raises what kept it from starting, if it was to close the plan."""
+        inner = call.inner(prepared.step.tool, granted=granted)
+        answer = await self._call(inner, prepared.arguments)
+        if granted.closes and not inner.began and answer.problem is not None:
+            raise PlayrailError.of(answer.problem, data=answer.data)
+        call.runs += answer.runs
+        return answer
+
+    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
+        await self._records.write(kind, call, body)
 
 
-def _shortened(value: Any) -> Any:
-    """The same with long texts replaced by their length: a caller that is refused must not fill the disk."""
-    match value:
-        case str() if len(value) > LONGEST_REFUSED:
-            return f"{value[:LONGEST_REFUSED]}… ({len(value)} characters)"
-        case dict():
-            return {key: _shortened(item) for key, item in value.items()}
-        case list():
-            return [_shortened(item) for item in value]
-    return value
-
-
-def _beginning(tool: AnyTool, given: ToolInput, play: Play | None) -> dict[str, Any]:
-    command = play.command_line() if play else None
-    if command is not None and len(command) > LONGEST_COMMAND:
-        command = None
-    return {
-        "risk": tool.risk_of(given).name,
-        "run": play.run_id if play else None,
-        "command": command,
-        "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
-    }
-
-
-def _ending(result: Result, call: Call) -> dict[str, Any]:
-    return {
-        "outcome": result.problem.code if result.problem else "ok",
-        "error": result.problem.error if result.problem else None,
-        "changed": list(result.changed),
-        "failed": dict(result.failed),
-        "duration_ms": call.elapsed_ms(),
-    }
+def _failed_preview(result: Result, problem: Problem) -> Result:
+    """Says that it was a preview: what it tells of changes has not come about."""
+    failed = (result.data or {}).get("failed", {})
+    several = problem.code == "some_hosts_failed"
+    hint = "data.failed has each host's code and hint. Preview again on the others alone." if several else problem.hint
+    told = replace(problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint)
+    return replace(result, data={"preview": True, "failed": failed}, problem=told)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from playrail import toolsets
 from playrail.errors import SettingsInvalid
-from playrail.tool import AnyTool, ApiTool, DirectTool, PlaybookTool
+from playrail.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
 ALWAYS = "playrail"
@@ -24,6 +24,7 @@ def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
     """
     found: dict[str, AnyTool] = {}
     for tool in _tools(_modules()):
+        _check(tool)
         for name in (tool.name, *tool.aliases):
             if name in found:
                 raise ValueError(f"two tools are named {name}")
@@ -34,6 +35,21 @@ def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
             f"PLAYRAIL_TOOLSETS: {unknown[0][:40]!r} is no toolset; allowed are {', '.join(sorted(toolsets))}"
         )
     return {name: tool for name, tool in sorted(found.items()) if not chosen or tool.toolset in {*chosen, ALWAYS}}
+
+
+def _check(tool: AnyTool) -> None:
+    """What policy and previews stand on, also where a plugin's author knows nothing of it. Raises ValueError."""
+    if not tool.worst_risk.changes:
+        return
+    why = None
+    if isinstance(tool, DirectTool):
+        why = None if tool.toolset == ALWAYS else "a DirectTool that changes something would pass the policy by"
+    elif not issubclass(tool.input, Changing):
+        why = "it changes something, and its input is not Changing: it could not be previewed"
+    elif isinstance(tool, ApiTool) and tool.unforeseeable is None:
+        why = "a request cannot be previewed, and `unforeseeable` does not say so"
+    if why is not None:
+        raise ValueError(f"{tool.name}: {why}")
 
 
 def _modules() -> Iterable[ModuleType]:

@@ -9,29 +9,38 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playrail.commands import export, ledger, plans, policy, runs
+from playrail.commands.arguments import Pairs, ToolName, arguments_of
+from playrail.commands.terminal import (
+    DOTENV,
+    FAILED,
+    WRONG_USAGE,
+    AsJson,
+    log_to_stderr,
+    print_json,
+    print_table,
+    read_settings,
+    until_done,
+)
 from playrail.errors import PlayrailError, SettingsInvalid
 
 if TYPE_CHECKING:
     from playrail.answers import Answer
+    from playrail.asking import Question, Said
     from playrail.calls import Playrail
     from playrail.settings import Settings
 
 CALLER = "cli"
-DOTENV = Path(".env")
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
@@ -46,10 +55,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-ledger_app = typer.Typer(help="Look after the record of all calls.", no_args_is_help=True)
-app.add_typer(ledger_app, name="ledger")
-
-T = TypeVar("T")
+app.add_typer(ledger.app, name="ledger")
+ledger.app.command(name="export")(export.export)
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:
@@ -92,14 +100,11 @@ def _options(
     del version  # its callback has done the work
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
 @app.command()
 def serve() -> None:
     """Serve the tools to an MCP client over standard input and output."""
     gc.disable()  # what is imported stays, and looking for garbage in it takes a seventh of the start
-    settings = _settings()
+    settings = read_settings()
     import anyio  # noqa: PLC0415
 
     from playrail.server.server import serve_stdio  # noqa: PLC0415
@@ -130,20 +135,18 @@ def tools(*, as_json: AsJson = False) -> None:
         from playrail.server.schemas import describe  # noqa: PLC0415
 
         listed = [describe(name, tool) for name, tool in catalog.load().items()]
-        _print_json([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
+        print_json([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
         return
     rows = [(name, tool.worst_risk.name.lower(), tool.summary) for name, tool in catalog.load().items()]
-    _print_table(("tool", "risk", "what it does"), rows)
+    print_table(("tool", "risk", "what it does"), rows)
 
 
 @app.command(
     epilog="Example: playrail call read_file server=web1 path=/etc/hostname limit=10",
 )
 def call(
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name; `playrail tools` lists them.")],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments; lists and numbers as JSON.")
-    ] = None,
+    tool: ToolName,
+    arguments: Pairs = None,
     *,
     text: Annotated[
         str | None,
@@ -151,9 +154,9 @@ def call(
     ] = None,
 ) -> None:
     """Call a tool, as an MCP client does: same rules, same record. Prints the answer as JSON."""
-    given = _pairs(tool, arguments or []) if text is None else _object(text, arguments or [])
-    answer = _until_done(_call(_settings(), tool, given))
-    _print_json(answer.envelope())
+    given = arguments_of(tool, arguments or []) if text is None else _object(text, arguments or [])
+    answer = until_done(_call(read_settings(), tool, given))
+    print_json(answer.envelope())
     if answer.problem is not None:
         raise typer.Exit(FAILED)
 
@@ -170,47 +173,15 @@ def _object(text: str, pairs: list[str]) -> dict[str, Any]:
     return given
 
 
-def _pairs(name: str, pairs: list[str]) -> dict[str, Any]:
-    from playrail import catalog  # noqa: PLC0415
-
-    tool = catalog.load().get(name)
-    fields = tool.input.model_json_schema().get("properties", {}) if tool is not None else {}
-    given: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"{pair[:40]!r} is not KEY=VALUE")
-        if key in given:
-            raise typer.BadParameter(f"{key[:40]!r} is given twice")
-        given[key] = value_of(text, fields.get(key, {}))
-    return given
-
-
-def value_of(text: str, schema: Mapping[str, Any]) -> Any:
-    """Return what `text` means for a field of this JSON schema.
-
-    Text stays as it is where text is allowed, unless it is a JSON list or object and those are allowed too. What is not
-    JSON stays text: the door refuses it, and says what the field takes.
-    """
-    types = [option.get("type", "string") for option in schema.get("anyOf", [schema])]
-    allowed = {name for one in types for name in ([one] if isinstance(one, str) else one)}
-    if "string" in allowed and not ({"array", "object"} & allowed and text.startswith(("[", "{"))):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answer:
     from playrail.calls import Playrail  # noqa: PLC0415
 
     async with Playrail(settings, environ=os.environ) as playrail:
         try:
-            return await playrail.call(tool, given, caller=CALLER, progress=_progress)
+            return await playrail.call(tool, given, caller=CALLER, progress=_progress, ask=_ask)
         except asyncio.CancelledError:
             typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
-            server = (await playrail.open()).server
+            server = await playrail.open()
             await playrail.close()
             for record in playrail.ledger.read(server=server):
                 if record["kind"] == "ended":
@@ -219,25 +190,40 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
             raise
 
 
+async def _ask(question: Question) -> Said:
+    """Ask whoever sits at the terminal, as the user of an MCP client is asked."""
+    from playrail.asking import Said  # noqa: PLC0415
+
+    if not sys.stdin.isatty():
+        return Said.CANNOT
+    typer.echo(question.text, err=True)
+    approved = await asyncio.to_thread(typer.confirm, "Carry out this plan?", err=True)
+    return Said.APPROVED if approved else Said.DECLINED
+
+
 async def _progress(done: float, task: str) -> None:
     if sys.stderr.isatty():
         typer.echo(f"… {done} {task}", err=True)
 
 
+for command in (plans.plans, plans.plan, plans.approve, plans.reject):
+    app.command()(command)
+
+
 @app.command()
 def inventory(*, as_json: AsJson = False) -> None:
     """List the servers that tools may be called on, and those that cannot be used with the reason."""
-    settings = _settings(quiet=True)
-    hosts, unusable = _until_done(_inventory(settings))
+    settings = read_settings(quiet=True)
+    hosts, unusable = until_done(_inventory(settings))
     if as_json:
-        _print_json({"hosts": hosts, "unusable": unusable, "default": settings.default_server})
+        print_json({"hosts": hosts, "unusable": unusable, "default": settings.default_server})
         return
     columns = ("server", "address", "port", "user", "connection", "groups")
-    _print_table(columns, [tuple(_cell(host[column]) for column in columns) for host in hosts])
+    print_table(columns, [tuple(_cell(host[column]) for column in columns) for host in hosts])
     if settings.default_server is not None:
         typer.echo(f"default: {settings.default_server}")
     if unusable:
-        _print_table(("cannot be used", "why"), list(unusable.items()))
+        print_table(("cannot be used", "why"), list(unusable.items()))
 
 
 async def _inventory(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -266,10 +252,10 @@ def _cell(value: Any) -> str:
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Check this machine, the settings and every server, and say how to mend what is wrong."""
-    _log_to_stderr("ERROR")
-    checks = _until_done(_examine(show=not as_json))
+    log_to_stderr("ERROR")
+    checks = until_done(_examine(show=not as_json))
     if as_json:
-        _print_json([asdict(check) for check in checks])
+        print_json([asdict(check) for check in checks])
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(FAILED)
 
@@ -289,85 +275,22 @@ async def _examine(*, show: bool) -> list[Any]:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    *,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Show a change: previewed, approved, made, recorded, and taken back.")
+    ] = False,
+) -> None:
     """Start the real server on this machine alone, call a few tools, and show what happened."""
     from playrail.demo import demonstrate  # noqa: PLC0415
+    from playrail.demo_changes import demonstrate_changes  # noqa: PLC0415
 
-    if not _until_done(demonstrate(os.environ)):
+    if not until_done((demonstrate_changes if changes else demonstrate)(os.environ)):
         raise typer.Exit(FAILED)
 
 
-@ledger_app.command()
-def verify() -> None:
-    """Check that no record was altered, moved, or taken out; a cut-off end cannot be seen from the rest."""
-    from playrail.ledger.ledger import Ledger  # noqa: PLC0415
-
-    path = _settings().state_dir / "ledger.sqlite"
-    if not path.exists():
-        typer.echo(f"{path}: nothing is recorded yet")
-        return
-    ledger = Ledger(path)
-    try:
-        broken = ledger.verify()
-        count = sum(1 for _ in ledger.read())
-    finally:
-        ledger.close()
-    if broken is not None:
-        typer.echo(f"{path}: record {broken} was altered, or one before it is missing", err=True)
-        raise typer.Exit(FAILED)
-    typer.echo(f"{path}: {count} records, the chain holds")
-
-
-def _settings(*, quiet: bool = False) -> Settings:
-    from playrail.settings import Settings  # noqa: PLC0415
-
-    _log_to_stderr("ERROR" if quiet else "WARNING")
-    settings = Settings.load(os.environ, dotenv=DOTENV)
-    if not quiet:
-        _log_to_stderr(settings.log_level)
-    if settings.dotenv is not None:
-        logging.getLogger(__name__).info("settings were read from %s", settings.dotenv)
-    return settings
-
-
-def _log_to_stderr(level: str) -> None:
-    """Log Playrail's own messages from `level` on; other libraries' only from WARNING on, unless debugging."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger().setLevel(level if level == "DEBUG" else max(logging.WARNING, logging.getLevelName(level)))
-    logging.getLogger("playrail").setLevel(level)
-
-
-def _until_done(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; Ctrl-C and SIGTERM cancel it, and it ends in order before the process does."""
-
-    async def cancellable() -> T:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  this is a coroutine that runs
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await work
-
-    try:
-        return asyncio.run(cancellable())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    # Not cut to 80 columns where a program reads it.
-    console.print(table, width=None if console.is_terminal else 200)
+app.command()(runs.runs)
+app.command()(runs.run)
 
 
 if __name__ == "__main__":

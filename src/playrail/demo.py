@@ -105,22 +105,22 @@ async def demonstrate(environ: Mapping[str, str]) -> bool:
         scratch = Path(name)
         child = environment(environ, scratch)
         settings = Settings.load(child, dotenv=None)
-        _say("Playrail's demo: this machine, through Ansible's local connection, with write operations off.", bold=True)
+        say("Playrail's demo: this machine, through Ansible's local connection, with write operations off.", bold=True)
         right = await show(child, scratch, steps(scratch), Ledger(settings.state_dir / "ledger.sqlite"))
         if (scratch / "refused.txt").exists():
-            _say("✗ The refused file was written all the same.", colour="red")
+            say("✗ The refused file was written all the same.", colour="red")
             right = False
     if right:
-        _say("\n✓ Everything was as it should be.", colour="green")
+        say("\n✓ Everything was as it should be.", colour="green")
         typer.echo(f"To run a play by hand, or playrail:  export PATH={shlex.quote(str(command().parent))}:$PATH")
         typer.echo(how_to_connect(command()))
     return right
 
 
-def _leaves(error: Exception) -> Iterator[Exception]:
+def leaves(error: Exception) -> Iterator[Exception]:
     if isinstance(error, ExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
 
@@ -138,8 +138,8 @@ async def show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], l
     try:
         return await _show(child, scratch, calls, ledger)
     except (MCPError, OSError, ExceptionGroup) as error:
-        reasons = "; ".join(dict.fromkeys(map(str, _leaves(error))))
-        _say(f"✗ The server could not be used: {reasons}. `playrail doctor` may know why.", colour="red")
+        reasons = "; ".join(dict.fromkeys(map(str, leaves(error))))
+        say(f"✗ The server could not be used: {reasons}. `playrail doctor` may know why.", colour="red")
         return False
 
 
@@ -150,7 +150,7 @@ async def _show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], 
     right = True
     async with Client(parameters, read_timeout_seconds=ANSWER_DEADLINE_S) as client:
         offered = await client.list_tools()
-        _say(f"The server is up, over standard input and output, and offers {len(offered.tools)} tools.")
+        say(f"The server is up, over standard input and output, and offers {len(offered.tools)} tools.")
         for number, step in enumerate(calls, 1):
             started = time.monotonic()
             result = await client.call_tool(step.tool, dict(step.arguments))
@@ -171,21 +171,21 @@ def _records(ledger: Ledger, envelope: Mapping[str, Any]) -> dict[str, Mapping[s
 
 def _present(number: int, shown: Shown, ledger: Path) -> None:
     step, envelope = shown.step, shown.envelope
-    line = " ".join([step.tool, *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items())])
-    _say(f"\n{number}. {step.why}", bold=True)
-    _line("tool", line)
+    called = " ".join([step.tool, *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items())])
+    say(f"\n{number}. {step.why}", bold=True)
+    line("tool", called)
     if step.plays or step.code != "ok":
-        _line("play", shown.command or "none: nothing was run on any host")
+        line("play", shown.command or "none: nothing was run on any host")
     told = {"data": envelope.get("data")} if envelope.get("success") else dict(envelope)
     told.pop("_meta", None)
     text, left_out = shortened(told)
-    _line("answer", text)
+    line("answer", text)
     if left_out:
-        _line("", f"(shortened for this page; all of it: playrail call {line})")
-    _line("took", f"{shown.seconds:.1f} s")
-    _line("record", f"{ledger}, request {envelope.get('_meta', {}).get('request_id')}: {', '.join(shown.records)}")
+        line("", f"(shortened for this page; all of it: playrail call {called})")
+    line("took", f"{shown.seconds:.1f} s")
+    line("record", f"{ledger}, request {envelope.get('_meta', {}).get('request_id')}: {', '.join(shown.records)}")
     if shown.wrong is not None:
-        _say(f"   ✗ {shown.wrong}", colour="red")
+        say(f"   ✗ {shown.wrong}", colour="red")
 
 
 def _word(value: Any) -> str:
@@ -233,14 +233,14 @@ def _cut(value: Any) -> Any:
     return value
 
 
-def _line(title: str, text: str) -> None:
+def line(title: str, text: str) -> None:
     lines = text.splitlines() or [""]
     typer.echo(f"   {typer.style(f'{title:<7}', fg='cyan')} {lines[0]}")
     for line in lines[1:]:
         typer.echo(f"           {line}")
 
 
-def _say(text: str, *, bold: bool = False, colour: str | None = None) -> None:
+def say(text: str, *, bold: bool = False, colour: str | None = None) -> None:
     typer.echo(typer.style(text, bold=bold, fg=colour) if bold or colour else text)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
+from playrail import catalog
 from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Hosts, Inventory
@@ -26,6 +27,7 @@ from playrail.ansible.runner import Ended, Runner, RunResult
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
+from playrail.policy_file import read_policy
 from playrail.private_files import private_directory
 from playrail.servers import ssh_of
 from playrail.settings import Settings
@@ -71,7 +73,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         return
     yield _ansible_playbook(child)
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
-    for check in (*_settings(settings, environ, dotenv), *_written(settings)):
+    for check in (*_settings(settings, environ, dotenv), *_policy(settings), *_written(settings)):
         yield check
     async for check in _servers(settings, child):
         yield check
@@ -161,6 +163,19 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
         yield Check(name=".env", state="warn", found="other users of this machine can read it", mend=mend)
 
 
+def _policy(settings: Settings) -> Iterator[Check]:
+    """Nothing where there is no policy, which is as good."""
+    if settings.policy_file is None:
+        return
+    try:
+        policy = read_policy(settings.policy_file, catalog.load())
+    except SettingsInvalid as error:
+        mend = "Mend that: nothing starts with it. policy.example.yml tells how a policy is written."
+        yield Check(name="policy", state="fail", found=str(error), mend=mend)
+    else:
+        yield Check(name="policy", state="ok", found=f"{settings.policy_file}, rules: {len(policy.rules)}")
+
+
 def _written(settings: Settings) -> Iterator[Check]:
     yield _directory("state directory", settings.state_dir, "PLAYRAIL_STATE_DIR")
     runtime = _directory("runtime directory", settings.runtime_dir, "PLAYRAIL_RUNTIME_DIR")
@@ -216,15 +231,14 @@ def _ledger(path: Path) -> Check:
         return Check(name="ledger", state="ok", found=f"{path}: nothing is recorded yet")
     ledger = Ledger(path)
     try:
-        broken = ledger.verify()
+        problem = ledger.verify().problem
     except PlayrailError as error:
         return Check(name="ledger", state="fail", found=str(error), mend=error.problem.hint)
     finally:
         ledger.close()
-    if broken is not None:
+    if problem is not None:
         mend = "Keep the file as evidence and compare it with a backup; move it away to begin a new one."
-        found = f"{path}: record {broken} was altered, or one before it is missing"
-        return Check(name="ledger", state="fail", found=found, mend=mend)
+        return Check(name="ledger", state="fail", found=f"{path}: {problem}", mend=mend)
     return Check(name="ledger", state="ok", found=f"{path}: the chain holds")
 
 

@@ -10,7 +10,20 @@ PlayrailError
 ├── NotOnMikrus           not_on_mikrus          the tool is for servers that the mikr.us API knows
 ├── InventoryInvalid      inventory_invalid      Ansible cannot read an inventory
 ├── Denied                denied                 policy said no
-│   └── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
+│   ├── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
+│   ├── ClientCannotBeAsked client_cannot_be_asked the client has to approve, and cannot be asked
+│   └── ApprovalRefused   approval_refused       who was asked said no
+├── LimitReached          limit_reached          policy's limit of calls or changes in a time
+├── TooManyHosts          too_many_hosts         policy's limit of hosts in one call
+├── PlanRequired          plan_required          policy wants a plan first; the answer has it
+│   └── ApprovalRequired  approval_required      and somebody has to approve it
+├── UnknownPlan           unknown_plan           there is no such plan of this caller
+├── PlanUnusable          plan_unusable          it was used, cancelled, rejected, or has expired
+├── PlanOutdated          plan_outdated          what it was made for is not so any more
+├── UnknownRun            unknown_run            there is no such run of this caller
+├── NotUndoable           not_undoable           what a run did cannot be taken back
+│   └── ChangedSince      changed_since          it could, but somebody changed it since
+├── ExportFailed          export_failed          the selected calls cannot be written as a playbook
 ├── LedgerUnavailable     ledger_unavailable     nothing runs without its record
 │   └── EndUnrecorded     end_unrecorded         it did run, and its end could not be recorded
 ├── Stopping              stopping               Playrail is being stopped and takes no more calls
@@ -43,7 +56,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +99,13 @@ class PlayrailError(Exception):
             retryable=self.retryable,
             retry_after_s=retry_after_s,
         )
+
+    @classmethod
+    def of(cls, problem: Problem, *, data: Mapping[str, Any] | None = None) -> Self:
+        """The error that tells of this problem."""
+        error = cls(problem.error, data=data)
+        error.problem = problem
+        return error
 
 
 class SettingsInvalid(PlayrailError):
@@ -138,6 +158,85 @@ class Denied(PlayrailError):
 class WritesDisabled(Denied):
     code = "writes_disabled"
     hint = "Do not retry; the operator can allow changes by starting Playrail with ENABLE_WRITE_OPERATIONS=1."
+
+
+class ClientCannotBeAsked(Denied):
+    code = "client_cannot_be_asked"
+    hint = "Do not retry with this client: it has no elicitation. Ask the operator for another rule in the policy."
+
+
+class ApprovalRefused(Denied):
+    code = "approval_refused"
+    hint = "Do not retry. Ask what is wanted instead; a new plan may be approved."
+
+
+class LimitReached(PlayrailError):
+    code = "limit_reached"
+    hint = "Nothing was run. Call again after retry_after_s seconds."
+    retryable = True
+
+
+class TooManyHosts(PlayrailError):
+    code = "too_many_hosts"
+    hint = "Nothing was run. Call again with fewer servers at a time."
+
+
+class PlanRequired(PlayrailError):
+    """Nothing was changed: policy wants to see a plan first. data.plan is it."""
+
+    code = "plan_required"
+    hint = "Nothing was changed. Look at data.plan; if it is what is wanted, call apply_plan with its plan_id."
+
+
+class ApprovalRequired(PlanRequired):
+    code = "approval_required"
+    hint = (
+        "Nothing was changed. The operator has to run `playrail approve PLAN_ID`; tell them data.plan's plan_id. "
+        "Then call apply_plan with it."
+    )
+
+
+class UnknownPlan(PlayrailError):
+    code = "unknown_plan"
+    hint = "list_plans has the plans that can be applied; make one with preview=true."
+
+
+class PlanUnusable(PlayrailError):
+    """It was used, cancelled or rejected, it has expired, or what it would need is gone."""
+
+    code = "plan_unusable"
+    hint = "Nothing was changed. Make a new plan with preview=true."
+
+
+class PlanOutdated(PlayrailError):
+    """What the plan was made for, or what it would do, is not the same any more. The error names what differs."""
+
+    code = "plan_outdated"
+    hint = "Nothing was changed. Make a new plan with preview=true and look at it again."
+
+
+class UnknownRun(PlayrailError):
+    code = "unknown_run"
+    hint = "Use the run_id that the answer of a call has in _meta."
+
+
+class NotUndoable(PlayrailError):
+    code = "not_undoable"
+    hint = "Nothing was changed. The error says why; take it back with other tools, if that is what is wanted."
+
+
+class ChangedSince(NotUndoable):
+    """To take it back would lose somebody's work."""
+
+    code = "changed_since"
+    hint = (
+        "Nothing was changed. data.changed_since shows what the run left and what is there now; decide with a person."
+    )
+
+
+class ExportFailed(PlayrailError):
+    code = "export_failed"
+    hint = "Nothing was written. `playrail runs` lists what can be selected."
 
 
 class LedgerUnavailable(PlayrailError):

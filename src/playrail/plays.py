@@ -56,9 +56,19 @@ class Plays:
     inventory: Inventory
     runner: Runner
 
-    def play(self, tool: PlaybookTool[Any, Any], given: ToolInput, hosts: Sequence[str], *, run_id: str) -> Play:
+    def play(
+        self,
+        tool: PlaybookTool[Any, Any],
+        given: ToolInput,
+        hosts: Sequence[str],
+        *,
+        run_id: str,
+        check: bool = False,
+    ) -> Play:
+        """With `check` nothing is changed. Every change tells its difference, which is what it can be taken back by."""
         play = self._play(tool.playbook, variables(given), hosts, run_id=run_id)
-        return replace(play, interruptible=tool.interruptible)
+        diff = tool.risk_of(given).changes
+        return replace(play, interruptible=tool.interruptible or check, check=check, diff=diff)
 
     async def run(
         self,
@@ -72,13 +82,13 @@ class Plays:
         """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
         deadline_s = tool.deadline_s(given, hosts=len(play.hosts)) + self.inventory.connect_timeout_s(play.hosts)
         ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
-        result = _result(tool, given, ran)
+        result = _result(tool, given, ran, check=play.check)
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
         still = await self._end_remote_work(play, cut) if tool.interruptible else "was left to finish there"
         why, otherwise = CUTS[ran.ended]
         message = f"The call {why.format(deadline_s)} on {', '.join(cut)}; its work {still}."
-        error = cut_short(message, changes=tool.risk_of(given).changes, otherwise=otherwise)
+        error = cut_short(message, changes=_changes(tool, given, play), otherwise=otherwise)
         return _with_cut(result, cut, error)
 
     async def _end_remote_work(self, play: Play, hosts: Sequence[str]) -> str:
@@ -110,7 +120,7 @@ class Plays:
 
 def standing_variables(settings: Settings) -> dict[str, Any]:
     """What every play is told: the paths that the tools for files keep away from, Playrail's own among them."""
-    own = [settings.state_dir, settings.runtime_dir, *([settings.dotenv] if settings.dotenv else [])]
+    own = [settings.state_dir, settings.runtime_dir, *filter(None, (settings.dotenv, settings.policy_file))]
     places = dict.fromkeys(place for path in own for place in (path, path.resolve()))
     own_rules = [glob.escape(str(place)) for place in places]  # the last rule that matches counts: these always hold
     return {
@@ -130,14 +140,22 @@ def _with_cut(result: Result, cut: Sequence[str], error: PlayrailError) -> Resul
     return replace(result, data=data, problem=error.problem, failed=failed)
 
 
-def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult) -> Result:
-    changes = tool.risk_of(given).changes
+def _changes(tool: PlaybookTool[Any, Any], given: ToolInput, play: Play) -> bool:
+    return tool.risk_of(given).changes and not play.check
+
+
+def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult, *, check: bool) -> Result:
+    changes = tool.risk_of(given).changes and not check
     results: dict[str, HostResult] = {}
     for host, outcome in ran.hosts.items():
         report = _report(tool, given, outcome)
         problem = _problem(report, outcome, changes=changes)
-        results[host] = HostResult(report=report, problem=problem, changed=outcome.changed)
-    return combined(results, again=tool.idempotent or not changes)
+        unpreviewed = ran.unpreviewed.get(host, ())
+        results[host] = HostResult(
+            report=report, problem=problem, changed=outcome.changed and not check, unpreviewed=unpreviewed
+        )
+    result = combined(results, again=tool.idempotent or not changes)
+    return replace(result, tasks=ran.tasks, text=ran.text)
 
 
 def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ class HostResult:
     problem: Problem | None = None
     changed: bool = False
     cached: bool = False
+    unpreviewed: Sequence[str] = ()
+    """Of a preview: what Ansible did not do in check mode."""
 
 
 def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
@@ -55,7 +57,14 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
         cached=all(result.cached for result in results.values()),
         remote_text=bool(told or problems),
         failed={host: problem.code for host, problem in problems.items()},
+        effects={host: tuple(report.effects()) for host, report in reports.items()},
+        unforeseen={host: _unforeseen(result) for host, result in results.items()},
     )
+
+
+def _unforeseen(result: HostResult) -> tuple[str, ...]:
+    told = result.report.unforeseen() if result.report is not None else ()
+    return tuple(dict.fromkeys((*result.unpreviewed, *told)))
 
 
 def _bounded(reports: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -148,6 +148,8 @@ class _Entry(BaseModel):
 
     tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
     """Words by which a caller can choose servers: `tag:web`."""
+    tier: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\z")
+    """What a policy may mean it by, such as staging; left out counts as production."""
 
 
 class SshServer(_Entry):

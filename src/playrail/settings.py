@@ -42,6 +42,7 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_INVENTORY",
     "PLAYRAIL_MIKRUS_RATE",
     "PLAYRAIL_PASS_ENV",
+    "PLAYRAIL_POLICY",
     "PLAYRAIL_PROTECT_READ",
     "PLAYRAIL_PROTECT_WRITE",
     "PLAYRAIL_RUNTIME_DIR",
@@ -73,6 +74,8 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     ansible_config: Path | None = None
     enable_write_operations: bool = False
+    policy_file: Path | None = None
+    """The rules by which calls are decided, see policy_file.py; None: there are none."""
     log_level: str = "INFO"
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()
@@ -117,6 +120,9 @@ class Settings:
             inventory=_inventory(values, home, ansible_config),
             ansible_config=ansible_config,
             enable_write_operations=_switch(values, "ENABLE_WRITE_OPERATIONS"),
+            policy_file=expand_user(values["PLAYRAIL_POLICY"], home).absolute()
+            if "PLAYRAIL_POLICY" in values
+            else None,
             log_level=_log_level(values),
             allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
             pass_env=pass_env,

@@ -7,7 +7,7 @@ derived from that declaration.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, Generic, Protocol, TypeVar
@@ -20,6 +20,8 @@ from playrail.errors import Problem
 from playrail.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
+SECRET = "(secret)"  # noqa: S105  what stands in records for one
+NO_VARIABLES = {"server", "preview"}  # fields that are not about what is done on a host
 OVERHEAD_S = 20.0  # for Ansible to start, and to bring back what the work left when its own time was over
 
 
@@ -47,6 +49,15 @@ class ToolInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
+    def secret_fields(self) -> Collection[str]:
+        """The fields that hold a secret, which no record, plan or log may have."""
+        return ()
+
+    def recorded(self) -> dict[str, Any]:
+        """The arguments as JSON data for records, in which no secret is."""
+        told = self.model_dump(mode="json")  # a SecretStr dumps as asterisks
+        return {**told, **dict.fromkeys(self.secret_fields(), SECRET)}
+
 
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -69,6 +80,41 @@ class OnHosts(ToolInput):
     )
 
 
+class Changing(OnHosts):
+    """Arguments of a tool that changes hosts."""
+
+    preview: bool = Field(
+        default=False,
+        description="Change nothing: make a plan, which tells what would change, for apply_plan.",
+        examples=[True],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """One thing on a host that a call changed; of a preview, that it would change.
+
+    A state is JSON data, None where the thing was or will not be there. Which keys it has depends on `kind`:
+    file: sha256, mode, owner, group, and content where that is text of at most 100 KiB and no secret, otherwise
+    left_out (binary, larger, secret); service: active, enabled; package: version.
+    """
+
+    kind: str
+    name: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A call of a tool: its name, and its arguments without `server`."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    leaves: tuple[str, ...] = ()
+    """Of a call that takes an effect back: what it does not bring back, in sentences."""
+
+
 class Report(BaseModel):
     """What a play reports of one host, read from the result of its task named `Report`."""
 
@@ -77,6 +123,14 @@ class Report(BaseModel):
     def problem(self) -> Problem | None:
         """The failure that this report tells of, though Ansible counts the host as ok."""
         return None
+
+    def effects(self) -> Sequence[Effect]:
+        """What was changed; in check mode, what would be."""
+        return ()
+
+    def unforeseen(self) -> Sequence[str]:
+        """In check mode: what only a real run would tell, each a sentence."""
+        return ()
 
     @property
     def cut(self) -> bool:
@@ -129,6 +183,15 @@ class Tool(Generic[InputT]):
     """A second call with the same arguments changes nothing more. Reads are idempotent without saying so."""
     aliases: tuple[str, ...] = ()
     """Other names under which the same tool is offered."""
+    unforeseeable: str | None = None
+    """Why check mode cannot tell what a change would do, a sentence; a plan then only tells what would be run."""
+    undo: Callable[[Effect], Invocation | str] | None = None
+    """The call that takes one of its effects back, or why there is none. None: what it does cannot be taken back."""
+    intents: Callable[[InputT], Mapping[str, Invocation]] | None = None
+    """What is to hold after a call, as calls that set just that, each by a key such as `file /etc/motd` or
+    `service nginx active`: of two calls with the same key the later one counts. None: what a call sets is not known;
+    `nothing_lasting` says that it is nothing.
+    """
 
     @property
     def worst_risk(self) -> Risk:
@@ -185,6 +248,24 @@ class Context(Protocol):
     async def durations_ms(self) -> Mapping[str, Sequence[int]]:
         """Per tool how long its latest calls took that went well."""
 
+    async def plans(self) -> Sequence[Mapping[str, Any]]:
+        """The caller's plans that can still be applied, in short."""
+
+    async def plan(self, plan_id: str) -> Mapping[str, Any]:
+        """One of the caller's plans, with what became of it."""
+
+    async def cancel_plan(self, plan_id: str) -> str:
+        """Closes a plan for good."""
+
+    async def apply_plan(self, plan_id: str) -> Sequence[tuple[Mapping[str, Any], Problem | None]]:
+        """Carries a plan out; what came of each step."""
+
+    async def undo_run(self, run_id: str) -> Mapping[str, Any]:
+        """The plan that takes a run back."""
+
+    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, Any]:
+        """Per host what no longer holds of what Playrail set."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
@@ -193,15 +274,38 @@ class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
     toolset: str
     output: type[ReportT]
     run: Callable[[Context, InputT], Awaitable[ReportT]]
+    remote_text: bool = False
+    """Whether its answer holds text that servers wrote."""
 
 
 AnyTool = PlaybookTool[Any, Any] | ApiTool[Any, Any] | DirectTool[Any, Any]
 
 
+def nothing_lasting(_: ToolInput) -> Mapping[str, Invocation]:
+    """The intents of a tool after whose calls nothing has to hold."""
+    return {}
+
+
 def variables(given: ToolInput) -> dict[str, Any]:
-    """The playbook's variables: each field but `server`, prefixed.
+    """The playbook's variables: each field but `server` and `preview`, prefixed.
 
     The prefix keeps a caller's value from shadowing a variable of the same name in the user's inventory, which extra
     variables would (`path`, `user`, `ansible_connection`, ...).
     """
-    return {f"playrail_{name}": value for name, value in given.model_dump(exclude={"server"}).items()}
+    return {f"playrail_{name}": value for name, value in given.model_dump(exclude=NO_VARIABLES).items()}
+
+
+def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
+    """The input that `recorded` came from, with SECRET where a secret was. Raises pydantic's ValidationError."""
+    given: ToolInput = tool.input.model_validate(
+        {key: recorded[key] for key in tool.input.model_fields & recorded.keys()}
+    )
+    return given
+
+
+def arguments_of(given: ToolInput) -> dict[str, Any]:
+    """The arguments that a call with this input was given, as JSON data, as far as they say something."""
+    fields = type(given).model_fields
+    recorded = given.recorded()
+    told = {name: recorded[name] for name in fields if name in recorded and name not in NO_VARIABLES}
+    return {name: value for name, value in told.items() if value is not None}

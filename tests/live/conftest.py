@@ -110,7 +110,7 @@ def wire(
 ) -> Iterator[Wire]:
     """A client of a server that knows the lab's hosts, writes on.
 
-    So each test that takes it runs twice: the second time deb12 is a server of mikr.us, reached through the simulator's
+    So tests that take it may run twice: the second time deb12 is a server of mikr.us, reached through the simulator's
     /exec, which runs what it gets on deb12.
     """
     state = tmp_path_factory.mktemp("state")
@@ -158,7 +158,10 @@ def wired(tmp_path: Path) -> Iterator[Callable[..., Wire]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the second run, leaves one case of each test, and none that is about SSH or another host than deb12."""
+    """Of the second run, leaves one case of each module, and none that is about SSH or another host than deb12.
+
+    Every tool is called over mikr.us once more, and its requests are counted, in test_mikrus_requests.py.
+    """
     seen: set[str] = set()
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
@@ -173,10 +176,10 @@ def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
     if given.get("wire") != "mikrus":
         return True
     others = set(BASE_NAMES) - {"deb12"}
-    test = item.nodeid.partition("[")[0]
-    if test in seen or item.get_closest_marker("over_ssh") or not others.isdisjoint(map(str, given.values())):
+    module = item.nodeid.partition("::")[0]
+    if module in seen or item.get_closest_marker("over_ssh") or not others.isdisjoint(map(str, given.values())):
         return False
-    seen.add(test)
+    seen.add(module)
     return True
 
 

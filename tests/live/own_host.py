@@ -131,7 +131,9 @@ def own_host(lab: Mapping[str, Any], place: Path) -> Iterator[OwnHost]:
     """The host, running; `place` is for its known_hosts file."""
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
-    address = f"{network}.{random.randrange(100, 200)}"  # fixed, so that it is there again after it was gone
+    taken = docker("network", "inspect", "--format", "{{range .Containers}}{{.IPv4Address}} {{end}}", NETWORK)
+    free = [address for number in range(100, 200) if f"{(address := f'{network}.{number}')}/" not in taken]
+    address = random.choice(free)  # fixed, so that it is there again after it was gone
     host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
     words = ("run", "--detach", "--name", container, "--hostname", NAME, "--network", NETWORK, "--ip", address)
     try:

@@ -147,6 +147,7 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
     capabilities = other.call("describe_capabilities")["data"]["tools"]
     arguments = {
         "write_file": {"path": "/tmp/x", "content": "x"},
+        "remove_file": {"path": "/tmp/x"},
         "manage_service": {"name": "ssh", "action": "stop"},
         "update_system": {},
         "execute_command": {"cmd": "true"},

@@ -41,6 +41,10 @@ options:
   expected_sha256:
     description: SHA-256 of the old file's content. When it is another, or there is no file, nothing is written.
     type: str
+  secret:
+    description: Whether the content is a secret, which no diff shows, nor what was there before.
+    type: bool
+    default: false
   protected:
     description:
       - Glob patterns of what must not be written, nor what lies below. C(default) stands for the usual places, such as
@@ -69,9 +73,10 @@ resolved_path: {description: "The path without symbolic links.", type: str, retu
 size_bytes: {description: "Size of the file.", type: int, returned: success}
 sha256: {description: "SHA-256 of the file's content.", type: str, returned: success}
 old_sha256: {description: "SHA-256 of the content before; null when there was no file.", type: str, returned: success}
-mode: {description: "Permissions, octal; null when a new file's are not known in check mode.", type: str, returned: success}
-owner: {description: "Name of the owner; null as mode is.", type: str, returned: success}
-group: {description: "Name of the group; null as mode is.", type: str, returned: success}
+mode: {description: "Permissions, octal.", type: str, returned: success}
+owner: {description: "Name of the owner.", type: str, returned: success}
+group: {description: "Name of the group.", type: str, returned: success}
+old: {description: "Mode, owner and group of the file before; null when there was none.", type: dict, returned: success}
 backup_file: {description: "Where the old file was kept; null when it was not.", type: str, returned: success}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
@@ -87,92 +92,10 @@ import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_places import (
-    PRIVATE_KEY,
-    READ,
-    WRITE,
-    Refused,
-    Rules,
-    check_same,
-    failure,
-    name_of,
-    real_path,
-)
+from ansible.module_utils.playrail_files import Place, attributes_of, check_expected, described, difference
+from ansible.module_utils.playrail_places import READ, WRITE, Refused, Rules, failure, name_of
 
-CHUNK_BYTES = 1024 * 1024
 NO_OWNER = 2**32 - 1  # to the kernel: leave it as it is
-DIFF_BYTES = 104448  # ansible.builtin.copy shows no difference of larger files either
-
-
-class Place(object):
-    """Where the file is, and what it is now. `old`, its `status` and its `sha256` are None when there is no file.
-
-    Whoever owns a directory above may put another one there at any time. So the parent is opened, judged and kept open,
-    and all that follows goes through it: `at` is its path, whatever becomes of its name.
-    """
-
-    def __init__(self, path, rules):
-        self.resolved = os.path.realpath(path)
-        for each in rules:
-            each.check(path, self.resolved)
-        folder = os.path.dirname(self.resolved)
-        self.folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-        if real_path(self.folder) != folder:
-            raise Refused("changed_meanwhile", "a directory above %s was replaced; nothing was written" % path)
-        self.at = "/proc/self/fd/%d" % self.folder
-        self.name = self.beside(os.path.basename(self.resolved) or ".")
-        self.old, self.status, self.sha256, self.start = None, None, None, b""
-        if path.endswith("/"):
-            raise Refused("is_a_directory", "%s is a directory" % path)
-        try:
-            check_type(path, os.lstat(self.name))  # first, as opening a device may already act
-        except FileNotFoundError:
-            return
-        self.old = os.open(self.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
-        self.status = os.fstat(self.old)
-        check_type(path, self.status)
-        check_same(path, self.status)
-        for each in rules:
-            each.check_file(path, self.status)
-        self.look()
-
-    def beside(self, name):
-        return os.path.join(self.at, name)
-
-    def chunks(self):
-        os.lseek(self.old, 0, os.SEEK_SET)
-        return iter(lambda: os.read(self.old, CHUNK_BYTES), b"")
-
-    def look(self):
-        """Finds the hash, and the content as far as a difference is shown."""
-        digest = hashlib.sha256()
-        for chunk in self.chunks():
-            digest.update(chunk)
-            self.start += chunk[: DIFF_BYTES + 1 - len(self.start)]
-        self.sha256 = digest.hexdigest()
-
-    def check_writable(self):
-        """Raises what writing would raise."""
-        if self.old is not None and mount_of(self.old) != mount_of(self.folder):
-            raise Refused("mounted_file", "%s is a mount point and cannot be replaced" % self.resolved)
-        if not os.access(self.at, os.W_OK | os.X_OK):
-            read_only = os.statvfs(self.at).f_flag & os.ST_RDONLY
-            raise OSError(errno.EROFS if read_only else errno.EACCES, "")
-
-
-def check_type(path, status):
-    if stat.S_ISDIR(status.st_mode):
-        raise Refused("is_a_directory", "%s is a directory" % path)
-    if stat.S_ISLNK(status.st_mode):
-        raise OSError(errno.ELOOP, "")  # all links were followed: it leads to itself, or was put there just now
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused("not_a_file", "%s is not a regular file" % path)
-
-
-def mount_of(descriptor):
-    """By which mount it was reached (https://docs.kernel.org/filesystems/proc.html, fdinfo)."""
-    with open("/proc/self/fdinfo/%d" % descriptor) as told:
-        return [line for line in told if line.startswith("mnt_id:")]
 
 
 def looked_up(name, find):
@@ -213,11 +136,7 @@ class Attributes(object):
             os.fchown(descriptor, owner, group)
         if old is not None:
             copy_extended(old, descriptor)
-        if mode is None:
-            umask = os.umask(0)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.fchmod(descriptor, mode)
+        os.fchmod(descriptor, new_mode() if mode is None else mode)
 
     def changes(self, status):
         """What differs from an old file's: before and after, in Ansible's own form."""
@@ -230,17 +149,10 @@ class Attributes(object):
         return parts
 
 
-def difference(path, old, new):
-    """What check mode's `--diff` shows, in Ansible's own form."""
-    told = {"before_header": path, "after_header": path}
-    for key, side, content in (("before", "dst", old), ("after", "src", new)):
-        if len(content) > DIFF_BYTES:
-            told[side + "_larger"] = DIFF_BYTES
-        elif b"\0" in content or PRIVATE_KEY.search(content):
-            told[side + "_binary"] = 1
-        else:
-            told[key] = content.decode("utf-8", "replace")
-    return told
+def new_mode():
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def copy_extended(old, new):
@@ -299,16 +211,15 @@ def write(module, place, content, attributes):
         raise
 
 
-def described(status, given, check_mode):
-    """Mode, owner and group as they are; in check mode, as they would be."""
-    told = {"mode": None, "owner": None, "group": None}
-    if status:
-        told["mode"] = "%04o" % stat.S_IMODE(status.st_mode)
-        told["owner"] = name_of(status.st_uid, pwd.getpwuid)
-        told["group"] = name_of(status.st_gid, grp.getgrgid)
-    if check_mode:
-        told = dict((name, given[name] or value) for name, value in told.items())
-    return told
+def foreseen(attributes, place):
+    """Mode, owner and group as they would be. A new file's group may be that of its directory."""
+    folder = os.fstat(place.folder)
+    group = folder.st_gid if folder.st_mode & stat.S_ISGID else os.getegid()
+    return described(
+        new_mode() if attributes.mode is None else attributes.mode,
+        os.geteuid() if attributes.owner is None else attributes.owner,
+        group if attributes.group is None else attributes.group,
+    )
 
 
 def put(module, content):
@@ -318,9 +229,7 @@ def put(module, content):
         raise Refused("invalid_argument", "mode is three or four octal digits")
     given["mode"] = given["mode"] and given["mode"].zfill(4)
     place = Place(given["path"], (Rules(given["protected"], WRITE), Rules(given["unreadable"], READ)))
-    if given["expected_sha256"] is not None and given["expected_sha256"].lower() != place.sha256:
-        why = "holds another content than expected" if place.status else "does not exist"
-        raise Refused("changed_meanwhile", "%s %s; nothing was written" % (given["path"], why))
+    check_expected(place, given["path"], given["expected_sha256"])
     attributes = Attributes(given["mode"], given["owner"], given["group"], place.status)
     parts = attributes.changes(place.status)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -332,12 +241,14 @@ def put(module, content):
     elif parts["after"] and not module.check_mode:
         attributes.set(place.old)
         status = os.fstat(place.old)
-    told = {"size_bytes": len(content), "sha256": sha256, "old_sha256": place.sha256}
+    told = {"size_bytes": len(content), "sha256": sha256, "old_sha256": place.sha256, "old": attributes_of(place.status)}
     told["backup_file"] = backup and os.path.join(os.path.dirname(place.resolved), backup)
     if module._diff:
         headers = dict.fromkeys(("before_header", "after_header"), "%s (file attributes)" % place.resolved)
-        told["diff"] = [difference(place.resolved, place.start, content)] + ([dict(parts, **headers)] if parts["after"] else [])
-    told.update(described(status, given, module.check_mode))
+        old = place.start if place.status else None
+        told["diff"] = [difference(place.resolved, old, content, given["secret"])]
+        told["diff"] += [dict(parts, **headers)] if parts["after"] else []
+    told.update(foreseen(attributes, place) if module.check_mode else attributes_of(status))
     return dict(told, changed=differs or bool(parts["after"]), resolved_path=place.resolved)
 
 
@@ -351,6 +262,7 @@ def main():
             "group": {"type": "str"},
             "backup": {"type": "bool", "default": False},
             "expected_sha256": {"type": "str"},
+            "secret": {"type": "bool", "default": False},
             "protected": {"type": "list", "elements": "str", "default": ["default"]},
             "unreadable": {"type": "list", "elements": "str", "default": ["default"]},
         },

@@ -41,6 +41,7 @@ EXAMPLES = r"""
 RETURN = r"""
 manager: {description: "Ansible's name of the package manager, such as apt or dnf; null when it is unknown.", type: str, returned: success}
 distribution: {description: "The system's name.", type: str, returned: success}
+architecture: {description: "The system's own, which packages have unless they name another; of apt only.", type: str, returned: success}
 versions: {description: "The installed version of each named package, or null.", type: dict, returned: success}
 providers: {description: "The installed packages that provide a named one that is not there; not known of apk.", type: dict, returned: success}
 held: {description: "Packages that are on hold; of apt only.", type: list, elements: str, returned: success}
@@ -259,6 +260,7 @@ def main():
         distribution=distribution,
         versions=versions,
         providers=provided,
+        architecture=written(module, "dpkg", "--print-architecture").strip() or None if known else None,
         held=held(module) if known else [],
         **(restart() if known else {"reboot_required": None, "packages_requiring_reboot": []})
     )

@@ -45,6 +45,9 @@ class CapturedEvents:
 
     def _begin(self, _: Any) -> None:
         self._event, self._text = self._context.get_begin_dict(), []
+        data = self._event.get("event_data") or {}
+        if isinstance(data.get("res"), dict):
+            data["res"] = {**data["res"]}  # what makes its text takes things out of it
 
     def _end(self, _: Any) -> None:
         event, self._event = self._event, None

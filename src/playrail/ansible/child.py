@@ -75,7 +75,8 @@ def _ending(orders: dict[str, Any]) -> Callable[[], None]:
 
 
 def _watch_lifeline(place: str, end: Callable[[], None], patience_s: float) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock, held by this thread, would break Python's own end
+        pass
     time.sleep(patience_s)
     end()
     shutil.rmtree(place, ignore_errors=True)
@@ -98,6 +99,7 @@ def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | N
         playbook=orders["playbook"],
         inventory=orders["inventory"],
         forks=orders["forks"],
+        cmdline=orders["modes"],
         settings={"pexpect_timeout": POLL_S, "suppress_output_file": True, "suppress_ansible_output": True},
         event_handler=on_event,
     )

@@ -58,12 +58,13 @@ _DROPPED = frozenset(
         "ANSIBLE_SSH_HOST_KEY_CHECKING",  # the second name of a decided one
         "ANSIBLE_INVENTORY",  # settings.inventory
         "ANSIBLE_CONFIG",  # settings.ansible_config
-        "ANSIBLE_STDOUT_CALLBACK",  # ansible-runner's own is the event stream
+        "ANSIBLE_STDOUT_CALLBACK",  # ansible-runner's own is the event stream, above ours
     }
 )
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_PLUGINS = ("host_list", "script", "auto", "yaml", "ini", "toml")  # Ansible's own default
 _OWN_CONNECTIONS = Path(__file__).parent / "plugins" / "connection"
+_OWN_CALLBACKS = _OWN_CONNECTIONS.with_name("callback")
 _SCRIPT_PLUGINS = frozenset({"script", "ansible.builtin.script", "ansible.legacy.script"})
 _YAML_PLUGINS = frozenset({"yaml", "ansible.builtin.yaml", "ansible.legacy.yaml"})
 _PIPELINING_VARIABLES = frozenset({"ANSIBLE_PIPELINING", "ANSIBLE_SSH_PIPELINING"})
@@ -88,6 +89,10 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
         _inventory_plugins(given, config, allow_scripts=settings.allow_inventory_scripts)
     )
     child["ANSIBLE_CONNECTION_PLUGINS"] = f"{_connection_plugins(given, config, settings)}:{_OWN_CONNECTIONS}"
+    child["ANSIBLE_CALLBACK_PLUGINS"] = ":".join(
+        filter(None, (given.get("ANSIBLE_CALLBACK_PLUGINS"), str(_OWN_CALLBACKS)))
+    )
+    child["ANSIBLE_STDOUT_CALLBACK"] = "playrail_text"  # ansible-runner puts its own above it
     if not _says_pipelining(given, config):
         child["ANSIBLE_PIPELINING"] = "True"
     return child

@@ -6,30 +6,17 @@ import hashlib
 import shlex
 from pathlib import Path
 
-import yaml
 from pydantic import SecretStr
 
+from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
 from playrail.servers import GENERATED_GROUP, MikrusServer, Server, SshServer, ssh_of
 from playrail.settings import Settings
 
 
-class _Unsafe(str):
-    """A text that Ansible never takes for a template."""
-
-    __slots__ = ()
-
-
-class _Dumper(yaml.SafeDumper):
-    """YAML as Ansible reads it, with `!unsafe`."""
-
-
-_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
-
-
 def generated_inventory(settings: Settings) -> str:
     """Return the inventory of all good servers, as YAML. It holds no secret, only where one comes from."""
-    hosts = {name: _variables(name, server, settings) for name, server in settings.servers.items()}
-    return yaml.dump({GENERATED_GROUP: {"hosts": hosts}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    hosts = {name: host_variables(name, server, settings) for name, server in settings.servers.items()}
+    return to_yaml({GENERATED_GROUP: {"hosts": hosts}})
 
 
 def secrets_of(server: Server | None) -> dict[str, SecretStr]:
@@ -41,12 +28,15 @@ def secrets_of(server: Server | None) -> dict[str, SecretStr]:
     return {"key": server.key} if isinstance(server, MikrusServer) else {}
 
 
-def _variables(name: str, server: Server, settings: Settings) -> dict[str, object]:
+def host_variables(name: str, server: Server, settings: Settings) -> dict[str, object]:
+    """Return how Ansible reaches this server. Secrets are in it by reference to the variable `playrail_secrets`."""
     ssh = ssh_of(server)
     variables = _ssh_variables(name, ssh) if ssh is not None else {}
     if isinstance(server, MikrusServer) and ssh is None:
         variables = _mikrus_variables(name, server, settings)
-    return {**variables, "playrail_tags": [_Unsafe(tag) for tag in server.tags]} if server.tags else variables
+    if server.tags:
+        variables |= {"playrail_tags": [Unsafe(tag) for tag in server.tags]}
+    return variables if server.tier is None else {**variables, "playrail_tier": Unsafe(server.tier)}
 
 
 def _mikrus_variables(name: str, server: MikrusServer, settings: Settings) -> dict[str, object]:
@@ -54,11 +44,11 @@ def _mikrus_variables(name: str, server: MikrusServer, settings: Settings) -> di
     requests, window_s = settings.mikrus_rate
     return {
         "ansible_connection": "mikrus_exec",
-        "ansible_mikrus_srv": _Unsafe(server.srv),
-        "ansible_mikrus_url": _Unsafe(server.api_url),
+        "ansible_mikrus_srv": Unsafe(server.srv),
+        "ansible_mikrus_url": Unsafe(server.api_url),
         "ansible_mikrus_key": f"{{{{ playrail_secrets['{name}'].key }}}}",
         "ansible_mikrus_rate": f"{requests}/{window_s}",
-        "ansible_mikrus_pace_dir": _Unsafe(pace_directory(settings)),
+        "ansible_mikrus_pace_dir": Unsafe(pace_directory(settings)),
         # Ansible would look for one, with two requests of the few that there are.
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_remote_tmp": "/root/.ansible/tmp",  # it would ask where the home directory is
@@ -72,25 +62,25 @@ def pace_directory(settings: Settings) -> Path:
 
 
 def _ssh_variables(name: str, server: SshServer) -> dict[str, object]:
-    arguments = _Unsafe(shlex.join(_ssh_arguments(server)))
+    arguments = Unsafe(shlex.join(_ssh_arguments(server)))
     # Ansible shares a connection between all hosts with the same address, port and user. Two entries that differ in
     # key or in host-key checking must not: the second would be in with the credentials of the first.
     identity = hashlib.sha256(f"{name}\n{server!r}".encode()).hexdigest()[:12]
     variables: dict[str, object] = {
         "ansible_connection": "ssh",
-        "ansible_host": _Unsafe(server.host),
+        "ansible_host": Unsafe(server.host),
         "ansible_port": server.port,
-        "ansible_user": _Unsafe(server.user),
+        "ansible_user": Unsafe(server.user),
         "ansible_ssh_timeout": server.timeout,
         "ansible_host_key_checking": server.verify_host_key,
-        "ansible_control_path": _Unsafe(f"%(directory)s/{identity}"),
+        "ansible_control_path": Unsafe(f"%(directory)s/{identity}"),
         # Not ansible_ssh_common_args: that is where people put their jump hosts, in group_vars or ansible.cfg.
         "ansible_ssh_extra_args": arguments,
         "ansible_sftp_extra_args": arguments,
         "ansible_scp_extra_args": arguments,
     }
     if server.ssh_key:
-        variables["ansible_ssh_private_key_file"] = _Unsafe(server.ssh_key)
+        variables["ansible_ssh_private_key_file"] = Unsafe(server.ssh_key)
     if server.becomes is not None:
         variables["ansible_become"] = server.becomes
     # The name is safe between quotes: servers.py lets no other names through.

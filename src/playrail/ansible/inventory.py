@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from playrail.ansible.digests import digest
 from playrail.ansible.environment import environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
@@ -61,12 +62,12 @@ class Inventory:
         self._listing: Mapping[str, Any] | None = None
         self._listings = 0  # how many different ones were read
 
-    async def hosts(self) -> Hosts:
-        """Return the hosts as Ansible sees them; read again when a source changed or after KEPT_S.
+    async def hosts(self, *, anew: bool = False) -> Hosts:
+        """Return the hosts as Ansible sees them; read again when a source changed, after KEPT_S, or `anew`.
 
         Callers that come while a reading is under way share it. Raises InventoryInvalid, SettingsInvalid.
         """
-        if self._kept is not None:
+        if self._kept is not None and not anew:
             hosts, fingerprint, read_at = self._kept
             if time.monotonic() - read_at < KEPT_S and fingerprint == self._fingerprint():
                 return hosts
@@ -93,6 +94,13 @@ class Inventory:
         """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the secrets that these have."""
         found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
         return {name: held for name, held in found.items() if held}
+
+    def digest(self, hosts: Iterable[str]) -> str:
+        """Return a hash of all that the sources said of these hosts when they were last read: variables and groups."""
+        listing = self._listing or {}
+        variables = listing.get("_meta", {}).get("hostvars", {})
+        groups = {name: group for name, group in listing.items() if name != "_meta"}
+        return digest([{host: variables.get(host) for host in hosts}, groups])
 
     def state(self) -> object:
         """Return what differs when the sources have changed, or another listing was read from them."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playrail.ansible.events import REPORT_TASK
+from playrail.ansible.bounds import Bounds
+from playrail.ansible.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
 from playrail.ansible.failures import classify
 from playrail.errors import Problem
 
@@ -17,6 +18,13 @@ NO_REPORT = Problem(
     hint="Look at the host's state before you call again; the operator can run the playbook by hand to see why.",
 )
 HIDDEN = "********"
+RUN_LIMIT = 4 * 1024 * 1024  # characters of all results and diffs of a run
+STATUSES = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+    "runner_on_skipped": "skipped",
+}
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
@@ -25,14 +33,49 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     A secret is found as it is, and as JSON and Python would write it.
     """
     for secret in secrets:
-        for form in (
-            secret,
-            json.dumps(secret)[1:-1],
-            json.dumps(secret, ensure_ascii=False)[1:-1],
-            repr(secret)[1:-1],
-        ):
+        for form in _forms(secret):
             text = text.replace(form, HIDDEN)
     return text
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]
+
+
+def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
+    """A value of JSON without the secrets in its texts and keys, each of which has at most `limit` characters then.
+
+    A text may have been cut within a secret, `limit` + SPARE from its beginning.
+    """
+    match value:
+        case str():
+            hidden = hide(value, secrets)
+            if len(value) >= limit + SPARE and secrets:  # what is left of a secret at its end goes
+                hidden = hidden[: -max(len(form) for secret in secrets for form in _forms(secret))]
+            return hidden[:limit]
+        case Mapping():
+            return {hide(str(key), secrets): hide_in(item, secrets, limit=limit) for key, item in value.items()}
+        case list():
+            return [hide_in(item, secrets, limit=limit) for item in value]
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """What became of a task on a host. `status`: ok, changed, failed, unreachable, skipped or ignored.
+
+    `result` is without the diff, with texts of at most TEXT_LIMIT characters; `diff` is Ansible's own, a list of
+    before, after, before_header, after_header. Known secrets are hidden in both; `cut`: whether anything is left out.
+    """
+
+    host: str
+    task: str
+    action: str
+    status: str
+    duration_s: float | None
+    result: Mapping[str, Any]
+    diff: Sequence[Mapping[str, Any]]
+    cut: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +109,18 @@ class Outcome:
     statistics: Mapping[str, Any] | None = None
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
+    tasks: list[TaskResult] = field(default_factory=list)
+    unpreviewed: dict[str, list[str]] = field(default_factory=dict)
+    """Per host what check mode could not tell, a sentence each."""
+    room: int = RUN_LIMIT
     closed: bool = False
     """Set when the run is cut short: what comes after that tells of the cut, not of the host."""
 
     def feed(self, event: Mapping[str, Any]) -> None:
         if self.closed:
             return
+        if event["event"] in STATUSES:
+            self._take_task(event)
         match event["event"]:
             case "playbook_on_task_start":
                 self.tasks_started += 1
@@ -83,6 +132,36 @@ class Outcome:
                 self.statistics = event
             case "text":
                 self.text.append(hide(event["text"], self.secrets))
+
+    def _take_task(self, event: Mapping[str, Any]) -> None:
+        status = STATUSES[event["event"]]
+        if event.get("ignored") and status == "failed":
+            status = "ignored"
+        if status == "ok" and event["result"].get("changed"):
+            status = "changed"
+        result, cut = shortened(event["result"], text=TEXT_LIMIT + SPARE)
+        result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
+        room = Bounds(text=DIFF_LIMIT, total=self.room)
+        result = room.of(result)
+        diff, diff_cut = shown_diffs(event["result"])  # of the report, otherwise they are beside it
+        diff = room.of(hide_in([*diff, *(event.get("diff") or ())], self.secrets, limit=DIFF_LIMIT))
+        self.room = room.left
+        name, action = event["task"] or "", event["action"] or ""
+        self.tasks.append(
+            TaskResult(
+                host=event["host"],
+                task=hide(name, self.secrets),
+                action=action,
+                status=status,
+                duration_s=event.get("duration_s"),
+                result=result,
+                diff=diff,
+                cut=cut or diff_cut or room.cut or bool(event.get("cut")),
+            )
+        )
+        if event.get("unpreviewed"):
+            why = hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.", self.secrets)
+            self.unpreviewed.setdefault(event["host"], []).append(why)
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
         self.failed_last.discard(host)
@@ -128,7 +207,7 @@ class Outcome:
             problem = None
         return HostOutcome(
             report=self.reports.get(host),
-            changed=host in self.changed,
+            changed=host in self.changed or bool((self.statistics or {}).get("changed", {}).get(host)),
             problem=problem,
             lost=host in self.lost,
         )

@@ -40,6 +40,10 @@ class Play:
     """More variables, which say how things are done here and not what is to be done."""
     interruptible: bool = True
     """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
+    check: bool = False
+    """Whether nothing is to be changed: Ansible's check mode, in which modules tell what they would change."""
+    diff: bool = False
+    """Whether modules are to tell what was there before a change and after it."""
 
     def command_line(self) -> str:
         """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
@@ -47,7 +51,12 @@ class Play:
         words = ["ansible-playbook"]
         for source in self.inventory:
             words += ["-i", source]
+        words += self.modes()
         return shlex.join([*words, "-e", variables, str(self.playbook)])
+
+    def modes(self) -> list[str]:
+        """The options of `ansible-playbook` for check mode and diffs."""
+        return [*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])]
 
     def extravars(self) -> str:
         """The text of a file with the play's variables, in which no string is a template. It holds secrets."""
@@ -70,6 +79,9 @@ class Play:
             "hosts": list(self.hosts),
             "forks": forks(len(self.hosts)),
             "interruptible": self.interruptible,
+            "check": self.check,
+            "diff": self.diff,
+            "modes": shlex.join(self.modes()),
         }
 
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from typing import Any
 
+from ansible import context
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook import Playbook
 from ansible.playbook.play_context import PlayContext
@@ -19,6 +20,7 @@ from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+from playrail.ansible.aside import aside
 from playrail.ansible.captured_events import CapturedEvents
 from playrail.ansible.events import RESULT_LIMIT
 from playrail.ansible.inline_worker import InlineWorker
@@ -114,7 +116,9 @@ def _tell(result: Any, shown: dict[str, Any], host: str, events: CapturedEvents,
         "duration": duration_s,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
-    events.tell({"event": f"runner_on_{status}", "event_data": data})
+    checked = context.CLIARGS.get("check")
+    text = aside({**shown, "skipped": status == "skipped"}, result._task_fields) if checked else ""
+    events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"
     statistics: dict[str, dict[str, int]] = {counted or status: {host: 1}, "processed": {host: 1}}
     if counted not in {"failures", "dark"} and status != "skipped" and result.is_changed():

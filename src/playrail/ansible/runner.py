@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from playrail.ansible.cold import start_cold
 from playrail.ansible.failures import classify
-from playrail.ansible.outcome import HostOutcome, Outcome, hide
+from playrail.ansible.outcome import HostOutcome, Outcome, TaskResult, hide
 from playrail.ansible.play import STOP_GRACE_S, Going, Play
 from playrail.ansible.resident import Resident
 from playrail.errors import AnsibleFailed, CollectionMissing
@@ -39,11 +39,16 @@ class Ended(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Per host what came out, and how the run ended. `text` is what Ansible said outside of any task."""
+    """Per host what came out, and how the run ended. `text` is what Ansible said outside of any task.
+
+    `tasks` are those that came to an end, in that order. `unpreviewed` says per host what check mode could not tell.
+    """
 
     hosts: Mapping[str, HostOutcome]
     ended: Ended
     text: str
+    tasks: Sequence[TaskResult] = ()
+    unpreviewed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Runner:
@@ -75,7 +80,13 @@ class Runner:
             raise failure(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
         if text:
             log.info("run %s said: %s", play.run_id, text)
-        return RunResult(hosts=outcome.of(play.hosts), ended=ended, text=text)
+        return RunResult(
+            hosts=outcome.of(play.hosts),
+            ended=ended,
+            text=text,
+            tasks=outcome.tasks,
+            unpreviewed=outcome.unpreviewed if play.check else {},
+        )
 
     async def _start(self, play: Play, stop: asyncio.Event) -> Going:
         """Starts the play warm if that can be had, else cold. Nothing of it has been run when it is not warm."""

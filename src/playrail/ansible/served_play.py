@@ -88,6 +88,8 @@ def play_for_nothing(warm: Warm, playbook: Path = WARM_UP) -> None:
         "playbook": str(playbook),
         "hosts": ["localhost"],
         "forks": 1,
+        "check": False,
+        "diff": False,
         "extravars": '{"playrail_target": ["localhost"]}',
     }
     before = context.CLIARGS, sys.stdout, sys.stderr, constants.DEFAULT_LOCAL_TMP
@@ -205,6 +207,8 @@ def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManag
         "args": (orders["playbook"],),
         "forks": orders["forks"],
         "extra_vars": (orders["extravars"],),
+        "check": orders["check"],
+        "diff": orders["diff"],
     }
     context.CLIARGS = CLIArgs(options)
     load_extra_vars.extra_vars = None  # both keep what they read for the life of a process

@@ -87,6 +87,15 @@ def _claim(directory: Path, server: str, runtime: Path | None) -> Alive | None:
     return Alive(server=server, path=path, descriptor=descriptor)
 
 
+def anyone_alive(directory: Path) -> bool:
+    """Whether any process has a claim and lives; this one too, if it claimed."""
+    for path in _named(directory, SUFFIX):
+        with _locked(path) as descriptor:
+            if descriptor is None:
+                return True
+    return False
+
+
 @contextlib.contextmanager
 def the_dead(directory: Path) -> Iterator[list[Dead]]:
     """The processes that died without releasing. Their files go when the block ends without an error."""

@@ -1,34 +1,44 @@
-"""The ledger: what was asked, by whom, on which hosts, and what came of it.
+"""The ledger: what was asked, by whom, on which hosts, and what came of it. SCHEMA.md tells how it is kept.
 
-Append-only and hash-chained: each record's hash covers its content and the hash before it, so that a record cannot be
-altered, taken out or moved without `verify` finding it. Records cut off at the end are only found by somebody who knows
-the last hash. A record is durable before `append` returns (SQLite, WAL, full
+Append-only and hash-chained, see chain.py. A record is durable before `append` returns (SQLite, WAL, full
 synchronisation).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from playrail.errors import LedgerUnavailable, SettingsInvalid
-from playrail.ledger.tables import metadata, records
+from playrail.errors import LedgerUnavailable, PlanUnusable, SettingsInvalid
+from playrail.ledger.alive import anyone_alive
+from playrail.ledger.chain import FIRST, Head, Verified, examine, linked
+from playrail.ledger.pruning import Pruned, delete_up_to, give_back_space
+from playrail.ledger.retention import last_to_prune, unfinished
+from playrail.ledger.schema import bring_up_to_date, lock_for_writing
+from playrail.ledger.selection import Kind, Wanted, selected, still_open
+from playrail.ledger.tables import CLOSED_ONCE, records
 from playrail.private_files import private_directory
 
-FIRST = "0" * 64
-BUSY_S = 10.0  # how long to wait for another Playrail process that is writing
-CHAINED = ("seq", "at", "kind", "call", "server", "caller", "tool", "body", "previous")
+__all__ = ["Entry", "Kind", "Ledger", "Read"]
 
-Kind = Literal["refused", "started", "ended", "interrupted"]
+BUSY_S = 10.0  # how long to wait for another Playrail process that is writing
+RETRY_S = 0.02
+SERVERS = "servers"  # beside the file: the claims of the processes that use it, see alive.py
+
+Read = Callable[..., Iterator[dict[str, Any]]]
+"""What reads records, with the arguments of `Ledger.read`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,9 @@ class Entry:
     body: Mapping[str, Any]
 
 
+ENTRY = [field.name for field in fields(Entry)]
+
+
 class Ledger:
     """The embedded ledger in one file. Several processes may use it at once."""
 
@@ -52,81 +65,80 @@ class Ledger:
         self._file: tuple[int, int] | None = None
         self._opening = threading.Lock()
 
-    def append(self, *entries: Entry) -> None:
-        """Writes the entries durably, all or none. Raises LedgerUnavailable."""
+    def append(self, *entries: Entry, provided: Callable[[Read], None] | None = None) -> None:
+        """Writes the entries durably, all or none.
+
+        `provided` is called first; nothing is written between what it reads and the entries. What it raises is raised,
+        and then nothing is written. Raises LedgerUnavailable; PlanUnusable when a plan is closed that already is.
+        """
+        engine = self._open()
         try:
-            with self._open().begin() as connection:
-                _lock_for_writing(connection)
-                seq, previous = _head(connection)
-                for entry in entries:
-                    seq += 1
-                    row = _row(entry, seq=seq, previous=previous)
-                    previous = row["hash"]
-                    connection.execute(insert(records), row)
-        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
+            with engine.begin() as connection:
+                lock_for_writing(connection)
+                if provided is not None:
+                    provided(partial(selected, connection))
+                _append(connection, entries)
+        except IntegrityError as error:
+            if CLOSED_ONCE in str(error.orig):
+                raise PlanUnusable("The plan was used, cancelled or rejected before.") from error
+            raise _unavailable(error) from error
+        except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
     def open_calls(self, server: str) -> list[Entry]:
         """The calls that `server` started and did not end. Raises LedgerUnavailable."""
-        started: dict[str, Entry] = {}
-        for row in self.read(server=server):
-            if row["kind"] == "started":
-                started[row["call"]] = Entry(
-                    kind="started",
-                    call=row["call"],
-                    server=server,
-                    caller=row["caller"],
-                    tool=row["tool"],
-                    body=row["body"],
-                )
-            else:
-                started.pop(row["call"], None)
-        return list(started.values())
+        with self._reading() as connection:
+            return [Entry(**{name: row[name] for name in ENTRY}) for row in still_open(connection, server)]
 
-    def read(self, *, server: str | None = None, call: str | None = None) -> Iterator[dict[str, Any]]:
-        """Records in order, `body` parsed. Raises LedgerUnavailable."""
-        query = select(records).order_by(records.c.seq)
-        if server is not None:
-            query = query.where(records.c.server == server)
-        if call is not None:
-            query = query.where(records.c.call == call)
-        try:
-            with self._open().connect() as connection:
-                for row in connection.execute(query).mappings():
-                    yield {**row, "body": json.loads(row["body"])}
-        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
-            raise _unavailable(error) from error
+    def read(self, **wanted: Unpack[Wanted]) -> Iterator[dict[str, Any]]:
+        """Records in order, `body` parsed; only those that have all that is `wanted`. Raises LedgerUnavailable."""
+        with self._reading() as connection:
+            yield from selected(connection, **wanted)
 
-    def verify(self) -> int | None:
-        """The sequence number of the first record that was altered, or follows a gap; None when the chain holds."""
-        expected, previous = 1, FIRST
+    def head(self) -> Head | None:
+        """The last record; None of an empty ledger. Raises LedgerUnavailable."""
+        with self._reading() as connection:
+            return _head(connection)
+
+    def verify(self, *, known: str | None = None) -> Verified:
+        """Examines the whole chain. `known` is a head that it had before, as `hash` or `seq:hash`.
+
+        Without it, records that were cut off at the end are not missed. Raises LedgerUnavailable.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(select(records).order_by(records.c.seq)).mappings()
+            return examine((dict(row) for row in rows), known=known)
+
+    def prune(self, *, older_than_days: float | None = None, larger_than_mb: float | None = None) -> Pruned:
+        """Deletes the oldest records: those that are too old, or for which there is no room.
+
+        A checkpoint that is appended first says which, so that the rest can be verified, also when this is ended
+        halfway: the next pruning then goes on. Records that are needed stay, see retention.py.
+        Raises LedgerUnavailable.
+        """
+        engine = self._open()
+        because = {"older_than_days": older_than_days, "larger_than_mb": larger_than_mb}
         try:
-            with self._open().connect() as connection:
-                for row in connection.execute(select(records).order_by(records.c.seq)).mappings():
-                    if row["seq"] != expected or row["previous"] != previous or row["hash"] != _hash(dict(row)):
-                        return int(row["seq"])
-                    expected, previous = expected + 1, row["hash"]
-        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
+            with engine.connect() as connection:
+                left = unfinished(connection)
+            count = delete_up_to(engine, left)
+            with engine.connect() as connection:  # nobody waits: what may be deleted now may be so later
+                bound = last_to_prune(connection, **because)
+            with engine.begin() as connection:
+                lock_for_writing(connection)
+                _append(connection, _checkpoint(connection, bound.upto, because))
+            count += delete_up_to(engine, bound.upto)
+            kept = give_back_space(engine, alone=lambda: not anyone_alive(self.path.parent / SERVERS))
+        except SQLAlchemyError as error:
             raise _unavailable(error) from error
-        return None
+        return Pruned(records=count, notes=(*bound.why, *kept))
 
     def durations_ms(self, *, latest: int = 2000) -> dict[str, list[int]]:
         """Per tool how long its calls took that went well, among the latest ended ones. Raises LedgerUnavailable."""
-        ended = (
-            select(records.c.tool, records.c.body)
-            .where(records.c.kind == "ended")
-            .order_by(records.c.seq.desc())
-            .limit(latest)
-        )
         found: dict[str, list[int]] = {}
-        try:
-            with self._open().connect() as connection:
-                for tool, text in connection.execute(ended):
-                    body = json.loads(text)
-                    if body["outcome"] == "ok":
-                        found.setdefault(tool, []).append(body["duration_ms"])
-        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
-            raise _unavailable(error) from error
+        for row in self.read(kinds=("ended",), newest_first=True, limit=latest):
+            if row["body"]["outcome"] == "ok":
+                found.setdefault(row["tool"], []).append(row["body"]["duration_ms"])
         return found
 
     def close(self) -> None:
@@ -134,23 +146,37 @@ class Ledger:
             self._engine.dispose()
             self._engine = None
 
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        engine = self._open()
+        try:
+            with engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
     def _open(self) -> Engine:
-        with self._opening:
-            # SQLite would go on writing to a file that was deleted, moved or replaced, where nobody finds the records.
-            if self._engine is not None and self._file != _identity(self.path):
-                self.close()
-            if self._engine is None:
-                self._engine = self._opened()
-            return self._engine
+        try:
+            with self._opening:
+                # SQLite would go on writing to a file that was deleted, moved or replaced, where nobody finds it.
+                if self._engine is not None and self._file != _identity(self.path):
+                    self.close()
+                if self._engine is None:
+                    self._engine = self._opened()
+                return self._engine
+        except (SQLAlchemyError, OSError, SettingsInvalid) as error:
+            raise _unavailable(error) from error
 
     def _opened(self) -> Engine:
         private_directory(self.path.parent)
-        engine = create_engine(URL.create("sqlite", database=str(self.path)), connect_args={"timeout": BUSY_S})
+        engine = create_engine(
+            URL.create("sqlite", database=str(self.path)),
+            connect_args={"timeout": BUSY_S},
+            max_overflow=-1,  # who reads within a read has two: with a bound, threads would wait for each other's
+        )
         event.listen(engine, "connect", _on_connect)
         try:
-            with engine.begin() as connection:
-                _lock_for_writing(connection)
-                metadata.create_all(connection)
+            bring_up_to_date(engine)
             self.path.chmod(0o600)
             self._file = _identity(self.path)
         except BaseException:
@@ -167,42 +193,58 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins no transaction of its own; a read needs none
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA synchronous=FULL")
+    _set_up_file(connection, until=time.monotonic() + BUSY_S)
 
 
-def _lock_for_writing(connection: Connection) -> None:
-    # Reading the head and appending to it is one step, also between processes.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _set_up_file(connection: Any, *, until: float) -> None:
+    """Does nothing once that was done. SQLite itself does not wait where two processes do it to a new file."""
+    while True:
+        try:
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # so that pruning can give back space in steps
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
-def _head(connection: Connection) -> tuple[int, str]:
-    row = connection.execute(select(records.c.seq, records.c.hash).order_by(records.c.seq.desc()).limit(1)).first()
-    return (int(row.seq), str(row.hash)) if row else (0, FIRST)
+def _append(connection: Connection, entries: Sequence[Entry]) -> None:
+    head = _head(connection)
+    seq, previous = (head.seq, head.hash) if head else (0, FIRST)
+    for entry in entries:
+        seq += 1
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        row = linked({**vars(entry), "at": at}, seq=seq, previous=previous)
+        previous = row["hash"]
+        connection.execute(insert(records), row)
 
 
-def _row(entry: Entry, *, seq: int, previous: str) -> dict[str, Any]:
-    row = {
-        "seq": seq,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "kind": entry.kind,
-        "call": entry.call,
-        "server": entry.server,
-        "caller": entry.caller,
-        "tool": entry.tool,
-        "body": _canonical(entry.body),
-        "previous": previous,
-    }
-    return {**row, "hash": _hash(row)}
+def _head(connection: Connection) -> Head | None:
+    newest = select(records.c.seq, records.c.at, records.c.hash).order_by(records.c.seq.desc()).limit(1)
+    row = connection.execute(newest).mappings().first()
+    return Head(**row) if row else None
 
 
-def _hash(row: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_canonical([row[name] for name in CHAINED]).encode()).hexdigest()
+def _checkpoint(connection: Connection, upto: int, because: Mapping[str, float | None]) -> list[Entry]:
+    """What to append before the records up to `upto` are deleted; nothing when that one is not there."""
+    link = connection.execute(select(records.c.hash).where(records.c.seq == upto)).scalar()
+    if link is None:
+        return []
+    first = connection.execute(select(records.c.seq).order_by(records.c.seq).limit(1)).scalar_one()
+    body = {"upto": upto, "hash": link, "records": upto - first + 1, "because": dict(because)}
+    return [Entry(kind="checkpoint", call=str(uuid.uuid4()), server="", caller="operator", tool="", body=body)]
 
 
-def _canonical(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
+def is_busy(error: LedgerUnavailable) -> bool:
+    """Whether others were writing for longer than one waits for them; later it may be possible."""
+    cause = getattr(error.__cause__, "orig", None)
+    if not isinstance(cause, sqlite3.OperationalError):
+        return False
+    return cause.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _unavailable(error: Exception) -> LedgerUnavailable:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationInfo, computed_field, field_validator, mod
 from playrail.disasters import ASSIGNMENT, disaster
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk, ServerName, by_field
+from playrail.tool import Changing, PlaybookTool, Report, Risk, ServerName, by_field
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(
@@ -107,7 +107,7 @@ def _argv(text: str, *, shell: bool) -> list[str]:
     return script(text) if shell else words(text)
 
 
-class Command(OnHosts):
+class Command(Changing):
     shell: bool = Field(
         default=False,
         description="Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused.",
@@ -208,6 +208,7 @@ class CommandResult(Report):
         return Problem(code="command_timed_out", error=error, hint=hint)
 
 
+UNFORESEEABLE = "What a program does is known only when it runs."
 MAX_OUTPUT_BYTES = 65536  # of each output, the default of run_program
 
 
@@ -222,6 +223,7 @@ execute_command = PlaybookTool(
     input=Command,
     playbook="commands/execute_command.yml",
     report=CommandResult,
+    unforeseeable=UNFORESEEABLE,
 )
 
 execute_on_multiple = PlaybookTool(
@@ -231,4 +233,5 @@ execute_on_multiple = PlaybookTool(
     input=CommandOnMany,
     playbook="commands/execute_command.yml",
     report=CommandResult,
+    unforeseeable=UNFORESEEABLE,
 )

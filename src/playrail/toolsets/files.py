@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.fields import AbsolutePath, FileContent, FileMode, FileNames, OwnerName, SearchPattern, Sha256
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk
+from playrail.toolsets.file_effects import FileAttributes, FileChange, lasting, undo_file
 
 FILE_KINDS = Literal["file", "directory", "link", "socket", "fifo", "block", "char"]
 
@@ -203,7 +205,7 @@ search_in_files = PlaybookTool(
 )
 
 
-class NewFile(OnHosts):
+class NewFile(Changing):
     path: AbsolutePath
     content: FileContent = Field(
         description="The whole new text of the file, written byte for byte as UTF-8.", examples=["Welcome\n"]
@@ -223,20 +225,34 @@ class NewFile(OnHosts):
         description="Write only if the file still has this SHA-256: the `sha256` that read_file told.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
+    secret: bool = Field(
+        default=False, description="The content is a secret: no record, plan or diff shows it.", examples=[True]
+    )
+
+    def secret_fields(self) -> Collection[str]:
+        return ("content",) if self.secret else ()
 
 
-class WrittenFile(Report):
+class WrittenFile(FileChange):
     path: str = Field(
         validation_alias="resolved_path", description="The file that was written, without symbolic links."
     )
-    changed: bool = Field(description="False when the file was like this already.")
     size_bytes: int
     sha256: str = Field(description="SHA-256 of the file's content.")
-    old_sha256: str | None = Field(description="SHA-256 of the content before; null when there was no file.")
-    mode: Mode | None
-    owner: Owner | None
-    group: Group | None
+    mode: Mode
+    owner: Owner
+    group: Group
     backup_file: str | None = Field(description="Where the old file was kept.")
+
+    def effects(self) -> Sequence[Effect]:
+        attributes = FileAttributes(mode=self.mode, owner=self.owner, group=self.group)
+        after = self._state(attributes, self.sha256, key="after", side="src")
+        effect = Effect(kind="file", name=self.path, before=self.state_before(), after=after)
+        return (effect,) if self.changed else ()
+
+
+def _what_is_written(given: NewFile) -> Mapping[str, Invocation]:
+    return lasting("write_file", given, without={"expected_sha256", "backup"})
 
 
 write_file = PlaybookTool(
@@ -249,4 +265,45 @@ write_file = PlaybookTool(
     timeout_s=120,
     idempotent=True,
     interruptible=False,
+    undo=undo_file,
+    intents=_what_is_written,
+)
+
+
+class OldFile(Changing):
+    path: AbsolutePath
+    expected_sha256: Sha256 | None = Field(
+        default=None,
+        description="Remove only if the file still has this SHA-256: the `sha256` that read_file told.",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    )
+    secret: bool = Field(
+        default=False, description="Its content is a secret: no record, plan or diff shows it.", examples=[True]
+    )
+
+
+class RemovedFile(FileChange):
+    path: str = Field(validation_alias="resolved_path", description="The file, without symbolic links.")
+    changed: bool = Field(description="False when there was no such file.")
+
+    def effects(self) -> Sequence[Effect]:
+        effect = Effect(kind="file", name=self.path, before=self.state_before(), after=None)
+        return (effect,) if self.changed else ()
+
+
+def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
+    return lasting("remove_file", given, without={"expected_sha256"})
+
+
+remove_file = PlaybookTool(
+    name="remove_file",
+    summary="Remove one file; directories, symbolic links and protected places are refused.",
+    risk=Risk.DESTRUCTIVE,
+    input=OldFile,
+    playbook="files/remove_file.yml",
+    report=RemovedFile,
+    idempotent=True,
+    interruptible=False,
+    undo=undo_file,
+    intents=_what_is_removed,
 )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from playrail.errors import ApiRejected, ApiUnexpected, OutcomeUnknown, PlayrailError, Problem
 from playrail.mikrus import texts, values
-from playrail.tool import ApiTool, OnHosts, Report, Risk
+from playrail.tool import ApiTool, Changing, OnHosts, Report, Risk
 
 MAX_ITEMS = 500  # of a list
 MAX_OUTPUT = 64 * 1024  # characters of a task's output; both ends are kept
@@ -235,7 +235,7 @@ class LogWanted(OnHosts):
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="An `id` that get_logs told.", examples=["3752"])
 
 
-class DomainWanted(OnHosts):
+class DomainWanted(Changing):
     domain: str = Field(
         max_length=253,
         pattern=rf"^(-|{LABEL}(\.{LABEL})+)$",
@@ -296,9 +296,10 @@ restart_server = ApiTool(
     name="restart_server",
     summary="Restart a whole mikr.us server, which ends all that runs on it. get_logs tells when it is done.",
     risk=Risk.DESTRUCTIVE,
-    input=OnHosts,
+    input=Changing,
     endpoint="/restart",
     report=StartedTask,
+    unforeseeable="mikr.us restarts the server itself; whether all services come up again is known only then.",
 )
 get_logs = ApiTool(
     name="get_logs",
@@ -320,9 +321,10 @@ boost_server = ApiTool(
     name="boost_server",
     summary="Give a mikr.us server more memory and disk speed for 30 minutes; possible once in 6 hours.",
     risk=Risk.WRITE,
-    input=OnHosts,
+    input=Changing,
     endpoint="/amfetamina",
     report=StartedTask,
+    unforeseeable="mikr.us tells only when it is asked for the boost whether it gives one.",
 )
 get_db_info = ApiTool(
     name="get_db_info",
@@ -355,4 +357,5 @@ assign_domain = ApiTool(
     input=DomainWanted,
     endpoint="/domain",
     report=AssignedDomain,
+    unforeseeable="mikr.us tells only when it is asked for the domain whether that is free.",
 )

@@ -10,15 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
+from playrail.toolsets.package_effects import blindness, effects_of, plain_name, undo_package, what_is_installed
 from playrail.toolsets.package_failures import known_failure, last_words
 
 # What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
-UNPACKED = re.compile(
-    r"^Unpacking (?P<name>[^\s:]+)\S* \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE
-)
+UNPACKED = re.compile(r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE)
 WOULD_UNPACK = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?\((?P<new>\S+) ", re.MULTILINE)
-REMOVED = re.compile(r"^(?:Removing|Remv) (?P<name>[^\s:]+)\S* [\[(](?P<old>[^\])\s]+)", re.MULTILINE)
+REMOVED = re.compile(r"^(?:Removing|Remv) (?P<name>\S+) [\[(](?P<old>[^\])\s]+)", re.MULTILINE)
 KEPT_BACK = re.compile(
     r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: +.*\n?)+)",
     re.MULTILINE,
@@ -27,6 +26,9 @@ VIRTUAL = re.compile(r"is a virtual package provided by")  # apt tells it apart 
 TOLD_BY = ("apt", "dnf", "dnf5")  # what these did is read; what the other managers did, or would do, is not known
 # What the module dnf returns of each package.
 DNF_DID = re.compile(r"(?P<did>Installed|Downgrade|Removed): (?P<name>\S+)-(?P<version>[^-\s]+-[^-\s]+?)(?:\.[^.\s]+)?")
+
+
+Versions = tuple[str | None, str | None]  # before and after
 
 
 class Upgraded(Report):
@@ -53,11 +55,23 @@ class SystemUpdate(Report):
     distribution: str = Field(exclude=True)
     manager: str | None = Field(exclude=True)
     failure: str | None = Field(exclude=True)
+    blind: str | None = Field(default=None, exclude=True)
+    done: Mapping[str, Versions] = Field(default_factory=dict, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
     def _of_output(cls, raw: Any) -> Any:
-        return {**raw, **_packages(raw["stdout"])} if isinstance(raw, dict) and "stdout" in raw else raw
+        if not isinstance(raw, dict) or "stdout" not in raw:
+            return raw
+        return {**raw, **_packages(raw["stdout"], raw.get("architecture"))}
+
+    def effects(self) -> Sequence[Effect]:
+        return effects_of(self.done)
+
+    def unforeseen(self) -> Sequence[str]:
+        if self.blind:
+            return blindness(self.blind)
+        return ("No package lists are fetched for a preview; with those of today more may be upgraded.",)
 
     def problem(self) -> Problem | None:
         if self.manager != "apt":
@@ -75,9 +89,9 @@ class SystemUpdate(Report):
         )
 
 
-def _packages(output: str) -> dict[str, Any]:
+def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     """What `apt-get upgrade` did, read from what it wrote."""
-    done = _done(output, ())
+    done = _done(output, (), architecture)
     kept_back = [name for found in KEPT_BACK.findall(output) for name in found.split()]
     return {
         "changed": bool(done),
@@ -87,20 +101,19 @@ def _packages(output: str) -> dict[str, Any]:
         "installed": [{"name": name, "version": new} for name, (old, new) in done.items() if not old],
         "removed": [name for name, (_old, new) in done.items() if new is None],
         "kept_back": kept_back,
+        "done": done,
     }
 
 
-Versions = tuple[str | None, str | None]  # before and after
-
-
-def _done(output: str, results: Sequence[str]) -> dict[str, Versions]:
+def _done(output: str, results: Sequence[str], architecture: str | None) -> dict[str, Versions]:
     """What was, or in check mode would be, done to which package, by the words of apt and dpkg or of the module dnf."""
     old: dict[str, str | None] = {}
     new: dict[str, str | None] = {}
     for one in [*REMOVED.finditer(output), *UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]:
         words = one.groupdict()
-        old.setdefault(words["name"], words["old"])
-        new[words["name"]] = words.get("new")
+        name = plain_name(words["name"], architecture)
+        old.setdefault(name, words["old"])
+        new[name] = words.get("new")
     for line in results:
         if (did := DNF_DID.fullmatch(line)) is not None:
             versions = old if did["did"] == "Removed" else new
@@ -112,12 +125,13 @@ update_system = PlaybookTool(
     name="update_system",
     summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells the versions.",
     risk=Risk.WRITE,
-    input=OnHosts,
+    input=Changing,
     playbook="packages/update_system.yml",
     report=SystemUpdate,
     timeout_s=1800,
     idempotent=True,
     interruptible=False,
+    undo=undo_package,
 )
 
 
@@ -131,7 +145,7 @@ def _no_option(name: str) -> str:
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]{0,199}$"), AfterValidator(_no_option)]
 
 
-class Packages(OnHosts):
+class Packages(Changing):
     name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
         description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
     )
@@ -189,27 +203,58 @@ class PackageChanges(Report):
     lists_updated: bool = Field(description="Whether the package lists were fetched for this.")
 
     failure: str | None = Field(exclude=True)
+    blind: str | None = Field(default=None, exclude=True)
+    lists_wanted: bool = Field(default=False, exclude=True)
     only_checked: bool = Field(exclude=True)
     version: str | None = Field(exclude=True)
     state: str = Field(exclude=True)
+    architecture: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
     def _of_looks(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or "before" not in raw:
             raise ValueError("is no look at packages")
-        done = _done(raw["stdout"], raw["results"])
+        done = _done(raw["stdout"], raw["results"], architecture := raw.get("architecture"))
         given: Packages = (info.context or {})["given"]
         return {
-            "packages": [_asked(name, raw, done, given.state) for name in dict.fromkeys(given.names)],
-            "others": _others(given.names, done) if raw["manager"] in TOLD_BY else None,
+            "packages": [_asked(name, raw, done, given) for name in dict.fromkeys(given.names)],
+            "others": _others(given.names, done, architecture) if raw["manager"] in TOLD_BY else None,
             "package_manager": raw["manager"],
             "lists_updated": raw["lists_updated"],
             "failure": raw["failure"] and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
+            "blind": raw.get("blind"),
+            "lists_wanted": raw.get("lists_wanted", False),
             "only_checked": raw["only_checked"],
             "version": given.version,
             "state": given.state,
+            "architecture": architecture,
         }
+
+    def effects(self) -> Sequence[Effect]:
+        """Of a name that another package provides, that package is among the others."""
+        told = [*self.packages, *(self.others or ())]
+        return effects_of(
+            {plain_name(one.name, self.architecture): (one.version_before, one.version_after) for one in told}
+        )
+
+    def unforeseen(self) -> Sequence[str]:
+        names = [one.name for one in self.packages if one.outcome == "not_previewed"]
+        if self.blind:
+            return blindness(self.blind) if names else ()
+        return (
+            *((f"What would be done about {', '.join(names)} is known only in a real run.",) if names else ()),
+            *(
+                ("No package lists are fetched for a preview; those of today may have other versions.",)
+                if self.lists_wanted
+                else ()
+            ),
+            *(
+                (f"Which other packages {self.package_manager} would change is not known.",)
+                if self.others is None and any(one.outcome != "unchanged" for one in self.packages)
+                else ()
+            ),
+        )
 
     def problem(self) -> Problem | None:
         if self.failure is None:
@@ -244,31 +289,34 @@ class PackageChanges(Report):
         )
 
 
-def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], state: str) -> dict[str, Any]:
+def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], given: Packages) -> dict[str, Any]:
     """What became of a package; in check mode, what would become of it, as far as its manager tells."""
     before, after = raw["before"][name], raw["after"][name]
     had, has = (raw[key].get(name, []) for key in ("provided_before", "provided_after"))
     told = raw["manager"] in TOLD_BY
     if raw["only_checked"] and told:
-        after = done.get(_plain(name), (before, before))[1]
+        after = done.get(plain_name(name, raw.get("architecture")), (before, before))[1]
         has = [one for one in has if one not in done or done[one][1] is not None]
     change = {**_change(name, (before, after)), "provided_by": has if after is None else []}
     if before is None and after is None and bool(had) is not bool(has):
         change["outcome"] = "installed" if has else "removed"
     # Which package would come for a name that is none of a package, nobody tells beforehand.
-    if raw["only_checked"] and (not told or (state != "absent" and after is None and not has)):
+    unseen = not told or raw.get("blind") or (given.state != "absent" and after is None and not has)
+    if raw["only_checked"] and unseen and not _is_so(given, before, had):
         change["outcome"] = "not_previewed"
     return change
 
 
-def _others(names: Sequence[str], done: Mapping[str, Versions]) -> list[dict[str, Any]]:
-    asked = {_plain(name) for name in names}
+def _is_so(given: Packages, version: str | None, provided_by: Sequence[str]) -> bool:
+    """Whether a package is already as it is asked for."""
+    if given.state == "absent":
+        return version is None and not provided_by
+    return given.state == "present" and version is not None and given.version in (None, version)
+
+
+def _others(names: Sequence[str], done: Mapping[str, Versions], architecture: str | None) -> list[dict[str, Any]]:
+    asked = {plain_name(name, architecture) for name in names}
     return [_change(name, versions) for name, versions in done.items() if name not in asked]
-
-
-def _plain(name: str) -> str:
-    """The name without its architecture."""
-    return name.partition(":")[0]
 
 
 def _change(name: str, versions: Versions) -> dict[str, Any]:
@@ -303,6 +351,11 @@ def _rank(part: str) -> tuple[int, int, str]:
     return (order, int(part) if part.isdigit() else 0, part.lstrip("0"))
 
 
+def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
+    state = "absent" if given.state == "absent" else "present"
+    return {f"package {name}": what_is_installed(name, state, given.version) for name in given.names}
+
+
 install_package = PlaybookTool(
     name="install_package",
     summary="Install, upgrade or remove packages by name; tells each version before and after, and what else changed.",
@@ -313,4 +366,6 @@ install_package = PlaybookTool(
     timeout_s=1800,
     idempotent=True,
     interruptible=False,
+    undo=undo_package,
+    intents=_what_is_set,
 )

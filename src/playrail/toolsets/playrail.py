@@ -12,7 +12,7 @@ from pydantic import Field
 from playrail.ansible.hosts import Host
 from playrail.servers import FailedServer, MikrusServer
 from playrail.settings import Settings
-from playrail.tool import AnyTool, ByField, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
+from playrail.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
 
 MAX_SERVERS = 500  # in one answer
 SIDE_EFFECTS = {
@@ -114,10 +114,17 @@ class Capability(Report):
     toolset: str
     risk: str = Field(description="The worst it can do: READ, SENSITIVE, WRITE, DESTRUCTIVE, DANGEROUS or SHELL.")
     risk_by: dict[str, dict[str, str]] = Field(description="Where the risk depends on an argument: field, value, risk.")
-    allowed: bool = Field(description="Whether this server's operator lets it run, at its worst.")
+    allowed: bool = Field(
+        description="Whether write operations are enabled here, or it only reads. A policy may still refuse a call."
+    )
     changes: bool
     side_effects: str = Field(description="The worst it does: none, discloses, writes, destroys or anything.")
-    reversible: bool = Field(description="Whether there is nothing to take back. Playrail cannot take a change back.")
+    previewable: bool = Field(
+        description="preview=true runs it in check mode; otherwise a preview tells only what would be run."
+    )
+    reversible: bool = Field(
+        description="Whether there is nothing to take back, or undo_run can, as far as what was before is known."
+    )
     typical_duration_ms: int | None = Field(
         description="Median of its latest calls here that went well; null before the first."
     )
@@ -162,7 +169,8 @@ def _capability(name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int
         allowed=writes or not tool.worst_risk.changes,
         changes=tool.worst_risk.changes,
         side_effects=SIDE_EFFECTS[tool.worst_risk],
-        reversible=not tool.worst_risk.changes,
+        previewable=issubclass(tool.input, Changing) and tool.unforeseeable is None,
+        reversible=tool.undo is not None or not tool.worst_risk.changes,
         typical_duration_ms=round(median(took_ms)) if took_ms else None,
         idempotent=tool.idempotent or not tool.worst_risk.changes,
         interruptible=tool.interruptible if isinstance(tool, PlaybookTool) else not tool.worst_risk.changes,

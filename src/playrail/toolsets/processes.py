@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, computed_field, model_validator
 
+from playrail.diffs import in_one_line
 from playrail.errors import Problem
 from playrail.fields import CONTROL, OwnerName
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.tool import Changing, OnHosts, PlaybookTool, Report, Risk, by_field, nothing_lasting
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 
@@ -52,7 +54,7 @@ class ProcessTree(Report):
     truncated: bool = Field(description="Whether processes were left out.")
 
 
-class ProcessAction(OnHosts):
+class ProcessAction(Changing):
     action: Literal["list", "kill"] = Field(
         description="list tells the largest processes; kill sends a signal.", examples=["kill"]
     )
@@ -91,7 +93,7 @@ class Signalled(Report):
     ended: bool
     how: str = Field(
         description="ended, stopped, continued, running (no effect yet), delivered (not waited for), gone (before the "
-        "signal), zombie (ended before) or not_permitted."
+        "signal), zombie (ended before), not_permitted, or of a preview would_be_signalled."
     )
 
 
@@ -101,6 +103,14 @@ class ProcessOutcome(Report):
     signalled: list[Signalled] = Field(description="Of kill: what came of the signal, the failures first.")
     all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
     truncated: bool = Field(description="Whether processes were left out.")
+
+    sent: str = Field(default="TERM", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_what_was_asked(cls, raw: Any, info: ValidationInfo) -> Any:
+        given = (info.context or {}).get("given")
+        return {**raw, "sent": given.signal} if isinstance(raw, dict) and isinstance(given, ProcessAction) else raw
 
     def problem(self) -> Problem | None:
         denied = [one for one in self.signalled if one.how == "not_permitted"]
@@ -118,6 +128,17 @@ class ProcessOutcome(Report):
                 hint="It may need more time (wait_s) or ignore the signal; KILL cannot be ignored.",
             )
         return None
+
+    def unforeseen(self) -> Sequence[str]:
+        """Names each process: a plan is then outdated once others have the name."""
+        chosen = [one for one in self.signalled if one.how not in ("gone", "zombie")]
+        by_name: dict[str, list[int]] = {}
+        for one in sorted(chosen, key=lambda one: (one.name, one.pid)):
+            by_name.setdefault(one.name, []).append(one.pid)
+        named = [f"{in_one_line(name)} ({', '.join(map(str, pids))})" for name, pids in by_name.items()]
+        more = f" and {self.total - len(self.signalled)} more" if self.truncated else ""
+        told = f"What {self.sent} brings about for {', '.join(named)}{more} is known only when it is sent."
+        return (told,) if chosen else ()
 
 
 def _named(some: list[Signalled]) -> str:
@@ -141,4 +162,5 @@ manage_process = PlaybookTool(
     input=ProcessAction,
     playbook="processes/manage_process.yml",
     report=ProcessOutcome,
+    intents=nothing_lasting,
 )

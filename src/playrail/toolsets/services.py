@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,8 +10,31 @@ from pydantic import AliasPath, BeforeValidator, Field, ValidationInfo, computed
 
 from playrail.errors import Problem
 from playrail.fields import UnitName
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk, by_field
 
+BRINGS_BACK = {  # of a state before, the action that brings it back
+    ("active", "active"): "start",
+    ("active", "reloading"): "start",
+    ("active", "refreshing"): "start",
+    ("active", "inactive"): "stop",
+    ("enabled", "enabled"): "enable",
+    ("enabled", "disabled"): "disable",
+}
+BROUGHT_ABOUT: Mapping[str, Mapping[str, str]] = {  # by an action on a unit that is not so already
+    "start": {"active": "active"},
+    "restart": {"active": "active"},
+    "stop": {"active": "inactive"},
+    "enable": {"enabled": "enabled"},
+    "disable": {"enabled": "disabled"},
+}
+ENABLED_FROM = ("disabled", "enabled", "enabled-runtime", "linked", "linked-runtime")  # of others only systemd knows
+UNFORESEEN = {
+    "start": "Whether {} comes up is known only when it is started.",
+    "restart": "Whether {} comes up again is known only then; and that it was restarted cannot be taken back.",
+    "reload": "What {} makes of its configuration is known only then; and that it was reloaded cannot be taken back.",
+    "stop": "Units that require {} are stopped as well; which, is not told.",
+}
+STAYS_STOPPED = "Units that were stopped with it, because they require it, stay stopped."
 RUNNING = ("active", "reloading", "refreshing")
 # A generator may make these at each boot, of a script of SysV init for one; enabled-runtime may as well be gone then.
 NOT_KNOWN = ("generated", "enabled-runtime")
@@ -35,7 +58,7 @@ class Service(OnHosts):
     name: UnitName
 
 
-class ServiceAction(Service):
+class ServiceAction(Changing, Service):
     action: Action = Field(
         description="status, is-active and is-enabled only look; reload never starts a unit that is not active.",
         examples=["status"],
@@ -92,6 +115,8 @@ class ServiceState(Report):
 
     start_failed: bool = Field(default=False, exclude=True)
     only_checked: bool = Field(default=False, exclude=True)
+    changed: bool = Field(default=False, exclude=True)
+    before: Mapping[str, str] = Field(default_factory=dict, exclude=True)
     asked: Service = Field(exclude=True)
 
     @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
@@ -118,13 +143,61 @@ class ServiceState(Report):
             "since": since,
             "start_failed": raw.get("start_failed", False),
             "only_checked": raw.get("only_checked", False),
+            "changed": raw.get("changed", False),
+            "before": raw.get("before", {}),
             "asked": (info.context or {}).get("given"),
             **_ending(status),
         }
 
+    @property
+    def action(self) -> str:
+        return self.asked.action if isinstance(self.asked, ServiceAction) else "status"
+
+    def effects(self) -> Sequence[Effect]:
+        """A restart of what is active leaves the state as it is. Of a failed start the state before is not known."""
+        if not self.changed:
+            return ()
+        after: dict[str, str | None] = {"active": self.active_state, "enabled": self.unit_file_state}
+        before = {"active": _set(self.before.get("ActiveState")), "enabled": _set(self.before.get("UnitFileState"))}
+        if self.only_checked:
+            after |= self._would_be()
+        if not self.before:
+            before["enabled"] = after["enabled"]
+        effect = Effect(kind="service", name=_short(self.name or self.asked.name), before=before, after=after)
+        return () if before == after else (effect,)
+
+    def _would_be(self) -> Mapping[str, str]:
+        """What a real run would bring about, as far as that is known beforehand."""
+        if self._untold() is not None:
+            return {"active": "inactive"} if self._ends_by_itself else {}
+        if self.action == "disable" and self.before.get("UnitFileState") != "enabled":
+            return {}  # static, generated and the like: Ansible disables them each time, and systemd leaves them so
+        return BROUGHT_ABOUT.get(self.action, {})
+
+    def _untold(self) -> str | None:
+        """Why nobody knows beforehand in which state the unit will be, a sentence with {} for its name."""
+        starts, state = self.action in ("start", "restart"), self.before.get("UnitFileState", "")
+        if self.before.get("LoadState") == "masked" and (starts or self.action == "enable"):
+            return "{} is masked: it can be neither started nor enabled."
+        if starts and self._ends_by_itself:
+            return "{} runs and ends each time that it is started; what comes of it is known only then."
+        if self.action == "enable" and state not in ENABLED_FROM:
+            return (
+                f"What comes of enabling {{}}, which is {state or 'in an unknown state'}, is known only in a real run."
+            )
+        return None
+
+    @property
+    def _ends_by_itself(self) -> bool:
+        return self.before.get("Type") == "oneshot" and self.before.get("RemainAfterExit") != "yes"
+
+    def unforeseen(self) -> Sequence[str]:
+        told = self._untold() or UNFORESEEN.get(self.action)
+        return (told.format(self.asked.name),) if told and self.changed else ()
+
     def problem(self) -> Problem | None:
         unit = self.asked.name
-        action = self.asked.action if isinstance(self.asked, ServiceAction) else "status"
+        action = self.action
         done = not self.only_checked
         if self.load_state is None or (self.load_state == "not-found" and not self.active):
             return Problem(
@@ -157,6 +230,38 @@ class ServiceState(Report):
         return None
 
 
+def _short(unit: str) -> str:
+    """nginx.service is nginx too."""
+    return unit.removesuffix(".service")
+
+
+def _undo(effect: Effect) -> Invocation | str:
+    """The action that gives a unit its former state. A unit can be started and stopped, but not made to fail, and one
+    that has failed is not made inactive by stopping it.
+    """
+    before, after = effect.before or {}, effect.after or {}
+    changes = [
+        (key, before.get(key), after.get(key)) for key in ("active", "enabled") if before.get(key) != after.get(key)
+    ]
+    actions = [BRINGS_BACK.get((key, was or "")) for key, was, now in changes if (was, now) != ("inactive", "failed")]
+    if len(actions) == len(changes) == 1 and actions[0] is not None:
+        leaves = (STAYS_STOPPED,) if actions[0] == "start" else ()
+        arguments = {"name": effect.name, "action": actions[0]}
+        return Invocation(tool="manage_service", arguments=arguments, leaves=leaves)
+    told = " and ".join(f"{was or 'in an unknown state'}, now {now}" for _, was, now in changes)
+    return f"{effect.name} was {told}: no action of manage_service brings that back."
+
+
+def _what_is_set(given: ServiceAction) -> Mapping[str, Invocation]:
+    kinds = {"start": "active", "stop": "active", "restart": "active", "enable": "enabled", "disable": "enabled"}
+    if given.action not in kinds:
+        return {}
+    name = _short(given.name)
+    action = "start" if given.action == "restart" else given.action
+    lasting = Invocation(tool="manage_service", arguments={"name": name, "action": action})
+    return {f"service {name} {kinds[given.action]}": lasting}
+
+
 manage_service = PlaybookTool(
     name="manage_service",
     summary="Start, stop, restart, reload, enable, disable or look at a systemd service; tells its state afterwards.",
@@ -169,6 +274,8 @@ manage_service = PlaybookTool(
     playbook="services/manage_service.yml",
     report=ServiceState,
     timeout_s=180,
+    undo=_undo,
+    intents=_what_is_set,
 )
 
 check_service_status = PlaybookTool(

@@ -1,0 +1,50 @@
+"""The text that belongs to ansible-runner's events. In check mode it begins with what aside.py has to say of a task."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback.default import CallbackModule as Default
+
+from playrail.ansible.aside import aside
+
+DOCUMENTATION = """
+name: playrail_text
+type: stdout
+short_description: Ansible's own text, and what check mode cannot tell of a task
+description:
+  - Stands in the place of Ansible's default callback below the one of ansible-runner.
+extends_documentation_fragment: [default_callback]
+author: Playrail
+"""
+
+
+class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type information
+    """Writes past Ansible's display, which has a log file where it would be of no use."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "playrail_text"
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        _tell(result, skipped=False)
+        super().v2_runner_on_ok(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        _tell(result, skipped=False)
+        super().v2_runner_on_failed(result, ignore_errors)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        _tell(result, skipped=True)
+        super().v2_runner_on_skipped(result)
+
+    def v2_on_file_diff(self, result: Any) -> None:
+        """Diffs are in the results; to compare large files line by line may take long."""
+
+
+def _tell(result: Any, *, skipped: bool) -> None:
+    if context.CLIARGS.get("check"):
+        # The status has been taken out of what callbacks are given.
+        sys.stdout.write(aside({**result._result, "skipped": skipped}, result._task_fields))  # noqa: SLF001

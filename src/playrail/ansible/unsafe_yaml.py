@@ -1,0 +1,43 @@
+"""YAML as Ansible reads it, in which a text can be one that is never a template."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import yaml
+
+_STR = "tag:yaml.org,2002:str"
+_LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")  # what a literal block keeps as it is
+
+
+class Unsafe(str):
+    """A text that Ansible never takes for a template."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML as Ansible reads it, with `!unsafe`."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True  # each value stands where it is used
+
+
+def _unsafe(dumper: _Dumper, text: Unsafe) -> yaml.ScalarNode:
+    # Ansible resolves what stands behind `!unsafe` again as if it had no quotes: "0640" would be the number 416. What
+    # is no text then cannot be a template either.
+    resolved = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]  # in its stubs
+    if resolved != _STR:
+        return dumper.represent_scalar(_STR, str(text), style='"')
+    style = "|" if "\n" in text and _LINES.fullmatch(text) else '"'
+    return dumper.represent_scalar("!unsafe", str(text), style=style)
+
+
+_Dumper.add_representer(Unsafe, _unsafe)
+
+
+def to_yaml(value: Any) -> str:
+    """The value as YAML: of JSON's types, and Unsafe."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)

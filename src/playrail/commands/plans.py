@@ -1,0 +1,167 @@
+"""`playrail plans`, `approve`, `reject`: what waits to be carried out, and the operator's word about it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from playrail.commands.terminal import (
+    FAILED,
+    WRONG_USAGE,
+    AsJson,
+    opened_ledger,
+    print_json,
+    print_table,
+    read_settings,
+)
+from playrail.diffs import in_one_line
+from playrail.remote_text import cleaned
+
+if TYPE_CHECKING:
+    from playrail.ledger.ledger import Ledger
+    from playrail.plans import Plan
+
+CALLER = "operator"
+LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
+
+PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="The plan's id, as in `playrail plans`.")]
+
+
+def plans(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were used, closed, or have expired.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the plans that can be applied, of all callers, and whether they wait for approval."""
+    from playrail.planning import plans_in  # noqa: PLC0415
+
+    with opened_ledger(read_settings()) as ledger:
+        found = [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)] if ledger else []
+    if as_json:
+        print_json(cleaned([{**plan.told(), "caller": plan.caller, "state": state} for plan, state in found])[0])
+        return
+    columns = ("plan", "caller", "tools", "hosts", "would change", "state", "expires")
+    print_table(columns, [_row(plan, state) for plan, state in found], whole={"plan"})
+
+
+def _row(plan: Plan, state: str) -> tuple[str, ...]:
+    cells = (
+        plan.plan_id,
+        plan.caller,
+        ", ".join(dict.fromkeys(step.tool for step in plan.steps)),
+        ", ".join(plan.hosts),
+        str(sum(len(changes) for changes in plan.changes.values())),
+        state,
+        plan.expires_at,
+    )
+    return tuple(map(in_one_line, cells))
+
+
+def _state(ledger: Ledger, plan: Plan) -> str:
+    """What became of the plan, or what it waits for."""
+    from playrail.planning import closed_in, grants_in  # noqa: PLC0415
+
+    if (closed := closed_in(ledger, plan.plan_id)) is not None:
+        return str(closed["outcome"])
+    if plan.has_expired(datetime.now(UTC)):
+        return "expired"
+    if plan.approval == "none":
+        return "needs no approval"
+    return "approved" if grants_in(ledger, plan) else f"waits for the {plan.approval}"
+
+
+def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
+    """Show a plan whole: what it runs on which hosts, and what would change."""
+    from playrail.planning import plan_in  # noqa: PLC0415
+
+    with opened_ledger(read_settings()) as ledger:
+        found = plan_in(_recorded(ledger), plan_id)
+        state = _state(_recorded(ledger), found)
+    if as_json:
+        print_json(cleaned({**found.told(), "caller": found.caller, "state": state})[0])
+        return
+    _show(found)
+    typer.echo(state)
+
+
+def approve(plan_id: PlanArgument) -> None:
+    """Approve exactly this plan, for an hour. Asks on the terminal, after it has shown the plan."""
+    _decide(plan_id, approved=True)
+
+
+def reject(plan_id: PlanArgument) -> None:
+    """Reject a plan for good."""
+    _decide(plan_id, approved=False)
+
+
+def _decide(plan_id: str, *, approved: bool) -> None:
+    from playrail.errors import PlanUnusable  # noqa: PLC0415
+    from playrail.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
+
+    with opened_ledger(read_settings()) as recorded:
+        ledger = _recorded(recorded)
+        found = plan_in(ledger, plan_id)
+        if (closed := closed_in(ledger, plan_id)) is not None:
+            raise PlanUnusable(f"{plan_id} was {closed['outcome']} already.")
+        if found.has_expired(datetime.now(UTC)):
+            raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
+        _show(found)
+        _confirm(found, "Approve" if approved else "Reject")
+        by = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+        answer = "approved" if approved else "declined"
+        bodies = [("approval", approval_body(found, how="operator", answer=answer, by=by))]
+        if not approved:
+            bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
+        _write(ledger, found, bodies)
+    typer.echo(f"{found.plan_id} is approved." if approved else f"{found.plan_id} is rejected; it cannot be applied.")
+
+
+def _recorded(ledger: Ledger | None) -> Ledger:
+    """Raises UnknownPlan where nothing is recorded yet."""
+    from playrail.errors import UnknownPlan  # noqa: PLC0415
+
+    if ledger is None:
+        raise UnknownPlan("There are no plans: nothing is recorded yet.")
+    return ledger
+
+
+def _confirm(found: Plan, verb: str) -> None:
+    """A program that answers by itself is not what an approval is for: only a terminal is asked."""
+    if not sys.stdin.isatty():
+        typer.echo("playrail: a plan is approved or rejected by a person on a terminal, and this is none", err=True)
+        raise typer.Exit(WRONG_USAGE)
+    last = found.plan_id[-LAST:]
+    if typer.prompt(f"{verb}? Type the last {LAST} letters of the plan's id", default="", show_default=False) != last:
+        typer.echo("Nothing was done.")
+        raise typer.Exit(FAILED)
+
+
+def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object]]]) -> None:
+    from playrail.ledger.ledger import Entry  # noqa: PLC0415
+
+    made_by = next(record["call"] for record in ledger.read(kinds=("plan",), plan=found.plan_id))
+    tool = found.steps[0].tool
+    ledger.append(
+        *(
+            Entry(kind=kind, call=made_by, server="-", caller=CALLER, tool=tool, body=body)  # type: ignore[arg-type]
+            for kind, body in bodies
+        )
+    )
+
+
+def _show(found: Plan) -> None:
+    typer.echo(found.in_words())
+    for host, changes in found.changes.items():
+        for change in changes:
+            if change.get("diff"):
+                typer.echo("\n" + in_one_line(f"{change['kind']} {change['name']} on {host}:"))
+                for line in str(change["diff"]).removesuffix("\n").split("\n"):
+                    typer.echo(typer.style(line, fg={"+": "green", "-": "red"}.get(line[:1])))
+                if change.get("diff_cut"):
+                    typer.echo("(the difference is cut here)")
+    typer.echo(f"\nhash {found.hash}, expires {found.expires_at}")

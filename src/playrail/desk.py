@@ -1,0 +1,107 @@
+"""What the tools about Playrail itself may look at and do, on behalf of one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Protocol, TypeVar
+
+from playrail.ansible.inventory import Inventory
+from playrail.call import Call
+from playrail.drift import drift
+from playrail.errors import Problem
+from playrail.planning import closed_in, grants_in
+from playrail.settings import Settings
+from playrail.undo import Undoing, undo
+
+STOPPING_S = 60.0  # for calls to end their work on the hosts
+NOT_RUN = "not_run"  # of a step after one that failed
+
+
+T = TypeVar("T")
+
+
+class Office(Undoing, Protocol):
+    """What the desk needs of the door."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    async def durations_ms(self) -> Mapping[str, Sequence[int]]: ...
+
+
+class Desk:
+    """A tool.Context: the door as one call sees it."""
+
+    def __init__(self, door: Office, call: Call) -> None:
+        self._door = door
+        self._call = call
+        self.settings = door.settings
+        self.inventory = door.inventory
+        self.tools = door.tools
+        self.durations_ms = door.durations_ms
+
+    async def plans(self) -> list[dict[str, Any]]:
+        """The caller's plans that can still be applied, the newest first, in short."""
+        return [
+            {
+                "plan_id": plan.plan_id,
+                "tools": [step.tool for step in plan.steps],
+                "hosts": list(plan.hosts),
+                "would_change": [host for host, found in plan.changes.items() if found],
+                "needs_approval_by": None if plan.approval == "none" else plan.approval,
+                "made_at": plan.made_at,
+                "expires_at": plan.expires_at,
+            }
+            for plan in await self._door.planning.plans(self._call.caller)
+        ]
+
+    async def plan(self, plan_id: str) -> dict[str, Any]:
+        """One of the caller's plans, with what became of it. Raises UnknownPlan."""
+        plan = await self._door.planning.plan(plan_id, self._call.caller)
+        closed = await asyncio.to_thread(closed_in, self._door.ledger, plan_id)
+        grants = await asyncio.to_thread(grants_in, self._door.ledger, plan)
+        state = "open" if closed is None else closed["outcome"]
+        return {**plan.told(), "state": state, "approvals": [{**grant} for grant in grants]}
+
+    async def cancel_plan(self, plan_id: str) -> str:
+        """Raises UnknownPlan, PlanUnusable."""
+        return (await self._door.planning.cancel(self._call, plan_id)).plan_id
+
+    async def apply_plan(self, plan_id: str) -> list[tuple[dict[str, Any], Problem | None]]:
+        """What came of each step, as its own call tells it. Raises what Planning.apply does."""
+        plan, answers = await self._door.planning.apply(self._call, plan_id)
+        told: list[tuple[dict[str, Any], Problem | None]] = []
+        for step, answer in zip_longest(plan.steps, answers):
+            run = {"tool": step.tool, "hosts": list(step.hosts), "run_id": None, "code": NOT_RUN, "data": None}
+            if answer is not None:
+                run |= {"run_id": answer.meta.run_id, "code": answer.code, "data": answer.data}
+            told.append((run, None if answer is None else answer.problem))
+        return told
+
+    async def undo_run(self, run_id: str) -> dict[str, Any]:
+        """The plan that takes a run back. Raises what undo.undo does."""
+        return (await undo(self._door, self._call, run_id)).told()
+
+    async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, Any]:
+        """Per host what no longer holds of what Playrail set."""
+        hosts = (await self.inventory.hosts()).resolve(server, self.settings)
+        return await drift(self._door, self._call, hosts)
+
+
+async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:
+    """What the work comes to. At its deadline the calls that it makes are stopped, which end in order and are recorded;
+    what it says then counts all the same. Raises TimeoutError when it says nothing.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=deadline_s)
+    if task.done():
+        return task.result()
+    call.stop.set()
+    await asyncio.wait({task}, timeout=STOPPING_S if call.calls else 0)
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        task.cancel()
+        raise TimeoutError
+    return task.result()

@@ -1,0 +1,140 @@
+"""The chain: each record's hash covers its content and the hash before it.
+
+So a record cannot be altered, taken out or moved without `examine` finding it. Records cut off at the end, or a chain
+that was written anew, are found by who knows a hash that the chain had before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FIRST = "0" * 64
+CHAINED = ("seq", "at", "kind", "call", "server", "caller", "tool", "body", "previous")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The last record of a chain. Noted elsewhere, it proves later that nothing was cut off."""
+
+    seq: int
+    at: str
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What the chain's examination found: how many records there are, from `first` to `head`, and the first problem."""
+
+    records: int
+    first: int | None
+    head: Head | None
+    problem: str | None
+
+
+def linked(record: Mapping[str, Any], *, seq: int, previous: str) -> dict[str, Any]:
+    """The record as the chain's next row, its body as canonical JSON."""
+    row = {**record, "seq": seq, "body": canonical(record["body"]), "previous": previous}
+    return {**row, "hash": row_hash(row)}
+
+
+def row_hash(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical([row[name] for name in CHAINED]).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces; a number that JSON does not have (NaN) becomes its name."""
+    try:
+        text = _dumped(value)
+    except ValueError:
+        text = _dumped(json.loads(json.dumps(value), parse_constant=str))
+    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def examine(rows: Iterable[Mapping[str, Any]], *, known: str | None = None) -> Verified:
+    """Reads a whole chain once. `known` is an earlier head, as `hash` or `seq:hash`, that has to be in it."""
+    examination = _Examination(known)
+    for row in rows:
+        examination.take(row)
+    return examination.verified()
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    try:
+        return bool(row["hash"] == row_hash(row))
+    except TypeError:  # bytes where there were texts
+        return False
+
+
+class _Examination:
+    def __init__(self, known: str | None) -> None:
+        seq, _, self._known = (known or "").rpartition(":")
+        self._known_seq = seq
+        self._found = known is None
+        self._records = 0
+        self._start: Head | None = None
+        """What stood before the first record, if that is not the very first."""
+        self._checkpoints: set[tuple[int, str]] = set()
+        """Up to which record one said that records may be deleted, and that record's hash."""
+        self._first: int | None = None
+        self._head: Head | None = None
+        self._problem: str | None = None
+
+    def take(self, row: Mapping[str, Any]) -> None:
+        self._records += 1
+        seq, previous = row["seq"], row["previous"]
+        if self._first is None:
+            self._first = seq
+            if (seq, previous) != (1, FIRST):
+                self._start = Head(seq=seq - 1, at=row["at"], hash=previous)
+                self._look_for_known(self._start)
+        elif self._problem is None:
+            self._problem = self._gap(seq, previous)
+        if self._problem is None and not _is_whole(row):
+            self._problem = f"record {seq} was altered"
+        self._head = Head(seq=seq, at=row["at"], hash=row["hash"])
+        self._look_for_known(self._head)
+        if row["kind"] == "checkpoint" and self._problem is None:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # not one that Playrail wrote
+                body = json.loads(row["body"])
+                self._checkpoints.add((int(body["upto"]), str(body["hash"])))
+
+    def _gap(self, seq: int, previous: str) -> str | None:
+        assert self._head is not None  # noqa: S101  it is not the first record
+        if seq != self._head.seq + 1:
+            return f"records are missing between {self._head.seq} and {seq}"
+        if previous != self._head.hash:
+            return f"record {seq} does not follow record {self._head.seq}: one of them was altered or moved"
+        return None
+
+    def _look_for_known(self, link: Head) -> None:
+        self._found = self._found or (link.hash == self._known and self._known_seq in {"", str(link.seq)})
+
+    def verified(self) -> Verified:
+        problem = self._beginning() or self._problem or self._end()
+        return Verified(records=self._records, first=self._first, head=self._head, problem=problem)
+
+    def _beginning(self) -> str | None:
+        if self._start is None or (self._start.seq, self._start.hash) in self._checkpoints:
+            return None
+        if any(upto > self._start.seq for upto, _ in self._checkpoints):
+            return None  # a pruning that has not come to its end: all that is missing was to be deleted
+        return f"records before {self._first} are missing, and no checkpoint says that they were pruned"
+
+    def _end(self) -> str | None:
+        if self._found:
+            return None
+        if self._start is not None and self._known_seq.isdecimal() and int(self._known_seq) < self._start.seq:
+            return f"the known head, record {self._known_seq}, was pruned; verify with a later one"
+        return "the known head is not in the chain: its end was cut off, or it was written anew"

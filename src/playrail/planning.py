@@ -1,0 +1,296 @@
+"""Makes plans, and carries them out: exactly what was seen and approved, once, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from playrail.ansible.digests import digest
+from playrail.answers import Answer
+from playrail.asking import Question, Said
+from playrail.call import Call, Granted
+from playrail.errors import (
+    ApprovalRefused,
+    ApprovalRequired,
+    Cancelled,
+    ClientCannotBeAsked,
+    PlanOutdated,
+    PlanUnusable,
+    UnknownPlan,
+)
+from playrail.ledger.ledger import Kind, Ledger
+from playrail.plans import (
+    GRANT_LIFETIME,
+    PROVES,
+    Approval,
+    Foreseen,
+    Plan,
+    Prepared,
+    changes_of,
+    differing,
+    expiry,
+    new_plan_id,
+)
+from playrail.policy import Decision
+
+APPROVALS: Mapping[Decision, Approval] = {
+    Decision.CLIENT_APPROVAL: "client",
+    Decision.OPERATOR_APPROVAL: "operator",
+}
+ASK_PATIENCE_S = 900.0  # for the client's answer
+MOST_ASKED = 8000  # characters of a question
+MOST_HELD = 100  # plans whose secrets wait in memory
+MOST_LISTED = 100
+IN_WORDS = {
+    "arguments": "the arguments",
+    "hosts": "the hosts",
+    "inventory": "the inventory's variables or ansible.cfg",
+    "playbook": "the playbook or a role",
+    "collections": "the version of Ansible or of a collection",
+    "policy": "the policy or the settings",
+    "changes": "what would change on the hosts",
+}
+
+
+class Door(Protocol):
+    """What planning needs of the door."""
+
+    async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
+        """What the step would change now, without secrets. Raises PlayrailError when a host does not tell."""
+
+    async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
+        """Carries the step out as a call of its own. Raises what kept it from starting, if it was to close the plan."""
+
+    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, str]:
+        """The hash of each part that decides what the steps do, but `changes`. `anew`: nothing read before counts."""
+
+    async def decide(self, prepared: Prepared, caller: str) -> Decision:
+        """What policy says of the step. Raises Denied."""
+
+    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
+
+
+class Planning:
+    """The plans of one door."""
+
+    def __init__(self, door: Door, ledger: Ledger) -> None:
+        self._door = door
+        self._ledger = ledger
+        self._held: dict[str, tuple[Prepared, ...]] = {}
+
+    async def propose(
+        self,
+        call: Call,
+        steps: Sequence[Prepared],
+        foreseen: Foreseen,
+        decision: Decision,
+        *,
+        undoes: str | None = None,
+        not_undone: Sequence[str] = (),
+    ) -> Plan:
+        """Makes a plan and writes it down."""
+        now = datetime.now(UTC)
+        plan = Plan(
+            plan_id=new_plan_id(),
+            caller=call.caller,
+            made_at=now.isoformat(timespec="seconds"),
+            expires_at=expiry(now),
+            steps=tuple(prepared.step for prepared in steps),
+            parts={
+                **await self._door.parts(steps, anew=False),
+                "hosts": digest([list(prepared.step.hosts) for prepared in steps]),  # those that were looked at
+                "changes": foreseen.digest(),
+            },
+            changes=changes_of(foreseen),
+            not_previewed=dict(foreseen.unforeseen),
+            approval=APPROVALS.get(decision, "none"),
+            held=any(prepared.has_secrets for prepared in steps),
+            undoes=undoes,
+            not_undone=tuple(not_undone),
+        )
+        await self._door.write("plan", call, plan.body())
+        if plan.held:
+            self._held[plan.plan_id] = tuple(steps)
+            while len(self._held) > MOST_HELD:
+                self._held.pop(next(iter(self._held)))
+        return plan
+
+    async def plans(self, caller: str | None, *, usable: bool = True) -> list[Plan]:
+        """The newest plans first, of one caller or of all; only those that can still be used unless told otherwise."""
+        return await asyncio.to_thread(plans_in, self._ledger, caller, usable=usable)
+
+    async def plan(self, plan_id: str, caller: str) -> Plan:
+        """Raises UnknownPlan; a plan of another caller is not told apart from none."""
+        plan = await asyncio.to_thread(plan_in, self._ledger, plan_id)
+        if plan.caller != caller:
+            raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
+        return plan
+
+    async def cancel(self, call: Call, plan_id: str) -> Plan:
+        """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
+        plan = await self.plan(plan_id, call.caller)
+        await self._door.write("closed", call, {"plan": plan.plan_id, "outcome": "cancelled", "by": call.caller})
+        self._held.pop(plan.plan_id, None)
+        return plan
+
+    async def apply(self, call: Call, plan_id: str) -> tuple[Plan, list[Answer]]:
+        """Carries a plan out, once, and returns what came of its steps; the first that fails is the last.
+
+        Raises UnknownPlan, PlanUnusable, PlanOutdated, Denied, ApprovalRequired, and what stands in the way of a look.
+        """
+        plan = await self.plan(plan_id, call.caller)
+        steps = await self._steps(plan)
+        decision = await self._decision(steps, call.caller)
+        await self._check_parts(plan, steps, anew=True)
+        await self._approved(call, plan, APPROVALS.get(decision, "none"))
+        await self._check_parts(plan, steps, anew=call.ask is not None)
+        now = Foreseen.of([await self._door.foresee(prepared, call) for prepared in steps])
+        if now.digest() != plan.parts["changes"]:
+            data = {"plan": plan.told(), "changes_now": changes_of(now)}
+            raise _outdated(plan, ["changes"], data=data)
+
+        async def still() -> None:
+            """What was waited for may have taken long."""
+            await self._check_parts(plan, steps, anew=False)
+            if await self._decision(steps, call.caller) > decision:
+                raise _outdated(plan, ["policy"])
+
+        answers: list[Answer] = []
+        for prepared in steps:
+            hosts, first = prepared.step.hosts, not answers
+            granted = Granted(plan_id=plan.plan_id, hosts=hosts, closes=first, still=still)
+            answers.append(await self._door.perform(prepared, granted, call))
+            self._held.pop(plan.plan_id, None)
+            if answers[-1].problem is not None:
+                break
+        return plan, answers
+
+    async def _check_parts(self, plan: Plan, steps: Sequence[Prepared], *, anew: bool) -> None:
+        """Raises PlanOutdated."""
+        now = {**await self._door.parts(steps, anew=anew), "changes": plan.parts["changes"]}
+        if outdated := differing(plan.parts, now):
+            raise _outdated(plan, outdated)
+
+    async def _decision(self, steps: Sequence[Prepared], caller: str) -> Decision:
+        """What policy says of all steps together. Raises Denied."""
+        return max([await self._door.decide(prepared, caller) for prepared in steps])
+
+    async def _steps(self, plan: Plan) -> tuple[Prepared, ...]:
+        """The plan's steps as they are to be carried out. Raises PlanUnusable."""
+        closed = await asyncio.to_thread(closed_in, self._ledger, plan.plan_id)
+        if closed is not None:
+            raise PlanUnusable(f"{plan.plan_id} was {closed['outcome']} already.")
+        if plan.has_expired(datetime.now(UTC)):
+            raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
+        if not plan.held:
+            return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
+        if plan.plan_id not in self._held:
+            raise PlanUnusable(f"{plan.plan_id} has a secret that only the process knew which made it.")
+        return self._held[plan.plan_id]
+
+    async def _approved(self, call: Call, plan: Plan, needed: Approval) -> None:
+        """Returns when the plan has the approval that it needs. Asks the client for its own."""
+        if needed == "none":
+            return
+        grants = [grant for grant in await asyncio.to_thread(grants_in, self._ledger, plan) if _counts(grant, needed)]
+        if grants:
+            return
+        if needed == "operator":
+            raise ApprovalRequired(f"{plan.plan_id} has to be approved by the operator.", data={"plan": plan.told()})
+        await self._ask(call, plan)
+
+    async def _ask(self, call: Call, plan: Plan) -> None:
+        question = Question(plan_id=plan.plan_id, text=plan.in_words(most=MOST_ASKED))
+        said = await _answered(call, question)
+        if said is Said.CANNOT:
+            raise ClientCannotBeAsked(
+                "The client has to approve this, and it has no way to ask its user (elicitation).",
+                data={"plan": plan.told()},
+            )
+        if said is Said.LATER:
+            call.question = question
+            raise ApprovalRequired(f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()})
+        answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
+        grant = approval_body(plan, how="client", answer=answer, by=call.caller)
+        await self._door.write("approval", call, grant)
+        if said is not Said.APPROVED:
+            raise ApprovalRefused(f"{plan.plan_id} is {answer} by the client's user.")
+
+
+async def _answered(call: Call, question: Question) -> Said:
+    """What the client says. Raises Cancelled when the call is cancelled meanwhile; no answer in time is a no."""
+    if call.ask is None:
+        return Said.CANNOT
+    asking = asyncio.ensure_future(call.ask(question))
+    stopping = asyncio.create_task(call.stop.wait())
+    try:
+        await asyncio.wait({asking, stopping}, timeout=ASK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        if call.stop.is_set():
+            raise Cancelled("The call was cancelled before anything was changed.")
+        return asking.result() if asking.done() else Said.SILENT
+    finally:
+        asking.cancel()
+        stopping.cancel()
+
+
+def approval_body(plan: Plan, *, how: str, answer: str, by: str) -> dict[str, Any]:
+    """The record `approval`: who said what about exactly this plan, until when that counts, and what it proves."""
+    return {
+        "plan": plan.plan_id,
+        "hash": plan.hash,
+        "how": how,
+        "answer": answer,
+        "by": by,
+        "expires_at": expiry(datetime.now(UTC), GRANT_LIFETIME),
+        "proves": PROVES[how],
+    }
+
+
+def plan_in(ledger: Ledger, plan_id: str) -> Plan:
+    """Raises UnknownPlan, LedgerUnavailable."""
+    for record in ledger.read(kinds=("plan",), plan=plan_id):
+        return Plan.from_body(record["body"])
+    raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
+
+
+def closed_in(ledger: Ledger, plan_id: str) -> Mapping[str, Any] | None:
+    """How the plan was closed; None while it can be used."""
+    return next((record["body"] for record in ledger.read(kinds=("closed",), plan=plan_id)), None)
+
+
+def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) -> list[Plan]:
+    """The newest MOST_LISTED plans first, of one caller or of all."""
+    now, found = datetime.now(UTC), []
+    for record in ledger.read(kinds=("plan",), caller=caller, newest_first=True):
+        plan = Plan.from_body(record["body"])
+        if not usable or (not plan.has_expired(now) and closed_in(ledger, plan.plan_id) is None):
+            found.append(plan)
+        if len(found) == MOST_LISTED or (usable and plan.has_expired(now)):  # older ones have expired as well
+            break
+    return found
+
+
+def grants_in(ledger: Ledger, plan: Plan) -> list[Mapping[str, Any]]:
+    """The approvals of exactly this plan that have not expired."""
+    now = datetime.now(UTC)
+    bodies = [record["body"] for record in ledger.read(kinds=("approval",), plan=plan.plan_id)]
+    return [
+        body
+        for body in bodies
+        if body["hash"] == plan.hash
+        and body["answer"] == "approved"
+        and now < datetime.fromisoformat(body["expires_at"])
+    ]
+
+
+def _counts(grant: Mapping[str, Any], needed: Approval) -> bool:
+    """An operator's word counts where the client's is enough, and not the other way round."""
+    return grant["how"] in ("operator", needed)
+
+
+def _outdated(plan: Plan, parts: Sequence[str], data: Mapping[str, Any] | None = None) -> PlanOutdated:
+    named = ", ".join(IN_WORDS.get(part, part) for part in parts)
+    return PlanOutdated(f"{plan.plan_id} was made for something else: {named} differs now.", data=data)

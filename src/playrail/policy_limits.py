@@ -1,0 +1,115 @@
+"""How often a policy lets a caller call, and a host be called and changed. What was done is read from the ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from playrail.ansible.hosts import Host
+from playrail.errors import LimitReached, TooManyHosts
+from playrail.policy import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
+from playrail.tool import Risk
+
+if TYPE_CHECKING:
+    from playrail.ledger.ledger import Read
+
+CALLS, CHANGES = "calls_per_minute", "changes_per_hour"
+LASTING: Mapping[str, timedelta] = {CALLS: timedelta(minutes=1), CHANGES: timedelta(hours=1)}
+
+Limited = tuple[str, str]
+"""What is counted: whose, as words for a sentence, and which of LASTING."""
+
+
+def of_caller(policy: Policy, caller: str) -> LimitsOfCaller:
+    return policy.callers.get(caller) or policy.callers.get(OTHERS) or LimitsOfCaller()
+
+
+def of_host(policy: Policy, host: Host) -> LimitsOfHost:
+    words = {OTHERS, *policy.words(host)}
+    return next((limits for word, limits in policy.hosts.items() if word in words), LimitsOfHost())
+
+
+def check_limits(
+    policy: Policy | None,
+    *,
+    caller: str,
+    hosts: Sequence[Host],
+    changes: bool,
+    now: datetime,
+    read: Read,
+    inner: bool = False,
+) -> None:
+    """Raises TooManyHosts, or LimitReached with the seconds after which the call would be within all limits.
+
+    `changes`: the call is more than a read or a preview. `inner`: it is part of another call, which was counted. To be
+    called with the `read` of the transaction that records the call's start (Ledger.append, `provided`): otherwise two
+    calls at once could both be the last one.
+    """
+    if policy is None:
+        return
+    most = of_caller(policy, caller).hosts_per_call
+    if most is not None and len(hosts) > most:
+        raise TooManyHosts(f"The call is for {len(hosts)} hosts, and the policy lets {caller} call {most} at once.")
+    limits = {
+        (whose, what): limit
+        for (whose, what), limit in _limits(policy, caller, hosts).items()
+        if (changes or what != CHANGES) and not (inner and (whose, what) == (_the_caller(caller), CALLS))
+    }
+    if not limits:
+        return
+    since = now - max(LASTING[what] for _, what in limits)
+    records = read(kinds=("started",), since=since.astimezone(UTC).isoformat(timespec="milliseconds"))
+    done = _done(records, caller=caller, hosts={host.name for host in hosts})
+    over = []
+    for (whose, what), limit in limits.items():
+        times = sorted(at for at in done.get((whose, what), ()) if at > now - LASTING[what])
+        if len(times) >= limit:
+            over.append((times[-limit] + LASTING[what] - now, whose, what, limit))
+    if over:
+        wait, whose, what, limit = max(over)
+        made, _, period = what.replace("_", " ").partition(" per ")
+        raise LimitReached(
+            f"The policy allows {limit} {made} per {period} for {whose}, and so many were made.",
+            retry_after_s=max(1, math.ceil(wait.total_seconds())),
+        )
+
+
+def _limits(policy: Policy, caller: str, hosts: Sequence[Host]) -> dict[Limited, int]:
+    """How many of what is counted there may be."""
+    whose = [(_the_caller(caller), of_caller(policy, caller))]
+    each: list[tuple[str, LimitsOfHost]] = [*whose, *((_the_host(host.name), of_host(policy, host)) for host in hosts)]
+    limits = {(who, what): getattr(limited, what) for who, limited in each for what in LASTING}
+    return {key: limit for key, limit in limits.items() if limit is not None}
+
+
+def _done(
+    records: Iterator[dict[str, Any]], *, caller: str, hosts: Collection[str]
+) -> Mapping[Limited, Sequence[datetime]]:
+    """When this caller, and any caller on these hosts, did what is counted.
+
+    A call that is part of another one reaches its hosts as any other, and is none of its caller's own.
+    """
+    done: dict[Limited, list[datetime]] = {}
+    for record in records:
+        body, at = record["body"], datetime.fromisoformat(record["at"])
+        inner, preview = body.get("parent") is not None, body.get("preview", False)
+        reached = [host for host in body["hosts"] if host in hosts]
+        counted = [(_the_host(host), CALLS) for host in reached]
+        if Risk[body["risk"]].changes and not preview and body["hosts"]:
+            counted += [(_the_host(host), CHANGES) for host in reached]
+            counted += [(_the_caller(caller), CHANGES)] if record["caller"] == caller else []
+        if record["caller"] == caller and not inner:
+            counted.append((_the_caller(caller), CALLS))
+        for key in counted:
+            done.setdefault(key, []).append(at)
+    return done
+
+
+def _the_caller(name: str) -> str:
+    return f"the caller {name}"
+
+
+def _the_host(name: str) -> str:
+    return f"the host {name}"

@@ -1,0 +1,250 @@
+"""What is written down of a call: the bodies of the ledger's records (ledger/SCHEMA.md), in which no secret is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from playrail.ansible.generated import secrets_of
+from playrail.ansible.outcome import TaskResult, hide
+from playrail.ansible.play import Play
+from playrail.answers import Result
+from playrail.call import Call, Going
+from playrail.errors import EndUnrecorded, LedgerUnavailable, PlayrailError
+from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
+from playrail.servers import MikrusServer
+from playrail.settings import Settings
+from playrail.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
+
+log = logging.getLogger(__name__)
+
+LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; nothing came of it
+LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
+LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
+MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
+BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
+SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every text unreadable
+
+OF_A_SECRET = re.compile("PASS|SECRET|TOKEN|_KEY$", re.IGNORECASE)  # the name of a variable that holds one
+
+T = TypeVar("T")
+
+
+class Secrets:
+    """The secrets of the settings, and of the variables that these hand on to Ansible. No record holds them."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        of_servers = [secret for server in settings.servers.values() for secret in secrets_of(server).values()]
+        keys = [server.key for server in settings.servers.values() if isinstance(server, MikrusServer)]
+        handed_on = {name: environ[name] for name in settings.pass_env if name in environ}
+        handed_on |= {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()}
+        texts = {secret.get_secret_value() for secret in (*of_servers, *keys)}
+        texts |= {text for name, text in handed_on.items() if OF_A_SECRET.search(name)}
+        self._texts = sorted((text for text in texts if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
+
+    def hidden(self, value: T) -> T:
+        """The same JSON data without the secrets."""
+        found: Any = value
+        match value:
+            case str():
+                found = hide(value, self._texts)
+            case Mapping():
+                found = {self.hidden(key): self.hidden(item) for key, item in value.items()}
+            case list() | tuple():
+                found = [self.hidden(item) for item in value]
+        return found  # type: ignore[no-any-return]  # of the same type, as every branch shows
+
+
+class Ledgers(Protocol):
+    """Where the records go, and the name of this process there, once it is open."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def server(self) -> str: ...
+
+
+class Records:
+    """Writes down what calls do."""
+
+    def __init__(self, to: Ledgers, secrets: Secrets) -> None:
+        self._to = to
+        self._secrets = secrets
+
+    async def started(
+        self, call: Call, going: Going, asked: Mapping[str, Any], *, provided: Callable[[Read], None] | None
+    ) -> None:
+        """Raises LedgerUnavailable, PlanUnusable, and what `provided` raises; then there is no record.
+
+        The plan that the call uses up is closed by the same transaction: it is either used, or can still be.
+        """
+        body = {
+            **asked,
+            **self._secrets.hidden(beginning(going, self._secrets)),
+            "preview": call.check,
+            "plan": call.granted.plan_id if call.granted else None,
+            "parent": call.parent,
+        }
+        entries = [self._entry("started", call, body)]
+        if call.granted is not None and call.granted.closes:
+            used = {"plan": call.granted.plan_id, "outcome": "used", "by": call.caller}
+            entries.insert(0, self._entry("closed", call, used))
+        await asyncio.to_thread(self._to.ledger.append, *entries, provided=provided)
+        call.began = True
+        call.run_id = going.play.run_id if going.play is not None else None
+
+    async def refused(self, call: Call, asked: Mapping[str, Any], error: PlayrailError) -> None:
+        refusal = {**shortened(asked), "outcome": error.code, "reason": self._secrets.hidden(str(error))}
+        try:
+            await self.write("refused", call, refusal)
+        except LedgerUnavailable as unrecorded:
+            log.warning("a refused call could not be recorded: %s", unrecorded)
+
+    async def ended(self, call: Call, going: Going, result: Result) -> Result:
+        """Records what Ansible did, what was changed, and how the call ended, all or nothing."""
+        entries = []
+        if going.play is not None:
+            told = events(going.play.run_id, result, preview=call.check, changes=going.risk.changes)
+            entries.append(self._entry("events", call, self._secrets.hidden(told)))
+        if going.play is not None and going.risk.changes and not call.check:
+            call.runs = (going.play.run_id,)
+            captured = capture(going.play.run_id, result.effects, self._secrets)
+            entries += [self._entry("capture", call, captured)] if captured is not None else []
+        end = self._entry("ended", call, self._secrets.hidden(ending(result, duration_ms=call.elapsed_ms())))
+        try:
+            await self._append_patiently(*entries, end)
+        except LedgerUnavailable as error:
+            why = (
+                f"It ended with {result.problem.code}: {result.problem.error} " if result.problem else "It succeeded. "
+            )
+            return result.with_problem(EndUnrecorded(f"{why}But its end could not be recorded: {error}").problem)
+        return result
+
+    async def _append_patiently(self, *entries: Entry) -> None:
+        """Waits for whoever is writing to the ledger: the work is done already. Raises LedgerUnavailable."""
+        until = time.monotonic() + BUSY_PATIENCE_S
+        while True:
+            try:
+                await asyncio.to_thread(self._to.ledger.append, *entries)
+            except LedgerUnavailable as error:
+                if not is_busy(error) or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(BUSY_PAUSE_S)
+            else:
+                return
+
+    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+        """Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
+        await asyncio.to_thread(self._to.ledger.append, self._entry(kind, call, body))
+
+    def _entry(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> Entry:
+        return Entry(
+            kind=kind,
+            call=call.request_id,
+            server=self._to.server,
+            caller=call.caller,
+            tool=call.name[:128],
+            body=body,
+        )
+
+
+def shortened(value: Any) -> Any:
+    """The same with long texts replaced by their length: a caller that is refused must not fill the disk."""
+    match value:
+        case str() if len(value) > LONGEST_REFUSED:
+            return f"{value[:LONGEST_REFUSED]}… ({len(value)} characters)"
+        case dict():
+            return {key: shortened(item) for key, item in value.items()}
+        case list():
+            return [shortened(item) for item in value]
+    return value
+
+
+def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:
+    """What the record `started` has of what is going to be run."""
+    tool, given, play = going.tool, going.given, going.play
+    command = None if play is None or given.secret_fields() else by_hand(play, secrets)
+    if command is not None and len(command) > LONGEST_COMMAND:
+        command = None
+    return {
+        "risk": going.risk.name,
+        "run": play.run_id if play else None,
+        "command": command,
+        "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
+    }
+
+
+def by_hand(play: Play, secrets: Secrets) -> str:
+    """The line that does the same by hand. A secret is hidden before a shell's quotes make it look otherwise."""
+    return replace(play, variables=secrets.hidden(play.variables)).command_line()
+
+
+def would_run(tool: AnyTool, given: ToolInput, play: Play | None, secrets: Secrets) -> str:
+    """What a plan says that a step runs: the line that does the same by hand, or the request."""
+    if play is None:
+        return f"{tool.name}: a request to the mikr.us API, {getattr(tool, 'endpoint', '')}"
+    if given.secret_fields():
+        return f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {SECRET}"
+    return by_hand(play, secrets)
+
+
+def ending(result: Result, *, duration_ms: int) -> dict[str, Any]:
+    """The record `ended`."""
+    return {
+        "outcome": result.problem.code if result.problem else "ok",
+        "error": result.problem.error if result.problem else None,
+        "changed": list(result.changed),
+        "failed": dict(result.failed),
+        "duration_ms": duration_ms,
+    }
+
+
+def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict[str, Any]:
+    """The record `events`: what Ansible did. Of a read no results are kept: what hosts hold is not the ledger's."""
+    left = MOST_EVENTS
+    tasks: list[dict[str, Any]] = []
+    for task in result.tasks:
+        told = _task(task, changes=changes)
+        left -= (size := len(str(told)))
+        if left < 0:
+            left = left + size
+            told |= {"result": None, "diff": [], "cut": True}
+        tasks.append(told)
+    cut = len(result.text) > LONGEST_TEXT or any(told["cut"] for told in tasks)
+    return {"run": run_id, "preview": preview, "tasks": tasks, "text": result.text[:LONGEST_TEXT], "cut": cut}
+
+
+def _task(task: TaskResult, *, changes: bool) -> dict[str, Any]:
+    return {
+        "host": task.host,
+        "task": task.task,
+        "action": task.action,
+        "status": task.status,
+        "duration_s": task.duration_s,
+        "result": dict(task.result) if changes else None,
+        "diff": [dict(part) for part in task.diff] if changes else [],
+        "cut": task.cut and changes,
+    }
+
+
+def capture(run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secrets) -> dict[str, Any] | None:
+    """The record `capture`: what a run changed, with what is needed to take it back; None when it changed nothing."""
+    told = {host: [_captured(effect, secrets) for effect in found] for host, found in effects.items() if found}
+    return {"run": run_id, "effects": told} if told else None
+
+
+def _captured(effect: Effect, secrets: Secrets) -> dict[str, Any]:
+    before, after = (_state(state, secrets) for state in (effect.before, effect.after))
+    return {"kind": effect.kind, "name": effect.name, "before": before, "after": after}
+
+
+def _state(state: Mapping[str, Any] | None, secrets: Secrets) -> dict[str, Any] | None:
+    """A state without a content that holds a secret: with a part of it hidden it would not be that content."""
+    if state is None or secrets.hidden(state.get("content")) == state.get("content"):
+        return None if state is None else dict(state)
+    return {key: value for key, value in state.items() if key != "content"} | {"left_out": "secret"}

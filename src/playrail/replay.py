@@ -1,0 +1,208 @@
+"""What calls left behind, read from their records, as the steps that lead to the same on a fresh host.
+
+A tool's `intents` tell what a call set, each by a key. Of several calls that set the same, the latest counts
+(folding.py). What cannot be repeated without changing something again is marked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from playrail.ansible.outcome import HIDDEN
+from playrail.folding import Names, fold
+from playrail.steps import ACTIONS, LeftOut, Source, Step
+from playrail.tool import (
+    NO_VARIABLES,
+    SECRET,
+    AnyTool,
+    DirectTool,
+    Invocation,
+    PlaybookTool,
+    Risk,
+    ToolInput,
+    arguments_of,
+    nothing_lasting,
+    read_back,
+)
+
+NO_TOOL = "there is no such tool any more"
+SETS_NOTHING = "it set nothing that lasts"
+NOT_TOLD = "what it set is not known"
+NOT_KEPT = "its arguments hold a secret, which is not kept"
+NOT_KNOWN = "what came of it is not known"
+FAILED = "it failed, and had changed something before"
+IS_AN_ACTION = "an action, which is done again"
+IS_COMMAND = "a command, which does again what it does"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which calls: started from `since` on and before `until`, on these hosts, by this caller, with these run ids."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    hosts: Collection[str] = ()
+    caller: str | None = None
+    runs: Collection[str] = ()
+
+    def has(self, record: Mapping[str, Any]) -> bool:
+        at = datetime.fromisoformat(record["at"])
+        return (
+            (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+            and (not self.hosts or not set(record["body"]["hosts"]).isdisjoint(self.hosts))
+            and (self.caller is None or record["caller"] == self.caller)
+            and (not self.runs or record["body"]["run"] in self.runs)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The steps in order, and what they leave out."""
+
+    steps: Sequence[Step]
+    left_out: Sequence[LeftOut]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    steps: list[Step] = field(default_factory=list)
+    left_out: list[tuple[LeftOut, Sequence[Step]]] = field(default_factory=list)
+    """Each with the steps that it would be."""
+    names: Names = field(default_factory=Names)
+
+
+def replay(records: Iterable[Mapping[str, Any]], selection: Selection, tools: Mapping[str, AnyTool]) -> Replay:
+    """The steps that the records of calls (started, ended, interrupted, each in order, and capture) come to."""
+    found = _Found()
+    for started, ended in _pairs(records, found.names):
+        if not isinstance(tools.get(started["tool"]), DirectTool) and selection.has(started):
+            _read(started, ended, selection, tools, found)
+    steps, left_out = fold(found.steps, found.names)
+    for one, meant in found.left_out:
+        things = {(host, thing) for host in one.hosts for step in meant if (thing := found.names.thing(host, step))}
+        left_out.append(replace(one, things=things))
+    return Replay(steps=steps, left_out=sorted(left_out, key=lambda one: one.source.at))
+
+
+def _pairs(
+    records: Iterable[Mapping[str, Any]], names: Names
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """The start of each call that changes hosts, in their order, with its end; None where no end was recorded."""
+    starts: dict[str, Mapping[str, Any]] = {}
+    ends: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        if record["kind"] == "started":
+            if Risk[record["body"]["risk"]].changes and not record["body"].get("preview"):
+                starts[record["call"]] = record
+        elif record["kind"] == "capture":
+            names.take(record)
+        elif record["call"] in starts:
+            ends[record["call"]] = record
+    for call, started in starts.items():
+        yield started, ends.get(call)
+
+
+def _read(
+    started: Mapping[str, Any],
+    ended: Mapping[str, Any] | None,
+    selection: Selection,
+    tools: Mapping[str, AnyTool],
+    found: _Found,
+) -> None:
+    """Adds what the call set on the hosts where it succeeded, and what has to be told of the others."""
+    body = started["body"]
+    named = ("at", "call", "caller", "tool")
+    source = Source(run=body["run"], **{name: started[name] for name in named})
+    done, unknown, failed = _outcomes(started, ended, selection)
+    meant: Sequence[Step] = ()
+    told = {NOT_KNOWN: unknown, FAILED: failed}
+    try:
+        meant = list(_steps(source, body, done, tools))
+    except ValidationError:
+        gone = "the tool does not take these arguments any more"
+        told[NOT_KEPT if HIDDEN in json.dumps(body["arguments"]) else gone] = done
+    except _NotReplayable as reason:
+        told[str(reason)] = done
+    found.steps.extend(meant if done else ())
+    found.left_out.extend((LeftOut(source=source, hosts=hosts, why=why), meant) for why, hosts in told.items() if hosts)
+
+
+def _outcomes(
+    started: Mapping[str, Any], ended: Mapping[str, Any] | None, selection: Selection
+) -> tuple[list[str], list[str], list[str]]:
+    """The hosts where it succeeded, where nobody knows, and where it failed after it had changed something."""
+    hosts = [host for host in started["body"]["hosts"] if not selection.hosts or host in selection.hosts]
+    if ended is None or ended["kind"] == "interrupted":
+        return [], hosts, []
+    body = ended["body"]
+    outcome, codes = body["outcome"], body["failed"]
+    if outcome != "ok" and not codes:  # it came to no host's own outcome
+        codes = dict.fromkeys(hosts, outcome)
+    unknown = [host for host in hosts if codes.get(host) == "outcome_unknown"]
+    failed = [host for host in hosts if host in codes and host not in unknown and host in body["changed"]]
+    return [host for host in hosts if host not in codes], unknown, failed
+
+
+class _NotReplayable(Exception):
+    """Why a call is no step."""
+
+
+def _steps(
+    source: Source, body: Mapping[str, Any], hosts: Sequence[str], tools: Mapping[str, AnyTool]
+) -> Iterator[Step]:
+    """What the call set, and what it did besides. Raises ValidationError, _NotReplayable."""
+    tool = tools.get(source.tool)
+    if tool is None:
+        raise _NotReplayable(NO_TOOL)
+    if not isinstance(tool, PlaybookTool):
+        raise _NotReplayable("it is a request to the mikr.us API, which is no play")
+    if tool.intents is nothing_lasting:
+        raise _NotReplayable(SETS_NOTHING)
+    command = Risk[body["risk"]] >= Risk.DANGEROUS
+    if tool.intents is None and not tool.idempotent and not command:
+        raise _NotReplayable(NOT_TOLD)
+    given = read_back(tool, body["arguments"])
+    step = Step(source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=_secret_fields(given))
+    if tool.intents is not None:
+        intents = tool.intents(given)
+        action = getattr(given, "action", None)
+        if action in ACTIONS:
+            yield replace(step, key=f"{action} {getattr(given, 'name', '')}", mark=IS_AN_ACTION)
+        elif not intents:
+            raise _NotReplayable(SETS_NOTHING)
+        for key, intent in intents.items():
+            yield _step(step, key, intent, tools)
+    elif tool.idempotent:
+        yield replace(step, key=f"{tool.name} {json.dumps(arguments_of(given), sort_keys=True)}")
+    else:
+        yield replace(step, mark=IS_COMMAND)
+
+
+def _step(call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool]) -> Step:
+    tool = tools.get(intent.tool)
+    if not isinstance(tool, PlaybookTool):
+        raise _NotReplayable(NO_TOOL)
+    secrets = {name for name, value in intent.arguments.items() if call.secrets and value == SECRET}
+    given = read_back(tool, intent.arguments)
+    newest = getattr(call.given, "state", None) == "latest"
+    secrets |= _secret_fields(given)
+    return replace(call, tool=tool, given=given, key=key, secrets=secrets, newest=newest)
+
+
+def _secret_fields(given: ToolInput) -> set[str]:
+    """The fields that hold a secret, or one of the settings, which was hidden in the record.
+
+    Raises _NotReplayable when that is no text, in whose place another one could be given.
+    """
+    told = {name: value for name, value in given.recorded().items() if name not in NO_VARIABLES}
+    hidden = {name for name, value in told.items() if HIDDEN in json.dumps(value)}
+    if any(not isinstance(told[name], str) for name in hidden):
+        raise _NotReplayable(NOT_KEPT)
+    return {*given.secret_fields(), *hidden}

@@ -1,0 +1,50 @@
+"""What the tools for packages change: versions before and after, and the calls that bring either about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from playrail.tool import Effect, Invocation
+from playrail.toolsets.package_failures import last_words
+
+
+def plain_name(name: str, architecture: str | None) -> str:
+    """The name without the host's own architecture, which dpkg mostly writes behind it and apt does not. Another one
+    stays: that is another package. None: the host did not tell its own.
+    """
+    package, _, of = name.partition(":")
+    return package if architecture is None or of in ("", "all", architecture) else name
+
+
+def effects_of(versions: Mapping[str, tuple[str | None, str | None]]) -> Sequence[Effect]:
+    """Of packages with their versions before and after; None where they are not installed."""
+    return [
+        Effect(kind="package", name=name, before=_state(before), after=_state(after))
+        for name, (before, after) in versions.items()
+        if before != after
+    ]
+
+
+def _state(version: str | None) -> Mapping[str, str] | None:
+    return None if version is None else {"version": version}
+
+
+def blindness(failure: str) -> Sequence[str]:
+    """Why check mode could tell nothing, of what the package manager's module said."""
+    why = "What would be done is known only in a real run, which fetches package lists where these lack something"
+    # How long something took is another time each time; a plan is bound to these words.
+    said = re.sub(r"\d+ (?=milliseconds|ms\b|seconds|s\b|bytes)", "", last_words(failure)).strip()
+    return (f"{why}, and what Ansible needs; the preview ended with: {said}",)
+
+
+def undo_package(effect: Effect) -> Invocation:
+    """The call that brings the former version back, as far as the package lists still have it."""
+    if effect.before is None:
+        return what_is_installed(effect.name, "absent", None)
+    return what_is_installed(effect.name, "present", effect.before["version"])
+
+
+def what_is_installed(name: str, state: str, version: str | None) -> Invocation:
+    given = {"name": name, "state": state, **({"version": version} if version else {})}
+    return Invocation(tool="install_package", arguments=given)

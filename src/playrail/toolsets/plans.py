@@ -1,0 +1,154 @@
+"""Plans, undo and drift: what was previewed and approved is carried out, taken back, and looked after."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from playrail.errors import Problem
+from playrail.tool import Context, DirectTool, OnHosts, Report, Risk, ToolInput
+
+HALF_A_DAY_S = 43_200.0  # the calls that these make have deadlines of their own
+
+PlanId = Annotated[
+    str,
+    Field(
+        pattern=r"^plan-[0-9a-f]{16}$",
+        description="The plan_id that a preview, or undo_run, answered with.",
+        examples=["plan-0123456789abcdef"],
+    ),
+]
+RunId = Annotated[str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$", examples=["20260131-120000-0a1b2c3d"])]
+
+
+class NoPlan(ToolInput):
+    """Asked of all plans."""
+
+
+class OnePlan(ToolInput):
+    plan_id: PlanId = Field(description="The plan_id of a plan of yours.", examples=["plan-0123456789abcdef"])
+
+
+class OneRun(ToolInput):
+    run_id: RunId = Field(
+        description="The run_id in _meta of the call that is to be taken back.", examples=["20260131-120000-0a1b2c3d"]
+    )
+
+
+class Plans(Report):
+    plans: list[dict[str, Any]] = Field(description="The newest first.")
+
+
+class PlanTold(Report):
+    plan: dict[str, Any] = Field(description="What would change per host, what could not be previewed, and until when.")
+
+
+class Cancelled(Report):
+    cancelled: str
+
+
+class Applied(Report):
+    plan_id: str
+    steps: list[dict[str, Any]] = Field(description="Per step its run_id, code and data, as the tool's own answer.")
+
+    failure: Problem | None = Field(exclude=True)
+
+    def problem(self) -> Problem | None:
+        return self.failure
+
+
+class Drift(Report):
+    hosts: dict[str, dict[str, Any]] = Field(
+        description="Per host how many things Playrail set, which of them drifted, and which could not be checked."
+    )
+
+
+async def _list_plans(context: Context, _: NoPlan) -> Plans:
+    return Plans(plans=[dict(plan) for plan in await context.plans()])
+
+
+async def _get_plan(context: Context, given: OnePlan) -> PlanTold:
+    return PlanTold(plan=dict(await context.plan(given.plan_id)))
+
+
+async def _cancel_plan(context: Context, given: OnePlan) -> Cancelled:
+    return Cancelled(cancelled=await context.cancel_plan(given.plan_id))
+
+
+async def _apply_plan(context: Context, given: OnePlan) -> Applied:
+    steps = await context.apply_plan(given.plan_id)
+    failure = next((problem for _, problem in steps if problem is not None), None)
+    return Applied(plan_id=given.plan_id, steps=[dict(told) for told, _ in steps], failure=failure)
+
+
+async def _undo_run(context: Context, given: OneRun) -> PlanTold:
+    return PlanTold(plan=dict(await context.undo_run(given.run_id)))
+
+
+async def _check_drift(context: Context, given: OnHosts) -> Drift:
+    return Drift(hosts={host: dict(found) for host, found in (await context.check_drift(given.server)).items()})
+
+
+list_plans = DirectTool(
+    name="list_plans",
+    summary="List your plans that can still be applied.",
+    risk=Risk.READ,
+    input=NoPlan,
+    toolset="playrail",
+    output=Plans,
+    run=_list_plans,
+)
+get_plan = DirectTool(
+    name="get_plan",
+    summary="See a plan again: what it would change on each host, and whether it is approved.",
+    risk=Risk.READ,
+    input=OnePlan,
+    toolset="playrail",
+    output=PlanTold,
+    run=_get_plan,
+    remote_text=True,
+)
+cancel_plan = DirectTool(
+    name="cancel_plan",
+    summary="Cancel a plan, so that it can never be applied. Changes nothing on any server.",
+    risk=Risk.READ,
+    input=OnePlan,
+    toolset="playrail",
+    output=Cancelled,
+    run=_cancel_plan,
+)
+apply_plan = DirectTool(
+    name="apply_plan",
+    summary="Carry out a plan exactly as it was made, once; refused when anything it depends on is different now.",
+    risk=Risk.DANGEROUS,
+    idempotent=True,  # a plan is used once
+    input=OnePlan,
+    toolset="playrail",
+    output=Applied,
+    run=_apply_plan,
+    remote_text=True,
+    timeout_s=HALF_A_DAY_S,
+)
+undo_run = DirectTool(
+    name="undo_run",
+    summary="Make a plan that takes back what an earlier run changed; apply_plan carries it out.",
+    risk=Risk.READ,
+    input=OneRun,
+    toolset="playrail",
+    output=PlanTold,
+    run=_undo_run,
+    remote_text=True,
+    timeout_s=600,
+)
+check_drift = DirectTool(
+    name="check_drift",
+    summary="Find what no longer holds on servers of the files, services and packages that Playrail itself has set.",
+    risk=Risk.READ,
+    input=OnHosts,
+    toolset="playrail",
+    output=Drift,
+    run=_check_drift,
+    remote_text=True,
+    timeout_s=600,
+)

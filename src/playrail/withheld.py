@@ -1,0 +1,76 @@
+"""Contents of files that were marked as secret: whatever touches such a file later, no record and no answer shows them.
+
+A content is known by its hash, which the captures of the ledger have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from playrail.answers import Result
+from playrail.errors import LedgerUnavailable
+from playrail.ledger.ledger import Ledger
+from playrail.tool import Effect
+
+State = Mapping[str, Any] | None
+SECRET = "secret"  # noqa: S105  why a content was left out
+
+
+class Withheld:
+    """The hashes that the ledger knows, read as far as they are new."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._hashes: set[str] = set()
+        self._read_until: str | None = None
+
+    def without(self, result: Result) -> Result:
+        """The result without secret contents, and without the differences that Ansible showed of them.
+
+        Reads the ledger. What may be secret, when that cannot be read, counts as secret: the work itself is done.
+        """
+        if not any("content" in (state or {}) for state in _states(result.effects)):
+            return result
+        is_secret = self._is_secret if self._has_learnt() else _may_be_secret
+        shown = {host for host, found in result.effects.items() if any(map(is_secret, _states({host: found})))}
+        if not shown:
+            return result
+        effects = {
+            host: [
+                replace(one, before=_told(one.before, is_secret), after=_told(one.after, is_secret)) for one in found
+            ]
+            for host, found in result.effects.items()
+        }
+        tasks = [replace(task, diff=()) if task.host in shown else task for task in result.tasks]
+        return replace(result, effects=effects, tasks=tasks)
+
+    def _has_learnt(self) -> bool:
+        """Reads what is new; False when that is not possible."""
+        try:
+            for record in self._ledger.read(kinds=("capture",), since=self._read_until):
+                self._read_until = record["at"]
+                for found in record["body"]["effects"].values():
+                    states = [state for one in found for state in (one["before"], one["after"])]
+                    self._hashes |= {state["sha256"] for state in states if state and state.get("left_out") == SECRET}
+        except LedgerUnavailable:
+            return False
+        return True
+
+    def _is_secret(self, state: State) -> bool:
+        return _may_be_secret(state) and (state or {}).get("sha256") in self._hashes
+
+
+def _may_be_secret(state: State) -> bool:
+    return state is not None and "content" in state
+
+
+def _told(state: State, is_secret: Callable[[State], bool]) -> State:
+    if state is None or not is_secret(state):
+        return state
+    return {key: value for key, value in state.items() if key != "content"} | {"left_out": SECRET}
+
+
+def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:
+    return [state for found in effects.values() for one in found for state in (one.before, one.after)]
