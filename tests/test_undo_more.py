@@ -20,6 +20,8 @@ from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Foreseen, Plan, Prepared, Step
 from playrail.policy import Decision
 from playrail.private_files import private_directory
+from playrail.records import Secrets
+from playrail.settings import Settings
 from playrail.tool import Effect
 from playrail.undo import Undoing, undo
 
@@ -47,6 +49,10 @@ def failed(code: str = "unreachable") -> PlayrailError:
     return PlayrailError.of(Problem(code=code, error=f"It is {code}.", hint=""))
 
 
+def no_secrets() -> Secrets:
+    return Secrets(Settings(state_dir=Path("/nowhere"), runtime_dir=Path("/nowhere")), {})
+
+
 @dataclass
 class Door:
     """Tells of each call, known by its host and what it names, what was said of it."""
@@ -55,6 +61,8 @@ class Door:
     said: Mapping[tuple[str, str], Told]
     tools: Mapping[str, Any] = field(default_factory=catalog.load)
     proposed: dict[str, Any] = field(default_factory=dict)
+
+    secrets: Secrets = field(default_factory=no_secrets)
 
     @property
     def planning(self) -> Door:

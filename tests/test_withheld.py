@@ -49,6 +49,29 @@ def test_no_later_call_shows_a_secret_content(free: World, tmp_path: Path) -> No
     assert change["before"]["left_out"] == "secret"
 
 
+def test_pruning_does_not_make_it_known_again(tmp_path: Path) -> None:
+    file = tmp_path / "note"
+    with world(tmp_path / "place") as made:
+        assert made.call("write_file", path=str(file), content=f"{CANARY}\n", secret=True).code == "ok"
+        pruned = made.server.ledger.prune(larger_than_mb=0.001)
+        captures = made.kinds("capture")
+    with world(tmp_path / "place") as made:
+        plan = made.plan("remove_file", path=str(file))
+
+    assert (pruned.records > 0, captures) == (True, [])
+    assert CANARY not in json.dumps(plan)
+    assert plan["changes"]["localhost"][0]["before"]["left_out"] == "secret"
+
+
+def test_an_empty_file_is_no_secret(free: World, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).touch()
+    assert free.call("write_file", path=f"{tmp_path}/one", content="x", secret=True).code == "ok"
+
+    plan = free.plan("write_file", path=f"{tmp_path}/two", content="y\n")
+    assert "+y" in plan["changes"]["localhost"][0]["diff"]
+
+
 def test_without_the_ledger_every_content_counts_as_secret(tmp_path: Path) -> None:
     nowhere = Ledger(tmp_path / "file" / "ledger.sqlite")
     (tmp_path / "file").touch()

@@ -118,8 +118,8 @@ class Playrail:
         """Calls a tool. Always answers; never raises but CancelledError.
 
         `ask` is how the caller's client can be asked for its approval; `resume` is the plan that this very call made
-        before, when its client has been asked meanwhile. Cancelling returns at once; the call goes on in
-        the background until its work is ended and recorded.
+        before, when its client has been asked meanwhile. Cancelling returns at once; the call goes on in the background
+        until its work is ended and recorded.
         """
         call = Call(name=name, caller=caller, progress=progress, ask=ask, resume=resume)
         task = asyncio.create_task(self._call(call, arguments))
@@ -183,8 +183,10 @@ class Playrail:
             raise Denied(f"{call.name} has no preview, and the policy wants to see one first.")
         if call.granted is not None and call.granted.hosts != tuple(hosts):
             raise PlanOutdated(f"{call.granted.plan_id} was made for other hosts.")
-        resumed = await self._resumed(call, arguments) if call.resume and not isinstance(tool, DirectTool) else None
-        call.check = preview or (changes and call.granted is None and decision > Decision.ALLOW)
+        goes_on = call.resume and wanted is False
+        resumed = await self._resumed(call, arguments) if goes_on else None
+        unseen = changes and call.granted is None and decision > Decision.ALLOW
+        call.check = preview or unseen or resumed is not None  # the change itself is then a call that this one makes
         play = None if resumed else self._play(tool, given, hosts, run_id=new_run_id(), check=call.check)
         return Going(
             tool=tool, given=given, hosts=hosts, play=play, arguments=arguments, decision=decision, resumed=resumed
@@ -193,8 +195,7 @@ class Playrail:
     async def _resumed(self, call: Call, arguments: Mapping[str, Any]) -> str:
         """The plan that the same call made before its client was asked. Raises UnknownPlan when it made another one."""
         plan = await self.planning.plan(call.resume or "", call.caller)
-        step = (await self.prepare(call.name, arguments)).step
-        if [replace(one, would_run=step.would_run) for one in plan.steps] != [step]:
+        if not self.planning.is_of(plan, await self.prepare(call.name, arguments)):
             raise UnknownPlan(f"{plan.plan_id} is no plan of this call.")
         return plan.plan_id
 
@@ -227,8 +228,7 @@ class Playrail:
             self._foreseen(result),
             going.decision,
         )
-        data = {"plan": plan.told()}
-        remote = result.remote_text
+        data, remote = {"plan": plan.told()}, result.remote_text
         if going.given.preview or (going.decision is Decision.ALLOW):
             return Result(data=data, remote_text=remote)
         if going.decision is Decision.CLIENT_APPROVAL:

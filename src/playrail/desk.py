@@ -11,11 +11,10 @@ from playrail.ansible.inventory import Inventory
 from playrail.call import Call
 from playrail.drift import drift
 from playrail.errors import Problem
-from playrail.planning import closed_in, grants_in
+from playrail.planning import grants_in, state_in
 from playrail.settings import Settings
 from playrail.undo import Undoing, undo
 
-STOPPING_S = 60.0  # for calls to end their work on the hosts
 NOT_RUN = "not_run"  # of a step after one that failed
 
 
@@ -61,9 +60,8 @@ class Desk:
     async def plan(self, plan_id: str) -> dict[str, Any]:
         """One of the caller's plans, with what became of it. Raises UnknownPlan."""
         plan = await self._door.planning.plan(plan_id, self._call.caller)
-        closed = await asyncio.to_thread(closed_in, self._door.ledger, plan_id)
+        state = await asyncio.to_thread(state_in, self._door.ledger, plan)
         grants = await asyncio.to_thread(grants_in, self._door.ledger, plan)
-        state = "open" if closed is None else closed["outcome"]
         return {**plan.told(), "state": state, "approvals": [{**grant} for grant in grants]}
 
     async def cancel_plan(self, plan_id: str) -> str:
@@ -100,8 +98,9 @@ async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:
     if task.done():
         return task.result()
     call.stop.set()
-    await asyncio.wait({task}, timeout=STOPPING_S if call.calls else 0)
-    if not task.done() or task.cancelled() or task.exception() is not None:
+    if call.calls:
+        await asyncio.wait({task})  # each of them has bounds of its own
+    if not task.done() or task.exception() is not None:
         task.cancel()
         raise TimeoutError
     return task.result()

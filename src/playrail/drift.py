@@ -10,6 +10,7 @@ from typing import Any
 from playrail.call import Call
 from playrail.errors import PlayrailError
 from playrail.folding import NEEDS_WHAT_GOES
+from playrail.planning import plan_in
 from playrail.plans import changes_of
 from playrail.replay import Selection, replay
 from playrail.runs import taken_back
@@ -43,7 +44,7 @@ def _latest(door: Undoing, hosts: Sequence[str]) -> tuple[dict[tuple[str, str], 
 
     What was taken back is left out.
     """
-    undone = taken_back(door.ledger)
+    undone = {run for run, plan in taken_back(door.ledger).items() if not plan_in(door.ledger, plan).not_undone}
     records = door.ledger.read(kinds=("started", "ended", "interrupted", "capture"))
     replayed = replay(records, Selection(hosts=hosts), door.tools)
     latest: dict[tuple[str, str], Step] = {}

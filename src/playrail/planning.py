@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -129,6 +130,12 @@ class Planning:
             raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
         return plan
 
+    def is_of(self, plan: Plan, prepared: Prepared) -> bool:
+        """Whether this step is all of the plan, with the same secrets where it has any."""
+        same = [replace(step, would_run=prepared.step.would_run) for step in plan.steps] == [prepared.step]
+        held = self._held.get(plan.plan_id, ())
+        return same and (not plan.held or [dict(one.arguments) for one in held] == [dict(prepared.arguments)])
+
     async def cancel(self, call: Call, plan_id: str) -> Plan:
         """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
         plan = await self.plan(plan_id, call.caller)
@@ -152,13 +159,16 @@ class Planning:
             data = {"plan": plan.told(), "changes_now": changes_of(now)}
             raise _outdated(plan, ["changes"], data=data)
 
+        answers: list[Answer] = []
+
         async def still() -> None:
-            """What was waited for may have taken long."""
+            """What was waited for may have taken long. What is begun is carried through."""
+            if not answers:
+                await self._check_time(plan, APPROVALS.get(decision, "none"))
             await self._check_parts(plan, steps, anew=False)
             if await self._decision(steps, call.caller) > decision:
                 raise _outdated(plan, ["policy"])
 
-        answers: list[Answer] = []
         for prepared in steps:
             hosts, first = prepared.step.hosts, not answers
             granted = Granted(plan_id=plan.plan_id, hosts=hosts, closes=first, still=still)
@@ -191,12 +201,21 @@ class Planning:
             raise PlanUnusable(f"{plan.plan_id} has a secret that only the process knew which made it.")
         return self._held[plan.plan_id]
 
+    async def _check_time(self, plan: Plan, needed: Approval) -> None:
+        """Raises PlanUnusable when the plan, or all that it was approved by, has expired."""
+        if plan.has_expired(datetime.now(UTC)):
+            raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
+        if not await self._is_granted(plan, needed):
+            raise PlanUnusable(f"The approval of {plan.plan_id} has expired.")
+
+    async def _is_granted(self, plan: Plan, needed: Approval) -> bool:
+        if needed == "none":
+            return True
+        return any(_counts(grant, needed) for grant in await asyncio.to_thread(grants_in, self._ledger, plan))
+
     async def _approved(self, call: Call, plan: Plan, needed: Approval) -> None:
         """Returns when the plan has the approval that it needs. Asks the client for its own."""
-        if needed == "none":
-            return
-        grants = [grant for grant in await asyncio.to_thread(grants_in, self._ledger, plan) if _counts(grant, needed)]
-        if grants:
+        if await self._is_granted(plan, needed):
             return
         if needed == "operator":
             raise ApprovalRequired(f"{plan.plan_id} has to be approved by the operator.", data={"plan": plan.told()})
@@ -259,6 +278,14 @@ def plan_in(ledger: Ledger, plan_id: str) -> Plan:
 def closed_in(ledger: Ledger, plan_id: str) -> Mapping[str, Any] | None:
     """How the plan was closed; None while it can be used."""
     return next((record["body"] for record in ledger.read(kinds=("closed",), plan=plan_id)), None)
+
+
+def state_in(ledger: Ledger, plan: Plan) -> str:
+    """What became of the plan: open, expired, used, cancelled or rejected."""
+    closed = closed_in(ledger, plan.plan_id)
+    if closed is not None:
+        return str(closed["outcome"])
+    return "expired" if plan.has_expired(datetime.now(UTC)) else "open"
 
 
 def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) -> list[Plan]:

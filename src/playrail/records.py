@@ -17,6 +17,7 @@ from playrail.answers import Result
 from playrail.call import Call, Going
 from playrail.errors import EndUnrecorded, LedgerUnavailable, PlayrailError
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
+from playrail.ledger.withheld import LEFT_OUT
 from playrail.servers import MikrusServer
 from playrail.settings import Settings
 from playrail.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
@@ -240,11 +241,15 @@ def capture(run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secre
 
 def _captured(effect: Effect, secrets: Secrets) -> dict[str, Any]:
     before, after = (_state(state, secrets) for state in (effect.before, effect.after))
-    return {"kind": effect.kind, "name": effect.name, "before": before, "after": after}
+    return {"kind": effect.kind, "name": secrets.hidden(effect.name), "before": before, "after": after}
 
 
 def _state(state: Mapping[str, Any] | None, secrets: Secrets) -> dict[str, Any] | None:
     """A state without a content that holds a secret: with a part of it hidden it would not be that content."""
-    if state is None or secrets.hidden(state.get("content")) == state.get("content"):
-        return None if state is None else dict(state)
-    return {key: value for key, value in state.items() if key != "content"} | {"left_out": "secret"}
+    if state is None:
+        return None
+    hidden = secrets.hidden(dict(state))
+    if "content" in state and hidden["content"] != state["content"]:
+        del hidden["content"]
+        hidden["left_out"] = LEFT_OUT
+    return hidden

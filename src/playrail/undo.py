@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from playrail.ansible.outcome import HIDDEN
 from playrail.call import Call
 from playrail.diffs import unified
 from playrail.errors import (
@@ -23,6 +24,7 @@ from playrail.errors import (
 from playrail.ledger.ledger import Ledger
 from playrail.planning import Door, Planning, plan_in
 from playrail.plans import Foreseen, Plan, Prepared
+from playrail.records import Secrets
 from playrail.runs import taken_back
 from playrail.tool import AnyTool, Effect, Invocation
 
@@ -80,6 +82,8 @@ class Undoing(Door, Protocol):
     def ledger(self) -> Ledger: ...
     @property
     def planning(self) -> Planning: ...
+    @property
+    def secrets(self) -> Secrets: ...
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
         """A step that calls the tool with these arguments. Raises what stands in the way of such a call."""
@@ -101,7 +105,8 @@ async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
     steps = [await door.prepare(*_step(look)) for look in looks]
     decision = max([await door.decide(prepared, call.caller) for prepared in steps])
     now = Foreseen.of([look.now for look in looks])
-    return await door.planning.propose(call, steps, now, decision, undoes=run_id, not_undone=not_undone)
+    told = door.secrets.hidden(not_undone)
+    return await door.planning.propose(call, steps, now, decision, undoes=run_id, not_undone=told)
 
 
 def _captured(door: Undoing, caller: str, run_id: str) -> tuple[AnyTool, dict[str, list[Effect]], list[str]]:
@@ -150,6 +155,7 @@ def _backwards(tool: AnyTool, effects: Mapping[str, Sequence[Effect]], not_undon
         of_host: list[Back] = []
         for effect in reversed(found):
             back = tool.undo(effect) if tool.undo is not None else "What it does cannot be taken back."
+            back = "Its name holds a secret, which is not kept." if HIDDEN in effect.name else back
             if isinstance(back, Invocation):
                 leaves = tuple(f"{effect.kind} {effect.name} on {host}: {sentence}" for sentence in back.leaves)
                 of_host.append(Back(host=host, tool=back.tool, arguments=back.arguments, leaves=leaves))

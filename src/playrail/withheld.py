@@ -1,6 +1,6 @@
 """Contents of files that were marked as secret: whatever touches such a file later, no record and no answer shows them.
 
-A content is known by its hash, which the captures of the ledger have.
+A content is known by its hash, which the ledger's captures have, and its checkpoints of those that were pruned.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 from playrail.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
+from playrail.ledger.withheld import LEFT_OUT, withheld_in
 from playrail.tool import Effect
 
 State = Mapping[str, Any] | None
-SECRET = "secret"  # noqa: S105  why a content was left out
 
 
 class Withheld:
@@ -24,7 +24,7 @@ class Withheld:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._hashes: set[str] = set()
-        self._read_until: str | None = None
+        self._read_until = 0
 
     def without(self, result: Result) -> Result:
         """The result without secret contents, and without the differences that Ansible showed of them.
@@ -49,11 +49,9 @@ class Withheld:
     def _has_learnt(self) -> bool:
         """Reads what is new; False when that is not possible."""
         try:
-            for record in self._ledger.read(kinds=("capture",), since=self._read_until):
-                self._read_until = record["at"]
-                for found in record["body"]["effects"].values():
-                    states = [state for one in found for state in (one["before"], one["after"])]
-                    self._hashes |= {state["sha256"] for state in states if state and state.get("left_out") == SECRET}
+            for record in self._ledger.read(kinds=("capture", "checkpoint"), after=self._read_until):
+                self._read_until = record["seq"]
+                self._hashes |= withheld_in(record["kind"], record["body"])
         except LedgerUnavailable:
             return False
         return True
@@ -69,7 +67,7 @@ def _may_be_secret(state: State) -> bool:
 def _told(state: State, is_secret: Callable[[State], bool]) -> State:
     if state is None or not is_secret(state):
         return state
-    return {key: value for key, value in state.items() if key != "content"} | {"left_out": SECRET}
+    return {key: value for key, value in state.items() if key != "content"} | {"left_out": LEFT_OUT}
 
 
 def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:

@@ -64,12 +64,10 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    from playrail.planning import closed_in, grants_in  # noqa: PLC0415
+    from playrail.planning import grants_in, state_in  # noqa: PLC0415
 
-    if (closed := closed_in(ledger, plan.plan_id)) is not None:
-        return str(closed["outcome"])
-    if plan.has_expired(datetime.now(UTC)):
-        return "expired"
+    if (state := state_in(ledger, plan)) != "open":
+        return state
     if plan.approval == "none":
         return "needs no approval"
     return "approved" if grants_in(ledger, plan) else f"waits for the {plan.approval}"
@@ -164,4 +162,7 @@ def _show(found: Plan) -> None:
                     typer.echo(typer.style(line, fg={"+": "green", "-": "red"}.get(line[:1])))
                 if change.get("diff_cut"):
                     typer.echo("(the difference is cut here)")
+            elif change.get("diff_cut"):
+                name = in_one_line(f"{change['kind']} {change['name']} on {host}")
+                typer.echo(f"\nTHE DIFFERENCE OF {name} IS TOO LARGE TO BE SHOWN.")
     typer.echo(f"\nhash {found.hash}, expires {found.expires_at}")

@@ -29,6 +29,7 @@ from playrail.ledger.retention import last_to_prune, unfinished
 from playrail.ledger.schema import bring_up_to_date, lock_for_writing
 from playrail.ledger.selection import Kind, Wanted, selected, still_open
 from playrail.ledger.tables import CLOSED_ONCE, records
+from playrail.ledger.withheld import withheld_up_to
 from playrail.private_files import private_directory
 
 __all__ = ["Entry", "Kind", "Ledger", "Read"]
@@ -124,9 +125,10 @@ class Ledger:
             count = delete_up_to(engine, left)
             with engine.connect() as connection:  # nobody waits: what may be deleted now may be so later
                 bound = last_to_prune(connection, **because)
+                withheld = withheld_up_to(connection, bound.upto)
             with engine.begin() as connection:
                 lock_for_writing(connection)
-                _append(connection, _checkpoint(connection, bound.upto, because))
+                _append(connection, _checkpoint(connection, bound.upto, because, withheld))
             count += delete_up_to(engine, bound.upto)
             kept = give_back_space(engine, alone=lambda: not anyone_alive(self.path.parent / SERVERS))
         except SQLAlchemyError as error:
@@ -229,13 +231,16 @@ def _head(connection: Connection) -> Head | None:
     return Head(**row) if row else None
 
 
-def _checkpoint(connection: Connection, upto: int, because: Mapping[str, float | None]) -> list[Entry]:
+def _checkpoint(
+    connection: Connection, upto: int, because: Mapping[str, float | None], withheld: Sequence[str]
+) -> list[Entry]:
     """What to append before the records up to `upto` are deleted; nothing when that one is not there."""
     link = connection.execute(select(records.c.hash).where(records.c.seq == upto)).scalar()
     if link is None:
         return []
     first = connection.execute(select(records.c.seq).order_by(records.c.seq).limit(1)).scalar_one()
-    body = {"upto": upto, "hash": link, "records": upto - first + 1, "because": dict(because)}
+    count = upto - first + 1
+    body = {"upto": upto, "hash": link, "records": count, "because": dict(because), "withheld": list(withheld)}
     return [Entry(kind="checkpoint", call=str(uuid.uuid4()), server="", caller="operator", tool="", body=body)]
 
 

@@ -37,6 +37,8 @@ class Wanted(TypedDict, total=False):
     """The earliest `at`: ISO 8601, UTC, milliseconds."""
     until: str | None
     """The latest `at`."""
+    after: int | None
+    """Those that were written after the record of this number, whatever its clock said."""
     newest_first: bool
     limit: int | None
 
@@ -72,6 +74,8 @@ def query(wanted: Wanted) -> Select[Any]:
         found = found.where(tables.undoes.is_not(None) if undoes is True else tables.undoes == undoes)
     if kinds := wanted.get("kinds"):
         found = found.where(records.c.kind.in_(kinds))
+    if (after := wanted.get("after")) is not None:
+        found = found.where(records.c.seq > after)
     if (since := wanted.get("since")) is not None:
         found = found.where(records.c.at >= since)
     if (until := wanted.get("until")) is not None:
