@@ -157,7 +157,7 @@ def test_stopping_the_server_ends_running_work(
         server.send_signal(getattr(signal, way))
     assert server.wait(timeout=SETTLE_S) == 0
     assert not sleeping("deb12", seconds)
-    assert [r["kind"] for r in records(place / "state")] == ["started", "ended"]
+    assert [r["kind"] for r in records(place / "state")] == ["started", "events", "ended"]
     assert not alive(children)
     assert list((place / "runtime").iterdir()) == []
 

@@ -42,6 +42,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "get_docker_stats": {},
     "install_package": {"name": "bash"},
     "update_system": {},
+    "remove_file": {"path": "/srv/requests"},
 }
 TASKS = {"install_package": 3, "update_system": 3, "manage_service": 1}  # of which each is a request; others have one
 MODULES = 2  # requests that bring what modules share to a server that has none of it
