@@ -110,13 +110,22 @@ def _decide(plan_id: str, *, approved: bool) -> None:
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
-        by = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+        by = _who()
         answer = "approved" if approved else "declined"
         bodies = [("approval", approval_body(found, how="operator", answer=answer, by=by))]
         if not approved:
             bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
         _write(ledger, found, bodies)
     typer.echo(f"{found.plan_id} is approved." if approved else f"{found.plan_id} is rejected; it cannot be applied.")
+
+
+def _who() -> str:
+    """The user by the system's own list: the environment may say anything."""
+    uid = os.getuid()
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:  # as in some containers
+        return f"uid {uid}"
 
 
 def _recorded(ledger: Ledger | None) -> Ledger:
