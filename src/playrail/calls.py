@@ -327,7 +327,7 @@ class Playrail:
             arguments=self.secrets.hidden({**arguments, **secret}),
             hosts=tuple(hosts),
             risk=tool.risk_of(given).name,
-            would_run=self.secrets.hidden(would_run(tool, given, play, self.secrets)),
+            would_run=would_run(tool, given, play, self.secrets),
         )
         return Prepared(step=step, arguments=arguments)
 

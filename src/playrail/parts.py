@@ -27,7 +27,8 @@ def parts_of(
 ) -> dict[str, str]:
     """The parts of steps that call these tools on these hosts, as they are at this moment. Reads files."""
     every_host = list(dict.fromkeys(host for some in hosts for host in some))
-    playbooks = [content_root() / "playbooks" / tool.playbook for tool in tools if isinstance(tool, PlaybookTool)]
+    played = dict.fromkeys(tool.playbook for tool in tools if isinstance(tool, PlaybookTool))
+    playbooks = [content_root() / "playbooks" / playbook for playbook in played]
     requests = [tool.endpoint for tool in tools if isinstance(tool, ApiTool)]
     roles = content_root() / "roles"
     standing = [standing_variables(settings), settings.enable_write_operations]

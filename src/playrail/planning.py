@@ -119,9 +119,9 @@ class Planning:
                 self._held.pop(next(iter(self._held)))
         return plan
 
-    async def plans(self, caller: str | None, *, usable: bool = True) -> list[Plan]:
-        """The newest plans first, of one caller or of all; only those that can still be used unless told otherwise."""
-        return await asyncio.to_thread(plans_in, self._ledger, caller, usable=usable)
+    async def plans(self, caller: str) -> list[Plan]:
+        """This caller's plans that can still be used, the newest first."""
+        return await asyncio.to_thread(plans_in, self._ledger, caller)
 
     async def plan(self, plan_id: str, caller: str) -> Plan:
         """Raises UnknownPlan; a plan of another caller is not told apart from none."""
@@ -152,8 +152,8 @@ class Planning:
         steps = await self._steps(plan)
         decision = await self._decision(steps, call.caller)
         await self._check_parts(plan, steps, anew=True)
-        await self._approved(call, plan, APPROVALS.get(decision, "none"))
-        await self._check_parts(plan, steps, anew=call.ask is not None)
+        if await self._approved(call, plan, APPROVALS.get(decision, "none")):
+            await self._check_parts(plan, steps, anew=True)
         now = Foreseen.of([await self._door.foresee(prepared, call) for prepared in steps])
         if now.digest() != plan.parts["changes"]:
             data = {"plan": plan.told(), "changes_now": changes_of(now)}
@@ -193,8 +193,7 @@ class Planning:
         closed = await asyncio.to_thread(closed_in, self._ledger, plan.plan_id)
         if closed is not None:
             raise PlanUnusable(f"{plan.plan_id} was {closed['outcome']} already.")
-        if plan.has_expired(datetime.now(UTC)):
-            raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
+        _check_expiry(plan)
         if not plan.held:
             return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
         if plan.plan_id not in self._held:
@@ -203,8 +202,7 @@ class Planning:
 
     async def _check_time(self, plan: Plan, needed: Approval) -> None:
         """Raises PlanUnusable when the plan, or all that it was approved by, has expired."""
-        if plan.has_expired(datetime.now(UTC)):
-            raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
+        _check_expiry(plan)
         if not await self._is_granted(plan, needed):
             raise PlanUnusable(f"The approval of {plan.plan_id} has expired.")
 
@@ -213,13 +211,14 @@ class Planning:
             return True
         return any(_counts(grant, needed) for grant in await asyncio.to_thread(grants_in, self._ledger, plan))
 
-    async def _approved(self, call: Call, plan: Plan, needed: Approval) -> None:
-        """Returns when the plan has the approval that it needs. Asks the client for its own."""
+    async def _approved(self, call: Call, plan: Plan, needed: Approval) -> bool:
+        """Returns when the plan has the approval that it needs, and whether the client had to be asked for it."""
         if await self._is_granted(plan, needed):
-            return
+            return False
         if needed == "operator":
             raise ApprovalRequired(f"{plan.plan_id} has to be approved by the operator.", data={"plan": plan.told()})
         await self._ask(call, plan)
+        return True
 
     async def _ask(self, call: Call, plan: Plan) -> None:
         question = Question(plan_id=plan.plan_id, text=plan.in_words(most=MOST_ASKED))
@@ -311,6 +310,11 @@ def grants_in(ledger: Ledger, plan: Plan) -> list[Mapping[str, Any]]:
         and body["answer"] == "approved"
         and now < datetime.fromisoformat(body["expires_at"])
     ]
+
+
+def _check_expiry(plan: Plan) -> None:
+    if plan.has_expired(datetime.now(UTC)):
+        raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
 
 
 def _counts(grant: Mapping[str, Any], needed: Approval) -> bool:

@@ -86,7 +86,7 @@ class Records:
         """
         body = {
             **asked,
-            **self._secrets.hidden(beginning(going, self._secrets)),
+            **beginning(going, self._secrets),
             "preview": call.check,
             "plan": call.granted.plan_id if call.granted else None,
             "parent": call.parent,
@@ -182,7 +182,7 @@ def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:
 
 def by_hand(play: Play, secrets: Secrets) -> str:
     """The line that does the same by hand. A secret is hidden before a shell's quotes make it look otherwise."""
-    return replace(play, variables=secrets.hidden(play.variables)).command_line()
+    return secrets.hidden(replace(play, variables=secrets.hidden(play.variables)).command_line())
 
 
 def would_run(tool: AnyTool, given: ToolInput, play: Play | None, secrets: Secrets) -> str:

@@ -8,23 +8,15 @@ from typing import Any
 import pytest
 
 from .conftest import Wire, on_host
+from .repository import MAKES_PACKAGES
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 
 # A repository of the host's own: probe-tool in two versions, probe-lib that needs it, two that exclude each other.
-MAKE = """set -e
+MAKE = f"""set -e
 mkdir -p /srv/probes && cd /srv/probes
-make() {
-  rm -rf build && mkdir -p build/DEBIAN
-  printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\n' $1 $2 > build/DEBIAN/control
-  printf 'Maintainer: t <t@t>\\nDescription: t\\n' >> build/DEBIAN/control
-  [ -z "$3" ] || echo "$3" >> build/DEBIAN/control
-  dpkg-deb -b build $1-$2.deb > /dev/null
-  { dpkg-deb -f $1-$2.deb; echo "Filename: ./$1-$2.deb"; echo "Size: $(stat -c %s $1-$2.deb)"
-    echo "SHA256: $(sha256sum $1-$2.deb | cut -d' ' -f1)"; echo; } >> Packages
-}
-rm -f Packages
+{MAKES_PACKAGES}
 make probe-tool 1.0
 make probe-tool 2.0-1
 make probe-lib 1.0 'Depends: probe-tool'

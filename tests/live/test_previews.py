@@ -17,23 +17,15 @@ from playrail.private_files import private_directory
 from stage import Stage, stage
 
 from .conftest import entry, on_host
+from .repository import MAKES_PACKAGES
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
 HOST = "deb12"
 
 # A unit, and a repository with seen-tool in two versions and seen-lib that needs it.
-MAKE = """set -e
+MAKE = f"""set -e
 mkdir -p /srv/seen/repository && cd /srv/seen/repository
-make() {
-  rm -rf build && mkdir -p build/DEBIAN
-  printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\n' $1 $2 > build/DEBIAN/control
-  printf 'Maintainer: t <t@t>\\nDescription: t\\n' >> build/DEBIAN/control
-  [ -z "$3" ] || echo "$3" >> build/DEBIAN/control
-  dpkg-deb -b build $1-$2.deb > /dev/null
-  { dpkg-deb -f $1-$2.deb; echo "Filename: ./$1-$2.deb"; echo "Size: $(stat -c %s $1-$2.deb)"
-    echo "SHA256: $(sha256sum $1-$2.deb | cut -d' ' -f1)"; echo; } >> Packages
-}
-rm -f Packages
+{MAKES_PACKAGES}
 make seen-tool 1.0
 make seen-tool 2.0-1
 make seen-lib 1.0 'Depends: seen-tool'
