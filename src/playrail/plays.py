@@ -27,7 +27,7 @@ from playrail.errors import (
 )
 from playrail.results import HostResult, combined
 from playrail.settings import Settings
-from playrail.tool import PlaybookTool, Report, ToolInput, variables
+from playrail.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
 END_RUN_DEADLINE_S = 20.0
@@ -66,7 +66,10 @@ class Plays:
         check: bool = False,
     ) -> Play:
         """With `check` nothing is changed. Every change tells its difference, which is what it can be taken back by."""
-        play = self._play(tool.playbook, variables(given), hosts, run_id=run_id)
+        asked = variables(given)
+        if isinstance(given, Reading):
+            asked["playrail_max_bytes"] = share_bytes(given, hosts=len(hosts))
+        play = self._play(tool.playbook, asked, hosts, run_id=run_id)
         diff = tool.risk_of(given).changes
         return replace(play, interruptible=tool.interruptible or check, check=check, diff=diff)
 

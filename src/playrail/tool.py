@@ -21,6 +21,8 @@ from playrail.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one
+ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
+LEAST_SHARE_BYTES = 1_000  # that each of many servers has of them
 NO_VARIABLES = {"server", "preview"}  # fields that are not about what is done on a host
 OVERHEAD_S = 20.0  # for Ansible to start, and to bring back what the work left when its own time was over
 
@@ -78,6 +80,27 @@ class OnHosts(ToolInput):
         # The same in fewer words: it stands in nearly every tool that a client reads at its start.
         json_schema_extra=_in_short,
     )
+
+
+class Reading(OnHosts):
+    """Arguments of a tool whose answer may be long.
+
+    The play gets its host's share as `playrail_max_bytes`, and tells what it left out and how to go on.
+    """
+
+    max_bytes: int = Field(
+        default=ANSWER_BYTES,
+        ge=LEAST_SHARE_BYTES,
+        le=1_000_000,
+        description="Most bytes of the answer, shared among the servers.",
+        examples=[ANSWER_BYTES],
+    )
+
+
+def share_bytes(given: ToolInput, *, hosts: int) -> int:
+    """Bytes that each of so many hosts has of an answer to this call."""
+    most = given.max_bytes if isinstance(given, Reading) else ANSWER_BYTES
+    return max(LEAST_SHARE_BYTES, most // max(1, hosts))
 
 
 class Changing(OnHosts):
