@@ -5,30 +5,56 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 VENV := .venv
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.locked
 UV := $(shell command -v uv)
 PYTHON ?= python3
 export LAB ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+EXPORT = --no-emit-project --no-annotate --no-header --quiet
 CONTENT = playbooks roles inventory
 RAISE_LAB = $(PYTHON) tests/lab/lab.py up
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP) ## Make .venv with the locked versions of everything
+setup: $(STAMP) ## Make .venv with the locked versions of everything, tests and checks too
 
-$(STAMP): pyproject.toml uv.lock requirements.lock | packages
+# What running needs, and nothing else.
+$(RUNS): pyproject.toml uv.lock requirements.lock | packages
 ifneq ($(UV),)
-	uv sync --locked --all-extras --quiet
+	@echo "Installing what running needs into $(VENV), with uv"
+	uv sync --locked --no-dev --inexact --quiet
 else
-	@test -x $(VENV)/bin/python || { echo "Making $(VENV): some minutes the first time"; $(PYTHON) -m venv $(VENV); }
+	@echo "Making $(VENV) and installing what running needs into it, 100 MB"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || $(VENV)/bin/python -m ensurepip >/dev/null
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(call install,requirements.lock)
 endif
 	@touch $@
+
+$(STAMP): requirements-dev.lock $(RUNS)
+ifneq ($(UV),)
+	@echo "Installing what tests and checks need, with uv"
+	uv sync --locked --all-extras --quiet
+else
+	@echo "Installing what tests and checks need, 700 MB more, most of it Ansible's collections"
+	@$(call install,requirements-dev.lock)
+endif
+	@touch $@
+
+# Says how far it is. Modules are compiled when they are first imported: most never are.
+define install
+$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r $(1) | { \
+  fetched=0; all=$$(grep -c == $(1)); \
+  while read -r word name _; do case $$word in \
+    Collecting) fetched=$$((fetched + 1)); \
+      if test -t 1; then printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; fi;; \
+    Installing) if test -t 1; then printf '\r\033[K'; fi; echo "  $$fetched packages are fetched, now they are unpacked";; \
+  esac; done; } && \
+$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+endef
 
 packages:
 	@missing=; \
@@ -36,7 +62,7 @@ packages:
 	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
 	if test -n "$$missing"; then \
 	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; else root=no; fi; \
-	  if test "$$root" = no || ! command -v apt-get >/dev/null; then echo "Install these first:$$missing" >&2; exit 1; fi; \
+	  if test "$$root" = no || ! command -v apt-get >/dev/null; then echo "Install these first: apt-get install$$missing" >&2; exit 1; fi; \
 	  echo "Installing$$missing"; \
 	  $$root apt-get -qq update; \
 	  $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
@@ -44,20 +70,17 @@ packages:
 	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; exit 1; }
 
-demo: setup ## Run the main job on this machine, and see what happens
-	@playrail demo
-	@python tests/mikrus/demo.py
-	@playrail demo --changes
+demo: $(RUNS) ## Look, change a file and take it back, on this machine; V=1 shows every call
+	@python tests/mikrus/demo.py $(if $(V),--verbose)
+	@playrail demo $(if $(V),--verbose)
 
-# Where the lab cannot be raised, pytest runs all the same: each test on real hosts then fails by name.
+# A lab that cannot be raised has said why in one line: nothing is tested then.
 test: setup ## Run every test, those on real hosts and Molecule too; LAB=none leaves these out
 ifeq ($(LAB),none)
 	@pytest --quiet --numprocesses=2 --dist=worksteal
 else
-	@status=0; \
-	$(RAISE_LAB) || status=$$?; \
-	$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target hosts own-hosts rest || status=$$?; \
-	exit $$status
+	@$(RAISE_LAB) || { echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target hosts own-hosts rest
 endif
 
 # These change the lab's hosts, so they run one after the other, beside the rest.
@@ -106,7 +129,8 @@ lab-down: ## End the lab; its images stay
 
 lock: ## Choose versions anew, for uv and for pip
 	uv lock --upgrade
-	uv export --locked --all-extras --no-emit-project --no-annotate --no-header --quiet --output-file requirements.lock
+	uv export --locked $(EXPORT) --no-dev --output-file requirements.lock
+	uv export --locked $(EXPORT) --all-extras --output-file requirements-dev.lock
 
 clean: ## Remove what was made here, but for the lab
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

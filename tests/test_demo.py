@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
-from playrail import catalog, demo
-from playrail.demo import Shown, Step
+from playrail import catalog
+from playrail.demo import connecting, looks, page
+from playrail.demo.looks import Shown, Step
+from playrail.demo.page import Page
+from playrail.demo.server import environment
 from playrail.servers import parse_servers, read_servers
 
 READ = Step(why="?", tool="read_file", arguments={})
@@ -60,39 +63,67 @@ def test_steps_are_calls_of_real_tools(tmp_path: Path) -> None:
 
     assert [
         step.tool
-        for step in demo.steps(tmp_path)
+        for step in looks.steps(tmp_path)
         if not step.arguments.keys() <= tools[step.tool].input.model_fields.keys()
     ] == []
 
 
 def test_what_is_left_out_is_told() -> None:
-    assert demo.shortened({"a": [1, 2]}) == ('{"a": [1, 2]}', False)
-    assert demo.shortened({"a": [1, 2, 3, 4, 5, 6]}) == ('{"a": [1, 2, 3, 4, "… 2 more"]}', True)
-    assert demo.shortened("x" * 200) == (json.dumps(f"{'x' * 160}… 40 more characters", ensure_ascii=False), True)
-    text, left_out = demo.shortened({str(number): "x" * 99 for number in range(40)})
+    assert page.shortened({"a": [1, 2]}) == ('{"a": [1, 2]}', False)
+    assert page.shortened({"a": [1, 2, 3, 4, 5, 6]}) == ('{"a": [1, 2, 3, 4, "… 2 more"]}', True)
+    assert page.shortened("x" * 200) == (json.dumps(f"{'x' * 160}… 40 more characters", ensure_ascii=False), True)
+    text, left_out = page.shortened({str(number): "x" * 99 for number in range(40)})
     assert (left_out, len(text.splitlines()), text.splitlines()[-1]) == (True, 25, "… 18 more lines")
 
 
 def test_laid_out_text_is_json() -> None:
     value = {"list": [{"name": f"n{number}", "text": "y" * 30} for number in range(4)], "more": list(range(4)), "e": {}}
 
-    assert json.loads(demo.shortened({"data": value})[0]) == {"data": value}
+    assert json.loads(page.shortened({"data": value})[0]) == {"data": value}
+
+
+def test_the_page_has_a_line_for_a_step_and_more_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    details = [("tool", "read_file path=/etc/hosts"), ("answer", "one\ntwo")]
+    for verbose in (False, True):
+        shown = Page(verbose=verbose)
+        shown.step("What?", "read_file", "much\nmore", details=details)
+
+    assert capsys.readouterr().out.splitlines() == [
+        " ✓ What?                               read_file                much more",
+        " ✓ What?                               read_file                much more",
+        "     tool    read_file path=/etc/hosts",
+        "     answer  one",
+        "             two",
+    ]
+
+
+def test_what_is_wrong_is_shown_with_its_details(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shown = Page(verbose=False, held=True)
+    lacking = Step(why="What?", tool="read_file", arguments={}, tells=lambda report: report["content"])
+    looks.present(Shown(step=lacking, envelope=OK, records=RAN, seconds=0.0), tmp_path, shown)
+
+    assert capsys.readouterr().out == ""  # another part is being printed
+    shown.release()
+    lines = capsys.readouterr().out.splitlines()
+    assert (shown.right, lines[0]) == (False, " ✗ What?: the answer lacks 'content'")
+    assert "     tool    read_file" in lines
 
 
 PLAYRAIL = Path("/opt/play rail/bin/playrail")
 
 
 def pasted(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text[text.index("{\n") : text.index("\n}\n") + 2])
+    (line,) = re.findall(r"^  (\{.*\})$", text, re.MULTILINE)
+    found: dict[str, Any] = json.loads(line)
     return found
 
 
 def test_what_to_paste_works_as_it_is() -> None:
-    text = demo.how_to_connect(PLAYRAIL)
+    text = connecting.how_to_connect(PLAYRAIL)
 
     assert pasted(text) == {"mcpServers": {"playrail": {"command": str(PLAYRAIL), "args": ["serve"]}}}
     for name in ("claude_desktop_config.json", ".mcp.json", "~/.cursor/mcp.json", "~/.gemini/settings.json"):
-        assert name in text[: text.index("{\n")]
+        assert name in text
     for client in ("claude", "codex"):
         line = re.search(rf"^  {client} mcp add playrail .*$", text, re.MULTILINE)
         assert line is not None
@@ -100,7 +131,7 @@ def test_what_to_paste_works_as_it_is() -> None:
 
 
 def test_a_client_can_start_what_was_pasted(tmp_path: Path) -> None:
-    entry = pasted(demo.how_to_connect(demo.command()))["mcpServers"]["playrail"]
+    entry = pasted(connecting.how_to_connect(connecting.command()))["mcpServers"]["playrail"]
     assert list(entry) == ["command", "args"]
     environ = {"HOME": str(tmp_path), "PATH": os.defpath, "PLAYRAIL_RUNTIME_DIR": str(tmp_path / "run")}
     parameters = StdioServerParameters(command=entry["command"], args=entry["args"], env=environ, cwd=tmp_path)
@@ -115,18 +146,11 @@ def test_a_client_can_start_what_was_pasted(tmp_path: Path) -> None:
 
 
 def test_how_to_add_servers_is_valid() -> None:
-    text = demo.how_to_connect(PLAYRAIL)
-    whole = text[text.index("{\n") : text.index("\n}\n") + 2]
-    lines = re.findall(r'^  "env": .*$', text, re.MULTILINE)
-    options = [shlex.split(line) for line in re.findall(r"^  --env .*$", text, re.MULTILINE)]
+    text = connecting.how_to_connect(PLAYRAIL)
 
-    added = []
-    for line in lines:
-        command, comma, rest = whole.partition(f"{json.dumps(str(PLAYRAIL))},")
-        added.append(json.loads(f"{command}{comma}\n{line}{rest}")["mcpServers"]["playrail"]["env"])
-    assert added == [{name: example} for name, example in demo.EXAMPLES.items()]
-    assert options == [["--env", f"{name}={example}"] for name, example in demo.EXAMPLES.items()]
-    servers = parse_servers(demo.EXAMPLES["MCP_SERVERS"])
+    options = [shlex.split(line) for line in re.findall(r"^  --env .*$", text, re.MULTILINE)]
+    assert options == [["--env", f"{name}={example}"] for name, example in connecting.EXAMPLES.items()]
+    servers = parse_servers(connecting.EXAMPLES["MCP_SERVERS"])
     servers["web1"].pop("ssh_key")  # of the reader, not of this machine
     assert read_servers(servers, home=None)[1] == {}
 
@@ -139,7 +163,7 @@ def test_nothing_leads_the_demo_elsewhere(tmp_path: Path) -> None:
         "PLAYRAIL_INVENTORY": "/x",
     }
 
-    child = demo.environment({"HOME": "/home/me", "PLAYRAIL_STATE_DIR": "/s", **misleading}, tmp_path)
+    child = environment({"HOME": "/home/me", "PLAYRAIL_STATE_DIR": "/s", **misleading}, tmp_path)
 
     assert child == {
         "HOME": "/home/me",

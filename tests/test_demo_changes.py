@@ -1,4 +1,4 @@
-"""`playrail demo --changes` passes on this machine, and does not when something is not as it should be."""
+"""The demo's change passes on this machine, and does not when something is not as it should be."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from playrail import demo_changes
-from playrail.demo_changes import demonstrate_changes, on_terminal
+from playrail.demo import changes
+from playrail.demo.changes import on_terminal, show_changes
+from playrail.demo.page import Page
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +27,13 @@ ALL_THAT_IS_SHOWN = (
     "-size = 4  # somebody was here",
     "changed_since",
     "the chain holds",
-    "✓ Seen before it was done, approved, recorded, missed when it was gone, taken back.",
 )
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> tuple[bool, str]:
-    passed = asyncio.run(demonstrate_changes(os.environ))
-    return passed, capsys.readouterr().out
+    page = Page(verbose=True)
+    asyncio.run(show_changes(os.environ, page))
+    return page.right, capsys.readouterr().out
 
 
 def test_the_scenario_passes_and_leaves_nothing(
@@ -54,11 +55,14 @@ def test_a_change_that_is_not_the_approved_one_fails_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The policy lets everything pass, so that what has to wait for the operator does not."""
-    monkeypatch.setattr(demo_changes, "POLICY", "rules: [{name: all, then: allow}]\n")
+    monkeypatch.setattr(changes, "POLICY", "rules: [{name: all, then: allow}]\n")
 
     passed, text = shown(capsys)
 
-    assert (passed, "✗ apply_plan should have ended with approval_required" in text) == (False, True), text
+    assert (
+        passed,
+        "✗ Apply it, which is not allowed yet: apply_plan should have ended with approval_required" in text,
+    ) == (False, True), text
 
 
 def test_it_types_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

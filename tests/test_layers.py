@@ -15,8 +15,7 @@ FILES = sorted((SRC / "playrail").rglob("*.py"))
 ROWS = (
     ("cli",),
     ("commands",),
-    ("server", "demo_changes", "doctor"),
-    ("demo",),
+    ("server", "demo", "doctor"),
     ("calls",),
     ("desk",),
     ("drift",),
@@ -42,7 +41,7 @@ ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 MET_BY = {
     "ansible": ("ansible",),
     "ansible_runner": ("ansible",),
-    "mcp": ("server", "demo", "demo_changes"),
+    "mcp": ("server", "demo"),
     "mcp_types": ("server", "demo"),
     "sqlalchemy": ("ledger",),
     "alembic": ("ledger",),

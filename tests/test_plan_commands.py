@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from playrail.demo_changes import on_terminal
+from playrail.demo.changes import on_terminal
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Approval, Foreseen, Plan, Step, changes_of, expiry, new_plan_id
 from playrail.tool import Effect

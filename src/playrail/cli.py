@@ -277,15 +277,12 @@ async def _examine(*, show: bool) -> list[Any]:
 @app.command()
 def demo(
     *,
-    changes: Annotated[
-        bool, typer.Option("--changes", help="Show a change: previewed, approved, made, recorded, and taken back.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every call, play, answer and record.")] = False,
 ) -> None:
-    """Start the real server on this machine alone, call a few tools, and show what happened."""
-    from playrail.demo import demonstrate  # noqa: PLC0415
-    from playrail.demo_changes import demonstrate_changes  # noqa: PLC0415
+    """Start the real server on this machine alone, look, make a change and take it back, and show what happened."""
+    from playrail.demo.demo import demonstrate  # noqa: PLC0415
 
-    if not until_done((demonstrate_changes if changes else demonstrate)(os.environ)):
+    if not until_done(demonstrate(os.environ, verbose=verbose)):
         raise typer.Exit(FAILED)
 
 

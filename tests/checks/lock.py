@@ -1,6 +1,7 @@
-"""Fail the build when requirements.lock, uv.lock and pyproject.toml differ: `python tests/checks/lock.py`.
+"""Fail the build when the lock files and pyproject.toml differ: `python tests/checks/lock.py`.
 
-It needs no uv, so that it works wherever the tests do. `make lock` writes both lock files.
+uv.lock decides; for pip there are requirements.lock, which is what running needs, and requirements-dev.lock, which is
+everything. The check needs no uv, so that it works wherever the tests do. `make lock` writes all three.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "playrail"
+RUNNING, EVERYTHING = "requirements.lock", "requirements-dev.lock"
 
 Pins = Mapping[tuple[str, str], frozenset[str]]
 
@@ -68,22 +70,48 @@ def _spelled(group: str, requirement: Requirement) -> str:
     return f"{group or 'project'}: {requirement.name} {requirement.specifier}"
 
 
+def needed_to_run(lock: Mapping[str, Any]) -> set[str]:
+    """The names of the packages that the project needs, and those that these need, on any system."""
+    packages: dict[str, list[Mapping[str, Any]]] = {}
+    for package in lock["package"]:
+        packages.setdefault(package["name"], []).append(package)
+    found: set[tuple[str, str]] = set()
+    wanted = [(PROJECT, "")]
+    while wanted:
+        name, extra = wanted.pop()
+        if (name, extra) in found:
+            continue
+        found.add((name, extra))
+        for package in packages[name]:
+            needs = (
+                package.get("optional-dependencies", {}).get(extra, ()) if extra else package.get("dependencies", ())
+            )
+            for need in needs:
+                wanted += [(need["name"], more) for more in ("", *need.get("extra", ()))]
+    return {name for name, _ in found} - {PROJECT}
+
+
 def differences(root: Path) -> Iterator[str]:
-    """Yield a line for everything in which the three files differ."""
+    """Yield a line for everything in which the files differ."""
     lock = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    text = (root / "requirements.lock").read_text(encoding="utf-8")
-    locked, pinned = read_uv_lock(lock), read_requirements(text)
-    for name, version in sorted(locked.keys() ^ pinned.keys()):
-        where = "uv.lock" if (name, version) in locked else "requirements.lock"
-        yield f"{name} {version} is only in {where}"
-    for name, version in sorted(locked.keys() & pinned.keys()):
-        if locked[name, version] != pinned[name, version]:
-            yield f"{name} {version} has other hashes in requirements.lock than in uv.lock"
+    locked, runs = read_uv_lock(lock), needed_to_run(lock)
+    wanted = {EVERYTHING: locked, RUNNING: {pin: files for pin, files in locked.items() if pin[0] in runs}}
+    for file, pins in wanted.items():
+        text = (root / file).read_text(encoding="utf-8")
+        yield from _differing(pins, read_requirements(text), file)
+        if "://" in text:
+            yield f"{file} names an index; which one to use is the installer's choice"
     for asked in sorted(asked_by_project(project) ^ asked_by_lock(lock)):
         yield f"{asked}: pyproject.toml and uv.lock disagree"
-    if "://" in text:
-        yield "requirements.lock names an index; which one to use is the installer's choice"
+
+
+def _differing(locked: Pins, pinned: Pins, file: str) -> Iterator[str]:
+    for name, version in sorted(locked.keys() ^ pinned.keys()):
+        yield f"{name} {version} is {'missing in' if (name, version) in locked else 'too much in'} {file}"
+    for name, version in sorted(locked.keys() & pinned.keys()):
+        if locked[name, version] != pinned[name, version]:
+            yield f"{name} {version} has other hashes in {file} than in uv.lock"
 
 
 def main() -> int:
@@ -92,7 +120,7 @@ def main() -> int:
     for line in found:
         sys.stdout.write(f"{line}\n")
     if found:
-        sys.stdout.write("`make lock` writes both lock files anew.\n")
+        sys.stdout.write("`make lock` writes the lock files anew.\n")
     return 1 if found else 0
 
 

@@ -1,4 +1,4 @@
-"""The second part of `make demo`: mikr.us tools, against the simulator that the tests use."""
+"""The first part of `make demo`: mikr.us tools, against the simulator that the tests use."""
 
 from __future__ import annotations
 
@@ -13,38 +13,64 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mikrus.execute import on_this_machine
 from mikrus.simulator import KEY, SRV, Simulator, running
-from playrail.demo import Step, environment, show
+from playrail.demo.looks import Step, show
+from playrail.demo.page import Page
+from playrail.demo.server import environment
 from playrail.ledger.ledger import Ledger
 from playrail.settings import Settings
 
 STEPS = (
-    Step(why="Which servers are there?", tool="list_configured_servers", arguments={}, on_hosts=False),
-    Step(why="What does mikr.us say of it?", tool="get_server_info", arguments={}, plays=False),
-    Step(why="How does it do?", tool="get_server_stats", arguments={}, plays=False),
-    Step(why="What was done to it last?", tool="get_logs", arguments={}, plays=False),
     Step(
-        why="A name on the web for its port.",
+        why="Which servers are there?",
+        tool="list_configured_servers",
+        arguments={},
+        on_hosts=False,
+        tells=lambda data: f"{data['total_count']}: {data['default_server']}",
+    ),
+    Step(
+        why="What does mikr.us say of it?",
+        tool="get_server_info",
+        arguments={},
+        plays=False,
+        tells=lambda report: f"paid until {str(report['expires'])[:10]}",
+    ),
+    Step(
+        why="What was done to it last?",
+        tool="get_logs",
+        arguments={},
+        plays=False,
+        tells=lambda report: f"{len(report['logs'])} tasks",
+    ),
+    Step(
+        why="A name on the web for its port",
         tool="assign_domain",
         arguments={"port": 20230, "domain": "-"},
         plays=False,
+        tells=lambda report: str(report["domain"]),
     ),
     Step(
-        why="A log that is really another endpoint is refused before anything is sent.",
+        why="A log that is another endpoint",
         tool="get_log_by_id",
         arguments={"id": "../restart"},
         code="invalid_argument",
         plays=False,
     ),
     Step(
-        why="A system tool: an Ansible play, whose way to the server is the API's /exec.",
+        why="An Ansible play, by way of /exec",
         tool="get_memory_info",
         arguments={},
+        tells=lambda report: f"{report['used_percent']} % used",
     ),
-    Step(why="The same for a program.", tool="execute_command", arguments={"cmd": "uname -sr"}),
+    Step(
+        why="The same for a program",
+        tool="execute_command",
+        arguments={"cmd": "uname -sr"},
+        tells=lambda report: str(report["stdout"]),
+    ),
 )
 
 
-async def demonstrate() -> bool:
+async def demonstrate(*, verbose: bool) -> bool:
     simulator = Simulator(execute=on_this_machine())
     with running(simulator) as url, tempfile.TemporaryDirectory(prefix="playrail-demo-") as name:
         scratch = Path(name)
@@ -58,20 +84,15 @@ async def demonstrate() -> bool:
             "ENABLE_WRITE_OPERATIONS": "1",
             "PLAYRAIL_MIKRUS_RATE": "60/60",
         }
-        sys.stdout.write(
-            f"\nThe second part: mikr.us. What answers is a SIMULATOR of its API at {url}, with an invented key;\n"
-            "its /exec runs the commands on this machine. Nothing is sent to mikr.us.\n"
-        )
-        ledger = Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite")
-        right = await show(child, scratch, STEPS, ledger)
-    requests = ", ".join(
-        f"{endpoint} {len(simulator.came(endpoint))}"
-        for endpoint in dict.fromkeys(r.endpoint for r in simulator.requests)
-    )
-    sys.stdout.write(f"\nRequests that came to the simulator: {requests}\n")
-    sys.stdout.write("✓ Everything was as it should be.\n" if right else "✗ Something was not as it should be.\n")
-    return right
+        page = Page(verbose=verbose)
+        page.head(f"mikr.us, by a SIMULATOR of its API at {url}; nothing is sent to mikr.us")
+        await show(child, scratch, STEPS, Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite"), page)
+    if verbose:
+        came = dict.fromkeys(request.endpoint for request in simulator.requests)
+        requests = ", ".join(f"{endpoint} {len(simulator.came(endpoint))}" for endpoint in came)
+        sys.stdout.write(f"Requests that came to the simulator: {requests}\n")
+    return page.right
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(demonstrate()) else 1)
+    sys.exit(0 if asyncio.run(demonstrate(verbose="--verbose" in sys.argv)) else 1)
