@@ -49,7 +49,7 @@ define install
 $(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r $(1) | { \
   fetched=0; all=$$(grep -c == $(1)); \
   while read -r word name _; do case $$word in \
-    Collecting) fetched=$$((fetched + 1)); \
+    Collecting|Processing) fetched=$$((fetched + 1)); \
       if test -t 1; then printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; fi;; \
     Installing) if test -t 1; then printf '\r\033[K'; fi; echo "  $$fetched packages are fetched, now they are unpacked";; \
   esac; done; } && \

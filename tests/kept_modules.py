@@ -44,7 +44,7 @@ until = time.monotonic() + 10
 while not os.path.exists(module.params["other"]) and time.monotonic() < until: time.sleep(0.01)
 module.exit_json(met=os.path.exists(module.params["other"]))
 """,
-    "daemon": "subprocess.Popen(['sleep', '4']); module.exit_json(started=True)",
+    "daemon": "module.exit_json(started=subprocess.Popen(['sleep', '1000']).pid)",
     "slow": "time.sleep(1)\nopen(module.params['path'], 'w').close()\nmodule.exit_json()",
     "environ": """
 module.exit_json(own=open('/proc/self/environ').read(), run=os.environ.get('PLAYRAIL_RUN'), zone=time.tzname)

@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -251,13 +250,11 @@ def test_what_nobody_foresaw_says_nothing_of_the_inside(place: Path) -> None:
 
 def test_a_direct_tool_has_a_deadline_too(place: Path) -> None:
     async def run(_: Context, __: ToolInput) -> Whatever:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()  # for ever
         return Whatever()
 
-    began = time.monotonic()
     answer = call(with_tool(playrail(place), direct(run, timeout_s=0.2)), "direct")
 
-    assert time.monotonic() - began < 5
     assert answer.code == "deadline_exceeded"
 
 

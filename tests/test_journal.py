@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,9 +88,7 @@ def test_newest_entries_and_where_to_go_on(journal: Fake) -> None:
 def test_a_journal_without_end_is_not_read_to_it(journal: Fake) -> None:
     line = json.dumps(entry(NOW_US))
     journal.says([], then=f"exec yes '{line}'")
-    began = time.monotonic()
     found = journal.run(lines=1000, count_lines=5000)
-    assert time.monotonic() - began < 15
     assert (len(found["entries"]), found["counted"], found["complete"]) == (1000, 5000, True)
     assert found["counts"] == [{"unit": "a.service", "entries": 5000}]
 
@@ -163,10 +160,8 @@ def test_errors_are_counted_by_unit(journal: Fake) -> None:
 
 def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: Fake) -> None:
     """journalctl takes either a time or a cursor."""
-    journal.says([entry(NOW_US), entry(NOW_US - 2_000_000)], then="exec sleep 60")
-    began = time.monotonic()
+    journal.says([entry(NOW_US), entry(NOW_US - 2_000_000)], then="exec sleep 1000")
     found = journal.run(unit="a", since="2027-01-15 08:00:00.0 UTC", before="s=1;i=2;t=3")
-    assert time.monotonic() - began < 10
     assert (len(found["entries"]), found["older"]) == (1, None)
     assert "--after-cursor=s=1;i=2;t=3" in journal.asked
     assert not [word for word in journal.asked if word.startswith(("--since", "--until"))]

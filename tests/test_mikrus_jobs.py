@@ -110,12 +110,10 @@ def test_work_that_takes_longer_than_a_request(server: Server) -> None:
 
 def test_a_command_is_apart_from_its_request(plain: Server) -> None:
     """Neither does what it leaves behind hold up the answer, nor is it ended with the request."""
-    started = time.monotonic()
-    done = plain.run("echo said; (sleep 3; echo later) & echo $!")
-    assert time.monotonic() - started < 2.5
-    words = done.stdout.split()
+    words = plain.run("echo said; (sleep 1000; echo later) & echo $!").stdout.split()
+
     assert words[0] == b"said"
-    os.kill(int(words[1]), signal.SIGKILL)
+    os.kill(int(words[1]), signal.SIGKILL)  # it lives
 
 
 def pieces() -> list[Piece]:

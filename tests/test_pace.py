@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from growth import grows_with_its_input
 from playrail.errors import ApiError, PaceUnavailable, RateLimited
 from playrail.mikrus.pace import MARGIN, Pace, Rate
 
@@ -282,10 +283,11 @@ def test_a_file_that_somebody_keeps_locked_is_told(tmp_path: Path) -> None:
     assert pace.reserve(KEY, 0).wait_s == 0
 
 
-def test_it_is_quick(tmp_path: Path) -> None:
+def test_a_reservation_costs_as_much_as_the_one_before(tmp_path: Path) -> None:
     pace = Pace(tmp_path, RATE)
-    began = time.perf_counter()
-    for _ in range(100):
-        pace.reserve(KEY, 1e9)
 
-    assert (time.perf_counter() - began) / 100 < 0.01
+    def reserve(times: int) -> None:
+        for _ in range(times):
+            pace.reserve(KEY, 1e9)
+
+    assert grows_with_its_input(reserve, 200)

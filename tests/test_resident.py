@@ -218,17 +218,13 @@ def test_where_it_cannot_be_plays_start_cold(
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
 
-    async def playing() -> tuple[float, bool]:
+    async def playing() -> bool:
         async with warm(place) as (runner, resident):
             await report(runner, wanted(place, PING))
-            began = time.monotonic()
-            again = await resident.ready()  # it is not tried with every play
-            return time.monotonic() - began, again is None
+            return await resident.ready() is None  # it is not tried with every play
 
-    took_s, none = asyncio.run(playing())
-    assert none
-    assert took_s < 0.1
-    assert [record.message for record in caplog.records if "plays start cold" in record.message] != []
+    assert asyncio.run(playing())
+    assert [record.message for record in caplog.records if "plays start cold" in record.message][1:] == []
     assert list(long.iterdir()) == []
 
 

