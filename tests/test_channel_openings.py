@@ -32,7 +32,7 @@ class Become:
 def opening(command: str, become: object = None) -> dict[str, Any]:
     connection = Connection.__new__(Connection)
     connection.__dict__.update(_shell=SimpleNamespace(SHELL_FAMILY="sh"), become=become, _play_context=None)
-    connection.get_option = lambda _: 10
+    connection.__dict__["get_option"] = lambda _: 10
     found: dict[str, Any] = connection._opening(command)
     return found
 

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 import playrail.ansible
-from playrail.ansible.environment import environment
+from playrail.ansible.environment import environment, forks_at_most, inventory_environment
+from playrail.ansible.judgements import decided
 from playrail.errors import SettingsInvalid
 from playrail.settings import Settings
 
 CANARY = "CANARY"
 OWN = Path(playrail.ansible.__path__[0], "plugins", "connection")
 CALLBACKS = OWN.with_name("callback")
+DEFAULT_PLUGINS = "~/.ansible/plugins/{0}:/usr/share/ansible/plugins/{0}"
 SECRETS = {
     "MCP_SERVERS": json.dumps({"a": {"type": "ssh", "host": "h", "password": CANARY}}),
     "MIKRUS_API_KEY": CANARY,
@@ -51,34 +53,141 @@ def test_the_whole_of_it() -> None:
         "PATH": f"{Path(sys.executable).parent}:/usr/bin",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "ANSIBLE_ASK_PASS": "False",
-        "ANSIBLE_ASK_VAULT_PASS": "False",
-        "ANSIBLE_BECOME_ASK_PASS": "False",
-        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-        "ANSIBLE_CONNECTION_PLUGINS": f"~/.ansible/plugins/connection:/usr/share/ansible/plugins/connection:{OWN}",
-        "ANSIBLE_DEBUG": "False",
-        "ANSIBLE_FORCE_COLOR": "False",
-        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        **decided(),
+        "ANSIBLE_CALLBACK_PLUGINS": f"{DEFAULT_PLUGINS.format('callback')}:{CALLBACKS}",
+        "ANSIBLE_CONNECTION_PLUGINS": f"{DEFAULT_PLUGINS.format('connection')}:{OWN}",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
         "ANSIBLE_INVENTORY_ENABLED": "host_list,auto,yaml,ini,toml",
-        "ANSIBLE_INVENTORY_EXPORT": "False",
-        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
-        "ANSIBLE_LOCALHOST_WARNING": "False",
-        "ANSIBLE_NOCOLOR": "True",
-        "ANSIBLE_NOCOWS": "True",
         "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_STDOUT_CALLBACK": "playrail_text",
-        "ANSIBLE_SSH_USETTY": "False",
-        "ANSIBLE_VERBOSITY": "0",
     }
 
 
-def test_the_users_own_connection_plugins_stay(cwd: Path) -> None:
-    (cwd / "ansible.cfg").write_text("[defaults]\nconnection_plugins = mine:/theirs:~/ours:$X/y\n")
+@pytest.mark.parametrize(("kind", "ours"), [("connection", OWN), ("callback", CALLBACKS)])
+def test_the_users_own_plugins_stay(cwd: Path, kind: str, ours: Path) -> None:
+    name = f"ANSIBLE_{kind.upper()}_PLUGINS"
+    (cwd / "ansible.cfg").write_text(f"[defaults]\n{kind}_plugins = mine:/theirs:~/ours:$X/y\n")
 
-    assert child({})["ANSIBLE_CONNECTION_PLUGINS"] == f"{cwd}/mine:/theirs:~/ours:$X/y:{OWN}"
-    assert child({"ANSIBLE_CONNECTION_PLUGINS": "/x"})["ANSIBLE_CONNECTION_PLUGINS"] == f"/x:{OWN}"
+    assert child({})[name] == f"{cwd}/mine:/theirs:~/ours:$X/y:{ours}"
+    assert child({name: "/x"})[name] == f"/x:{ours}"
+
+    (cwd / "ansible.cfg").write_text("[defaults]\nhome = own\n")
+    assert child({})[name] == f"{cwd}/own/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
+    assert child({"ANSIBLE_HOME": "/h"})[name] == f"/h/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
+
+
+def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:
+    """Whatever the user says, in either place; what Ansible makes of it is asked from Ansible."""
+    (cwd / "ansible.cfg").write_text(RIDDLES)
+    given = {"ANSIBLE_NO_LOG": "1", "ANSIBLE_ANY_ERRORS_FATAL": "1", "ANSIBLE_SSH_RETRIES": "9"}
+
+    for got in (read_by_ansible(child({})), read_by_ansible(child(given))):
+        assert {name: got[name] for name in RIGHT} == RIGHT
+
+
+RIDDLES = """
+[defaults]
+no_log = True
+any_errors_fatal = True
+task_timeout = 1
+enable_task_debugger = True
+strategy = debug
+keep_remote_files = True
+display_args_to_stdout = True
+log_verbosity = 4
+module_strict_utf8_response = False
+[tags]
+run = deploy
+skip = all
+[diff]
+always = True
+"""
+RIGHT = {
+    "DEFAULT_NO_LOG": False,
+    "ANY_ERRORS_FATAL": False,
+    "TASK_TIMEOUT": 0,
+    "ENABLE_TASK_DEBUGGER": False,
+    "DEFAULT_STRATEGY": "linear",
+    "DEFAULT_KEEP_REMOTE_FILES": False,
+    "DISPLAY_ARGS_TO_STDOUT": False,
+    "LOG_VERBOSITY": 0,
+    "MODULE_STRICT_UTF8_RESPONSE": True,
+    "TAGS_RUN": ["all"],
+    "TAGS_SKIP": [""],
+    "DIFF_ALWAYS": False,
+    "DEFAULT_NO_TARGET_SYSLOG": True,
+}
+
+
+def read_by_ansible(env: Mapping[str, str]) -> dict[str, Any]:
+    command = [sys.executable, "-P", "-m", "ansible", "config", "dump", "--format", "json"]
+    told = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
+    return {setting["name"]: setting["value"] for setting in json.loads(told.stdout) if "name" in setting}
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "retries"),
+    [
+        ("", {}, None),
+        ("[ssh_connection]\nretries = 5\n", {}, "5"),
+        ("[connection]\nretries = 3\n[ssh_connection]\nretries = 5\n", {}, "5"),
+        ("[connection]\nretries = 3\n", {"ANSIBLE_SSH_RETRIES": "7"}, "7"),
+    ],
+)
+def test_retries_of_ssh_are_for_connecting_alone(
+    cwd: Path, config: str, given: dict[str, str], retries: str | None
+) -> None:
+    (cwd / "ansible.cfg").write_text(config)
+    got = child(given)
+    assert (got["ANSIBLE_SSH_RETRIES"], got.get("PLAYRAIL_CONNECT_RETRIES")) == ("0", retries)
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "most"),
+    [
+        ("", {}, None),
+        ("forks = 5\n", {}, 5),
+        ("forks = 5\n", {"ANSIBLE_FORKS": "7"}, 7),
+        ("forks = many\n", {}, None),
+    ],
+)
+def test_the_users_forks(cwd: Path, config: str, given: dict[str, str], most: int | None) -> None:
+    (cwd / "ansible.cfg").write_text(f"[defaults]\n{config}")
+    assert forks_at_most(child(given)) == most
+
+
+@pytest.mark.parametrize("where", ["ansible.cfg", "environment"])
+def test_inventories_are_read_without_a_log(cwd: Path, where: str) -> None:
+    if where == "ansible.cfg":
+        (cwd / "ansible.cfg").write_text("[defaults]\nlog_path = ./a.log\n")
+    environ = {"HOME": str(cwd)} | ({"ANSIBLE_LOG_PATH": str(cwd / "a.log")} if where == "environment" else {})
+    settings = Settings.load(environ, dotenv=None)
+
+    read_for_inventories = inventory_environment(settings, environ)
+
+    assert read_by_ansible(read_for_inventories)["DEFAULT_LOG_PATH"] == "/dev/null"
+    assert read_by_ansible(environment(settings, environ))["DEFAULT_LOG_PATH"] == str(cwd / "a.log")
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "unparsed"),
+    [
+        ("", {}, "True"),
+        ("", {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "0"}, "0"),
+        ("[inventory]\nany_unparsed_is_failed = False\n", {}, None),
+    ],
+)
+def test_a_source_that_cannot_be_read_fails_unless_the_user_says_otherwise(
+    cwd: Path, config: str, given: dict[str, str], unparsed: str | None
+) -> None:
+    (cwd / "ansible.cfg").write_text(config)
+    assert child(given).get("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED") == unparsed
+
+
+def test_keys_of_paramiko_are_not_added_and_not_mentioned_for_nothing(cwd: Path) -> None:
+    assert "ANSIBLE_PARAMIKO_HOST_KEY_AUTO_ADD" not in child({})
+    (cwd / "ansible.cfg").write_text("[paramiko_connection]\nhost_key_auto_add = True\n")
+    assert child({})["ANSIBLE_PARAMIKO_HOST_KEY_AUTO_ADD"] == "False"
 
 
 def test_only_named_variables_are_passed() -> None:
@@ -106,6 +215,9 @@ def test_variables_of_dotenv_reach_ansible(cwd: Path) -> None:
         ({"ANSIBLE_SSH_HOST_KEY_CHECKING": "False"}, {"ANSIBLE_SSH_HOST_KEY_CHECKING": None}),
         ({"ANSIBLE_STDOUT_CALLBACK": "json"}, {"ANSIBLE_STDOUT_CALLBACK": "playrail_text"}),
         ({"ANSIBLE_CALLBACK_PLUGINS": "/mine"}, {"ANSIBLE_CALLBACK_PLUGINS": f"/mine:{CALLBACKS}"}),
+        ({"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": "1"}, {"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": None}),
+        ({"ANSIBLE_STRATEGY": "free"}, {"ANSIBLE_STRATEGY": "free"}),
+        ({"ANSIBLE_STRATEGY": "ansible.builtin.debug"}, {"ANSIBLE_STRATEGY": "linear"}),
         ({"ANSIBLE_DEBUG": "1", "ANSIBLE_VERBOSITY": "4"}, {"ANSIBLE_DEBUG": "False", "ANSIBLE_VERBOSITY": "0"}),
         ({"ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": "no"}),
         ({"ANSIBLE_SSH_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": None}),

@@ -33,7 +33,7 @@ ROWS = (
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers",),
-    ("private_files", "diffs"),
+    ("private_files", "diffs", "core_dumps"),
     ("errors", "remote_text"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

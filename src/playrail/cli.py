@@ -32,6 +32,7 @@ from playrail.commands.terminal import (
     read_settings,
     until_done,
 )
+from playrail.core_dumps import forbid_core_dumps
 from playrail.errors import PlayrailError, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ app.add_typer(policy.app, name="policy")
 
 def main() -> None:
     """Run the command line; what goes wrong becomes one line on standard error and an exit status."""
+    forbid_core_dumps()
     try:
         app()
     except Exception as error:  # noqa: BLE001  the one place where any becomes a message

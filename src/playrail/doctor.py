@@ -19,7 +19,8 @@ from packaging.requirements import Requirement
 
 from playrail import catalog
 from playrail.ansible.content import content_root
-from playrail.ansible.environment import environment
+from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
+from playrail.ansible.host_keys import MEND, HostKeys
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
@@ -75,7 +76,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
     for check in (*_settings(settings, environ, dotenv), *_policy(settings), *_written(settings)):
         yield check
-    async for check in _servers(settings, child):
+    async for check in _servers(settings, child, said_of_ssh(settings, environ)):
         yield check
 
 
@@ -242,19 +243,22 @@ def _ledger(path: Path) -> Check:
     return Check(name="ledger", state="ok", found=f"{path}: the chain holds")
 
 
-async def _servers(settings: Settings, child: Mapping[str, str]) -> AsyncIterator[Check]:
+async def _servers(settings: Settings, child: Mapping[str, str], said: Mapping[str, str]) -> AsyncIterator[Check]:
     inventory = Inventory(settings, content_root())
+    keys = HostKeys(inventory, settings.servers, environ=child, said=said, place=base_directory(settings))
     try:
         try:
             known = await inventory.hosts()
-            deadline_s = _deadline_s(inventory, known)
+            deadline_s = _deadline_s(inventory, known, at_most=forks_at_most(child))
+            unchecked = await keys.unchecked(known.hosts)
             ran = await _check_hosts(inventory, known, settings, child, deadline_s) if known.hosts else None
         except PlayrailError as error:
             yield Check(name="inventory", state="fail", found=str(error), mend=error.problem.hint)
             return
     finally:
         inventory.close()
-    for check in (*_inventory(known, settings), *(_outcomes(ran, deadline_s) if ran else ())):
+    found = [Check(name=f"key of {name}", state="warn", found=why, mend=MEND) for name, why in unchecked.items()]
+    for check in (*_inventory(known, settings), *found, *(_outcomes(ran, deadline_s) if ran else ())):
         yield check
 
 
@@ -273,9 +277,10 @@ def _inventory(known: Hosts, settings: Settings) -> Iterator[Check]:
         yield Check(name="default server", state="fail", found=f"{default!r} cannot be used", mend=mend)
 
 
-def _deadline_s(inventory: Inventory, known: Hosts) -> float:
+def _deadline_s(inventory: Inventory, known: Hosts, *, at_most: int | None = None) -> float:
     """Long enough for every host to be given up by itself first, in its turn."""
-    return START_S + turns(len(known.hosts)) * (inventory.connect_timeout_s(known.hosts) + HOST_S)
+    each_s = inventory.connect_timeout_s(known.hosts) + HOST_S
+    return START_S + turns(len(known.hosts), at_most=at_most) * each_s
 
 
 async def _check_hosts(
@@ -292,6 +297,7 @@ async def _check_hosts(
         inventory=inventory.sources(),
         variables={},
         secrets=inventory.secrets(hosts),
+        at_most=forks_at_most(child),
     )
     try:
         runner = Runner(runs_dir=private_directory(runtime / alive.server), environment=child)

@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Mapping
 
 from playrail.ansible.content import content_root
-from playrail.ansible.environment import environment
+from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
 from playrail.ansible.generated import pace_directory
+from playrail.ansible.host_keys import HostKeys
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner
@@ -35,6 +36,13 @@ class Engine:
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
         self._environment = environment(settings, environ)
+        self._host_keys = HostKeys(
+            self.inventory,
+            settings.servers,
+            environ=self._environment,
+            said=said_of_ssh(settings, environ),
+            place=base_directory(settings),
+        )
         self._alive: Alive | None = None
         self._plays: Plays | None = None
         self._resident: Resident | None = None
@@ -70,6 +78,7 @@ class Engine:
         await self.open()
         with contextlib.suppress(PlayrailError):
             await asyncio.gather(self.inventory.hosts(), *([self._resident.ready()] if self._resident else []))
+            await self._host_keys.warn((await self.inventory.hosts()).hosts)
 
     def _open(self) -> Alive:
         servers = self.settings.state_dir / "servers"
@@ -102,6 +111,8 @@ class Engine:
             standing=standing_variables(self.settings),
             inventory=self.inventory,
             runner=runner,
+            at_most=forks_at_most(self._environment),
+            host_keys=self._host_keys,
         )
         return alive
 

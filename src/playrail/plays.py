@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from playrail.ansible.host_keys import HostKeys
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play
@@ -55,6 +56,9 @@ class Plays:
     standing: Mapping[str, Any]
     inventory: Inventory
     runner: Runner
+    at_most: int | None = None
+    """On how many hosts the user wants Ansible to work at once, where that is said."""
+    host_keys: HostKeys | None = None
 
     def play(
         self,
@@ -83,8 +87,12 @@ class Plays:
         progress: Progress | None,
     ) -> Result:
         """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
-        deadline_s = tool.deadline_s(given, hosts=len(play.hosts)) + self.inventory.connect_timeout_s(play.hosts)
+        deadline_s = tool.deadline_s(given, hosts=len(play.hosts), at_most=self.at_most)
+        deadline_s += self.inventory.connect_timeout_s(play.hosts)
+        warned = asyncio.create_task(self.host_keys.warn(play.hosts)) if self.host_keys else None
         ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
+        if warned is not None:
+            await warned
         result = _result(tool, given, ran, check=play.check)
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
@@ -118,6 +126,7 @@ class Plays:
             variables=given,
             standing=self.standing,
             secrets=self.inventory.secrets(hosts),
+            at_most=self.at_most,
         )
 
 

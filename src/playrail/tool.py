@@ -223,14 +223,15 @@ class Tool(Generic[InputT]):
     def risk_of(self, given: InputT) -> Risk:
         return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
 
-    def deadline_s(self, given: InputT, *, hosts: int = 1) -> float:
-        """Seconds until the call is cut short, without the time to connect. Many hosts take turns.
+    def deadline_s(self, given: InputT, *, hosts: int = 1, at_most: int | None = None) -> float:
+        """Seconds until the call is cut short, without the time to connect. Many hosts take turns,
+        on `at_most` at once where the user says so.
 
         Where the caller chooses the time, the work on the host ends itself then, and the answer still has to come back.
         """
         chosen = getattr(given, "timeout_s", None)
         turn_s = self.timeout_s if chosen is None else chosen + OVERHEAD_S
-        return float(turn_s * turns(hosts))
+        return float(turn_s * turns(hosts, at_most=at_most))
 
 
 @dataclass(frozen=True, kw_only=True)

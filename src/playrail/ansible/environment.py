@@ -1,7 +1,8 @@
 """The environment of every Ansible process that Playrail starts.
 
 It is an allow-list. What an Ansible process has in its environment, ansible-runner writes to a file and plays can read,
-so Playrail's own secrets must not be there. The user's ANSIBLE_* variables are, except those that Playrail decides.
+so Playrail's own secrets must not be there. The user's ANSIBLE_* variables are, except those that Playrail decides or
+refuses: judgements.yml tells which.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from configparser import ConfigParser
+from dataclasses import dataclass
 from pathlib import Path
 
+from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
+from playrail.ansible.ssh_options import CONNECT_RETRIES
 from playrail.settings import Settings, read_config
 
 _PASSED = (
@@ -26,49 +30,19 @@ _PASSED = (
     "KRB5CCNAME",
     *(spelling for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for spelling in (name, name.upper())),
 )
-_DECIDED = {
-    # ansible-runner switches host-key checking off unless the variable is set, whatever ansible.cfg says.
-    "ANSIBLE_HOST_KEY_CHECKING": "True",
-    # A source that cannot be parsed would otherwise be a warning, and the play would run on fewer hosts.
-    "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
-    "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
-    "ANSIBLE_INVENTORY_EXPORT": "False",  # it would leave group variables out of a host's own
-    "ANSIBLE_LOCALHOST_WARNING": "False",
-    "ANSIBLE_RETRY_FILES_ENABLED": "False",
-    "ANSIBLE_NOCOLOR": "True",
-    "ANSIBLE_FORCE_COLOR": "False",
-    "ANSIBLE_NOCOWS": "True",
-    # Both would mix other text into output that is read by a program.
-    "ANSIBLE_DEBUG": "False",
-    "ANSIBLE_VERBOSITY": "0",
-    # With a terminal on the host (which `pipelining = False` would ask for), a lost connection sends SIGHUP to the work
-    # there: half of a package upgrade. sudo reads its password without one, as it does when pipelining.
-    "ANSIBLE_SSH_USETTY": "False",
-    # Nobody is there to answer a question.
-    "ANSIBLE_ASK_PASS": "False",
-    "ANSIBLE_ASK_VAULT_PASS": "False",
-    "ANSIBLE_BECOME_ASK_PASS": "False",
-    # Ansible refuses to start in a locale that is not UTF-8 or not installed, such as one that an SSH login brought
-    # along; this one is part of the C library, and its messages are the ones that are recognised in failures.
-    "LANG": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
-}
-_DROPPED = frozenset(
-    {
-        "ANSIBLE_SSH_HOST_KEY_CHECKING",  # the second name of a decided one
-        "ANSIBLE_INVENTORY",  # settings.inventory
-        "ANSIBLE_CONFIG",  # settings.ansible_config
-        "ANSIBLE_STDOUT_CALLBACK",  # ansible-runner's own is the event stream, above ours
-    }
-)
+_FIRST_NAMES = ("ANSIBLE_", "JUNIT_")  # of the variables that are Ansible's own
+# Ansible refuses to start in a locale that is not UTF-8 or not installed, such as one that an SSH
+# login brought along; this one is part of the C library, and its messages are the ones that are
+# recognised in failures.
+_LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_PLUGINS = ("host_list", "script", "auto", "yaml", "ini", "toml")  # Ansible's own default
 _OWN_CONNECTIONS = Path(__file__).parent / "plugins" / "connection"
 _OWN_CALLBACKS = _OWN_CONNECTIONS.with_name("callback")
 _SCRIPT_PLUGINS = frozenset({"script", "ansible.builtin.script", "ansible.legacy.script"})
 _YAML_PLUGINS = frozenset({"yaml", "ansible.builtin.yaml", "ansible.legacy.yaml"})
-_PIPELINING_VARIABLES = frozenset({"ANSIBLE_PIPELINING", "ANSIBLE_SSH_PIPELINING"})
-_PIPELINING_SECTIONS = ("defaults", "connection", "ssh_connection")
+_ASKING_STRATEGIES = frozenset({"debug", "ansible.builtin.debug", "ansible.legacy.debug"})
+FORKS = "ANSIBLE_FORKS"
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -76,50 +50,105 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
 
     Raises SettingsInvalid when ansible.cfg cannot be read.
     """
-    given = {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()} | dict(environ)
+    given = _given(settings, environ)
     child = {name: given[name] for name in (*_PASSED, *settings.pass_env) if name in given}
-    child |= {name: value for name, value in given.items() if name.startswith("ANSIBLE_") and name not in _DROPPED}
-    child |= _DECIDED
+    child |= {name: value for name, value in given.items() if name.startswith(_FIRST_NAMES)}
+    child = {name: value for name, value in child.items() if name not in dropped()}
+    child |= decided() | _LOCALE
     child["PATH"] = f"{Path(sys.executable).parent}:{given.get('PATH') or _DEFAULT_PATH}"
     config = ConfigParser(interpolation=None)
     if settings.ansible_config is not None:
         child["ANSIBLE_CONFIG"] = str(settings.ansible_config)
         config = read_config(settings.ansible_config)
+    user = _User(given=given, config=config, base=base_directory(settings))
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
-        _inventory_plugins(given, config, allow_scripts=settings.allow_inventory_scripts)
+        _inventory_plugins(user, allow_scripts=settings.allow_inventory_scripts)
     )
-    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{_connection_plugins(given, config, settings)}:{_OWN_CONNECTIONS}"
-    child["ANSIBLE_CALLBACK_PLUGINS"] = ":".join(
-        filter(None, (given.get("ANSIBLE_CALLBACK_PLUGINS"), str(_OWN_CALLBACKS)))
-    )
+    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{user.plugins('connection')}:{_OWN_CONNECTIONS}"
+    child["ANSIBLE_CALLBACK_PLUGINS"] = f"{user.plugins('callback')}:{_OWN_CALLBACKS}"
     child["ANSIBLE_STDOUT_CALLBACK"] = "playrail_text"  # ansible-runner puts its own above it
-    if not _says_pipelining(given, config):
-        child["ANSIBLE_PIPELINING"] = "True"
+    if user.says("DEFAULT_STRATEGY") in _ASKING_STRATEGIES:
+        child["ANSIBLE_STRATEGY"] = "linear"
+    for name, setting in ((CONNECT_RETRIES, "connection/ssh.reconnection_retries"), (FORKS, "DEFAULT_FORKS")):
+        if said := user.says(setting):
+            child[name] = said
+    for each in judgements():
+        said_so = any(user.mentions(setting) for setting in each.settings)
+        if (each.verdict is Verdict.PRESET and not said_so) or (each.where == "given" and said_so):
+            child |= each.env
     return child
 
 
-def _inventory_plugins(given: Mapping[str, str], config: ConfigParser, *, allow_scripts: bool) -> list[str]:
+def inventory_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Choose the variables for a child that lists inventories, which prints what nobody may log."""
+    return environment(settings, environ) | decided("inventory")
+
+
+SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_user")
+
+
+def said_of_ssh(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the user says for all hosts of ssh's options, and of the connection (`transport`)."""
+    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    user = _User(given=_given(settings, environ), config=config, base=base_directory(settings))
+    names = {name: f"connection/ssh.{name}" for name in SSH_OPTIONS} | {"transport": "DEFAULT_TRANSPORT"}
+    return {name: said for name, setting in names.items() if (said := user.says(setting)) is not None}
+
+
+def forks_at_most(child: Mapping[str, str]) -> int | None:
+    """Return on how many hosts the user wants Ansible to work at once, None when nothing is said."""
+    said = child.get(FORKS, "").strip()
+    return int(said) if said.isascii() and said.isdigit() and int(said) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _User:
+    """What the user says of settings, in the environment or in the ansible.cfg of the directory `base`."""
+
+    given: Mapping[str, str]
+    config: ConfigParser
+    base: Path
+
+    def mentions(self, setting: Setting) -> bool:
+        return any(name in self.given for name in setting.env) or any(
+            self.config.has_option(*name.split("/", 1)) for name in setting.ini
+        )
+
+    def says(self, name: str) -> str | None:
+        """The value, as Ansible takes it: of several names the last counts, the environment before ansible.cfg."""
+        setting = setting_of(name)
+        values = [self.config.get(*each.split("/", 1), fallback="") for each in setting.ini]
+        values += [self.given.get(each, "") for each in setting.env]
+        return next((value.strip() for value in reversed(values) if value.strip()), None)
+
+    def plugins(self, kind: str) -> str:
+        """Where the user's own plugins are. What ansible.cfg says is relative to its directory."""
+        if named := self.given.get(f"ANSIBLE_{kind.upper()}_PLUGINS"):
+            return named
+        configured = self.config.get("defaults", f"{kind}_plugins", fallback="")
+        if not configured:
+            home = self.given.get("ANSIBLE_HOME") or self._path(self.config.get("defaults", "home", fallback=""))
+            return f"{home or '~/.ansible'}/plugins/{kind}:/usr/share/ansible/plugins/{kind}"
+        return ":".join(map(self._path, configured.split(":")))
+
+    def _path(self, path: str) -> str:
+        # Ansible itself expands what begins with ~ or $, and {{CWD}}.
+        return path if not path or path.startswith(("~", "$", "{{")) else str(self.base / path)
+
+
+def _given(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()} | dict(environ)
+
+
+def base_directory(settings: Settings) -> Path:
+    """Return what relative paths of ansible.cfg are relative to."""
+    return settings.ansible_config.parent if settings.ansible_config else Path.cwd()
+
+
+def _inventory_plugins(user: _User, *, allow_scripts: bool) -> list[str]:
     """Return the user's plugins: `script` only if allowed, `yaml` always, for the generated inventory."""
-    listed = given.get("ANSIBLE_INVENTORY_ENABLED") or config.get("inventory", "enable_plugins", fallback="") or ""
+    listed = user.says("INVENTORY_ENABLED") or ""
     plugins = [name for name in map(str.strip, listed.split(",")) if name] or list(_DEFAULT_PLUGINS)
     if not allow_scripts:
         plugins = [name for name in plugins if name not in _SCRIPT_PLUGINS]
     return plugins if _YAML_PLUGINS.intersection(plugins) else [*plugins, "yaml"]
-
-
-def _connection_plugins(given: Mapping[str, str], config: ConfigParser, settings: Settings) -> str:
-    """Return where the user's own connection plugins are. What ansible.cfg says is relative to its directory."""
-    if named := given.get("ANSIBLE_CONNECTION_PLUGINS"):
-        return named
-    configured = config.get("defaults", "connection_plugins", fallback="")
-    if not configured:
-        return f"{given.get('ANSIBLE_HOME', '~/.ansible')}/plugins/connection:/usr/share/ansible/plugins/connection"
-    base = settings.ansible_config.parent if settings.ansible_config else Path.cwd()
-    # Ansible itself expands what begins with ~ or $, and {{CWD}}.
-    return ":".join(path if path.startswith(("~", "$", "{{")) else str(base / path) for path in configured.split(":"))
-
-
-def _says_pipelining(given: Mapping[str, str], config: ConfigParser) -> bool:
-    return not _PIPELINING_VARIABLES.isdisjoint(given) or any(
-        config.has_option(section, "pipelining") for section in _PIPELINING_SECTIONS
-    )

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from playrail.ansible.digests import digest
-from playrail.ansible.environment import environment
+from playrail.ansible.environment import inventory_environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.errors import InventoryInvalid
@@ -95,6 +95,11 @@ class Inventory:
         found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
         return {name: held for name, held in found.items() if held}
 
+    def variables(self, host: str) -> Mapping[str, Any]:
+        """Return what the sources said of the host when they were last read, templates as they are."""
+        found: Mapping[str, Any] = (self._listing or {}).get("_meta", {}).get("hostvars", {}).get(host, {})
+        return found
+
     def digest(self, hosts: Iterable[str]) -> str:
         """Return a hash of all that the sources said of these hosts when they were last read: variables and groups."""
         listing = self._listing or {}
@@ -153,7 +158,7 @@ class Inventory:
         return hosts
 
     async def _list(self) -> Mapping[str, Any]:
-        child = environment(self._settings, os.environ if self._environ is None else self._environ)
+        child = inventory_environment(self._settings, os.environ if self._environ is None else self._environ)
         # Not the working directory: Ansible would take group_vars and ansible.cfg there for its own.
         place = private_directory(self._settings.runtime_dir)
         sources = self.sources()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from playrail.ansible.judgements import held
 from playrail.ansible.values import to_extravars
 
 MAX_FORKS = 50
@@ -44,6 +45,8 @@ class Play:
     """Whether nothing is to be changed: Ansible's check mode, in which modules tell what they would change."""
     diff: bool = False
     """Whether modules are to tell what was there before a change and after it."""
+    at_most: int | None = None
+    """On how many hosts the user wants Ansible to work at once, where that is said."""
 
     def command_line(self) -> str:
         """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
@@ -64,6 +67,7 @@ class Play:
             {
                 **self.variables,
                 **self.standing,
+                **held(),
                 "playrail_target": list(self.hosts),
                 "playrail_run": self.run_id,
                 "playrail_secrets": self.secrets,
@@ -77,7 +81,7 @@ class Play:
             "playbook": str(self.playbook),
             "inventory": list(self.inventory),
             "hosts": list(self.hosts),
-            "forks": forks(len(self.hosts)),
+            "forks": forks(len(self.hosts), at_most=self.at_most),
             "interruptible": self.interruptible,
             "check": self.check,
             "diff": self.diff,
@@ -85,14 +89,15 @@ class Play:
         }
 
 
-def forks(hosts: int) -> int:
+def forks(hosts: int, *, at_most: int | None = None) -> int:
     """On how many of so many hosts a play works at once."""
-    return max(1, min(hosts, MAX_FORKS, FORKS_PER_CORE * (os.cpu_count() or 1)))
+    bounds = (hosts, MAX_FORKS, FORKS_PER_CORE * (os.cpu_count() or 1), at_most or MAX_FORKS)
+    return max(1, min(bounds))
 
 
-def turns(hosts: int) -> int:
+def turns(hosts: int, *, at_most: int | None = None) -> int:
     """How often the time that one host takes, when so many take turns."""
-    return ceil(hosts / forks(hosts))
+    return ceil(hosts / forks(hosts, at_most=at_most))
 
 
 class Going(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.plugins.loader import connection_loader
 
 from playrail.ansible.aside import aside
 
@@ -27,6 +28,11 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "playrail_text"
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Before anything is forked: our plugin also answers to the full name of the stock one, once it is loaded.
+        connection_loader.get("ssh", class_only=True)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         _tell(result, skipped=False)

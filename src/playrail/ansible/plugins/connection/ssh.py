@@ -13,6 +13,8 @@ import re
 import shlex
 import signal
 import socket
+import sys
+import time
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
@@ -25,6 +27,16 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
 from playrail.ansible.kept import PLACEHOLDER, SIZES, START, frame
+from playrail.ansible.ssh_options import (
+    CONNECT_RETRIES,
+    NO_TERMINAL,
+    PLAIN_COMMAND,
+    TOLD_ERRORS,
+    Connecting,
+    is_silent,
+    session_options,
+    without_unwanted_flags,
+)
 
 
 def _load_stock() -> Any:
@@ -37,6 +49,12 @@ def _load_stock() -> Any:
 
 
 stock = _load_stock()
+OWN_NAME = "ansible.plugins.connection.ssh"  # that Ansible's loader gives to this module
+FULL_NAME = "ansible_collections.ansible.builtin.plugins.connection.ssh"
+if __name__ == OWN_NAME:
+    # Who writes `ansible.builtin.ssh` means the same, and gets the same promises.
+    sys.modules.setdefault(FULL_NAME, sys.modules[__name__])
+    session_options("ssh")  # once, for all forks
 
 DOCUMENTATION = re.sub(
     r"^( *)options:\n( *)",
@@ -58,6 +76,7 @@ ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 # Variables that a Python interpreter, or the loader of its libraries, heeds when it begins and not later.
 STARTUP = re.compile(r"PYTHON.*|LC_.*|LANG|LANGUAGE|LD_.*|MALLOC_.*|GLIBC_.*|OPENSSL_.*|HOME")
 TOO_LATE = re.compile(r"timed out|took too long", re.IGNORECASE)
+SSH_FAILED = 255  # the exit status by which ssh says that it failed, if it is not that of the command
 DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brackets
 
 display = Display()
@@ -77,7 +96,7 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run a command; `in_data` is what it reads, for a pipelined module the module."""
         place = os.environ.get("PLAYRAIL_CHANNELS")
-        if place and in_data and MODULE in in_data and self.get_option("playrail_fast"):
+        if place and in_data and MODULE in in_data and self._may_be_fast():
             try:
                 return self._run_module(place, cmd, in_data)
             except Unfit as unfit:
@@ -93,6 +112,66 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
             except (Unfit, EOFError) as error:
                 display.vv(f"{self.host}: {error}")
         super().reset()
+
+    def get_option(self, option: str, hostvars: Any = None) -> Any:
+        """Of what the user says of retries the stock plugin hears nothing: it would run commands again."""
+        return 0 if option == "reconnection_retries" else super().get_option(option, hostvars=hostvars)
+
+    def _may_be_fast(self) -> bool:
+        # By its full name, the plugin has the options of the stock one.
+        return not self.has_option("playrail_fast") or bool(self.get_option("playrail_fast"))
+
+    def _is_tty_requested(self) -> bool:
+        """Never: _build_command takes away what asks for one."""
+        return False
+
+    def _build_command(self, binary: str, subsystem: str, *other_args: bytes | str) -> list[bytes]:
+        """What the stock plugin builds, for a command that reads what it is given and needs nobody."""
+        built = [os.fsdecode(word) for word in super()._build_command(binary, subsystem)]
+        start = built.index(binary) + 1
+        before, options = built[:start], built[start:]
+        first = [*PLAIN_COMMAND, *session_options("ssh")]
+        if self._has_password():
+            first.append("BatchMode=no")  # else ssh would not use the password
+        if is_silent(options):
+            first.append(TOLD_ERRORS)
+        if subsystem == "ssh":
+            options = [*without_unwanted_flags(options), NO_TERMINAL]
+        words = [*before, *(word for option in first for word in ("-o", option)), *options]
+        return [*map(os.fsencode, words), *(os.fsencode(word) for word in other_args)]
+
+    def _bare_run(
+        self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True
+    ) -> tuple[int, bytes, bytes]:
+        """Run ssh, sftp or scp. It is run again only when it ended before anybody was logged in."""
+        connecting = Connecting(self._connect_retries())
+        while True:
+            try:
+                status, output, errors = super()._bare_run(cmd, in_data, sudoable=sudoable, checkrc=False)
+            except stock.AnsibleControlPersistBrokenPipeError as error:
+                status, output, errors = SSH_FAILED, b"", str(error).encode()
+            pause_s = connecting.pause_s(output, errors) if status == SSH_FAILED else None
+            if pause_s is None:
+                break
+            display.vv(f"{self.host}: nobody was logged in; connecting again")
+            time.sleep(pause_s)
+            if cmd[0] == b"sshpass":  # it has read its pipe
+                self.sshpass_pipe = os.pipe()
+                cmd[1] = b"-d%d" % self.sshpass_pipe[0]
+        if status == SSH_FAILED and not errors.strip():
+            # A shared connection that breaks ends its sessions without a word: these are ssh's for it.
+            errors = f"Connection to {self.host} closed by remote host: ssh ended without a word".encode()
+        if status == SSH_FAILED and in_data and checkrc:
+            raise AnsibleConnectionFailure(
+                f'Data could not be sent to remote host "{self.host}". Make sure this host can be reached over ssh: '
+                f"{to_text(errors)}"
+            )
+        return status, output, errors
+
+    def _connect_retries(self) -> int:
+        """How often the user wants a connection to be tried again: of this host, or of all."""
+        said = os.environ.get(CONNECT_RETRIES, "")
+        return int(super().get_option("reconnection_retries") or (said if said.isdigit() else 0))
 
     def _run_module(self, place: str, cmd: str, payload: bytes) -> tuple[int, bytes, bytes]:
         order = {"do": "run", "argv": self._argv(), **self._opening(cmd)}
