@@ -1,7 +1,8 @@
 """Ansible's own words for a failure, and the code that Playrail gives it.
 
 A case is a file `tests/failures/<case>.yml`: `why`, `result` (what ansible-core really reported), `unreachable` and
-`code`.
+`code`. Where they are not false, `retryable` (the same call may work later) and `begun` (the work may have been begun);
+`says` are words of others that the error repeats, `never` words that it must not.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.ansible import failures
+from playrail.ansible import failures, said
 
 CASES = sorted((Path(__file__).parent / "failures").glob("*.yml"))
 
@@ -27,25 +28,24 @@ results = st.dictionaries(
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_case(path: Path) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert set(case) == {"why", "result", "unreachable", "code"}
-    problem = failures.classify(case["result"], unreachable=case["unreachable"])
-    assert problem.code == case["code"]
-    assert problem.error
+    assert {"why", "result", "unreachable", "code"} <= set(case)
+    assert set(case) <= {"why", "result", "unreachable", "code", "retryable", "begun", "says", "never"}
+    failure = failures.judge(case["result"], unreachable=case["unreachable"])
+    problem = failure.problem
+    assert problem.code == case["code"], problem
     assert problem.hint
-    assert problem.retryable == (problem.code in failures.RETRYABLE)
-
-
-def test_every_code_of_the_table_has_its_own_hint() -> None:
-    rules = (*failures._PREPARING, *failures._CONNECTION, *failures._TASK)
-    assert {rule.code for rule in rules} | failures.RETRYABLE <= set(failures.HINTS)
+    assert (problem.retryable, failure.begun) == (case.get("retryable", False), case.get("begun", False)), problem
+    assert case.get("says", "") in problem.error
+    assert case.get("never", "\0") not in problem.error
+    assert len(problem.error) <= said.MESSAGE_LIMIT
 
 
 @given(result=results, unreachable=st.booleans())
 def test_any_result_has_a_bounded_explanation(result: dict[str, Any], *, unreachable: bool) -> None:
     problem = failures.classify(result, unreachable=unreachable)
     assert failures.CODE.fullmatch(problem.code)
-    assert 0 < len(problem.error) <= failures.MESSAGE_LIMIT
-    assert not failures.CONTROL.search(problem.error)
+    assert 0 < len(problem.error) <= said.MESSAGE_LIMIT
+    assert not said.CONTROL.search(problem.error)
 
 
 def test_long_message_is_cut_and_terminal_codes_are_gone() -> None:

@@ -31,7 +31,8 @@ def files(cwd: Path) -> Path:
     place = cwd / "with space {{ 7*7 }}"
     place.mkdir()
     for name in ("key", "cert", "known"):
-        (place / name).touch(mode=0o600)
+        (place / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")  # in form
+        (place / name).chmod(0o600)
     return place
 
 

@@ -25,7 +25,7 @@ ROWS = (
     ("call",),
     ("plays", "apis", "policy_file", "policy_limits"),
     ("policy", "policy_entries", "export"),
-    ("results", "catalog"),
+    ("results", "catalog", "hints"),
     ("answers", "runs", "replay", "folding", "transcripts"),
     ("asking", "plans", "steps"),
     ("toolsets",),
@@ -33,7 +33,7 @@ ROWS = (
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers",),
-    ("private_files", "diffs", "core_dumps"),
+    ("private_files", "private_keys", "diffs", "core_dumps"),
     ("errors", "remote_text"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}

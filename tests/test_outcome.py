@@ -245,3 +245,17 @@ def test_what_a_host_says_does_not_pass_for_it(text: str) -> None:
 
     assert told is not None
     assert told["unpreviewed"] is None
+
+
+def test_what_a_module_wrote_that_cannot_be_read_is_in_no_record_and_no_message() -> None:
+    outcome = Outcome()
+    result = {
+        "msg": "Module result deserialization failed: Extra data",
+        "module_stdout": '{"host": "x"}\n{"content": "of the file"}\n',
+        "module_stderr": "",
+        "rc": 0,
+    }
+    outcome.feed({"event": "runner_on_failed", "host": "a", "task": "Report", "action": "x", "result": result})
+    told = outcome.of(["a"])["a"]
+    assert told.lost
+    assert "of the file" not in repr((outcome.tasks, told.problem))

@@ -216,9 +216,9 @@ def test_an_error_with_status_200_is_no_success(place: Path, api: Api) -> None:
 
 @played
 def test_a_key_file_in_the_home_directory_is_found(place: Path) -> None:
-    (place / ".ssh").mkdir()
-    key = place / ".ssh" / "id"
-    key.touch(mode=0o600)
+    (key := place / ".ssh" / "id").parent.mkdir()
+    key.write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")  # in form
+    key.chmod(0o600)
     entry = {"web": {"type": "ssh", "host": "h", "ssh_key": "~/.ssh/id"}}
 
     settings = Settings.load({"HOME": str(place), "MCP_SERVERS": json.dumps(entry)}, dotenv=None)

@@ -36,7 +36,7 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     for name, mode in (("key", 0o600), ("open", 0o644), ("%h", 0o600)):
-        (home / name).touch()
+        (home / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")  # in form
         (home / name).chmod(mode)
     return tmp_path
 

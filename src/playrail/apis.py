@@ -55,24 +55,29 @@ class Apis:
     def servers(self) -> Mapping[str, MikrusServer]:
         return {name: server for name, server in self._settings.servers.items() if isinstance(server, MikrusServer)}
 
-    def named(self, wanted: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    def named(self, wanted: str | Sequence[str] | None, *, elsewhere: str | None = None) -> tuple[str, ...] | None:
         """The servers meant, when their names or the default tell; None when the inventory has to be asked.
 
         Raises NotOnMikrus when there are none at all.
         """
         if not self.servers:
-            raise NotOnMikrus("No server of mikr.us is configured", data={"servers": []})
+            hint = _other_way(elsewhere, known=False)
+            raise NotOnMikrus("No server of mikr.us is configured", hint=hint, data={"servers": []})
         words = [self._settings.default_server or ""] if wanted is None else wanted
         names = [words] if isinstance(words, str) else list(dict.fromkeys(words))
         return tuple(names) if names and all(name in self.servers for name in names) else None
 
-    def resolve(self, wanted: str | Sequence[str] | None, hosts: Hosts) -> tuple[str, ...]:
+    def resolve(
+        self, wanted: str | Sequence[str] | None, hosts: Hosts, *, elsewhere: str | None = None
+    ) -> tuple[str, ...]:
         """The same with groups and tags. Raises NotOnMikrus, and what Hosts.resolve raises."""
         names = hosts.resolve(wanted, self._settings)
         others = [name for name in names if name not in self.servers]
         if others:
             raise NotOnMikrus(
-                f"{', '.join(others[:5])} is reached without the mikr.us API", data={"servers": list(self.servers)}
+                f"{', '.join(others[:5])} is reached without the mikr.us API",
+                hint=_other_way(elsewhere, known=bool(self.servers)),
+                data={"servers": list(self.servers)},
             )
         return names
 
@@ -105,6 +110,15 @@ class Apis:
             kind = OutcomeUnknown if changes else PlayrailError
             return HostResult(problem=kind("Playrail failed in an unexpected way.").problem)
         return _read(report, reply, changes=changes)
+
+
+def _other_way(elsewhere: str | None, *, known: bool) -> str:
+    """What to call for a server that the API does not know."""
+    told = ["Do not retry: this tool is for servers of mikr.us only."]
+    if elsewhere:
+        told.append(f"For others call {elsewhere}.")
+    told.append("data.servers lists those of mikr.us." if known else "list_configured_servers tells which there are.")
+    return " ".join(told)
 
 
 def _read(report: Report, reply: Reply, *, changes: bool) -> HostResult:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
@@ -37,6 +36,7 @@ from playrail.errors import (
     UnknownTool,
     cut_short,
 )
+from playrail.hints import Hints
 from playrail.ledger.ledger import Kind, Read
 from playrail.parts import parts_of
 from playrail.planning import Planning
@@ -45,6 +45,7 @@ from playrail.policy import Decision, decide
 from playrail.policy_file import read_policy
 from playrail.policy_limits import check_limits
 from playrail.records import Records, Secrets, would_run
+from playrail.results import failed_preview
 from playrail.settings import Settings
 from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
 from playrail.withheld import Withheld
@@ -66,6 +67,7 @@ class Playrail:
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
+        self._hints = Hints(catalog.load(), self.tools, writes=settings.enable_write_operations)
         self.policy = read_policy(settings.policy_file, catalog.load()) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
@@ -135,6 +137,9 @@ class Playrail:
         return await asyncio.to_thread(self.ledger.durations_ms)
 
     async def _call(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        return self._hints.answer(await self._answer(call, arguments))
+
+    async def _answer(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         try:
             return call.answer(await self._through(call, arguments))
         except PlayrailError as error:
@@ -165,7 +170,7 @@ class Playrail:
         if not call.check or going.resumed is not None:
             return result
         if result.problem is not None:
-            return _failed_preview(result, result.problem)
+            return failed_preview(result, result.problem)
         return result if call.parent is not None else await self._proposed(call, going, result)
 
     async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]) -> Going:
@@ -261,8 +266,11 @@ class Playrail:
         if not isinstance(given, OnHosts):
             return ()
         if isinstance(tool, ApiTool):
-            named = self._apis.named(given.server)
-            return self._apis.resolve(given.server, await self.inventory.hosts()) if named is None else named
+            elsewhere = tool.elsewhere
+            named = self._apis.named(given.server, elsewhere=elsewhere)
+            if named is not None:
+                return named
+            return self._apis.resolve(given.server, await self.inventory.hosts(), elsewhere=elsewhere)
         return (await self.inventory.hosts()).resolve(given.server, self.settings)
 
     async def _decision(
@@ -389,12 +397,3 @@ class Playrail:
     async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
         """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
         await self._records.write(kind, call, body)
-
-
-def _failed_preview(result: Result, problem: Problem) -> Result:
-    """Says that it was a preview: what it tells of changes has not come about."""
-    failed = (result.data or {}).get("failed", {})
-    several = problem.code == "some_hosts_failed"
-    hint = "data.failed has each host's code and hint. Preview again on the others alone." if several else problem.hint
-    told = replace(problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint)
-    return replace(result, data={"preview": True, "failed": failed}, problem=told)

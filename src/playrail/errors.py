@@ -140,7 +140,7 @@ class ServerMisconfigured(PlayrailError):
 
 class NotOnMikrus(PlayrailError):
     code = "not_on_mikrus"
-    hint = "This tool is for servers of mikr.us only: data.servers lists them. Other tools work on the others."
+    hint = "Do not retry: this tool is for servers of mikr.us only; list_configured_servers tells which there are."
 
 
 class InventoryInvalid(PlayrailError):
@@ -263,7 +263,7 @@ class AnsibleFailed(PlayrailError):
     """Ansible ended before any host had an outcome, or broke off while it only read."""
 
     code = "ansible_failed"
-    hint = "The operator should run `playrail doctor`; the message is Ansible's own."
+    hint = "Do not retry; the message is Ansible's own, and the operator has to mend what it names."
 
 
 class CollectionMissing(AnsibleFailed):
@@ -375,7 +375,7 @@ class OutcomeUnknown(PlayrailError):
     """A change that was cut short. Retrying blindly could do it twice."""
 
     code = "outcome_unknown"
-    hint = "Look at the host's state with a read tool before you decide; do not simply repeat the call."
+    hint = "Look at the host's state with a tool that reads before you decide; do not simply repeat the call."
 
 
 def cut_short(message: str, *, changes: bool, otherwise: type[PlayrailError] = DeadlineExceeded) -> PlayrailError:

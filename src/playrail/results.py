@@ -96,3 +96,12 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
         retryable=all(problem.retryable for problem in problems.values()) and (again or len(problems) == of),
         retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0) or None,
     )
+
+
+def failed_preview(result: Result, problem: Problem) -> Result:
+    """Says that it was a preview: what it tells of changes has not come about."""
+    failed = (result.data or {}).get("failed", {})
+    several = problem.code == "some_hosts_failed"
+    hint = "data.failed has each host's code and hint. Preview again on the others alone." if several else problem.hint
+    told = replace(problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint)
+    return replace(result, data={"preview": True, "failed": failed}, problem=told)

@@ -27,6 +27,8 @@ from pydantic import (
     model_validator,
 )
 
+from playrail.private_keys import is_public, key_problem
+
 GENERATED_GROUP = "playrail_servers"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
@@ -81,8 +83,11 @@ def _private_key(value: object, info: ValidationInfo) -> object:
     if isinstance(path, Path):
         status = path.stat()
         # OpenSSH's own rule: it looks at the mode of a key only when the key belongs to who runs it.
-        if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
+        open_to_others = status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077
+        if open_to_others and not is_public(path):
             raise ValueError("others can read this private key and OpenSSH refuses it: run chmod 600 on the file")
+        if problem := key_problem(path, agent=bool(info.context and info.context.get("agent"))):
+            raise ValueError(problem)
     return path
 
 
@@ -235,13 +240,16 @@ def parse_servers(text: str) -> dict[str, Any]:
 
 
 def read_servers(
-    entries: Mapping[str, Any], *, home: str | None
+    entries: Mapping[str, Any], *, home: str | None, agent: bool = False
 ) -> tuple[dict[str, SshServer | MikrusServer], dict[str, FailedServer]]:
-    """Return the entries that can be used and the ones that cannot, each under its name and in the order given."""
+    """Return the entries that can be used and the ones that cannot, each under its name and in the order given.
+
+    `agent`: there is an ssh-agent, which may hold keys whose files have a passphrase.
+    """
     good: dict[str, SshServer | MikrusServer] = {}
     failed: dict[str, FailedServer] = {}
     for name, entry in entries.items():
-        outcome = _read_server(name, entry, home=home)
+        outcome = _read_server(name, entry, context={"home": home, "agent": agent})
         if isinstance(outcome, FailedServer):
             failed[name] = outcome
         else:
@@ -249,7 +257,7 @@ def read_servers(
     return good, failed
 
 
-def _read_server(name: str, entry: object, *, home: str | None) -> SshServer | MikrusServer | FailedServer:
+def _read_server(name: str, entry: object, *, context: Mapping[str, Any]) -> SshServer | MikrusServer | FailedServer:
     if not isinstance(entry, dict):
         return FailedServer(kind="unknown", reason="The entry is not a JSON object.")
     kind = entry.get("type", "mikrus")
@@ -258,7 +266,7 @@ def _read_server(name: str, entry: object, *, home: str | None) -> SshServer | M
         return FailedServer(kind="unknown", reason='type: is neither "ssh" nor "mikrus".')
     fields = {field: value for field, value in entry.items() if field != "type"}
     try:
-        server = model.model_validate(fields, context={"home": home})
+        server = model.model_validate(fields, context=dict(context))
     except ValidationError as error:
         reason = _reason(error, kind=kind, typed="type" in entry, model=model)
         told = fields.get("tags")

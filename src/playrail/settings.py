@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
 from playrail.private_files import is_anothers, trusted_text
+from playrail.private_keys import has_agent
 from playrail.servers import (
     FailedServer,
     MikrusServer,
@@ -106,7 +107,7 @@ class Settings:
         _refuse_unknown(values)
         home = values.get("HOME")
         entries = _entries(values)
-        servers, failed = read_servers(entries, home=home)
+        servers, failed = read_servers(entries, home=home, agent=has_agent(values))
         ansible_config = _ansible_config(values, home)
         state_dir = _directory(values, "PLAYRAIL_STATE_DIR", home) or _default_state_dir(values, home)
         pass_env = _pass_env(values)

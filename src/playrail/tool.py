@@ -258,6 +258,8 @@ class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
     report: type[ReportT]
     """Reads the body of the answer, which is a JSON object or array."""
     toolset: str = "mikrus"
+    elsewhere: str | None = None
+    """The tool, or tools, that tell the like of servers which this API does not know."""
 
 
 class Context(Protocol):

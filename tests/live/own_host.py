@@ -127,7 +127,7 @@ def docker(*words: str) -> str:
 
 
 @contextlib.contextmanager
-def own_host(lab: Mapping[str, Any], place: Path) -> Iterator[OwnHost]:
+def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iterator[OwnHost]:
     """The host, running; `place` is for its known_hosts file."""
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
@@ -137,7 +137,7 @@ def own_host(lab: Mapping[str, Any], place: Path) -> Iterator[OwnHost]:
     host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
     words = ("run", "--detach", "--name", container, "--hostname", NAME, "--network", NETWORK, "--ip", address)
     try:
-        docker(*words, *RUN, IMAGE, "/lib/systemd/systemd")
+        docker(*words, *RUN, image, "/lib/systemd/systemd")
         public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
         host.sh(f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys")
         host.await_ssh()

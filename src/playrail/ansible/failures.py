@@ -1,251 +1,185 @@
-"""What went wrong on a host: Ansible's own messages, made into stable codes.
+"""What went wrong on a host, made into stable codes; beside each of our sentences stands what was said there.
 
-The wordings were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/failures/. Playrail's own host
-modules need no wording: they name the code themselves, as `playrail_code`.
+Playrail's own host modules need no wording: they name the code themselves, as `playrail_code`. Whether the work may
+have been begun is told by where it failed: before ssh had a session, before another user was become, before a module
+began.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playrail.ansible import failure_rules as rules
+from playrail.ansible import ssh_reasons
+from playrail.ansible.failure_hints import HINTS, RETRYABLE
+from playrail.ansible.failure_rules import Rule
+from playrail.ansible.marked_commands import LOST, NO_COMMAND, NOT_BECOME, NOT_BEGUN
+from playrail.ansible.said import SEARCHED_LIMIT, bounded, lines_of, with_words
 from playrail.errors import ApiConnectTimeout, ApiError, PlayrailError, Problem, ServerMisconfigured
 
-MESSAGE_LIMIT = 500  # characters of Ansible's own message
-SEARCHED_LIMIT = 20_000  # characters; what a crashing module printed has no limit of its own
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CODE = re.compile(r"[a-z][a-z_]{0,63}")
-WRAPPING = re.compile(r"^(?:Task failed: |Action failed: |Module failed: |Failed to connect to the host via ssh: )+")
-EXITED = re.compile(r"^(?:non-zero return code|The command exited with a non-zero return code\.)$")  # 2.19, 2.21
 UNEXPLAINED = "Ansible gave no reason."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Where `pattern` occurs, the failure is `code`. `error` and `hint` say it better than the message and HINTS do."""
-
-    code: str
-    pattern: re.Pattern[str]
-    error: str | None = None
-    hint: str | None = None
-
-
-def _rule(code: str, pattern: str, *, error: str | None = None, hint: str | None = None) -> Rule:
-    return Rule(code=code, pattern=re.compile(pattern, re.IGNORECASE), error=error, hint=hint)
-
-
-RETRYABLE = frozenset({"host_unreachable", "connection_lost", "package_manager_busy"})
-
-HINTS: Mapping[str, str] = {
-    "host_unreachable": "Try again in a while; if it stays so, the operator has to look at the server.",
-    "connection_lost": "Look whether the server is up, and what state it is in, before you call again.",
-    "auth_failed": "Do not retry; the operator has to mend the user, key or password of this server in the settings.",
-    "host_key_changed": (
-        "Do not retry: either the server was installed anew or something stands in between. The operator has to "
-        "compare the new key and, if it is right, remove the old one with `ssh-keygen -R`."
-    ),
-    "host_key_unknown": (
-        "The operator has to verify the server's key and add it to the known_hosts file (`ssh-keyscan` shows it)."
-    ),
-    "no_python": "Ansible needs Python 3 on the server; the operator has to install the package python3 there.",
-    "become_failed": "Do not retry; the operator has to mend the sudo password or the sudo rule for this user.",
-    "no_temporary_directory": (
-        "The user's home directory on the server is missing, read-only or full; the operator has to look, or set "
-        "another remote_tmp in ansible.cfg."
-    ),
-    "not_found": "Look with list_directory at the directory above for the right name.",
-    "permission_denied": "The user that Ansible logs in as may not do this; another path or the operator can help.",
-    "not_a_directory": "A part of the path is a file; read_file reads files.",
-    "is_a_directory": "Name a file in it; list_directory shows what is there.",
-    "not_a_file": "Only regular files can be read and written, not devices, sockets or pipes.",
-    "binary_file": "Only text can be read.",
-    "protected_path": "Do not look for another way: this place is protected on purpose.",
-    "unsupported_path": "Choose another directory; read_file reads single files of the kernel.",
-    "changed_meanwhile": "Read the file again, look what has changed, and write with the sha256 of what you then saw.",
-    "mounted_file": "Write the file that is mounted there, at its own path; that may be on another server.",
-    "owner_not_found": "Choose a user and group that exist on the server.",
-    "read_only_file_system": "Nothing can be written there; choose another place or ask the operator.",
-    "disk_full": "Free some space first; analyze_disk shows what takes it.",
-    "service_not_found": "Check the unit's name; execute_command with `systemctl list-units` shows what there is.",
-    "no_systemd": "This server does not run systemd, so its services cannot be managed this way.",
-    "no_journal": "Logs are then files, mostly below /var/log; read_file reads them.",
-    "search_unsupported": "Read a unit's newest entries with get_journal_logs instead.",
-    "process_not_found": "get_process_tree, or manage_process with action list, tells names and numbers.",
-    "protected_process": "Do not look for another way: this process is protected on purpose.",
-    "package_manager_busy": "Another package run is under way on the server; try again in a few minutes.",
-    "package_not_found": "Check the package's name, or update the package lists first.",
-    "essential_package": "Do not look for another way: without it this server could not be operated any more.",
-    "unsupported_os": "Do not retry; this server's system has no package manager that can do this.",
-    "no_docker": "No Docker engine answers on this server: it is not installed, not running, or not for this user.",
-    "missing_on_host": "The operator has to install what is missing on the server.",
-    "collection_missing": "The operator has to install Playrail's extra `full`, which brings Ansible's collections.",
-    "command_not_found": "Check the program's name; it is not installed on the server or not in the search path.",
-    "invalid_argument": "Mend the arguments and call again; the tool's input schema has the rules.",
-    "exec_failed": "Nothing was run: mikr.us could not prepare it. Look with get_server_stats, or try again.",
-    "task_failed": "The message is Ansible's own; look at the host's state before you call again.",
-}
-
-_CONNECTION = (
-    _rule(
-        "host_key_changed",
-        r"REMOTE HOST IDENTIFICATION HAS CHANGED|host key for .+ has changed",
-        error="The server's SSH key is not the one that is known for it.",
-    ),
-    _rule(
-        "host_key_unknown",
-        r"Host key verification failed|authenticity of host .+ can't be established|No .+ host key is known for",
-        error="The server's SSH key is not known, so it cannot be told whether this is the right server.",
-    ),
-    _rule(
-        "auth_failed",
-        r"Permission denied \([a-z0-9,-]+\)|Permission denied, please try again|Too many authentication failures"
-        r"|Invalid/incorrect (?:username/)?password|Authentication failed",
-        error="The server did not accept Playrail's user, key or password.",
-    ),
-    _rule(
-        "host_unreachable",
-        r"Could not resolve hostname",
-        error="The server's name is not known to DNS.",
-        hint="Check the server's address in the settings, or the name servers where Playrail runs.",
-    ),
-    _rule(
-        "host_unreachable",
-        r"Connection refused",
-        error="The server refused the connection: nothing listens on its SSH port.",
-        hint="The SSH service is down or on another port. Try again if it may be starting, or ask the operator.",
-    ),
-    _rule(
-        "host_unreachable",
-        r"No route to host|Network is unreachable|Host is down",
-        error="There is no way to the server's network address.",
-        hint="The server is off, or the network between is down; try again later.",
-    ),
-    _rule(
-        "host_unreachable",
-        r"kex_exchange_identification",
-        error="The server ended the connection before anybody was logged in.",
-    ),
-    _rule(
-        "connection_lost",
-        r"Connection (?:reset|closed) by|Broken pipe|Shared connection to .+ closed|Read from remote host"
-        r"|Connection to .+ closed by remote host|server .+ not responding",
-        error="The connection to the server was lost.",
-    ),
-    _rule(
-        "host_unreachable",
-        r"timed out|timeout",
-        error="The server did not answer in time.",
-        hint="The server is off, overloaded, or a firewall drops the connection; try again later.",
-    ),
-    _rule(
-        "connection_lost",
-        r"Data could not be sent to remote host",  # and ssh said nothing: the connection stood, and then it did not
-        error="The connection to the server was lost.",
-    ),
+_EXITED = re.compile(r"^(?:non-zero return code|The command exited with a non-zero return code\.)$")  # 2.19, 2.21
+# What Ansible says when it could not read what a module wrote.
+_UNREADABLE = re.compile(
+    r"Module result deserialization failed|MODULE FAILURE|^The module interpreter .+ was not found"
 )
-
-# Before the task itself ran. Ansible counts some of these as unreachable, some as failed.
-_PREPARING = (
-    _rule(
-        "no_temporary_directory",
-        r"Failed to create temporary directory",
-        error="Ansible could not make its temporary directory on the server.",
-    ),
-    _rule(
-        "no_temporary_directory",
-        r"No usable temporary directory found",  # Python's words, after it has tried to write a file in each
-        error="Nothing can be written in the server's directories for temporary files.",
-        hint="The server's disk is full or read-only, so no module can run there; the operator has to look.",
-    ),
-    _rule(
-        "host_key_unknown",
-        r"not possible because Host Key checking is enabled",
-        # Said where a password is used, of a changed key too: Ansible keeps to itself what ssh said.
-        error="The server's SSH key is not the known one, or not known at all.",
-    ),
-    _rule(
-        "become_failed",
-        r"(?:Incorrect|Missing) \w+ password|is not in the sudoers file|is not allowed to run sudo|may not run sudo"
-        r"|sudo: a (?:terminal|password) is required|not allowed to execute|waiting for privilege escalation prompt"
-        r"|(?:sudo|su|doas): (?:command )?not found|the temporary files Ansible .*needs to create",
-        error="The user could not become another one (sudo).",
-    ),
+_NOT_BECOME = re.compile(
+    rf"^(?:Task failed: )?\S+ {NOT_BECOME}(?: \(exit status|: Timeout)|waiting for privilege escalation"
+    r"|^(?:Task failed: )?(?:Incorrect|Missing) \w+ password"
+    r"|temporary files Ansible .*needs to create"
 )
-
-_TASK = (
-    _rule(
-        "no_python",
-        r"The module interpreter .+ was not found|(?:python[0-9.]*|env): (?:command )?not found"
-        r"|python[0-9.]*\W?: No such file|No python interpreters found|interpreter discovery",
-        error="No usable Python was found on the server.",
-    ),
-    _rule("disk_full", r"No space left on device|Disk quota exceeded", error="No space is left on the server's disk."),
-    _rule("read_only_file_system", r"Read-only file system"),
-    _rule(
-        "service_not_found",
-        r"Could not find the requested service|Unit \S+ (?:could not be found|not found|does not exist)",
-    ),
-    _rule("no_systemd", r"not been booted with systemd|Failed to connect to bus"),
-    _rule("permission_denied", r"lock.+13: Permission denied", error="Only root may install packages."),
-    _rule(
-        "package_manager_busy",
-        r"Could not get lock|Unable to acquire the dpkg|Unable to lock|is another process using it"
-        r"|Failed to lock apt|dpkg frontend lock|waiting for cache lock",
-        error="Another process holds the lock of the server's package manager.",
-    ),
-    _rule("package_not_found", r"No package matching .+ is available|Unable to locate package"),
-    _rule(
-        "no_docker",
-        r"Error connecting: Error while fetching server API version|Cannot connect to the Docker daemon"
-        r"|Error while fetching server API version",
-        error="No Docker engine answers on the server.",
-    ),
-    _rule("missing_on_host", r"Failed to import the required Python library|must be installed and visible from"),
-    _rule("missing_on_host", r"Failed to find required executable"),
-    _rule("collection_missing", r"couldn't resolve module/action"),
-    _rule("owner_not_found", r"failed to look up (?:user|group)"),
-    _rule("is_a_directory", r"\[Errno 21\]|can not use content with a dir as dest|Is a directory"),
-    _rule("not_a_directory", r"\[Errno 20\]|Not a directory|is not a directory"),
-    _rule(
-        "permission_denied",
-        r"\[Errno 1\]|\[Errno 13\]|Permission denied|Operation not permitted|not writable|not readable"
-        r"|Access denied|is not accessible|(?:chown|chgrp) failed(?!:)",
-    ),
-    _rule("not_found", r"\[Errno 2\]|No such file or directory|File not found|does not exist|Source .+ not found"),
+_SSH = re.compile(
+    re.escape(NOT_BEGUN.strip()) + r"|Make sure this host can be reached over ssh:|Invalid/incorrect .*password.*:"
 )
-
 # The number that the module `command` gives as `rc` when a program could not be started; ansible-core 2.19 and later
 # say no more than that.
 _NOT_STARTED = {2: "command_not_found", 13: "permission_denied", 8: "command_not_found", 20: "not_a_directory"}
-
-
+_SHELL_STATUS = {126, 127}  # of a shell: the program cannot be run, is not there
+_BECOME_SAID = re.compile(r"^(?:sudo|sudo-rs|su|doas|pbrun|pfexec|dzdo|ksu|runuser): (?!unable to resolve host)")
 # What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are known, a sentence.
 _OF_API = re.compile(r"mikr\.us \[([a-z_]+)(?: ([0-9]+))?\]: (.*)", re.DOTALL)
 _API_KINDS: tuple[type[PlayrailError], ...] = (*ApiError.__subclasses__(), ApiConnectTimeout, ServerMisconfigured)
 _API_ERRORS = {kind.code: kind for kind in _API_KINDS}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A task that failed on a host. `begun`: the work may have been begun, and what came of it is not known."""
+
+    problem: Problem
+    begun: bool = False
+
+
 def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
     """The problem that a failed task's raw result tells of."""
-    message = _message(result)
+    return judge(result, unreachable=unreachable).problem
+
+
+def judge(result: Mapping[str, Any], *, unreachable: bool) -> Failure:
+    """What a failed task's raw result tells, and whether its work may have been begun without an end that is known."""
     code = result.get("playrail_code")
     if isinstance(code, str) and CODE.fullmatch(code):
-        return _problem(code, message)
+        return Failure(problem=_problem(code, _message(result)))
+    message = str(result.get("msg") or result.get("reason") or "")[:SEARCHED_LIMIT]
     number = result.get("rc")
-    if result.get("msg") == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
-        return _problem(_NOT_STARTED[number], "The program could not be started on the server.")
-    if unreachable and (found := _OF_API.search(message)) is not None:
-        return _of_api(found[1], found[2], found[3])
-    # Only of an unreachable host may "connection refused" be said of the host and not of, say, its Docker engine.
-    rules = (*_PREPARING, *_CONNECTION, *_TASK) if unreachable else (*_PREPARING, *_TASK)
-    text = _explanation(result)[:SEARCHED_LIMIT]
-    for rule in rules:
-        if rule.pattern.search(text):
-            return _problem(rule.code, rule.error or message, rule.hint)
-    return _problem("host_unreachable" if unreachable else "task_failed", message)
+    if message == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
+        return Failure(problem=_problem(_NOT_STARTED[number], "The program could not be started on the server."))
+    return (
+        _by_words(rules.HERE, message, message)
+        or _refused(message)
+        or (_unreachable(message) if unreachable else None)
+        or (_unreadable(result, message) if _UNREADABLE.search(message) else None)
+        or _by_words((*rules.PREPARING, *rules.PYTHON[:1], *rules.TASK), _explanation(result), message)
+        or Failure(problem=_problem("task_failed", _message(result)))
+    )
+
+
+def _refused(message: str) -> Failure | None:
+    """By the program that makes one user another."""
+    if not _NOT_BECOME.search(message):
+        return None
+    words = _after_colon(message)
+    return _by_words(rules.BECOME, message, words) or _become(words)
+
+
+def _unreachable(message: str) -> Failure:
+    """Of a connection. Only here may "connection refused" be said of the host and not of, say, its Docker engine."""
+    if (found := _OF_API.search(message)) is not None:
+        return Failure(problem=_of_api(found[1], found[2], found[3]))
+    if (lost := message.find(LOST)) >= 0:
+        trouble = ssh_reasons.lost(message[lost + len(LOST) :])
+        return _of_trouble(trouble)
+    if (ended := message.find(NO_COMMAND)) >= 0:
+        return _no_command(message[ended:])
+    said = _SSH.search(message)
+    for_ssh = said is not None or "ssh" in message.lower()
+    prepared = _by_words((*rules.PREPARING, *rules.BECOME), message, _after_colon(message)) if said is None else None
+    if prepared is not None:
+        return prepared
+    trouble = ssh_reasons.trouble(message[said.end() :] if said is not None else message)
+    if trouble.error == ssh_reasons.UNKNOWN and not for_ssh:  # another plugin's connection, in its own words
+        return Failure(problem=_problem("host_unreachable", bounded(message) or UNEXPLAINED))
+    return _of_trouble(trouble)
+
+
+def _of_trouble(trouble: ssh_reasons.Trouble) -> Failure:
+    problem = _problem(
+        trouble.code, with_words(f"{trouble.error}.", trouble.words), trouble.hint, retryable=trouble.retryable
+    )
+    return Failure(problem=problem, begun=trouble.begun)
+
+
+def _no_command(message: str) -> Failure:
+    """The login came to an end of its own: the account, or its shell, runs nothing."""
+    text = message.partition(": ")[2]
+    trouble = ssh_reasons.trouble(text)
+    if trouble.code == "auth_failed":
+        return _of_trouble(trouble)
+    words = " ".join(lines_of(text)[-2:]) or message
+    return _by_words(rules.SHELL, text, words) or Failure(
+        problem=_problem("no_shell", with_words("The user's login on the server runs no commands.", words))
+    )
+
+
+def _unreadable(result: Mapping[str, Any], message: str) -> Failure:
+    """No result of a module. What it wrote to its output may be what it read, so that is never told."""
+    wrote = str(result.get("module_stdout") or "")[-SEARCHED_LIMIT:]
+    said = lines_of(str(result.get("module_stderr") or "")[-SEARCHED_LIMIT:])
+    status = result.get("rc")
+    words = ""
+    if not _may_hold_result(wrote):
+        said += lines_of(wrote)  # the shell's words, or sudo's
+        words = " ".join(said[-2:])
+        if (found := _not_started(message, said, status, words)) is not None:
+            return found
+    killed = isinstance(status, int) and status > 128  # noqa: PLR2004  a shell's word for a signal
+    how = "was killed before it told what came of it" if killed else "told nothing that can be read"
+    ended = f" (exit status {status})" if isinstance(status, int) else ""
+    return Failure(
+        problem=_problem("result_unreadable", with_words(f"Ansible's module {how}{ended}.", words)), begun=True
+    )
+
+
+def _not_started(message: str, said: list[str], status: object, words: str) -> Failure | None:
+    """Why the module was not even begun; None when it may have been."""
+    text = "\n".join([message, *said])
+    refusal = next((line for line in reversed(said) if _BECOME_SAID.match(line)), None)
+    if refusal is not None:
+        return _by_words(rules.BECOME, text, words) or _become(refusal)
+    found = _by_words((*rules.SHELL[:1], *rules.PYTHON, *rules.PREPARING), text, words)
+    if found is None and status in _SHELL_STATUS:
+        python = _problem("no_python", with_words("Python could not be started on the server.", words))
+        found = _by_words(rules.BECOME, text, words) or Failure(problem=python)
+    return found or _by_words(rules.BECOME_ONLY, text, words)
+
+
+def without_output(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result without what a module wrote that could not be read: it may be what it read."""
+    wrote = result.get("module_stdout")
+    if not isinstance(wrote, str) or not _may_hold_result(wrote):
+        return result
+    return {**result, "module_stdout": f"({len(wrote)} characters that could not be read)"}
+
+
+def _may_hold_result(text: str) -> bool:
+    return "{" in text
+
+
+def _become(words: str) -> Failure:
+    return Failure(problem=_problem("become_failed", with_words("The user could not become another one.", words)))
+
+
+def _by_words(group: Iterable[Rule], text: str, words: str) -> Failure | None:
+    """By the first rule whose words are in the text."""
+    for rule in group:
+        if rule.pattern.search(text[:SEARCHED_LIMIT]):
+            error = with_words(f"{rule.error}.", words) if rule.error else bounded(words) or UNEXPLAINED
+            return Failure(problem=_problem(rule.code, error, rule.hint), begun=rule.begun)
+    return None
 
 
 def _of_api(code: str, after_s: str | None, sentence: str) -> Problem:
@@ -255,30 +189,30 @@ def _of_api(code: str, after_s: str | None, sentence: str) -> Problem:
     return kind(sentence, retry_after_s=int(after_s) if after_s else None).problem
 
 
-def _problem(code: str, error: str, hint: str | None = None) -> Problem:
+def _problem(code: str, error: str, hint: str | None = None, *, retryable: bool | None = None) -> Problem:
     return Problem(
-        code=code, error=error, hint=hint or HINTS.get(code, HINTS["task_failed"]), retryable=code in RETRYABLE
+        code=code,
+        error=bounded(error) or UNEXPLAINED,
+        hint=hint or HINTS.get(code, HINTS["task_failed"]),
+        retryable=code in RETRYABLE if retryable is None else retryable,
     )
+
+
+def _after_colon(message: str) -> str:
+    """What stands behind the first words of the one who tells."""
+    text = bounded(message, SEARCHED_LIMIT)
+    return text.partition(": ")[2] or text
 
 
 def _explanation(result: Mapping[str, Any]) -> str:
     """What Ansible says of the failure. Not what a program wrote: its words are about something else."""
-    return "\n".join(
-        str(result[key]) for key in ("msg", "module_stderr", "module_stdout", "exception") if result.get(key)
-    )
+    return "\n".join(str(result[key]) for key in ("msg", "module_stderr", "exception") if result.get(key))
 
 
 def _message(result: Mapping[str, Any]) -> str:
     """Ansible's own message in one bounded line; what a program wrote, when the message is only that it failed."""
     message = str(result.get("msg") or result.get("reason") or "")
-    if EXITED.match(message):
+    if _EXITED.match(message):
         written = result.get("stderr") or result.get("stdout") or ""
         message = f"The command ended with exit status {result.get('rc')}: {written}".rstrip(": ")
-    elif message.startswith("Module result deserialization failed"):
-        message = f"{message}: {result.get('module_stdout', '')} {result.get('module_stderr', '')}"
-    return _bounded(message) or UNEXPLAINED
-
-
-def _bounded(message: str) -> str:
-    line = WRAPPING.sub("", CONTROL.sub(" ", COLOUR.sub("", message)).strip())
-    return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"
+    return bounded(message) or UNEXPLAINED

@@ -9,7 +9,7 @@ from typing import Any
 
 from playrail.ansible.bounds import Bounds
 from playrail.ansible.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
-from playrail.ansible.failures import classify
+from playrail.ansible.failures import judge, without_output
 from playrail.errors import Problem
 
 NO_REPORT = Problem(
@@ -86,7 +86,7 @@ class HostOutcome:
     changed: bool = False
     problem: Problem | None = None
     lost: bool = False
-    """The connection broke after work may have begun: whether it was done is not known."""
+    """Work may have begun, and its end is not known: the connection broke, or the module told nothing."""
 
 
 @dataclass(kw_only=True)
@@ -139,7 +139,7 @@ class Outcome:
             status = "ignored"
         if status == "ok" and event["result"].get("changed"):
             status = "changed"
-        result, cut = shortened(event["result"], text=TEXT_LIMIT + SPARE)
+        result, cut = shortened(without_output(event["result"]), text=TEXT_LIMIT + SPARE)
         result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
@@ -175,10 +175,11 @@ class Outcome:
         if event["result"].get("changed"):
             self.changed.add(host)  # half an upgrade is a change as well
         if unreachable or not event.get("ignored"):
-            self.failures[host] = classify(self._without_secrets(event["result"]), unreachable=unreachable)
+            failure = judge(self._without_secrets(event["result"]), unreachable=unreachable)
+            self.failures[host] = failure.problem
             self.failed_last.add(host)
-        if unreachable and (host in self.begun or self.failures[host].code == "connection_lost"):
-            self.lost.add(host)
+            if failure.begun or (unreachable and host in self.begun):
+                self.lost.add(host)
         if not unreachable:
             self.begun.add(host)
         if not unreachable:

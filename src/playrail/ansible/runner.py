@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,11 @@ from playrail.errors import AnsibleFailed, CollectionMissing
 log = logging.getLogger(__name__)
 
 PULSE_S = 10.0  # between two words of progress about one long task
+VAULT = re.compile(r"no vault secrets|vault password|Decryption failed|vault secret", re.IGNORECASE)
+VAULT_HINT = (
+    "Do not retry; the operator has to name the vault's password: vault_password_file in ansible.cfg, or "
+    "ANSIBLE_VAULT_PASSWORD_FILE."
+)
 SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every message unreadable
 
 Progress = Callable[[float, str], Awaitable[None]]  # a number that grows, and what is going on
@@ -75,9 +81,7 @@ class Runner:
             log.error("run %s broke off: %s", play.run_id, text)
             ended = Ended.BROKEN_OFF
         if outcome.statistics is None and ended is Ended.BY_ITSELF:
-            missing = classify({"msg": text}, unreachable=False).code == CollectionMissing.code
-            failure = CollectionMissing if missing else AnsibleFailed
-            raise failure(f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}")
+            raise _not_run(text)
         if text:
             log.info("run %s said: %s", play.run_id, text)
         return RunResult(
@@ -93,6 +97,14 @@ class Runner:
         if self._resident is not None and (served := await self._resident.start(play, stop)) is not None:
             return served
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
+
+
+def _not_run(text: str) -> AnsibleFailed:
+    """Why Ansible ran nothing, in its own words, which say the reason at their end."""
+    message = f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}"
+    if classify({"msg": text}, unreachable=False).code == CollectionMissing.code:
+        return CollectionMissing(message)
+    return AnsibleFailed(message, hint=VAULT_HINT if VAULT.search(text) else None)
 
 
 def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:

@@ -34,6 +34,7 @@ ESCAPED_IN_DOUBLE = re.compile(r'\\([$`"\\])|\\\n')
 QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
 
 NO_SHELL = "programs run without a shell"
+LITERAL = "put literal ones in single quotes, or set shell=true"
 OPERATOR = re.compile(r"[|&;<>()\n]")
 EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")  # $'..' is one as well, in newer shells
 PATTERN = re.compile(r"[*?]|\[.*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)", re.DOTALL)
@@ -44,17 +45,17 @@ def words(text: str) -> list[str]:
     found: list[tuple[str, str]] = []
     for word, bare in _words(text.strip(" \t\n")):
         if EXPANSION.search(bare):
-            raise ValueError(f"{NO_SHELL}, so $NAME, $(..) and `..` mean nothing; put literal ones in single quotes")
+            raise ValueError(f"{NO_SHELL}, so $NAME, $(..) and `..` mean nothing; {LITERAL}")
         if OPERATOR.search(bare):
-            raise ValueError(
-                f"{NO_SHELL}, so no unquoted | & ; < > ( ) or newline: quote literal ones, or set shell=true"
-            )
+            raise ValueError(f"{NO_SHELL}, so | & ; < > ( ) and newlines mean nothing; {LITERAL}")
         if PATTERN.search(bare) or bare.startswith("~"):
-            raise ValueError(f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; quote literal ones")
+            raise ValueError(f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; {LITERAL}")
         if bare.startswith("#"):
-            raise ValueError(f"{NO_SHELL}, so there are no comments; quote a literal #")
+            raise ValueError(f"{NO_SHELL}, so # begins no comment; {LITERAL}")
         if not found and ASSIGNMENT.match(bare):
-            raise ValueError(f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program")
+            raise ValueError(
+                f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program, or set shell=true"
+            )
         found.append((word, bare))
     if not found or not found[0][0]:
         raise ValueError("must name a program")

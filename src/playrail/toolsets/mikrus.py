@@ -270,6 +270,7 @@ class AssignedDomain(Told):
 
 get_server_info = ApiTool(
     name="get_server_info",
+    elsewhere="get_system_info",
     summary="See a mikr.us server's plan: memory, disk, and until when it is paid.",
     risk=Risk.READ,
     input=OnHosts,
@@ -278,6 +279,7 @@ get_server_info = ApiTool(
 )
 list_servers = ApiTool(
     name="list_servers",
+    elsewhere="list_configured_servers",
     summary="List all servers of the mikr.us account that a configured server belongs to.",
     risk=Risk.READ,
     input=OnHosts,
@@ -286,6 +288,7 @@ list_servers = ApiTool(
 )
 get_server_stats = ApiTool(
     name="get_server_stats",
+    elsewhere="get_memory_info, get_process_tree or analyze_disk",
     summary="See memory, disks, load and processes of a mikr.us server, as of the last minute.",
     risk=Risk.READ,
     input=OnHosts,
@@ -303,6 +306,7 @@ restart_server = ApiTool(
 )
 get_logs = ApiTool(
     name="get_logs",
+    elsewhere="get_journal_logs or find_system_errors",
     summary="List the last tasks that mikr.us carried out for a server, such as restarts, with their output.",
     risk=Risk.READ,
     input=OnHosts,
@@ -311,6 +315,7 @@ get_logs = ApiTool(
 )
 get_log_by_id = ApiTool(
     name="get_log_by_id",
+    elsewhere="get_journal_logs",
     summary="See one task that mikr.us carried out for a server, and whether it is done.",
     risk=Risk.READ,
     input=LogWanted,
@@ -336,6 +341,7 @@ get_db_info = ApiTool(
 )
 get_ports = ApiTool(
     name="get_ports",
+    elsewhere="check_port or get_network_info",
     summary="List the public ports that mikr.us forwards to a server.",
     risk=Risk.READ,
     input=OnHosts,

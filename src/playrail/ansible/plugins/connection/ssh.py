@@ -27,6 +27,8 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
 from playrail.ansible.kept import PLACEHOLDER, SIZES, START, frame
+from playrail.ansible.marked_commands import LOST, NOT_BEGUN, SSH_FAILED
+from playrail.ansible.marked_ssh import DENIED, MODULE, Marked
 from playrail.ansible.ssh_options import (
     CONNECT_RETRIES,
     NO_TERMINAL,
@@ -70,14 +72,11 @@ DOCUMENTATION = re.sub(
     flags=re.MULTILINE,
 )
 
-MODULE = b"_ANSIBALLZ_WRAPPER = True"  # stands in every payload that is a Python module with its archive
 RACE_GUARD = " && sleep 0"  # what ansible-core before 2.21 appends to commands
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 # Variables that a Python interpreter, or the loader of its libraries, heeds when it begins and not later.
 STARTUP = re.compile(r"PYTHON.*|LC_.*|LANG|LANGUAGE|LD_.*|MALLOC_.*|GLIBC_.*|OPENSSL_.*|HOME")
 TOO_LATE = re.compile(r"timed out|took too long", re.IGNORECASE)
-SSH_FAILED = 255  # the exit status by which ssh says that it failed, if it is not that of the command
-DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brackets
 
 display = Display()
 
@@ -90,7 +89,7 @@ class Unfit(Exception):
         self.told = told
 
 
-class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansible-core has no type information
+class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  # ansible-core has no type information
     """See the module's docstring."""
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -141,7 +140,7 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
         return [*map(os.fsencode, words), *(os.fsencode(word) for word in other_args)]
 
     def _bare_run(
-        self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True
+        self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True  # noqa: ARG002  the stock plugin tells of 255 above it
     ) -> tuple[int, bytes, bytes]:
         """Run ssh, sftp or scp. It is run again only when it ended before anybody was logged in."""
         connecting = Connecting(self._connect_retries())
@@ -158,14 +157,6 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
             if cmd[0] == b"sshpass":  # it has read its pipe
                 self.sshpass_pipe = os.pipe()
                 cmd[1] = b"-d%d" % self.sshpass_pipe[0]
-        if status == SSH_FAILED and not errors.strip():
-            # A shared connection that breaks ends its sessions without a word: these are ssh's for it.
-            errors = f"Connection to {self.host} closed by remote host: ssh ended without a word".encode()
-        if status == SSH_FAILED and in_data and checkrc:
-            raise AnsibleConnectionFailure(
-                f'Data could not be sent to remote host "{self.host}". Make sure this host can be reached over ssh: '
-                f"{to_text(errors)}"
-            )
         return status, output, errors
 
     def _connect_retries(self) -> int:
@@ -191,10 +182,7 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
         return told["status"], stdout, stderr
 
     def _lost(self, reason: str) -> AnsibleConnectionFailure:
-        # In ssh's words, by which failures.py knows that the work may be done.
-        return AnsibleConnectionFailure(
-            f"Connection to {self.host} closed by remote host while a module was at work: {reason}"
-        )
+        return AnsibleConnectionFailure(f"{LOST}{reason}")
 
     def _fail_like_ssh(self, text: str, *, connected: bool) -> None:
         """Raise what the stock plugin would, where the same attempt once more would cost time or lock an account."""
@@ -205,7 +193,7 @@ class Connection(stock.Connection):  # type: ignore[name-defined,misc]  # ansibl
             raise AnsibleError(f"Missing {become.name} password")
         denied = DENIED.search(text) and not self._has_password()
         if not connected and (denied or TOO_LATE.search(text)):
-            raise AnsibleConnectionFailure(f"Failed to connect to the host via ssh: {text}")
+            raise AnsibleConnectionFailure(self._with_key(f"{NOT_BEGUN}{text}"))
 
     def _has_password(self) -> bool:
         """Whether the login may be by a password, which a channel never is."""

@@ -1,0 +1,58 @@
+"""A hint leads to a call that its reader may make: what it says of other tools is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from playrail.answers import Answer
+from playrail.tool import AnyTool, ByField
+
+NOTHING_LEFT = "No tool that is offered can help; tell the operator what the error says."
+_PARTS = re.compile(r"(?<=[.;]) +")
+_WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")
+
+
+class Hints:
+    """Fits hints to the tools that are offered; while writes are off, to those that only read."""
+
+    def __init__(self, every: Collection[str], offered: Mapping[str, AnyTool], *, writes: bool) -> None:
+        self._barred = set(every) - {name for name, tool in offered.items() if writes or _may_read(tool)}
+
+    def fitted(self, hint: str) -> str:
+        """The hint without the sentences, and parts of sentences, that name a tool which cannot be called."""
+        if self._barred.isdisjoint(_WORD.findall(hint)):
+            return hint
+        kept = [part for part in _PARTS.split(hint) if self._barred.isdisjoint(_WORD.findall(part))]
+        text = " ".join(kept).rstrip(";")
+        if text in ("", "Do not retry", "Do not retry."):
+            return f"{text.rstrip('.')}. {NOTHING_LEFT}".lstrip(". ")
+        begin = text[:1] if _WORD.match(text) else text[:1].upper()  # a tool's name stays as it is
+        return begin + text[1:] + ("" if text.endswith(".") else ".")
+
+    def answer(self, answer: Answer) -> Answer:
+        """The answer with hints that fit."""
+        if answer.problem is None:
+            return answer
+        problem = replace(answer.problem, hint=self.fitted(answer.problem.hint))
+        return replace(answer, problem=problem, data=self._data(answer.data))
+
+    def _data(self, data: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """The same for what it tells of hosts that failed."""
+        failed = data.get("failed") if data is not None else None
+        if data is None or not isinstance(failed, Mapping):
+            return data
+        told = {
+            host: {**one, "hint": self.fitted(one["hint"])}
+            if isinstance(one, Mapping) and isinstance(one.get("hint"), str)
+            else one
+            for host, one in failed.items()
+        }
+        return {**data, "failed": told}
+
+
+def _may_read(tool: AnyTool) -> bool:
+    """Whether some call of it changes nothing."""
+    return not (tool.risk.least if isinstance(tool.risk, ByField) else tool.risk).changes

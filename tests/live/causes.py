@@ -1,0 +1,355 @@
+"""What may be wrong with a server, each as a user of its own on a host and a name in an inventory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from playrail.calls import Playrail
+from playrail.settings import Settings
+
+from .own_host import OwnHost
+
+PASSWORD = "Correct-Horse-9"
+BANNER = "Permission denied (publickey).\\nConnection timed out\\nHost key verification failed by the bank\\n"
+RAN = "/srv/ran"  # a directory on the host that everybody may write to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What is wrong: `setup` is run as root on the host, `{user}` is the user; `given` are variables of the host."""
+
+    name: str
+    code: str
+    says: str = ""
+    hint: str = ""
+    setup: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    retryable: bool = False
+    ran: bool = False
+
+
+SUDO = {"ansible_become": True, "ansible_become_password": PASSWORD}
+SUDOER = "echo '{user} ALL=(ALL) ALL' >/etc/sudoers.d/{user}"
+FREE = "echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}"
+BASHRC = (
+    "printf '%s\\n' {line} | cat - ~{user}/.bashrc >/tmp/new; cp /tmp/new ~{user}/.bashrc; chown {user} ~{user}/.bashrc"
+)
+
+
+def bashrc(line: str) -> str:
+    return BASHRC.replace("{line}", shlex.quote(line))
+
+
+CAUSES = [
+    # The login is refused.
+    Cause(
+        name="expired", setup="chage -E 2020-01-01 {user}", code="auth_failed", says="account has expired", hint="chage"
+    ),
+    Cause(name="aged", setup="chage -d 0 {user}", code="auth_failed", says="assword", hint="chage"),
+    Cause(
+        name="strange", setup="rm ~{user}/.ssh/authorized_keys", code="auth_failed", says="Permission denied (publickey"
+    ),
+    Cause(
+        name="locked_key", given={"key": "passphrase"}, code="auth_failed", says="Permission denied", hint="passphrase"
+    ),
+    Cause(name="cut_key", given={"key": "cut"}, code="auth_failed", says="Load key", hint="newline"),
+    Cause(name="public_key", given={"key": "public"}, code="auth_failed", says="Load key"),
+    Cause(name="no_key", given={"key": "/nonexistent/id"}, code="auth_failed", says="/nonexistent/id", hint="exists"),
+    Cause(name="no_login", setup="usermod -s /usr/sbin/nologin {user}", code="no_shell", says="not available"),
+    Cause(
+        name="restricted",
+        setup="ln -sf /bin/bash /bin/rbash; usermod -s /bin/rbash {user}",
+        code="no_shell",
+        says="restricted",
+    ),
+    Cause(
+        name="forced",
+        setup="sed -i 's#^#command=\"echo sorry, no\" #' ~{user}/.ssh/authorized_keys",
+        code="no_shell",
+        says="sorry, no",
+    ),
+    # ssh here.
+    Cause(
+        name="no_config",
+        given={"args": "-F /nonexistent/ssh_config"},
+        code="connection_misconfigured",
+        says="/nonexistent/ssh_config",
+    ),
+    Cause(
+        name="bad_option", given={"args": "-o NoSuchOption=yes"}, code="connection_misconfigured", says="nosuchoption"
+    ),
+    Cause(name="bad_flag", given={"args": "-Z"}, code="connection_misconfigured"),
+    Cause(
+        name="no_ssh",
+        given={"ansible_ssh_executable": "/nonexistent/ssh"},
+        code="connection_misconfigured",
+        says="nonexistent",
+    ),
+    Cause(
+        name="no_control",
+        given={"args": "-o ControlPath=/nonexistent/%C"},
+        code="connection_misconfigured",
+        says="/nonexistent",
+    ),
+    Cause(
+        name="no_proxy",
+        given={"args": "-o ProxyCommand=/nonexistent/proxy"},
+        code="connection_misconfigured",
+        says="/nonexistent/proxy",
+        hint="ProxyCommand",
+    ),
+    Cause(name="no_plugin", given={"ansible_connection": "nosuch"}, code="connection_misconfigured", says="nosuch"),
+    # On the way.
+    Cause(
+        name="jump_refused",
+        given={"args": "-o ProxyJump=nobody@{address}:1"},
+        code="host_unreachable",
+        says="jump host {address}",
+        retryable=True,
+    ),
+    Cause(name="jump_strange", given={"jump": "strange"}, code="auth_failed", says="jump host {address}"),
+    Cause(
+        name="behind_jump",
+        given={"jump": "plain", "ansible_host": "127.0.0.1", "ansible_port": 1},
+        code="host_unreachable",
+        says="refused",
+        hint="jump host",
+        retryable=True,
+    ),
+    Cause(
+        name="no_name", given={"ansible_host": "nosuchhost.invalid"}, code="host_unreachable", says="nosuchhost.invalid"
+    ),
+    Cause(
+        name="no_port", given={"ansible_port": 1}, code="host_unreachable", says="Connection refused", retryable=True
+    ),
+    # Becoming another user.
+    Cause(
+        name="wrong_sudo",
+        setup=SUDOER,
+        given={**SUDO, "ansible_become_password": "wrong"},
+        code="become_failed",
+        says="password",
+    ),
+    Cause(
+        name="no_sudo_password",
+        setup=SUDOER,
+        given={"ansible_become": True},
+        code="become_failed",
+        says="password",
+        hint="sudo password",
+    ),
+    Cause(
+        name="polish",
+        setup=SUDOER + "; " + bashrc("export LC_ALL=pl_PL.UTF-8"),
+        given={"ansible_become": True},
+        code="become_failed",
+        says="sudo: wymagane jest hasło",
+        hint="sudo password",
+    ),
+    Cause(
+        name="polish_wrong",
+        setup=SUDOER + "; " + bashrc("export LC_ALL=pl_PL.UTF-8"),
+        given={**SUDO, "ansible_become_password": "wrong"},
+        code="become_failed",
+    ),
+    Cause(name="no_sudoer", given=SUDO, code="become_failed", says="sudoers"),
+    Cause(
+        name="terminal",
+        setup=FREE + "; echo 'Defaults:{user} requiretty' >>/etc/sudoers.d/{user}",
+        given={"ansible_become": True},
+        code="become_failed",
+        says="tty",
+        hint="!requiretty",
+    ),
+    Cause(
+        name="terminal_password",
+        setup=SUDOER + "; echo 'Defaults:{user} requiretty' >>/etc/sudoers.d/{user}",
+        given=SUDO,
+        code="become_failed",
+        says="tty",
+        hint="!requiretty",
+    ),
+    Cause(
+        name="unknown_user",
+        setup=FREE,
+        given={"ansible_become": True, "ansible_become_user": "nosuchuser"},
+        code="become_failed",
+        says="nosuchuser",
+    ),
+    Cause(
+        name="wrong_su",
+        given={**SUDO, "ansible_become_method": "su", "ansible_become_password": "wrong"},
+        code="become_failed",
+    ),
+    Cause(name="no_su_password", given={"ansible_become": True, "ansible_become_method": "su"}, code="become_failed"),
+    Cause(
+        name="no_doas",
+        given={"ansible_become": True, "ansible_become_method": "community.general.doas"},
+        code="become_failed",
+        says="doas",
+        hint="install",
+    ),
+    Cause(
+        name="no_pbrun",
+        given={**SUDO, "ansible_become_method": "community.general.pbrun"},
+        code="become_failed",
+        says="pbrun",
+    ),
+    Cause(
+        name="no_sudo_program",
+        given={**SUDO, "ansible_become_exe": "/nonexistent/sudo"},
+        code="become_failed",
+        says="/nonexistent/sudo",
+        hint="install",
+    ),
+    Cause(
+        name="no_method",
+        given={"ansible_become": True, "ansible_become_method": "nosuch"},
+        code="become_failed",
+        says="nosuch",
+    ),
+    # Python.
+    Cause(
+        name="no_python",
+        given={"ansible_python_interpreter": "/opt/nosuch/bin/python3"},
+        code="no_python",
+        says="/opt/nosuch/bin/python3",
+        hint="ansible_python_interpreter",
+    ),
+    Cause(
+        name="no_python_sudo",
+        setup=FREE,
+        given={"ansible_become": True, "ansible_python_interpreter": "/opt/nosuch/bin/python3"},
+        code="no_python",
+        says="/opt/nosuch/bin/python3",
+    ),
+    Cause(
+        name="not_executable",
+        given={"ansible_python_interpreter": "/etc/hostname"},
+        code="no_python",
+        says="/etc/hostname",
+    ),
+    Cause(
+        name="no_home",
+        given={"ansible_remote_tmp": "/proc/nosuch", "ansible_pipelining": False},
+        code="no_temporary_directory",
+    ),
+    # Noise: nothing is wrong.
+    Cause(name="plain", code="ok", ran=True),
+    Cause(name="json_first", setup=bashrc('echo "{\\"host\\": \\"x\\"}"'), code="ok", ran=True),
+    Cause(name="json_last", setup=bashrc('trap \'echo "{\\"bye\\": 1}"\' EXIT'), code="ok", ran=True),
+    Cause(
+        name="json_files",
+        setup=bashrc('echo "{\\"host\\": \\"x\\"}"'),
+        given={"ansible_pipelining": False},
+        code="ok",
+        ran=True,
+    ),
+    Cause(
+        name="json_sudo",
+        setup=FREE + ";" + bashrc('echo "{\\"host\\": \\"x\\"}"'),
+        given={"ansible_become": True},
+        code="ok",
+        ran=True,
+    ),
+    Cause(name="sudo", setup=SUDOER, given=SUDO, code="ok", ran=True),
+    Cause(name="su", given={**SUDO, "ansible_become_method": "su"}, code="ok", ran=True),
+    Cause(name="fish", setup="usermod -s /usr/bin/fish {user}", code="ok", ran=True),
+    Cause(name="csh", setup="usermod -s /bin/csh {user}", code="ok", ran=True),
+]
+
+
+def user_of(cause: Cause) -> str:
+    return f"u-{cause.name.replace('_', '-')}"
+
+
+def variables(cause: Cause, host: OwnHost, keys: Mapping[str, str]) -> dict[str, Any]:
+    given = dict(cause.given)
+    key = given.pop("key", host.key)
+    known = f"-o UserKnownHostsFile={host.known_hosts}"
+    args = [known, str(given.pop("args", "")).replace("{address}", host.address)]
+    if jump := given.pop("jump", None):
+        proxy = f"ssh -i {host.key} -o BatchMode=yes {known} -W %h:%p u-{jump}@{host.address}"
+        args.append(f'-o ProxyCommand="{proxy}"')
+    return {
+        "ansible_host": host.address,
+        "ansible_user": user_of(cause),
+        "ansible_ssh_private_key_file": keys.get(key, key),
+        "ansible_ssh_common_args": " ".join(filter(None, args)),
+        "ansible_timeout": 5,
+        **given,
+    }
+
+
+@dataclass(frozen=True)
+class Told:
+    """How an answer tells of the one host."""
+
+    code: str
+    error: str
+    hint: str
+    retryable: bool
+    text: str
+
+
+@contextlib.contextmanager
+def calling(way: str, every: Mapping[str, Mapping[str, Any]], place: Path) -> Iterator[Any]:
+    """What calls tools on these hosts: a process for each call, or one that keeps an Ansible ready."""
+    inventory, config = place / "hosts.yml", place / "ansible.cfg"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": dict(every)}}))
+    inventory.chmod(0o600)
+    config.write_text("[ssh_connection]\nretries = 2\n")
+    env = {
+        "HOME": str(place),
+        "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PLAYRAIL_STATE_DIR": str(place / "state"),
+        "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+        "PLAYRAIL_INVENTORY": str(inventory),
+        "ANSIBLE_CONFIG": str(config),
+        "ENABLE_WRITE_OPERATIONS": "1",
+    }
+    if way == "cold":
+        yield partial(cold, env)
+        return
+    playrail = Playrail(Settings.load(env, dotenv=None), environ=env, warm=True)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(playrail):
+        portal.call(playrail.warm_up)
+        yield warm_call(portal, playrail)
+
+
+def cold(env: Mapping[str, str], tool: str, **arguments: Any) -> Told:
+    words = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in arguments.items()]
+    command = [sys.executable, "-m", "playrail.cli", "call", tool, *words]
+    done = subprocess.run(
+        command, env=dict(env), cwd=env["HOME"], capture_output=True, text=True, timeout=120, check=False
+    )
+    return told(json.loads(done.stdout))
+
+
+def warm_call(portal: BlockingPortal, playrail: Playrail) -> Any:
+    async def ask(tool: str, arguments: dict[str, Any]) -> Any:
+        return await playrail.call(tool, arguments, caller="ann")
+
+    def call(tool: str, **arguments: Any) -> Told:
+        return told(portal.call(ask, tool, arguments).envelope())
+
+    return call
+
+
+def told(answer: Mapping[str, Any]) -> Told:
+    text = json.dumps(answer, ensure_ascii=False)
+    if answer["success"]:
+        return Told("ok", "", "", retryable=False, text=text)
+    return Told(answer["code"], answer["error"], answer["hint"], retryable=answer["retryable"], text=text)

@@ -1,0 +1,72 @@
+"""Whether a command was begun, and a module's own answer among what others wrote."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playrail.ansible.marked_commands import LOST, NO_COMMAND, NOT_BEGUN, Mark, can_be_marked, end_of, result_of_module
+
+RESULT = json.dumps({"changed": True, "content": '{"a": 1}\n{', "invocation": {"module_args": {}}})
+NOISE = ["", "Welcome!\n", '{"host": "x"}\n', "{ not JSON\n", "[1]\n", '{"open": {"deep": "x"}, "more":\n 1}\n']
+
+
+@pytest.mark.parametrize("before", NOISE)
+@pytest.mark.parametrize("after", NOISE)
+def test_a_result_is_found_in_noise(before: str, after: str) -> None:
+    found = result_of_module(f"{before}{RESULT}\n{after}".encode())
+    assert json.loads(found) == json.loads(RESULT)
+
+
+@pytest.mark.parametrize("text", ["", "Killed\n", '{"host": "x"}\n{"changed": tr', '{"host": "x"}\n', "{" * 5000])
+def test_what_holds_no_result_stays_as_it_is(text: str) -> None:
+    assert result_of_module(text.encode()) == text.encode()
+
+
+@given(st.binary(max_size=400))
+def test_any_output_is_taken(data: bytes) -> None:
+    assert result_of_module(data)[:0] == b""
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_a_shell_prints_the_mark_before_what_the_command_prints(shell: str) -> None:
+    mark = Mark()
+    command = mark.before("/bin/sh -c 'echo own; exit 3'")
+    done = subprocess.run([shell, "-c", f"echo noise; {command}"], capture_output=True, check=False)
+    assert (done.returncode, mark.after(done.stdout)) == (3, b"own\n")
+    assert end_of(mark, 3, done.stdout, b"").own == b"own\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "fits"), [("/bin/sh -c 'x'", True), ("show version", False), ("sh -c 'x'", False), ("", False)]
+)
+def test_only_commands_for_a_shell_are_marked(command: str, *, fits: bool) -> None:
+    assert can_be_marked(command) is fits
+
+
+@pytest.mark.parametrize(
+    ("status", "begun", "stderr", "failure", "again"),
+    [
+        (255, True, "", LOST, False),
+        (255, True, "ops@web1: Permission denied (publickey).", LOST, False),
+        (255, False, "ops@web1: Permission denied (publickey).", NOT_BEGUN, True),
+        (255, False, "Connection closed by 10.0.0.1 port 22", NOT_BEGUN, True),
+        (255, False, "Connection to web1 closed by remote host.", LOST, False),
+        (255, False, "client_loop: send disconnect: Broken pipe", LOST, False),
+        (255, False, "", LOST, False),
+        (-9, False, "", LOST, False),
+        (1, False, "This account is currently not available.", NO_COMMAND, False),
+        (0, False, "", NO_COMMAND, False),
+    ],
+)
+def test_only_what_was_not_begun_may_be_tried_again(
+    status: int, stderr: str, failure: str, *, begun: bool, again: bool
+) -> None:
+    mark = Mark()
+    end = end_of(mark, status, f"{mark.word}\n".encode() if begun else b"", stderr.encode())
+    assert end.failure.startswith(failure)
+    assert end.again is again
