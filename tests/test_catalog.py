@@ -40,7 +40,8 @@ LOOKING = {
     *("ansible.builtin.service_facts", "ansible.builtin.package_facts", "ansible.builtin.getent"),
     *("ansible.legacy.disk_usage", "ansible.legacy.list_part", "ansible.legacy.read_part"),
     *("ansible.legacy.search_text", "ansible.legacy.read_journal", "ansible.legacy.package_state"),
-    *("ansible.legacy.process_tree", "ansible.legacy.listening_port", "ansible.legacy.network_info"),
+    *("ansible.legacy.unit_state", "ansible.legacy.process_tree", "ansible.legacy.listening_port"),
+    *("ansible.legacy.network_info", "ansible.legacy.memory_info"),
     *("ansible.legacy.docker_containers", "ansible.legacy.docker_logs", "ansible.legacy.docker_stats"),
 }
 # What the engine itself passes to every play.

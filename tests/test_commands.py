@@ -179,23 +179,87 @@ def test_a_disaster_in_deeply_nested_documents() -> None:
         Command(cmd=f"{begins[:3000]}rm -rf /\n{ends[-3000:]}", shell=True)
 
 
-@pytest.mark.parametrize("left_running", [False, True])
-def test_a_program_that_could_not_be_ended_is_not_said_to_be(left_running: bool) -> None:
+def result(asked: Command, **told: Any) -> CommandResult:
     raw: dict[str, Any] = {
         "exit_code": None,
         "signal": None,
-        "timed_out": True,
-        "left_running": left_running,
+        "timed_out": False,
+        "left_running": False,
         "ran": True,
+        "stdout": "",
+        "stderr": "",
+        "stdout_bytes": 0,
+        "stderr_bytes": 0,
+        "duration_s": 3.5,
     }
-    raw |= {"stdout": "", "stderr": "", "stdout_bytes": 0, "stderr_bytes": 0, "duration_s": 3.5}
-    report = CommandResult.model_validate(raw, context={"given": Command(cmd="sudo sleep 9")})
-    problem = report.problem()
+    return CommandResult.model_validate({**raw, **told}, context={"given": asked})
+
+
+BASHISMS = (
+    "source /dev/null",
+    "[[ -n x ]]",
+    "a=(1 2)",
+    "cat <<<x",
+    "echo ${x^^}",
+    "set -o pipefail",
+    "[ a == b ]",
+    "diff <(true) <(true)",
+    "function f { true; }; f",
+    "shopt -s nullglob",
+)
+
+
+@pytest.mark.skipif(Path("/bin/sh").resolve().name != "dash", reason="/bin/sh knows more here")
+@pytest.mark.parametrize("script", BASHISMS)
+def test_a_script_for_bash_is_told_how_to_have_it(script: str) -> None:
+    """What the shell itself says is the judge."""
+    asked = Command(cmd=script, shell=True)
+    ran = subprocess.run(asked.argv, capture_output=True, text=True, check=False, timeout=10)
+    problem = result(asked, exit_code=ran.returncode, stderr=ran.stderr).problem()
+
+    assert problem is not None
+    assert problem.code == "command_failed"
+    assert "bash -c" in problem.hint
+
+
+def test_a_program_that_is_not_there_is_told_of_a_script() -> None:
+    problem = result(
+        Command(cmd="nosuch x", shell=True), exit_code=127, stderr="/bin/sh: 1: nosuch: not found"
+    ).problem()
+
+    assert problem is not None
+    assert "bash" not in problem.hint
+    assert "not found" in problem.hint
+
+
+def test_a_long_script_is_not_repeated() -> None:
+    script = "true; " * 1000
+    assert len(result(Command(cmd=script, shell=True), exit_code=0).argv[2]) < 1100
+
+
+def test_background_work_is_no_failure() -> None:
+    left = [{"pid": 71, "name": "sleep"}]
+    report = result(Command(cmd="nohup sleep 9 &", shell=True), exit_code=0, left_running=True, left=left)
+    assert report.problem() is None
+    assert report.model_dump()["left"] == left
+
+
+def test_what_could_not_be_ended_is_named() -> None:
+    left = [{"pid": 71, "name": "sleep"}]
+    problem = result(Command(cmd="sudo sleep 9"), timed_out=True, left_running=True, left=left).problem()
+    assert problem is not None
+    assert "sleep (71)" in problem.hint
+
+
+@pytest.mark.parametrize("left_running", [None, False, True])
+def test_a_program_that_could_not_be_ended_is_not_said_to_be(left_running: bool | None) -> None:
+    problem = result(Command(cmd="sudo sleep 9"), timed_out=True, left_running=left_running).problem()
 
     assert problem is not None
     assert problem.code == "command_timed_out"
-    assert ("may still be running" in problem.error) is left_running
+    assert ("may still be running" in problem.error) is bool(left_running)
     assert ("was ended" in problem.error) is not left_running
+    assert ("as far as it was found" in problem.error) is (left_running is None)
     assert ("is done" in problem.hint) is not left_running
 
 
@@ -213,5 +277,5 @@ def test_a_refusal_does_not_repeat_the_text() -> None:
 
 def test_the_schema_has_no_argv() -> None:
     assert sorted(Command.model_json_schema()["properties"]) == [
-        *("chdir", "cmd", "preview", "server", "shell", "timeout_s")
+        *("chdir", "cmd", "max_bytes", "preview", "server", "shell", "timeout_s")
     ]

@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
+from fake_journal import loaded as loaded_as
 from host_modules import module_answer
 from playrail.toolsets.docker import get_docker_logs, list_docker_containers
 
@@ -41,8 +42,9 @@ class Asked(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.endswith("/stats"):
             server.measure()
-        answer = server.answers.get(path, 404)
-        status = answer if isinstance(answer, int) else 200
+        answers = server.answers | (server.since_answers if "since=" in self.path else {})
+        answer = answers.get(path, 404)
+        status = answer if isinstance(answer, int) else server.statuses.get(path, 200)
         told = {"message": f"status {answer}"} if isinstance(answer, int) else answer
         body = told if isinstance(told, bytes) else json.dumps(told).encode()
         self.send_response(status)
@@ -63,6 +65,8 @@ class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: str) -> None:
         super().__init__(path, Asked)
         self.answers: dict[str, Answer] = {}
+        self.since_answers: dict[str, Answer] = {}  # to those that ask since a time
+        self.statuses: dict[str, int] = {}
         self.asked: list[str] = []
         self.delay_s = 0.0
         self.most_at_once = 0
@@ -124,7 +128,16 @@ def test_a_line_in_pieces_is_one(engine: FakeEngine, run: Run) -> None:
 def test_a_long_line_is_cut_and_says_so(engine: FakeEngine, run: Run) -> None:
     found = logs(engine, run, frame(1, b"x" * 300_000 + b"\n") + frame(1, b"next\n"))
     assert found["truncated"]
-    assert [text for _stream, text in texts(found)] == ["x" * 8192 + " [... 291808 bytes left out]", "next"]
+    assert [text for _stream, text in texts(found)] == ["x" * 500 + "\u2026", "next"]
+    assert [entry.get("text_bytes") for entry in found["entries"]] == [300_000, None]
+    more = run("logs", container="web", message_characters=10_000)
+    assert [len(text) for _stream, text in texts(more)] == [10_001, 4]
+
+
+def test_a_line_of_other_letters_is_cut_between_them(engine: FakeEngine, run: Run) -> None:
+    found = logs(engine, run, frame(1, "ż\U0001f600".encode() * 400 + b"\n"))
+    assert texts(found) == [("stdout", "ż\U0001f600" * 250 + "\u2026")]
+    assert found["entries"][0]["text_bytes"] == 2400
 
 
 def test_only_the_newest_lines(engine: FakeEngine, run: Run) -> None:
@@ -135,11 +148,20 @@ def test_only_the_newest_lines(engine: FakeEngine, run: Run) -> None:
     assert engine.asked[-1] == "/containers/web/logs?stdout=1&stderr=1&timestamps=1&tail=4&since=1800000000.5"
 
 
-def test_lines_that_are_too_much_together(engine: FakeEngine, run: Run) -> None:
-    body = b"".join(frame(1, b"%d" % number * 100 + b"\n") for number in range(5))
-    found = logs(engine, run, body, max_bytes=250)
-    assert [text[0] for _stream, text in texts(found)] == ["3", "4"]
+def size(answer: Mapping[str, Any]) -> int:
+    told = {key: value for key, value in answer.items() if key not in ("changed", "invocation") and value is not None}
+    return len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("most", [1000, 24_000])
+@pytest.mark.parametrize("letter", ["x", "ż", '"'])
+def test_lines_that_are_too_much_together(engine: FakeEngine, run: Run, most: int, letter: str) -> None:
+    body = b"".join(frame(1, f"{number} {letter * 400}\n".encode()) for number in range(300))
+    found = logs(engine, run, body, lines=200, max_bytes=most)
+    assert 0 < len(found["entries"]) < 200
+    assert texts(found)[-1][1].startswith("299 ")
     assert (found["older"], found["truncated"]) == (True, True)
+    assert size(found) <= most
 
 
 def test_a_terminal_is_one_stream(engine: FakeEngine, run: Run) -> None:
@@ -153,10 +175,45 @@ def test_a_terminal_is_one_stream(engine: FakeEngine, run: Run) -> None:
     assert (texts(found), found["older"]) == ([("stdout", "a long line")], True)
 
 
-def test_a_log_that_docker_does_not_keep(engine: FakeEngine, run: Run) -> None:
-    engine.answers |= {"/containers/web/json": ABOUT, "/containers/web/logs": 501}
-    answer = run("logs", container="web")
-    assert (answer["playrail_code"], answer["docker"]) == ("docker_failed", "status 501")
+@pytest.mark.parametrize("answer", [b"", {"message": "configured logging driver does not support reading"}])
+def test_a_log_that_docker_does_not_keep(engine: FakeEngine, run: Run, answer: Answer) -> None:
+    about = {**ABOUT, "HostConfig": {"LogConfig": {"Type": "none"}}}
+    engine.answers |= {"/containers/web/json": about, "/containers/web/logs": answer}
+    engine.statuses["/containers/web/logs"] = 200 if answer == b"" else 501
+    answered = run("logs", container="web")
+    assert (answered["playrail_code"], answered["docker"]) == ("log_not_kept", "none")
+    problem = get_docker_logs.report.model_validate(answered).problem()
+    assert problem is not None
+    assert "its log driver is none" in problem.error
+
+
+def test_a_container_that_wrote_nothing_says_what_became_of_it(engine: FakeEngine, run: Run) -> None:
+    state = {"Status": "exited", "ExitCode": 137, "OOMKilled": True, "StartedAt": "2026-01-31T12:00:00.1Z"}
+    config = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+    about = {**ABOUT, "State": {**state, "FinishedAt": "2026-01-31T12:00:09Z"}, "HostConfig": {"LogConfig": config}}
+    engine.answers |= {"/containers/web/json": about, "/containers/web/logs": b""}
+    found = run("logs", container="web")
+    assert found["entries"] == []
+    assert (found["state"], found["exit_code"], found["out_of_memory"]) == ("exited", 137, True)
+    assert (found["started"], found["finished"]) == ("2026-01-31T12:00:00Z", "2026-01-31T12:00:09Z")
+    assert found["notes"] == [
+        "Docker keeps 3 file(s) of 10m of this log; what was before them is gone.",
+        "The container wrote nothing to its outputs, or what it wrote is not kept any more.",
+    ]
+
+
+def test_a_container_that_was_never_started(engine: FakeEngine, run: Run) -> None:
+    about = {**ABOUT, "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}}
+    engine.answers |= {"/containers/web/json": about, "/containers/web/logs": b""}
+    found = run("logs", container="web")
+    assert (found["notes"], found["started"]) == (["The container was never started."], None)
+
+
+def test_nothing_since_a_time_tells_when_there_was_something(engine: FakeEngine, run: Run) -> None:
+    engine.answers |= {"/containers/web/json": ABOUT, "/containers/web/logs": frame(1, b"before\n")}
+    engine.since_answers["/containers/web/logs"] = b""
+    found = run("logs", container="web", since="1800000000")
+    assert (found["entries"], found["last_written"]) == ([], "2026-01-31T12:00:00.123456Z")
 
 
 def test_stats_count_as_docker_does(engine: FakeEngine, run: Run) -> None:
@@ -181,8 +238,29 @@ def test_stats_where_the_host_counts_less(engine: FakeEngine, run: Run) -> None:
     few = {"pids_stats": {"current": 1}, "memory_stats": {}, "cpu_stats": {"cpu_usage": {}}, "blkio_stats": {}}
     engine.answers |= {"/containers/web/json": ABOUT, "/containers/c1/stats": few}
     (one,) = run("stats", container="web")["containers"]
-    assert (one["cpu_percent"], one["memory_used_bytes"], one["memory_percent"]) == (None, None, None)
-    assert (one["net_rx_bytes"], one["block_read_bytes"]) == (None, 0)
+    assert one == {"id": "c1", "name": "web", "pids": 1, "block_read_bytes": 0, "block_write_bytes": 0}
+
+
+def test_stats_tell_how_many_do_not_run_and_how_one_ended(engine: FakeEngine, run: Run) -> None:
+    engine.answers["/containers/json"] = [{"Id": "c1", "State": "exited"}, {"Id": "c2", "State": "running"}]
+    engine.answers["/containers/c2/stats"] = STATS
+    found = run("stats")
+    assert (len(found["containers"]), found["total"], found["not_running"]) == (1, 1, 1)
+    state = {"Status": "exited", "ExitCode": 137, "OOMKilled": True, "Running": False}
+    engine.answers["/containers/web/json"] = {**ABOUT, "State": state}
+    assert run("stats", container="web")["docker"] == (
+        "the container is exited with exit code 137, ended because memory ran out"
+    )
+
+
+def test_stats_of_many_fit(engine: FakeEngine, run: Run) -> None:
+    names = [f"{number:03}{'x' * 100}" for number in range(150)]
+    engine.answers["/containers/json"] = [{"Id": name, "Names": [f"/{name}"]} for name in names]
+    engine.answers |= {f"/containers/{name}/stats": STATS for name in names}
+    found = run("stats")
+    assert 0 < len(found["containers"]) < 150
+    assert (found["total"], found["truncated"]) == (150, True)
+    assert size(found) <= 24_000
 
 
 def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: FakeEngine, run: Run) -> None:
@@ -203,17 +281,34 @@ def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: Fake
     assert (found["total"], found["truncated"]) == (12, True)
 
 
-def test_the_list_is_bounded(engine: FakeEngine, run: Run) -> None:
-    labels = {f"label{number:02}": "x" * 600 for number in range(60)}
-    engine.answers["/containers/json"] = [{"Id": "c1", "Labels": labels, "HostConfig": {}}, {"Id": "c2"}, {"Id": "c3"}]
-    found = run("containers", limit=2)
-    assert [one["Id"] for one in found["containers"]] == ["c1", "c2"]
-    assert found["containers"][0].keys() == {"Id", "Labels"}
-    assert [len(value) for value in found["containers"][0]["Labels"].values()] == [500] * 50
-    assert (found["total"], found["truncated"]) == (3, True)
-    assert engine.asked == ["/containers/json?all=1"]
+def test_details_are_told_when_asked_for(engine: FakeEngine, run: Run) -> None:
+    labels = {f"label{number:02}": "x" * 600 for number in range(60)} | {"com.docker.compose.project": "shop"}
+    one = {"Id": "c" * 64, "Image": "web", "Command": "run", "Mounts": [{"Destination": "/data"}], "HostConfig": {}}
+    engine.answers["/containers/json"] = [{**one, "Labels": labels, "Ports": []}, {"Id": "c2"}]
+    (short, _) = run("containers")["containers"]
+    assert short == {"Id": "c" * 12, "Image": "web", "Project": "shop"}
+    found = run("containers", details=True, max_bytes=100_000)
+    assert found["containers"][0].keys() == {"Id", "Image", "Command", "Mounts", "Labels", "Project"}
+    assert max(len(value) for value in found["containers"][0]["Labels"].values()) == 500
+    assert len(found["containers"][0]["Labels"]) == 50
+    assert (found["total"], found["truncated"], found["next_offset"]) == (2, True, None)
+    assert engine.asked[-1] == "/containers/json?all=1"
     run("containers", all=False)
     assert engine.asked[-1] == "/containers/json?all=0"
+
+
+def test_a_long_list_comes_in_pages(engine: FakeEngine, run: Run) -> None:
+    names = [f"{number:03}{'x' * 200}" for number in range(300)]
+    engine.answers["/containers/json"] = [{"Id": name, "Names": [f"/{name}"]} for name in names]
+    seen: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        found = run("containers", offset=offset)
+        assert size(found) <= 24_000
+        seen += [one["Names"][0][1:] for one in found["containers"]]
+        assert (found["total"], found["truncated"]) == (300, found["next_offset"] is not None)
+        offset = found["next_offset"]
+    assert seen == names
 
 
 @pytest.mark.parametrize(("answer", "code"), [(b'[{"Id": ', "docker_failed"), (500, "docker_failed")])
@@ -223,14 +318,47 @@ def test_an_engine_that_talks_nonsense(engine: FakeEngine, run: Run, answer: Ans
 
 
 def test_no_engine(run: Run, tmp_path: Path) -> None:
-    installed = any(Path(folder, "docker").exists() for folder in ("/usr/bin", "/usr/local/bin"))
+    folders = ("/usr/bin", "/usr/sbin", "/usr/local/bin")
+    code = "no_docker"
+    for name, means in (("podman", "podman_silent"), ("docker", "docker_unavailable")):
+        code = means if any(Path(folder, name).exists() for folder in folders) else code
     answer = run("containers", sockets=[str(tmp_path / "none.sock")])
-    assert answer["playrail_code"] == ("docker_unavailable" if installed else "no_docker")
+    assert answer["playrail_code"] == code
 
 
-def test_the_first_socket_that_is_there_is_asked(engine: FakeEngine, run: Run, tmp_path: Path) -> None:
+def stale(path: Path) -> str:
+    """A socket at which nothing listens any more."""
+    with socketserver.UnixStreamServer(str(path), socketserver.BaseRequestHandler):
+        return str(path)
+
+
+def test_the_first_engine_that_answers_is_asked_and_others_are_told(
+    engine: FakeEngine, run: Run, tmp_path: Path
+) -> None:
     engine.answers["/containers/json"] = []
-    assert run("containers", sockets=[str(tmp_path / "none.sock"), str(engine.server_address)])["total"] == 0
+    mine = str(engine.server_address)
+    sockets = [str(tmp_path / "none.sock"), stale(tmp_path / "stale.sock"), mine]
+    found = run("containers", sockets=sockets)
+    assert (found["total"], found["engine"]) == (0, mine)
+    assert {"socket": str(tmp_path / "stale.sock"), "why": "Connection refused"} in found["other_engines"]
+    assert run("containers", sockets=sockets, engine=mine)["total"] == 0
+    assert run("containers", sockets=sockets, engine="/run/user/7/other.sock")["playrail_code"] == "no_docker"
+
+
+def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded_as("playrail_docker", LIBRARY.parent / "module_utils" / "playrail_docker.py")
+    monkeypatch.setattr(module, "OF_USERS", ())
+    monkeypatch.setattr(module, "elsewhere", lambda: None)
+    refused = [("/run/docker.sock", PermissionError(13, "no")), ("/run/other.sock", ConnectionRefusedError(111, "no"))]
+    assert module.unreachable(refused).code == "permission_denied"
+    down = module.unreachable(refused[1:])
+    assert (down.code, "its daemon does not run" in str(down)) == ("docker_unavailable", True)
+    monkeypatch.setattr(module, "installed", lambda programs: "podman" in programs)
+    assert module.unreachable([]).code == "podman_silent"
+    monkeypatch.setattr(module, "installed", lambda _programs: False)
+    assert module.unreachable([]).code == "no_docker"
+    monkeypatch.setattr(module, "elsewhere", lambda: "dockerd runs as process 7, and listens elsewhere")
+    assert module.unreachable([]).code == "docker_unavailable"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +385,7 @@ def test_since_of_a_time_that_no_host_knows(since: str) -> None:
 def test_a_container_of_which_the_engine_says_no_ports() -> None:
     one = {"Id": "c1", "Image": "web", "Command": "web", "Created": 1, "State": "running", "Status": "Up"}
     report = list_docker_containers.report.model_validate({"containers": [one], "total": 1, "truncated": False})
-    assert report.model_dump()["containers"][0]["ports"] == []
+    assert report.model_dump()["containers"][0]["ports"] is None
 
 
 @pytest.mark.parametrize("container", ["", "-f", "../json", "a/b", "a?b", "a b", "żółw", "x" * 129])

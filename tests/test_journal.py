@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,97 +12,47 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from host_modules import module_answer
+from fake_journal import MODULE, NOW_US, FakeJournal, entry, loaded, messages
 from playrail.toolsets.journal import find_system_errors, get_journal_logs, search_journal_logs
-
-MODULE = Path(__file__).parent.parent / "playbooks" / "journal" / "library" / "read_journal.py"
-WITH_PATH = (
-    "import os, runpy, sys; os.environ['PATH'] = sys.argv[1] + os.pathsep + os.environ['PATH'];"
-    "del sys.argv[:2]; runpy.run_path(sys.argv[0], run_name='__main__')"
-)
-NOW_US = 1_800_000_000_000_000
-DEBUG = "<31>Journal filter: none"
-
-Run = Callable[..., dict[str, Any]]
-
-
-def entry(time_us: int, **fields: Any) -> dict[str, Any]:
-    place = {"__REALTIME_TIMESTAMP": str(time_us), "__CURSOR": f"s=1;i={time_us % 1000:x};t={time_us:x}"}
-    return {"MESSAGE": "hello", "PRIORITY": "6", "_SYSTEMD_UNIT": "a.service", "_PID": "7", **place, **fields}
-
-
-class Fake:
-    """A journalctl; `asked` are its last arguments."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.script("systemctl", "echo LoadState=loaded")
-        self.says([])
-
-    def script(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
-
-    def says(self, entries: list[dict[str, Any]], *, errors: str = DEBUG, status: int = 0, then: str = "") -> None:
-        """It prints these entries and errors, does what the shell says `then`, and ends."""
-        (self.folder / "entries").write_text("".join(json.dumps(one) + "\n" for one in entries))
-        (self.folder / "errors").write_text(errors + "\n")
-        lines = [
-            f'for word; do printf "%s\\n" "$word"; done >{self.folder}/asked',
-            f"cat {self.folder}/errors >&2; cat {self.folder}/entries",
-            f"{then}\nexit {status}",
-        ]
-        self.script("journalctl", "\n".join(lines))
-
-    @property
-    def asked(self) -> set[str]:
-        return set((self.folder / "asked").read_text().splitlines())
-
-    def run(self, **arguments: Any) -> dict[str, Any]:
-        return module_answer(["-c", WITH_PATH, str(self.folder), str(MODULE)], arguments, timeout_s=30)
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Fake:
-    return Fake(tmp_path)
+def journal(tmp_path: Path) -> FakeJournal:
+    return FakeJournal(tmp_path)
 
 
-def messages(answer: dict[str, Any]) -> list[str | None]:
-    return [one["message"] for one in answer["entries"]]
-
-
-def test_newest_entries_and_where_to_go_on(journal: Fake) -> None:
+def test_newest_entries_and_where_to_go_on(journal: FakeJournal) -> None:
     journal.says([entry(NOW_US - number, MESSAGE=f"{number}") for number in range(5)])
     found = journal.run(unit="a", lines=3)
     assert messages(found) == ["0", "1", "2"]
-    assert found["older"] == found["entries"][-1]["cursor"]
-    assert found["entries"][0].items() >= {"time_us": NOW_US, "priority": 6, "unit": "a.service", "pid": 7}.items()
-    assert {"--reverse", "--unit=a", "--output=json"} <= journal.asked
+    assert found["older"] == entry(NOW_US - 2)["__CURSOR"]
+    assert (found["unit"], found["kept_since"]) == ("a.service", None)
+    assert found["entries"][0] == {"time": "2027-01-15T08:00:00.000000Z", "priority": "info", "pid": 7, "message": "0"}
+    assert {"--reverse", "--unit=a.service", "--all", "--output=json"} <= journal.asked
     rest = journal.run(unit="a", lines=5)
     assert (len(rest["entries"]), rest["older"]) == (5, None)
 
 
-def test_a_journal_without_end_is_not_read_to_it(journal: Fake) -> None:
+def test_a_journal_without_end_is_not_read_to_it(journal: FakeJournal) -> None:
     line = json.dumps(entry(NOW_US))
     journal.says([], then=f"exec yes '{line}'")
-    found = journal.run(lines=1000, count_lines=5000)
+    found = journal.run(lines=1000, count_lines=5000, max_bytes=200_000)
     assert (len(found["entries"]), found["counted"], found["complete"]) == (1000, 5000, True)
     assert found["counts"] == [{"unit": "a.service", "entries": 5000}]
 
 
-def test_a_search_that_takes_too_long_says_so(journal: Fake) -> None:
+def test_a_search_that_takes_too_long_says_so(journal: FakeJournal) -> None:
     journal.says([entry(NOW_US)], then="exec sleep 60")
     found = journal.run(term="hello", max_seconds=1)
     assert (messages(found), found["complete"]) == (["hello"], False)
-    assert found["older"] == found["entries"][-1]["cursor"]
+    assert found["older"] == entry(NOW_US)["__CURSOR"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "tool", [get_journal_logs, find_system_errors, search_journal_logs], ids=lambda tool: tool.name
 )
-def test_time_that_was_over_is_told(journal: Fake, tool: Any) -> None:
+def test_time_that_was_over_is_told(journal: FakeJournal, tool: Any) -> None:
     journal.says([], then="exec sleep 60")
     nothing = tool.report.model_validate(journal.run(unit="a", max_seconds=1))
     assert (nothing.entries, nothing.complete, nothing.cut) == ([], False, True)
@@ -118,30 +66,83 @@ def test_time_that_was_over_is_told(journal: Fake, tool: Any) -> None:
     assert (whole.complete, whole.cut, whole.older) == (True, False, None)
 
 
-def test_messages_that_are_too_much_are_left_out(journal: Fake) -> None:
-    journal.says([entry(NOW_US - number, MESSAGE="x" * 100) for number in range(5)])
-    found = journal.run(lines=5, max_bytes=250)
-    assert (len(found["entries"]), found["truncated"], found["counted"]) == (2, True, 5)
-    assert found["older"] == found["entries"][-1]["cursor"]
+def size(answer: dict[str, Any]) -> int:
+    return len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def test_odd_fields(journal: Fake) -> None:
+@pytest.mark.parametrize("most", [1000, 24_000])
+@pytest.mark.parametrize("letter", ["x", "ż", '"'])
+def test_the_answer_fits_and_the_newest_are_kept(journal: FakeJournal, most: int, letter: str) -> None:
+    journal.says([entry(NOW_US - number, MESSAGE=f"{number} {letter * 900}") for number in range(300)])
+    found = journal.run(lines=200, count_lines=5000, max_bytes=most)
+    kept = len(found["entries"])
+    assert 0 < kept < 200
+    assert size(found) <= most
+    assert messages(found)[0].startswith("0 ")  # type: ignore[union-attr]
+    assert (found["truncated"], found["counted"]) == (True, 300)
+    assert found["older"] == entry(NOW_US - kept + 1)["__CURSOR"]
+
+
+def test_a_long_message_is_cut_and_says_how_long_it_is(journal: FakeJournal) -> None:
+    text = f"begin {'y' * 6000} end"
+    journal.says([entry(NOW_US, MESSAGE=text), entry(NOW_US - 1)])
+    found = journal.run()
+    assert messages(found) == [text[:500] + "\u2026", "hello"]
+    assert [one.get("message_bytes") for one in found["entries"]] == [len(text), None]
+    assert found["truncated"]
+    whole = journal.run(message_characters=10_000)
+    assert (messages(whole)[0], whole["truncated"]) == (text, False)
+    (around, _) = messages(journal.run(term=" END"))
+    assert around == f"\u2026{text[-500:]}"
+    (at_the_beginning, _) = messages(journal.run(term="beg"))
+    assert at_the_beginning == text[:500] + "\u2026"
+
+
+def test_an_entry_that_is_too_long_to_be_read_is_still_told(journal: FakeJournal) -> None:
+    journal.says([entry(NOW_US, MESSAGE="y" * 20_000_000), entry(NOW_US - 1)])
+    long, other = messages(journal.run())
+    assert long is not None
+    assert long.endswith("bytes, too long to be read]")
+    assert other == "hello"
+
+
+def test_odd_fields(journal: FakeJournal) -> None:
     odd = {"MESSAGE": [98, 255, 99], "PRIORITY": ["3", "4"], "_SYSTEMD_UNIT": None, "UNIT": None, "_PID": "x"}
     journal.says([entry(NOW_US, **odd, SYSLOG_IDENTIFIER=["a", "b"]), entry(NOW_US - 1, MESSAGE=None)])
     found = journal.run()
     assert messages(found) == ["b\ufffdc", None]
-    assert (found["entries"][0]["priority"], found["entries"][0]["pid"]) == (None, None)
-    assert found["entries"][0]["identifier"] == "a\nb"
-    assert found["truncated"]
+    assert found["entries"][0] == {
+        "time": "2027-01-15T08:00:00.000000Z",
+        "identifier": "a\nb",
+        "message": "b\ufffdc",
+    }
+    assert not found["truncated"]
 
 
-def test_what_ansible_writes_of_the_reading_is_left_out(journal: Fake) -> None:
-    own = "ansible-ansible.legacy.read_journal"
-    journal.says([entry(NOW_US, SYSLOG_IDENTIFIER=own, MESSAGE="Invoked with term=hello"), entry(NOW_US - 1)])
-    assert messages(journal.run(term="hello")) == ["hello"]
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"SYSLOG_IDENTIFIER": "ansible-ansible.legacy.read_journal", "MESSAGE": "Invoked with term=hello"},
+        {"SYSLOG_IDENTIFIER": "ansible-search_text", "MESSAGE": "Invoked with pattern=hello"},
+        {"SYSLOG_IDENTIFIER": "python3", "MESSAGE": "ansible-ansible.builtin.command Invoked with _raw_params=hello"},
+    ],
+)
+def test_what_ansible_writes_of_its_modules_is_left_out_and_counted(
+    journal: FakeJournal, fields: dict[str, Any]
+) -> None:
+    journal.says([entry(NOW_US, **fields), entry(NOW_US - 1)])
+    found = journal.run(term="hello")
+    assert (messages(found), found["by_ansible"]) == (["hello"], 1)
 
 
-def test_errors_are_counted_by_unit(journal: Fake) -> None:
+@pytest.mark.parametrize("name", ["ansible-pull", "ansible-pull.service", "ansible"])
+def test_what_programs_of_such_names_write_is_shown(journal: FakeJournal, name: str) -> None:
+    journal.says([entry(NOW_US, SYSLOG_IDENTIFIER=name, MESSAGE="failed=1")])
+    found = journal.run()
+    assert (messages(found), found["by_ansible"]) == (["failed=1"], 0)
+
+
+def test_errors_are_counted_by_unit(journal: FakeJournal) -> None:
     units: list[dict[str, Any]] = [
         {"_SYSTEMD_UNIT": "a.service"},
         {"UNIT": "b.service"},
@@ -158,7 +159,7 @@ def test_errors_are_counted_by_unit(journal: Fake) -> None:
     assert "--priority=err" in journal.asked
 
 
-def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: Fake) -> None:
+def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: FakeJournal) -> None:
     """journalctl takes either a time or a cursor."""
     journal.says([entry(NOW_US), entry(NOW_US - 2_000_000)], then="exec sleep 1000")
     found = journal.run(unit="a", since="2027-01-15 08:00:00.0 UTC", before="s=1;i=2;t=3")
@@ -167,7 +168,7 @@ def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: Fake) -> None:
     assert not [word for word in journal.asked if word.startswith(("--since", "--until"))]
 
 
-def test_a_search_goes_on_from_the_time_of_its_cursor(journal: Fake) -> None:
+def test_a_search_goes_on_from_the_time_of_its_cursor(journal: FakeJournal) -> None:
     same = [entry(NOW_US, MESSAGE=word, __CURSOR=f"s=1;i={at};t={NOW_US:x}") for at, word in enumerate("abc")]
     journal.says([*same, entry(NOW_US - 1, MESSAGE="d")])
     found = journal.run(term="x", since="2027-01-15 07:00:00.5 UTC", before=f"s=1;i=1;t={NOW_US:x}")
@@ -177,7 +178,7 @@ def test_a_search_goes_on_from_the_time_of_its_cursor(journal: Fake) -> None:
 
 
 @pytest.mark.parametrize("term", ["--flush", "a.b*", "\\Qx\\E", "$(id)", "{{ 7 * 7 }}", "-", "=", "(*UTF)", "ż"])
-def test_a_term_is_text(journal: Fake, term: str) -> None:
+def test_a_term_is_text(journal: FakeJournal, term: str) -> None:
     journal.run(term=term, ignore_case=False)
     (pattern,) = [word.removeprefix("--grep=") for word in journal.asked if word.startswith("--grep=")]
     assert re.fullmatch(pattern, term)
@@ -185,16 +186,7 @@ def test_a_term_is_text(journal: Fake, term: str) -> None:
     assert not re.search(r"(?<!\\)[^\w\\żŻ]", pattern)  # nothing that means something to PCRE
 
 
-def module() -> Any:
-    spec = importlib.util.spec_from_file_location("read_journal", MODULE)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-LITERAL = module().literal
+LITERAL = loaded("read_journal", MODULE).literal
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
@@ -225,12 +217,12 @@ def test_case_of_letters_that_pcre_does_not_know() -> None:
         ("<31>Journal filter: none", 2, "task_failed"),
     ],
 )
-def test_failures(journal: Fake, errors: str, status: int, code: str) -> None:
+def test_failures(journal: FakeJournal, errors: str, status: int, code: str) -> None:
     journal.says([], errors=errors, status=status)
     assert journal.run(term="hello")["playrail_code"] == code
 
 
-def test_a_search_that_finds_nothing(journal: Fake) -> None:
+def test_a_search_that_finds_nothing(journal: FakeJournal) -> None:
     """journalctl ends with status 1 then, as grep does; whether systemd runs decides what it means."""
     journal.says([], status=1)
     answer = journal.run(term="hello")
@@ -240,7 +232,7 @@ def test_a_search_that_finds_nothing(journal: Fake) -> None:
         assert answer["playrail_code"] == "no_journal"
 
 
-def test_unreadable_files_beside_readable_ones(journal: Fake) -> None:
+def test_unreadable_files_beside_readable_ones(journal: FakeJournal) -> None:
     errors = "<31>Failed to open journal file /var/log/journal/x/system.journal: Permission denied"
     journal.says([entry(NOW_US)], errors=errors)
     assert journal.run()["incomplete"] is True
@@ -259,11 +251,11 @@ def test_since_as_every_journalctl_reads_it(since: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("since", ["0999-01-01", "yesterday", "2026-01-31 12:00:00.x UTC"])
-def test_a_time_by_hand_that_is_none(journal: Fake, since: str) -> None:
+def test_a_time_by_hand_that_is_none(journal: FakeJournal, since: str) -> None:
     assert journal.run(unit="a", since=since)["playrail_code"] == "invalid_argument"
 
 
-def test_a_cursor_with_a_time_that_no_host_knows(journal: Fake) -> None:
+def test_a_cursor_with_a_time_that_no_host_knows(journal: FakeJournal) -> None:
     journal.says([], errors="<27>Failed to seek to cursor: Invalid argument", status=1)
     assert journal.run(term="x", before=f"s=1;t={'f' * 40}")["playrail_code"] == "invalid_argument"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import os
+import pwd
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -60,8 +63,10 @@ def test_a_socket_that_listens_and_who_holds_it(tcp: socket.socket, place: tuple
     (one,) = found["sockets"]
     assert (found["listening"], one["address"], one["port"]) == (True, place[1], tcp.getsockname()[1])
     assert one["process"]["pid"] == ME
-    assert one["process"]["user"] == one["user"]
-    assert one["processes"] == 1
+    assert one["user"] == pwd.getpwuid(os.getuid())[0]
+    assert "user" not in one["process"]  # it is the socket's
+    assert "processes" not in one  # it is but this
+    assert found["reach"] == "this_server_only"
     assert check(tcp, "udp")["listening"] is False
 
 
@@ -99,7 +104,8 @@ def test_network(tcp: socket.socket) -> None:
     interfaces = {one["name"]: one for one in found["interfaces"]}
     assert set(interfaces) == {path.name for path in Path("/sys/class/net").iterdir()} - {"bonding_masters"}
     assert "127.0.0.1/8" in interfaces["lo"]["addresses"]
-    assert (interfaces["lo"]["state"], interfaces["lo"]["mac"]) == ("up", None)
+    assert (interfaces["lo"]["state"], "mac" in interfaces["lo"]) == ("up", False)
+    assert not any("rx_bytes" in one for one in interfaces.values())
     for name, one in interfaces.items():
         assert one["mtu"] == int(Path(f"/sys/class/net/{name}/mtu").read_text())
     lines = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
@@ -121,6 +127,69 @@ def test_network_is_bounded_and_says_so(tcp: socket.socket) -> None:
         found = run("network_info", limit=1)
     assert (len(found["listening"]), len(found["interfaces"]), found["truncated"]) == (1, 1, True)
     assert found["listening_total"] > 1
+
+
+def test_counters_are_details() -> None:
+    (lo,) = [one for one in run("network_info", details=True)["interfaces"] if one["name"] == "lo"]
+    assert lo["rx_bytes"] >= 0
+
+
+@pytest.mark.parametrize("most", [1000, 24_000])
+def test_of_many_sockets_the_answer_fits(most: int) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(500):
+            bound = stack.enter_context(socket.socket())
+            bound.bind(("127.0.0.1", 0))
+            bound.listen()
+        found = run("network_info", limit=1000, max_bytes=most)
+    told = {key: value for key, value in found.items() if key not in ("changed", "invocation") and value is not None}
+    assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most
+    assert (found["truncated"], found["listening_total"] >= 500) == (True, True)
+    assert found["interfaces"]
+
+
+def test_sockets_that_are_alike_are_told_once() -> None:
+    with socket.socket() as first, socket.socket() as second:
+        for bound in (first, second):
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            bound.bind(("127.0.0.1", first.getsockname()[1] if bound is second else 0))
+            bound.listen()
+        (one,) = check(first)["sockets"]
+    assert (one["process"]["pid"], one["sockets"]) == (ME, 2)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "told"),
+    [
+        ([], None),
+        (["127.0.0.1", "::1"], "this_server_only"),
+        (["127.0.0.53", "::ffff:127.0.0.1"], "this_server_only"),
+        (["127.0.0.1", "::"], "not_tried"),
+        (["192.0.2.1"], "not_tried"),
+    ],
+)
+def test_from_where_it_may_be_reached(addresses: list[str], told: str | None) -> None:
+    assert shared("playrail_sockets").reach([{"address": address} for address in addresses]) == told
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        (f"0::/system.slice/docker-{'a' * 64}.scope", "a" * 12),
+        (f"12:pids:/docker/{'b' * 64}", "b" * 12),
+        (f"0::/machine.slice/libpod-{'c' * 64}.scope/container", "c" * 12),
+        (f"0::/kubepods/besteffort/pod1-2-3/{'d' * 64}", "d" * 12),
+        ("0::/system.slice/ssh.service", None),
+    ],
+)
+def test_which_container_a_process_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, told: str | None
+) -> None:
+    sockets = shared("playrail_sockets")
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text(f"{group}\n")
+    monkeypatch.setattr(sockets, "PROC", str(tmp_path))
+    assert sockets.container(7) == told
 
 
 def shared(name: str) -> ModuleType:

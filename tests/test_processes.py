@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from pydantic import ValidationError
 
 from host_modules import module_answer
+from playrail.ansible.kept import START
 from playrail.tool import variables
 from playrail.toolsets.processes import manage_process
 
@@ -89,7 +91,7 @@ def start() -> Iterator[Start]:
 
 def test_a_child_follows_its_parent(start: Start, name: str) -> None:
     process = start(name)
-    found = tree(limit=1000)
+    found = tree(limit=1000, max_bytes=1_000_000)
     at = {one["pid"]: place for place, one in enumerate(found["processes"])}
     parent, child = found["processes"][at[os.getpid()]], found["processes"][at[process.pid]]
     assert at[os.getpid()] < at[process.pid]
@@ -104,11 +106,77 @@ def test_a_child_follows_its_parent(start: Start, name: str) -> None:
 
 def test_the_tree_is_bounded_and_says_so(start: Start, name: str) -> None:
     start(name, f"# {'x' * 400}\nwhile :; do sleep 0.1; done")
-    whole, part = tree(limit=1000), tree(limit=2)
+    whole, part = tree(limit=1000, max_bytes=1_000_000), tree(limit=4)
     cut = next(one["command"] for one in whole["processes"] if one["command"].startswith(name))
     assert (len(cut), cut[-1]) == (300, "…")
     assert whole["commands_cut"] >= 1
-    assert (len(part["processes"]), part["truncated"]) == (2, True)
+    assert (0 < len(part["processes"]) <= 4, part["truncated"]) == (True, True)
+
+
+@pytest.mark.parametrize("most", [1000, 8000])
+def test_of_many_processes_those_that_take_most_are_told_with_their_ancestors(
+    start: Start, name: str, most: int
+) -> None:
+    for _ in range(40):
+        start(f"{name}{'x' * 200}", "sleep 600")
+    found = tree(limit=1000, max_bytes=most)
+    told = {key: value for key, value in found.items() if key not in ("changed", "invocation")}
+    assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most
+    assert (found["truncated"], found["total"] > len(found["processes"])) == (True, True)
+    every = tree(limit=1000, max_bytes=1_000_000)["processes"]
+    alive, listed = {one["pid"] for one in every}, {one["pid"] for one in found["processes"]}
+    alone = [one for one in found["processes"] if one["parent_pid"] in alive - listed]
+    assert len(alone) <= 1  # of the last one there may be no room for its ancestors
+    if most > 1000:
+        assert max(every, key=lambda one: one["memory_bytes"])["pid"] in listed
+
+
+def test_what_descends_from_a_process(start: Start, name: str) -> None:
+    process = start(name, "sleep 600 & wait")
+    found = tree(pid=process.pid)["processes"]
+    assert [one["depth"] for one in found] == [0, 1]
+    assert (found[0]["pid"], found[1]["command"]) == (process.pid, "sleep 600")
+    assert tree(pid=2**22)["playrail_code"] == "process_not_found"
+
+
+def test_what_goes_without_saying_is_left_out(start: Start, name: str) -> None:
+    process = start(name, "sleep 600 & wait")
+    (one, child) = tree(pid=process.pid)["processes"]
+    assert not {"state", "memory_percent"} & (one.keys() | child.keys())
+    process.send_signal(signal.SIGSTOP)
+    assert tree(pid=process.pid)["processes"][0]["state"] == "stopped"
+
+
+def test_playrails_own_python_is_left_out(start: Start, name: str) -> None:
+    kept = start(name, f"{START!r}\n: python3 -c {START!r}; while :; do sleep 0.1; done")
+    ordinary = start(name, "while :; do sleep 0.1; done")
+    found = tree(limit=1000, max_bytes=1_000_000)
+    pids = {one["pid"] for one in found["processes"]}
+    assert (kept.pid in pids, ordinary.pid in pids) == (False, True)
+    assert found["of_playrail"] >= 1
+    assert kept.pid not in {one["pid"] for one in manage(action="list", limit=200)["processes"]}
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        ("0::/system.slice/ssh.service", ("ssh.service", None)),
+        ("0::/user.slice/user-0.slice/user@0.service/app.slice/evening.service", ("evening.service", None)),
+        ("0::/user.slice/user-0.slice/session-5.scope", ("session-5.scope", None)),
+        (f"0::/system.slice/docker-{'a' * 64}.scope", (f"docker-{'a' * 64}.scope", "a" * 12)),
+        (f"12:pids:/docker/{'b' * 64}\n1:name=systemd:/docker/{'b' * 64}", (None, "b" * 12)),
+        ("12:pids:/system.slice/ssh.service\n1:name=systemd:/system.slice/ssh.service", ("ssh.service", None)),
+        ("0::/", (None, None)),
+    ],
+)
+def test_what_a_process_belongs_to(
+    modules: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, told: tuple[str | None, ...]
+) -> None:
+    shared = sys.modules[modules.processes.__module__]
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text(f"{group}\n")
+    monkeypatch.setattr(shared, "PROC", str(tmp_path))
+    assert shared.belonging(7) == told
 
 
 def test_processes_of_a_user() -> None:

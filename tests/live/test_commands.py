@@ -77,3 +77,35 @@ def test_several_servers_at_once(hosts: Mapping[str, Any], wired: Callable[..., 
     assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"closed": "host_unreachable"}
     assert all(report["duration_s"] >= 2 for report in answer["data"]["hosts"].values())
     assert took_s < 5  # one after the other they would take 6 s without all that Ansible does
+
+
+WAYS_OUT = {
+    "another user": "su nobody -s /bin/sh -c 'sleep {}'",
+    "a session": "setsid -w sleep {}",
+    "forked": "setsid -f sleep {}; sleep {}",
+    "no environment": "env -i setsid -f sleep {}; sleep {}",
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_what_left_the_programs_group_is_ended_in_time(wire: Wire, way: str) -> None:
+    """Over SSH by an interpreter that stays, over mikr.us by a new one."""
+    seconds = f"7{uuid.uuid4().int % 10**9}"
+    script = WAYS_OUT[way].replace("{}", seconds)
+    answer = wire.call("execute_command", server="deb12", cmd=script, shell=True, timeout_s=2)
+
+    assert (answer["success"], answer["code"]) == (False, "command_timed_out")
+    report = answer["data"]["hosts"]["deb12"]
+    assert (report["timed_out"], report["left_running"]) == (True, False)
+    assert on_host("deb12", "pgrep", "-f", f"sleep {seconds}", check=False) == ""
+
+
+@BOTH
+def test_background_work_is_told_and_left_alone(wire: Wire, host: str) -> None:
+    seconds = f"7{uuid.uuid4().int % 10**9}"
+    script = f"nohup sleep {seconds} >/dev/null 2>&1 &"
+    found = wire.report("execute_command", server=host, cmd=script, shell=True)
+
+    pid = int(on_host(host, "pgrep", "-f", f"^sleep {seconds}"))
+    on_host(host, "kill", str(pid))
+    assert (found["exit_code"], found["left_running"], found["left"]) == (0, True, [{"pid": pid, "name": "sleep"}])

@@ -52,7 +52,7 @@ def test_errors_in_pages(wire: Wire, mark: str) -> None:
     for _ in range(50):
         page = wire.report("find_system_errors", server="deb12", lines=2, **({"before": before} if before else {}))
         seen = messages(page) + seen
-        before = page["older"]
+        before = page.get("older")
         if before is None or f"{mark} 1" in seen:
             break
     assert [text for text in seen if mark in text] == [f"{mark} {number}" for number in (1, 2, 3)]
@@ -79,7 +79,7 @@ def test_search_in_pages(wire: Wire, host: str, mark: str) -> None:
     second = wire.report("search_journal_logs", server=host, term=mark, lines=2, before=first["older"])
     third = wire.report("search_journal_logs", server=host, term=mark, lines=2, before=second["older"])
     assert messages(third) + messages(second) + messages(first) == texts
-    assert third["older"] is None
+    assert third.get("older") is None
 
 
 def test_search_of_a_unit(wire: Wire, mark: str) -> None:
@@ -89,7 +89,8 @@ def test_search_of_a_unit(wire: Wire, mark: str) -> None:
     on_host("deb12", "journalctl", "--sync")
     found = wire.report("search_journal_logs", server="deb12", term=mark, unit=unit)
     assert f"of the unit {mark}" in messages(found)
-    assert {one["unit"] for one in found["entries"]} == {f"{unit}.service"}
+    assert found["unit"] == f"{unit}.service"
+    assert not any(one.get("unit") for one in found["entries"])  # it is told once
     answer = wire.call("search_journal_logs", server="deb12", term=mark, unit="no-such-unit")
     assert answer["code"] == "service_not_found"
 
@@ -102,7 +103,7 @@ def test_entries_of_a_unit_in_pages(wire: Wire, mark: str) -> None:
     first = wire.report("get_journal_logs", server="deb12", unit=unit, lines=3)
     rest = wire.report("get_journal_logs", server="deb12", unit=unit, lines=100, before=first["older"])
     assert messages(rest) + messages(first) == [json.loads(line)["MESSAGE"] for line in raw]
-    assert (rest["older"], rest["complete"]) == (None, True)
+    assert (rest.get("older"), rest["complete"]) == (None, True)
 
 
 def test_a_time_that_no_host_knows(wire: Wire) -> None:

@@ -44,7 +44,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "update_system": {},
     "remove_file": {"path": "/srv/requests"},
 }
-TASKS = {"install_package": 3, "update_system": 3, "manage_service": 1}  # of which each is a request; others have one
+TASKS = {"install_package": 3, "update_system": 4, "manage_service": 1}  # of which each is a request; others have one
 MODULES = 2  # requests that bring what modules share to a server that has none of it
 MORE = 2  # at most, that bring what one tool needs beside
 

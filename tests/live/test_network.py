@@ -34,7 +34,7 @@ def test_whose_port_it_is_may_not_be_seen(hosts: Mapping[str, Any], wired: Calla
     wire = wired({"deb13": entry(hosts, "deb13", sudo_password=None)})
     found = wire.report("check_port", server="deb13", port=22)
     assert (found["listening"], found["processes_known"]) == (True, False)
-    assert {(one["user"], one["process"]) for one in found["sockets"]} == {("root", None)}
+    assert {(one["user"], one.get("process")) for one in found["sockets"]} == {("root", None)}
 
 
 @BOTH
@@ -44,7 +44,7 @@ def test_network(wire: Wire, hosts: Mapping[str, Any], host: str) -> None:
     assert set(interfaces) == set(on_host(host, "ls", "/sys/class/net").split())
     for name, one in interfaces.items():
         assert one["mtu"] == int(on_host(host, "cat", f"/sys/class/net/{name}/mtu"))
-        assert (one["mac"] or "00:00:00:00:00:00") == on_host(host, "cat", f"/sys/class/net/{name}/address").strip()
+        assert (one.get("mac") or "00:00:00:00:00:00") == on_host(host, "cat", f"/sys/class/net/{name}/address").strip()
     addresses = [address for one in interfaces.values() for address in one["addresses"]]
     assert f"{hosts['hosts'][host]['address']}/24" in addresses
     assert "127.0.0.1/8" in addresses
@@ -62,8 +62,23 @@ def test_network_as_ip_tells_it(wire: Wire) -> None:
     }
     routes = json.loads(on_host("deb12", "ip", "-json", "route", "show", "default"))
     ipv4 = [one for one in found["default_routes"] if one["family"] == "ipv4"]
-    assert [(one["gateway"], one["interface"]) for one in ipv4] == [(one["gateway"], one["dev"]) for one in routes]
+    assert [(one.get("gateway"), one["interface"]) for one in ipv4] == [(one["gateway"], one["dev"]) for one in routes]
     listening = on_host("deb12", "ss", "-H", "-tuln").splitlines()
     assert sorted(one["port"] for one in found["listening"]) == sorted(
         int(line.split()[4].rpartition(":")[2]) for line in listening
     )
+
+
+def test_what_listens_in_a_container_is_told_apart(wire: Wire) -> None:
+    pid = int(on_host("deb12", "docker", "inspect", "-f", "{{.State.Pid}}", "hello"))
+    listening = on_host("deb12", "nsenter", "-t", str(pid), "-n", "ss", "-H", "-tln").splitlines()
+    ports = {int(line.split()[3].rpartition(":")[2]) for line in listening}
+    assert ports
+    found = wire.report("get_network_info", server="deb12")
+    (inside,) = [one for one in found["other_networks"] if one["process"]["pid"] == pid]
+    assert {f"tcp/{port}" for port in ports} <= set(inside["ports"])
+    assert on_host("deb12", "docker", "inspect", "-f", "{{.Id}}", "hello").startswith(inside["container"])
+    for port in ports - {one["port"] for one in found["listening"]}:
+        checked = wire.report("check_port", server="deb12", port=port)
+        assert checked["listening"] is False
+        assert pid in {one["process"]["pid"] for one in checked["other_networks"]}

@@ -14,12 +14,23 @@ options:
     description: Whether to list those that do not run as well.
     type: bool
     default: true
-  limit:
-    description: How many to return at most, the newest.
+  details:
+    description: Whether to tell command, mounts and labels as well.
+    type: bool
+    default: false
+  offset:
+    description: How many of the newest to leave out.
     type: int
-    default: 500
+    default: 0
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON.
+    type: int
+    default: 24000
+  engine:
+    description: The socket of the engine to ask, one that this module or another told of.
+    type: str
   sockets:
-    description: Where the engine may listen; the first that is there is asked.
+    description: Where the engine may listen; the first that takes a connection is asked.
     type: list
     elements: str
     default: [/run/docker.sock, /var/run/docker.sock, /run/podman/podman.sock]
@@ -35,15 +46,21 @@ EXAMPLES = r"""
 RETURN = r"""
 containers: {description: "Items of the engine's ContainerList, of each what the tool tells.", type: list, elements: dict, returned: success}
 total: {description: "How many there are.", type: int, returned: success}
+next_offset: {description: "The offset of those that did not fit.", type: int, returned: success}
+engine: {description: "The engine's socket, where it is not Docker's usual one.", type: str, returned: success}
+other_engines: {description: "Per engine that was not asked, its socket, and why where it did not answer.", type: list, elements: dict, returned: success}
 truncated: {description: "Whether containers or labels were left out.", type: bool, returned: success}
 docker: {description: "What Docker or the system said.", type: str, returned: failure}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, fail
+from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, fail, fitting
 
-KEPT = ("Id", "Names", "Image", "Command", "Created", "State", "Status", "Ports", "Mounts", "Labels")
+KEPT = ("Id", "Names", "Image", "Created", "State", "Status", "Ports")
+DETAILS = ("Command", "Mounts", "Labels")
+PROJECT = "com.docker.compose.project"
+ID_CHARACTERS = 12  # as Docker shows them
 MAX_LABELS = 50  # per container
 MAX_LABEL_CHARACTERS = 500  # of a label's value
 
@@ -52,27 +69,43 @@ def short(labels):
     return {name: str(labels[name])[:MAX_LABEL_CHARACTERS] for name in sorted(labels)[:MAX_LABELS]}
 
 
+def described(one, details):
+    """What is told of a container, and whether that is cut."""
+    labels = one.get("Labels") or {}
+    told = {key: one[key] for key in KEPT + (DETAILS if details else ()) if one.get(key)}
+    told["Id"] = one["Id"][:ID_CHARACTERS]
+    if PROJECT in labels:
+        told["Project"] = labels[PROJECT]
+    if "Labels" in told:
+        told["Labels"] = short(labels)
+    return told, "Labels" in told and told["Labels"] != labels
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "all": {"type": "bool", "default": True},
-            "limit": {"type": "int", "default": 500},
+            "details": {"type": "bool", "default": False},
+            "offset": {"type": "int", "default": 0},
+            "max_bytes": {"type": "int", "default": 24000},
+            "engine": {"type": "str"},
             "sockets": SOCKETS,
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        engine = Engine(module.params["sockets"])
-        found = engine.ask_json("containers", "json", all=1 if module.params["all"] else 0)
+        engine = Engine(given["sockets"], given["engine"])
+        found = engine.ask_json("containers", "json", all=1 if given["all"] else 0)
     except DockerFailed as failed:
         fail(module, failed)
-    kept = [{key: one[key] for key in KEPT if one.get(key) is not None} for one in found[:module.params["limit"]]]
-    truncated = len(found) > len(kept)
-    for one in kept:
-        labels = one.get("Labels", {})
-        one["Labels"] = short(labels)
-        truncated = truncated or one["Labels"] != labels
-    module.exit_json(changed=False, containers=kept, total=len(found), truncated=truncated)
+    every = [described(one, given["details"]) for one in found[given["offset"]:]]
+    report = dict(engine.told(), total=len(found), truncated=False, next_offset=len(found))
+    kept = fitting([told for told, _cut in every], report, given["max_bytes"])
+    reached = given["offset"] + len(kept)
+    report["next_offset"] = reached if reached < len(found) else None
+    report["truncated"] = reached < len(found) or any(cut for _told, cut in every[:len(kept)])
+    module.exit_json(changed=False, containers=kept, **report)
 
 
 if __name__ == "__main__":

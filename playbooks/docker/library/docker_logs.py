@@ -21,12 +21,19 @@ options:
   since:
     description: Only lines from this time on, in seconds since 1970.
     type: str
-  max_bytes:
-    description: How much text to return at most.
+  message_characters:
+    description: How much of each line to return at most.
     type: int
-    default: 262144
+    default: 500
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON. The newest lines go first.
+    type: int
+    default: 24000
+  engine:
+    description: The socket of the engine to ask, one that docker_containers told of.
+    type: str
   sockets:
-    description: Where the engine may listen; the first that is there is asked.
+    description: Where the engine may listen; the first that takes a connection is asked.
     type: list
     elements: str
     default: [/run/docker.sock, /var/run/docker.sock, /run/podman/podman.sock]
@@ -41,10 +48,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-entries: {description: "Per line time, stream and text, oldest first.", type: list, elements: dict, returned: success}
+entries:
+  description: "Per line time, stream, text and, of one that was cut, text_bytes; oldest first."
+  type: list
+  elements: dict
+  returned: success
 older: {description: "Whether there are older lines.", type: bool, returned: success}
 truncated: {description: "Whether lines, or a part of a text, were left out.", type: bool, returned: success}
 state: {description: "The container's state.", type: str, returned: success}
+exit_code: {description: "Of one that has ended.", type: int, returned: success}
+out_of_memory: {description: "Whether it was ended for that.", type: bool, returned: success}
+started: {description: "When it was started last.", type: str, returned: success}
+finished: {description: "When it ended.", type: str, returned: success}
+last_written: {description: "When there is nothing since the time asked for, when the last line before was written.", type: str, returned: success}
+notes: {description: "Sentences on what this log does not hold.", type: list, elements: str, returned: success}
 docker: {description: "What Docker or the system said.", type: str, returned: failure}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
@@ -54,10 +71,13 @@ import re
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, HTTPException, fail
+from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, HTTPException, fail, fitting
 
 STREAMS = {1: "stdout", 2: "stderr"}
-LINE_BYTES = 8192  # of one line; what is more is left out, and told
+BYTES_EACH = 4  # of a character, at most
+READ_BYTES = 64 * 1024 * 1024  # of all lines that are kept at a time
+MARK = u"\u2026"
+NEVER = "0001-01-01"  # how the engine writes a time that has not been
 CHUNK_BYTES = 65536
 STAMP = re.compile(br"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ?")
 
@@ -65,31 +85,32 @@ STAMP = re.compile(br"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)
 class Line(object):
     """A line as it grows: Docker hands long ones over in pieces, each with the line's time."""
 
-    def __init__(self, stream, time):
+    def __init__(self, stream, time, most):
         self.stream = stream
         self.time = time
+        self.most = most
         self.kept = bytearray()
         self.size = 0
 
     def take(self, piece, skipped):
         self.size += len(piece) + skipped
-        self.kept += piece[:max(0, LINE_BYTES - len(self.kept))]
+        self.kept += piece[:max(0, self.most * BYTES_EACH - len(self.kept))]
 
-    @property
-    def cut(self):
-        return self.size > len(self.kept)
-
-    def text(self):
-        found = bytes(self.kept).decode("utf-8", "replace")
-        return found + " [... %d bytes left out]" % (self.size - len(self.kept)) if self.cut else found
+    def told(self):
+        text = bytes(self.kept).decode("utf-8", "replace")
+        found = {"time": self.time, "stream": self.stream, "text": text}
+        if self.size > len(self.kept) or len(text) > self.most:
+            found.update(text=text[:self.most] + MARK, text_bytes=self.size)
+        return found
 
 
 class Lines(object):
     """The newest lines that fit."""
 
-    def __init__(self, count, max_bytes):
+    def __init__(self, count, characters):
         self.count = count
-        self.left = max_bytes
+        self.characters = characters
+        self.left = READ_BYTES
         self.kept = collections.deque()
         self.unended = {}
         self.dropped = 0
@@ -103,7 +124,7 @@ class Lines(object):
             piece = piece.replace(stamp.group(0), b"")
         line = self.unended.pop(stream, None)
         if line is None:
-            line = Line(stream, moment(stamp))
+            line = Line(stream, moment(stamp), self.characters)
             self.kept.append(line)
         ended = piece.endswith(b"\n")
         before = len(line.kept)
@@ -154,25 +175,74 @@ def take_text(answer, lines):
         lines.take("stdout", piece)
 
 
-def logs(engine, container, count, since, max_bytes):
-    about = engine.ask_json("containers", container, "json")
-    query = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": count + 1}
-    answer = engine.ask("containers", container, "logs", **dict(query, **({"since": since} if since else {})))
-    lines = Lines(count, max_bytes)
+def read(engine, container, is_terminal, lines, **query):
+    """Reads the newest lines. Raises DockerFailed."""
+    answer = engine.ask("containers", container, "logs", stdout=1, stderr=1, timestamps=1, **query)
     try:
-        (take_text if about.get("Config", {}).get("Tty") else take_frames)(answer, lines)
+        (take_text if is_terminal else take_frames)(answer, lines)
     except (OSError, HTTPException):
         raise DockerFailed("docker_unavailable", "it ended its answer half-way")
     finally:
         answer.close()
-    kept = list(lines.kept)
-    newest = kept[-count:]
+
+
+def state_of(about):
+    """What became of the container."""
+    state = about.get("State", {})
+    ended = state.get("Status") in ("exited", "dead")
+    times = {key: state.get(name) or NEVER for key, name in (("started", "StartedAt"), ("finished", "FinishedAt"))}
     return {
-        "entries": [{"time": line.time, "stream": line.stream, "text": line.text()} for line in newest],
-        "older": lines.dropped > 0 or lines.records > count,
-        "truncated": any(line.cut for line in newest) or (lines.dropped > 0 and len(kept) < count),
-        "state": about.get("State", {}).get("Status"),
+        "state": state.get("Status"),
+        "exit_code": state.get("ExitCode") if ended else None,
+        "out_of_memory": True if state.get("OOMKilled") else None,
+        "started": None if times["started"].startswith(NEVER) else times["started"][:19] + "Z",
+        "finished": times["finished"][:19] + "Z" if ended and not times["finished"].startswith(NEVER) else None,
     }
+
+
+def notes(about, lines, since):
+    """What of the log a reader has to know, in sentences."""
+    config = about.get("HostConfig", {}).get("LogConfig") or {}
+    options = config.get("Config") or {}
+    if "max-size" in options:
+        files = options.get("max-file", "1")
+        yield "Docker keeps %s file(s) of %s of this log; what was before them is gone." % (files, options["max-size"])
+    if about.get("State", {}).get("Status") == "created":
+        yield "The container was never started."
+    elif not lines.kept and not since:
+        yield "The container wrote nothing to its outputs, or what it wrote is not kept any more."
+    if config.get("Type") not in (None, "json-file", "local", "journald"):
+        yield "Its log goes to the driver %s; this is Docker's own copy." % config["Type"]
+
+
+def logs(engine, given):
+    """The whole report. Raises DockerFailed."""
+    container, count, since = given["container"], given["lines"], given["since"]
+    about = engine.ask_json("containers", container, "json")
+    is_terminal = about.get("Config", {}).get("Tty")
+    driver = (about.get("HostConfig", {}).get("LogConfig") or {}).get("Type")
+    lines, before = Lines(count, given["message_characters"]), Lines(1, 0)
+    try:
+        read(engine, container, is_terminal, lines, tail=count + 1, **({"since": since} if since else {}))
+        if since and not lines.kept:
+            read(engine, container, is_terminal, before, tail=1)
+    except DockerFailed as failed:
+        if failed.code == "docker_failed" and "does not support reading" in str(failed):
+            raise DockerFailed("log_not_kept", str(driver))
+        raise
+    if driver == "none" and not lines.kept:
+        raise DockerFailed("log_not_kept", driver)
+    newest = [line.told() for line in list(lines.kept)[-count:]]
+    said = list(notes(about, lines, since))
+    report = dict(engine.told(), **state_of(about))
+    report.update(older=True, truncated=False, notes=said or None)
+    report["last_written"] = before.kept[-1].time if before.kept else None
+    kept = fitting(newest[::-1], report, given["max_bytes"])[::-1]
+    if newest and not kept:  # of a very long line its beginning
+        kept = [dict(newest[-1], text=newest[-1]["text"][:given["max_bytes"] // 8] + MARK)]
+    report["older"] = lines.dropped > 0 or lines.records > count or len(kept) < len(newest)
+    report["truncated"] = len(kept) < min(count, len(newest)) or any(one["text"].endswith(MARK) for one in kept)
+    return dict(report, entries=kept)
 
 
 def main():
@@ -181,15 +251,16 @@ def main():
             "container": {"type": "str", "required": True},
             "lines": {"type": "int", "default": 50},
             "since": {"type": "str"},
-            "max_bytes": {"type": "int", "default": 262144},
+            "message_characters": {"type": "int", "default": 500},
+            "max_bytes": {"type": "int", "default": 24000},
+            "engine": {"type": "str"},
             "sockets": SOCKETS,
         },
         supports_check_mode=True,
     )
     given = module.params
     try:
-        engine = Engine(given["sockets"])
-        found = logs(engine, given["container"], given["lines"], given["since"], given["max_bytes"])
+        found = logs(Engine(given["sockets"], given["engine"]), given)
     except DockerFailed as failed:
         fail(module, failed)
     module.exit_json(changed=False, **found)

@@ -17,8 +17,15 @@ options:
     description: How many containers to look at, at most.
     type: int
     default: 200
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON.
+    type: int
+    default: 24000
+  engine:
+    description: The socket of the engine to ask, one that docker_containers told of.
+    type: str
   sockets:
-    description: Where the engine may listen; the first that is there is asked.
+    description: Where the engine may listen; the first that takes a connection is asked.
     type: list
     elements: str
     default: [/run/docker.sock, /var/run/docker.sock, /run/podman/podman.sock]
@@ -34,6 +41,7 @@ RETURN = r"""
 containers: {description: "Per container its numbers, the one with the most memory first.", type: list, elements: dict, returned: success}
 not_measured: {description: "Per container that could not be measured name and why.", type: list, elements: dict, returned: success}
 total: {description: "How many containers run, or 1 when one is named.", type: int, returned: success}
+not_running: {description: "How many others there are, which were not looked at.", type: int, returned: success}
 truncated: {description: "Whether containers were left out.", type: bool, returned: success}
 docker: {description: "What Docker or the system said.", type: str, returned: failure}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
@@ -42,8 +50,9 @@ playrail_code: {description: "What kind of failure.", type: str, returned: failu
 from multiprocessing.pool import ThreadPool
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, fail
+from ansible.module_utils.playrail_docker import SOCKETS, DockerFailed, Engine, fail, fitting
 
+ID_CHARACTERS = 12  # as Docker shows them
 AT_ONCE = 32  # the engine measures each for more than a second
 
 
@@ -103,19 +112,29 @@ def measured(engine, one):
         return {"name": name, "why": "gone" if failed.code == "container_not_found" else "no_answer"}
     if not (stats.get("pids_stats") or {}).get("current") and not (stats.get("memory_stats") or {}).get("usage"):
         return {"name": name, "why": "not_running"}
-    return dict(numbers(stats), id=number, name=name)
+    found = dict(numbers(stats), id=number[:ID_CHARACTERS], name=name)
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def how_it_ended(state):
+    """The state of a container that does not run, as the end of a sentence."""
+    ended = state.get("Status") in ("exited", "dead")
+    why = " with exit code %s" % state.get("ExitCode") if ended else ""
+    memory = ", ended because memory ran out" if state.get("OOMKilled") else ""
+    return "the container is %s%s%s" % (state.get("Status"), why, memory)
 
 
 def chosen(engine, container):
-    """The containers to look at, as id and name."""
+    """The containers to look at, as id and name, and how many others do not run."""
     if container is not None:
         about = engine.ask_json("containers", container, "json")
-        state = about["State"].get("Status")
         if not about["State"].get("Running"):
-            raise DockerFailed("container_not_running", "the container is %s" % state)
-        return [(about["Id"], about["Name"].lstrip("/"))]
-    listed = engine.ask_json("containers", "json")
-    return [(one["Id"], (one.get("Names") or [one["Id"][:12]])[0].lstrip("/")) for one in listed]
+            raise DockerFailed("container_not_running", how_it_ended(about["State"]))
+        return [(about["Id"], about["Name"].lstrip("/"))], 0
+    listed = engine.ask_json("containers", "json", all=1)
+    live = [one for one in listed if one.get("State", "running") in ("running", "paused", "restarting")]
+    named = [(one["Id"], (one.get("Names") or [one["Id"][:ID_CHARACTERS]])[0].lstrip("/")) for one in live]
+    return named, len(listed) - len(live)
 
 
 def main():
@@ -123,30 +142,31 @@ def main():
         argument_spec={
             "container": {"type": "str"},
             "limit": {"type": "int", "default": 200},
+            "max_bytes": {"type": "int", "default": 24000},
+            "engine": {"type": "str"},
             "sockets": SOCKETS,
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        engine = Engine(module.params["sockets"])
-        found = chosen(engine, module.params["container"])
+        engine = Engine(given["sockets"], given["engine"])
+        found, not_running = chosen(engine, given["container"])
     except DockerFailed as failed:
         fail(module, failed)
-    asked = found[:module.params["limit"]]
+    asked = found[:given["limit"]]
     pool = ThreadPool(max(1, min(AT_ONCE, len(asked))))
     try:
         told = pool.map(lambda one: measured(engine, one), asked)
     finally:
         pool.terminate()
     containers = [one for one in told if "why" not in one]
-    containers.sort(key=lambda one: (-(one["memory_used_bytes"] or 0), one["name"]))
-    module.exit_json(
-        changed=False,
-        containers=containers,
-        not_measured=[one for one in told if "why" in one],
-        total=len(found),
-        truncated=len(found) > len(asked),
-    )
+    containers.sort(key=lambda one: (-one.get("memory_used_bytes", 0), one["name"]))
+    report = dict(engine.told(), total=len(found), not_running=not_running, truncated=False)
+    report["not_measured"] = fitting([one for one in told if "why" in one], report, given["max_bytes"] // 4)
+    kept = fitting(containers, report, given["max_bytes"])
+    report["truncated"] = len(found) > len(kept) + len(report["not_measured"])
+    module.exit_json(changed=False, containers=kept, **report)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
+import glob
 import json
 import os
 import socket
@@ -17,7 +18,9 @@ SOCKETS = {
     "elements": "str",
     "default": ["/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock"],
 }
+OF_USERS = ("/run/user/*/docker.sock", "/run/user/*/podman/podman.sock")  # rootless ones
 PROGRAMS = ("docker", "dockerd")
+PODMAN = ("podman",)
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin")
 TIMEOUT_S = 20.0
 ANSWER_BYTES = 64 * 1024 * 1024
@@ -43,11 +46,47 @@ class UnixConnection(HTTPConnection):
         self.sock.connect(self.path)
 
 
-class Engine(object):
-    """The engine behind the first of the sockets that is there."""
+def engines(sockets):
+    """Where engines may listen on this host: the usual places that are there, and rootless ones; each once."""
+    found = {}
+    for path in list(sockets) + sorted(one for pattern in OF_USERS for one in glob.glob(pattern)):
+        if os.path.exists(path):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
 
-    def __init__(self, sockets):
-        self.path = next((path for path in sockets if os.path.exists(path)), sockets[0])
+
+class Engine(object):
+    """The engine that is `wanted`, or the first that takes a connection. `others` are those that were not asked."""
+
+    def __init__(self, sockets, wanted=None):
+        """Raises DockerFailed when there is none."""
+        listed, refused = engines(sockets), []
+        if wanted is not None and wanted not in listed:
+            raise DockerFailed("no_docker", "there is no engine at %s" % wanted)
+        self.path = None
+        for path in listed if wanted is None else [wanted]:
+            connection = UnixConnection(path)
+            try:
+                connection.connect()
+                self.path = path
+                break
+            except OSError as error:
+                refused.append((path, error))
+            finally:
+                connection.close()
+        if self.path is None:
+            raise unreachable(refused)
+        self.usual = self.path in sockets[:2]
+        why = dict(refused)
+        self.others = [
+            dict({"socket": path}, **({"why": os.strerror(why[path].errno or 0)} if path in why else {}))
+            for path in listed if path != self.path
+        ]
+
+    def told(self):
+        """What a report says of which engine was asked, where that goes without saying nothing."""
+        found = {} if self.usual else {"engine": self.path}
+        return dict(found, **({"other_engines": self.others} if self.others else {}))
 
     def ask(self, *path, **query):
         """The engine's answer to a GET, opened. Raises DockerFailed; the caller closes it."""
@@ -59,7 +98,7 @@ class Engine(object):
         except (OSError, HTTPException) as error:
             connection.close()
             if isinstance(error, OSError):
-                raise unreachable(error)
+                raise unreachable([(self.path, error)])
             raise DockerFailed("docker_unavailable", "it does not speak HTTP")
         if answer.status == 200:
             return answer
@@ -87,13 +126,61 @@ class Engine(object):
             answer.close()
 
 
-def unreachable(error):
-    """Why no engine could be asked."""
-    why = os.strerror(error.errno) if error.errno else "no answer in time"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return DockerFailed("permission_denied", why)
-    installed = any(os.path.exists(os.path.join(folder, name)) for folder in FOLDERS for name in PROGRAMS)
-    return DockerFailed("docker_unavailable" if installed else "no_docker", why)
+def unreachable(refused):
+    """Why no engine could be asked: of those that are there, what the system said to each."""
+    for path, error in refused:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return DockerFailed("permission_denied", "%s: %s" % (path, os.strerror(error.errno)))
+    listening = elsewhere()
+    if listening:
+        return DockerFailed("docker_unavailable", listening)
+    if refused:
+        path, error = refused[0]
+        if error.errno == errno.ECONNREFUSED:
+            return DockerFailed("docker_unavailable", "nothing listens at %s, its daemon does not run" % path)
+        why = os.strerror(error.errno) if error.errno else "no answer in time"
+        return DockerFailed("docker_unavailable", "%s: %s" % (path, why))
+    if installed(PROGRAMS):
+        return DockerFailed("docker_unavailable", "its daemon does not run: there is no socket")
+    if installed(PODMAN):
+        return DockerFailed("podman_silent", "its socket is not there")
+    return DockerFailed("no_docker", "No such file or directory")
+
+
+def installed(programs):
+    return any(os.path.exists(os.path.join(folder, name)) for folder in FOLDERS for name in programs)
+
+
+def elsewhere():
+    """What a daemon says that runs but has no socket at the usual places; None when none is seen."""
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % entry, "rb") as file:
+                words = file.read(4096).decode("utf-8", "replace").split("\0")
+        except OSError:
+            continue
+        if os.path.basename(words[0]) == "dockerd":
+            hosts = [word.partition("=")[2] or after for word, after in zip(words, words[1:] + [""])
+                     if word in ("-H", "--host") or word.startswith(("-H=", "--host="))]
+            return "dockerd runs as process %s, and listens elsewhere%s" % (entry, ": " + ", ".join(hosts) if hosts else "")
+    return None
+
+
+def length(value):
+    """How many bytes it takes in the answer."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) + 1
+
+
+def fitting(items, report, max_bytes):
+    """As many of the items, from the first, as have room beside the rest of the report."""
+    room = max_bytes - min(500, max_bytes // 10) - length(report)  # the answer has more than this report
+    kept = []
+    for item in items:
+        room -= length(item)
+        if room < 0:
+            break
+        kept.append(item)
+    return kept
 
 
 def told(body):

@@ -10,14 +10,16 @@ short_description: Read systemd's journal
 description:
   - Reads entries of a unit, of a priority, or with a text in their message. Changes nothing.
   - Tells whether the user may not see all entries, which journalctl only says in its debug messages.
-  - Leaves out the entries that Ansible writes when it runs this module.
+  - Leaves out the entries that Ansible writes when it runs a module, and counts them.
+  - An empty answer means that there is nothing. Where nothing is kept, or nobody knows the unit, it fails.
 options:
   lines:
     description: How many entries to return at most.
     type: int
     default: 50
   unit:
-    description: Only entries of this systemd unit.
+    description: Only entries of this systemd unit, by any of its names; of a template all its instances. Where the
+      system has no such unit, those of users' own units.
     type: str
   since:
     description: Only entries from this time on, as C(2026-01-31 12:00:00.0 UTC).
@@ -42,10 +44,14 @@ options:
     description: How many entries to look at at most, to count them by unit. At least O(lines) are.
     type: int
     default: 0
-  max_bytes:
-    description: How much of messages to return at most. journalctl itself leaves out a message of more than 4 KiB.
+  message_characters:
+    description: How much of each message to return at most, of a long one the part around O(term).
     type: int
-    default: 262144
+    default: 500
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON. The newest entries go first.
+    type: int
+    default: 24000
   max_seconds:
     description: After that many seconds the reading ends and what was found so far is returned.
     type: int
@@ -62,17 +68,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entries:
-  description: "Per entry time_us (microseconds since 1970), priority (a number), unit, identifier, pid, message and
-    cursor, newest first."
+  description: "Per entry time (ISO 8601, UTC), priority (a word), unit, user_number (of a user's unit), identifier,
+    pid, message and, of one that was cut, message_bytes; what an entry has not is left out. Newest first."
   type: list
   elements: dict
   returned: success
+unit: {description: "The unit's real name, which the entries then leave out.", type: str, returned: when asked for}
 older: {description: "The cursor of the last entry when there are older ones, or may be.", type: str, returned: success}
-counts: {description: "Per unit how many entries were looked at.", type: list, elements: dict, returned: success}
+kept_since: {description: "When there are no older ones, the time of the oldest entry of all.", type: str, returned: success}
+notes: {description: "Sentences on what the journal of this host does not hold.", type: list, elements: str, returned: success}
+counts: {description: "Per unit how many entries were looked at, when count_lines is set.", type: list, elements: dict, returned: success}
 counted: {description: "How many entries were looked at.", type: int, returned: success}
+by_ansible: {description: "How many were left out that Ansible wrote.", type: int, returned: success}
 complete: {description: "False when max_seconds were over before all was read.", type: bool, returned: success}
 incomplete: {description: "Whether the user may not see all entries.", type: bool, returned: success}
-truncated: {description: "Whether a message was left out, or entries that would be too much.", type: bool, returned: success}
+truncated: {description: "Whether a message was cut, or entries would be too much.", type: bool, returned: success}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
@@ -80,27 +90,20 @@ import calendar
 import json
 import os
 import re
-import subprocess
-import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_journal import FIELDS, Entry, Failed, Journalctl, told_time
+from ansible.module_utils.playrail_keeping import Keeping, has_namespaces
+from ansible.module_utils.playrail_units import alike, look, of_users
 
-FIELDS = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_SYSTEMD_UNIT,UNIT"
-PLACES = 50  # of counts
-UNREADABLE = re.compile(br"Failed to open journal (?:file|directory) .*: Permission denied|insufficient permissions")
+PLACES = 20  # of counts
 NO_SEARCH = re.compile(r"without pattern matching|PCRE2 support|(?:unrecognized|invalid) option.*grep", re.IGNORECASE)
-LEVEL = re.compile(br"<(\d+)>")  # a syslog prefix: eight times the facility, and the priority
-ERROR = 3
-OWN = "read_journal"
+NO_SUCH_UNITS = "add filter for units"  # so journalctl says that a pattern means none
 CURSOR_TIME = re.compile(r"(?:^|;)t=([0-9a-f]{1,13})(?:;|$)")  # in microseconds, before the year 2113
-LONGEST_LINE = 1 << 20
-
-
-class Failed(Exception):
-    def __init__(self, code, message):
-        super(Failed, self).__init__(message)
-        self.code = code
+ENVELOPE_BYTES = 500  # of the answer, beside what a host tells; less where many hosts share it
+SECOND_US = 1000000
+CUT_BYTES = 200  # of a single message that is longer than the whole answer may be
 
 
 def literal(term, ignore_case):
@@ -119,14 +122,14 @@ def literal(term, ignore_case):
 
 def stamp(time_us):
     """A time as every journalctl reads it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_us // 1000000)) + ".%06d UTC" % (time_us % 1000000)
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_us // SECOND_US)) + ".%06d UTC" % (time_us % SECOND_US)
 
 
 def microseconds(since):
     whole, _dot, rest = since[:-len(" UTC")].partition(".")
     try:
         moment = calendar.timegm(time.strptime(whole, "%Y-%m-%d %H:%M:%S"))
-        return moment * 1000000 + int((rest or "0").ljust(6, "0")[:6])
+        return moment * SECOND_US + int((rest or "0").ljust(6, "0")[:6])
     except ValueError:
         raise Failed("invalid_argument", "since: must be as 2026-01-31 12:00:00.0 UTC")
 
@@ -134,17 +137,15 @@ def microseconds(since):
 def since_us(given):
     """The earliest time that is asked for, None for any."""
     if given["hours"] is not None:
-        return int(time.time() * 1000000) - given["hours"] * 3600 * 1000000
+        return int(time.time() * SECOND_US) - given["hours"] * 3600 * SECOND_US
     return microseconds(given["since"]) if given["since"] else None
 
 
-def arguments(given, since):
+def options(given, since):
     """journalctl takes a time or a cursor, not both. A search needs the time, or it would go on to the very oldest
     entry, so there the cursor's time takes its place; otherwise what is too old ends the reading (see `read`).
     """
-    found = ["--no-pager", "--reverse", "--output=json", "--output-fields=" + FIELDS]
-    if given["unit"] is not None:
-        found.append("--unit=" + given["unit"])
+    found = ["--no-pager", "--reverse", "--all", "--output=json", "--output-fields=" + FIELDS]
     if given["priority"] is not None:
         found.append("--priority=" + given["priority"])
     if given["term"] is not None:
@@ -160,141 +161,98 @@ def arguments(given, since):
     return found
 
 
-class Complaints(object):
-    """What journalctl says beside its output, read in the background: its debug messages have no end."""
-
-    def __init__(self, stream):
-        self.stream = stream
-        self.unreadable = False
-        self.error = ""
-        self.thread = threading.Thread(target=self._read)
-        self.thread.daemon = True
-        self.thread.start()
-
-    def _read(self):
-        for line in self.stream:
-            self.unreadable = self.unreadable or UNREADABLE.search(line) is not None
-            prefix = LEVEL.match(line)
-            if prefix is None or int(prefix.group(1)) % 8 <= ERROR:
-                self.error = line[prefix.end() if prefix else 0:][:1000].decode("utf-8", "replace").strip() or self.error
-
-    def end(self):
-        self.thread.join(5)
-
-
-def text(value):
-    """A field's text. journalctl gives the bytes of what is not printable text, and a list when a field comes twice."""
-    if isinstance(value, list) and all(isinstance(one, int) for one in value):
-        return bytes(bytearray(value)).decode("utf-8", "replace")
-    if isinstance(value, list):
-        return "\n".join(text(one) or "" for one in value)
-    return None if value is None else str(value)
-
-
-def entry(raw):
-    """One entry of `journalctl --output=json`, whose fields systemd.journal-fields(7) lists."""
-    priority, pid = text(raw.get("PRIORITY")) or "", text(raw.get("_PID")) or ""
-    return {
-        "time_us": int(raw["__REALTIME_TIMESTAMP"]),
-        "priority": int(priority) if priority in tuple("01234567") else None,
-        "unit": text(raw.get("UNIT")) or text(raw.get("_SYSTEMD_UNIT")),
-        "identifier": text(raw.get("SYSLOG_IDENTIFIER")) or text(raw.get("_COMM")),
-        "pid": int(pid) if re.match("[0-9]+$", pid) else None,
-        "message": text(raw.get("MESSAGE")),
-        "cursor": raw["__CURSOR"],
-    }
+def length(value):
+    """How many bytes it takes in the answer."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) + 1
 
 
 class Found(object):
     """The entries to return, one more than asked for (it tells whether there are older ones), and the counts."""
 
-    def __init__(self, lines, max_bytes):
-        self.lines = lines
-        self.left = max_bytes
-        self.entries = []
+    def __init__(self, given, unit):
+        self.given = given
+        self.unit = unit.name if unit is not None else None
+        self.left = given["max_bytes"]
+        self.entries = []  # as they are told, with their cursors
         self.full = False
         self.counted = 0
+        self.by_ansible = 0
         self.counts = {}
 
     def take(self, one):
         self.counted += 1
-        unit = one["unit"] or one["identifier"] or "?"
-        self.counts[unit] = self.counts.get(unit, 0) + 1
-        if self.full or len(self.entries) == self.lines:
+        if self.given["count_lines"]:
+            name = one.unit or one.identifier or "?"
+            self.counts[name] = self.counts.get(name, 0) + 1
+        if self.full or len(self.entries) == self.given["lines"]:
             return
-        self.left -= len((one["message"] or "").encode("utf-8", "replace"))
-        if self.left < 0:
-            self.full = True
-        else:
-            self.entries.append(one)
+        told = one.told(self.given, self.unit)
+        self.left -= length(told)
+        self.full = self.left < 0 and len(self.entries) > 0
+        if not self.full:
+            self.entries.append((told, one.cursor))
 
-    def told(self, complete):
-        more = self.counted > len(self.entries) or not complete
+    def told(self, rest):
+        """All that is reported: `rest`, and as many entries as have room beside it."""
         counts = sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0]))[:PLACES]
-        return {
-            "entries": self.entries,
-            "older": self.entries[-1]["cursor"] if self.entries and more else None,
-            "counts": [{"unit": unit, "entries": count} for unit, count in counts],
-            "counted": self.counted,
-            "complete": complete,
-            "truncated": self.full or any(one["message"] is None for one in self.entries),
-        }
+        found = dict(rest, counted=self.counted, by_ansible=self.by_ansible)
+        found["counts"] = [{"unit": unit, "entries": count} for unit, count in counts]
+        # The place to go on from and the words for what is cut are not there yet, so some room is left for them.
+        most = self.given["max_bytes"]
+        room = most - min(ENVELOPE_BYTES, most // 5) - length(found)
+        entries = []
+        for one, _cursor in self.entries:
+            room -= length(one)
+            if room < 0 and entries:
+                break
+            entries.append(one if room >= 0 else dict(one, message=one.get("message", "")[:CUT_BYTES] + u"\u2026"))
+        more = self.counted > len(entries) or not rest["complete"]
+        shortened = any("message_bytes" in one for one in entries) or (bool(entries) and room < 0)
+        return dict(
+            found,
+            entries=entries,
+            older=self.entries[len(entries) - 1][1] if entries and more else None,
+            truncated=shortened or len(entries) < min(self.counted, self.given["lines"]),
+        )
 
 
-def lines_of(stream):
-    """Each line that is an entry; journalctl says in words that there is none."""
-    while True:
-        line = stream.readline(LONGEST_LINE)
-        if not line:
-            return
-        if line.startswith(b"{") and line.endswith(b"\n"):
-            yield json.loads(line.decode("utf-8", "replace"))
-
-
-def wanted(stream, given):
+def wanted(child, given, found, of_users):
     """The entries that are asked for, newest first; too old ones may follow."""
     # The entry itself and newer ones of the same microsecond come when its time stood for a cursor.
     ahead = given["before"] if given["term"] is not None and CURSOR_TIME.search(given["before"] or "") else None
     until = int(CURSOR_TIME.search(ahead).group(1), 16) if ahead else None
-    for raw in lines_of(stream):
-        one = entry(raw)
-        if ahead and one["time_us"] >= until:
-            if one["cursor"] == ahead:
+    for raw in child.entries():
+        one = Entry(raw, of_users)
+        if ahead and one.time_us >= until:
+            if one.cursor == ahead:
                 ahead = None
             continue
-        if not (one["identifier"] or "").endswith(OWN):  # Ansible logs that it asks, and what for
+        if one.by_ansible:
+            found.by_ansible += 1
+        else:
             yield one
 
 
-def read(program, given):
-    """What journalctl tells. Raises Failed."""
+def read(program, given, unit):
+    """What journalctl tells, and whether it was all read and may all be seen. Raises Failed."""
     since = since_us(given)
-    # Only its debug messages tell that it may not open some files: with --output=json it drops that hint.
-    environment = dict(os.environ, LC_ALL="C", SYSTEMD_LOG_LEVEL="debug", SYSTEMD_LOG_TARGET="console-prefixed")
-    child = subprocess.Popen(
-        [program] + arguments(given, since), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    complaints = Complaints(child.stderr)
-    overdue = []
-    timer = threading.Timer(given["max_seconds"], lambda: (overdue.append(True), child.kill()))
-    timer.start()
-    found = Found(given["lines"], given["max_bytes"])
+    words = unit.words() if unit is not None else ["--namespace=*"] if has_namespaces() else []
+    child = Journalctl([program] + options(given, since) + words, given["max_seconds"])
+    found = Found(given, unit)
     enough, ended = max(given["lines"] + 1, given["count_lines"]), True
-    for one in wanted(child.stdout, given):
-        ended = since is None or one["time_us"] >= since
+    for one in wanted(child, given, found, unit is not None and unit.of_users):
+        ended = since is None or one.time_us >= since
         if ended:
             found.take(one)
             ended = found.counted < enough
         if not ended:
-            child.kill()
             break
-    status = child.wait()
-    timer.cancel()
-    complaints.end()
+    status = child.end(early=not ended)
+    complaints = child.complaints
     nothing = status == 1 and given["term"] is not None and not complaints.error  # as grep says it
-    if ended and not overdue and status != 0 and not nothing:
+    if status and not nothing and NO_SUCH_UNITS not in complaints.error:
         raise why(complaints)
-    return dict(found.told(complete=not (ended and overdue)), incomplete=complaints.unreadable)
+    return found, {"complete": not (ended and child.overdue), "incomplete": complaints.unreadable}
 
 
 def why(complaints):
@@ -312,20 +270,68 @@ def unreadable():
     return Failed("permission_denied", "the journal has no such entries that this user may read")
 
 
-def look_at_unit(unit):
-    """Raises Failed when systemd knows no such unit, or does not run."""
-    argv = ["systemctl", "show", "--property=LoadState", "--", unit]
-    try:
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, LC_ALL="C"))
-    except OSError:
-        raise no_journal()
-    output = child.communicate()[0]
-    if b"LoadState=not-found" in output:
-        raise Failed("service_not_found", "there is no unit %s on this host" % unit)
-
-
 def no_journal():
     return Failed("no_journal", "systemd does not run on this host, so it keeps no journal")
+
+
+def oldest(program, unit):
+    """The time of the oldest entry of all, or of the unit; None when there is none."""
+    words = [program, "--no-pager", "--output=json", "--output-fields=_PID"]
+    child = Journalctl(words + (unit.words() if unit is not None else []), 10)
+    first = next(child.entries(), None)
+    child.end(early=True)
+    return None if first is None else int(first["__REALTIME_TIMESTAMP"])
+
+
+def refuse_silence(program, unit, keeping, incomplete):
+    """Nothing was found: raises Failed unless that is because there is nothing."""
+    if not os.path.isdir("/run/systemd/system") and not incomplete:
+        raise no_journal()
+    if not incomplete and (keeping.nothing or not keeping.is_there):
+        raise Failed("no_journal", keeping.why_none())
+    if unit is not None and unit.known is False and oldest(program, unit) is None and not incomplete:
+        others = alike(unit.name)
+        named = "; there are %s" % ", ".join(others) if others else ""
+        raise Failed("service_not_found", "there is no unit %s on this host, nor entries of one%s" % (unit.name, named))
+    if incomplete:
+        raise unreadable()
+
+
+def notes(keeping, unit, since, first, incomplete):
+    """What a reader has to know of what is not here, in sentences."""
+    if incomplete:
+        yield "This user sees only its own entries, not those of the system and of others."
+    for one in keeping.notes():
+        yield one
+    if since is not None and first is not None and first > since + SECOND_US:
+        yield "The time asked for begins before the oldest entry that is kept, of %s." % told_time(first)
+    if unit is None:
+        return
+    if unit.of_users:
+        yield "The system has no such unit; these are entries of users' own units of this name."
+    elif unit.known is False:
+        yield "systemd knows no unit of this name now; these are the entries that it left."
+    if unit.elsewhere:
+        yield "What the unit itself writes goes to %s, not to the journal." % unit.elsewhere
+
+
+def answer(program, given):
+    """The whole report. Raises Failed."""
+    unit = look(given["unit"]) if given["unit"] is not None else None
+    found, rest = read(program, given, unit)
+    if not found.counted and unit is not None and unit.known is False:
+        users = of_users(unit, program)
+        if users.names and oldest(program, users) is not None:
+            unit = users
+            found, rest = read(program, given, unit)
+    keeping = Keeping()
+    if not found.counted and not given["before"] and rest["complete"]:
+        refuse_silence(program, unit, keeping, rest["incomplete"])
+    reached_end = found.counted <= given["lines"] and rest["complete"]
+    first = oldest(program, None) if reached_end else None
+    said = list(notes(keeping, unit, since_us(given), first, rest["incomplete"]))
+    rest.update(unit=unit.name if unit is not None else None, notes=said or None)
+    return found.told(dict(rest, kept_since=None if first is None else told_time(first)))
 
 
 def main():
@@ -340,7 +346,8 @@ def main():
             "term": {"type": "str"},
             "ignore_case": {"type": "bool", "default": True},
             "count_lines": {"type": "int", "default": 0},
-            "max_bytes": {"type": "int", "default": 262144},
+            "message_characters": {"type": "int", "default": 500},
+            "max_bytes": {"type": "int", "default": 24000},
             "max_seconds": {"type": "int", "default": 40},
         },
         supports_check_mode=True,
@@ -350,14 +357,7 @@ def main():
     try:
         if program is None:
             raise no_journal()
-        found = read(program, given)
-        if not found["entries"] and not given["before"] and found["complete"]:
-            if not os.path.isdir("/run/systemd/system") and not found["incomplete"]:
-                raise no_journal()
-            if given["unit"] is not None:
-                look_at_unit(given["unit"])
-            if found["incomplete"]:
-                raise unreadable()
+        found = answer(program, given)
     except Failed as failed:
         module.fail_json(msg=str(failed), playrail_code=failed.code)
     module.exit_json(changed=False, **found)

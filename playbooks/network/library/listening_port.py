@@ -19,6 +19,10 @@ options:
     type: str
     choices: [tcp, udp]
     default: tcp
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON.
+    type: int
+    default: 24000
 author: Playrail
 """
 
@@ -31,7 +35,17 @@ EXAMPLES = r"""
 RETURN = r"""
 listening: {description: "Whether there is such a socket.", type: bool, returned: success}
 sockets:
-  description: "Per socket protocol, address, port, user, process (pid, name and user) and processes, their number."
+  description: "Per socket protocol, address, port, user, process (pid, name, and user where it is another), processes
+    (their number, where there are several) and sockets (the number of those that are alike)."
+  type: list
+  elements: dict
+  returned: success
+reach:
+  description: "C(this_server_only) when all are bound to the loopback, C(not_tried) otherwise; null without a socket."
+  type: str
+  returned: success
+other_networks:
+  description: "Per other network of this host in which it is listened on, a process, its container, and ports."
   type: list
   elements: dict
   returned: success
@@ -43,9 +57,19 @@ playrail_code: {description: "What kind of failure.", type: str, returned: failu
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_sockets import described, listening
+from ansible.module_utils.playrail_sockets import described, fitting, length, listening, listens_elsewhere, reach
 
-MAX_SOCKETS = 100  # a server may have one per processor, all alike
+
+def looked(protocol, port, max_bytes):
+    found = listening(protocol, port)
+    sockets, known = described(found)
+    elsewhere = listens_elsewhere(protocol, port)
+    report = {"listening": bool(found), "reach": reach(found), "processes_known": known}
+    room = max_bytes - min(500, max_bytes // 10) - length(report)
+    kept, room = fitting(sockets, room)
+    others, room = fitting(elsewhere, room)
+    truncated = len(kept) < len(sockets) or len(others) < len(elsewhere)
+    return dict(report, sockets=kept, other_networks=others or None, truncated=truncated)
 
 
 def main():
@@ -53,21 +77,16 @@ def main():
         argument_spec={
             "port": {"type": "int", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+            "max_bytes": {"type": "int", "default": 24000},
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        found = listening(module.params["protocol"], module.params["port"])
-        sockets, known = described(found[:MAX_SOCKETS])
+        found = looked(given["protocol"], given["port"], given["max_bytes"])
     except (IOError, OSError) as error:
         module.fail_json(msg="cannot read the sockets: " + os.strerror(error.errno), playrail_code="permission_denied")
-    module.exit_json(
-        changed=False,
-        listening=bool(found),
-        sockets=sockets,
-        processes_known=known,
-        truncated=len(found) > MAX_SOCKETS,
-    )
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

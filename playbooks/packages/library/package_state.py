@@ -45,6 +45,7 @@ architecture: {description: "The system's own, which packages have unless they n
 versions: {description: "The installed version of each named package, or null.", type: dict, returned: success}
 providers: {description: "The installed packages that provide a named one that is not there; not known of apk.", type: dict, returned: success}
 held: {description: "Packages that are on hold; of apt only.", type: list, elements: str, returned: success}
+unfinished: {description: "Packages with which dpkg has not finished, and its word for that; of apt only.", type: dict, returned: success}
 reboot_required: {description: "Whether a restart is due; null where that is not known.", type: bool, returned: success}
 packages_requiring_reboot: {description: "The packages because of which.", type: list, elements: str, returned: success}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
@@ -63,6 +64,8 @@ FAMILIES = (  # what os-release(5) says in ID or ID_LIKE, and what may manage pa
     ({"arch"}, ("pacman",)),
 )
 PROGRAMS = {"apt": "apt-get"}
+# dpkg's words for a package with which it has not finished; dpkg(1).
+UNFINISHED = ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
 NEWEST_ONLY = ("pacman",)
 # Without these nobody gets in, or nothing can be managed: SSH, what Ansible runs on, init, and how the user becomes root.
 NEEDED = {"openssh-server", "openssh", "dropbear", "python3", "python3-minimal", "systemd", "systemd-sysv", "init", "sudo"}
@@ -162,10 +165,16 @@ VERSION = {
 }
 
 
-def held(module):
-    form = "--showformat=${db:Status-Want} ${Package}\\n"
+def marks(module):
+    """The packages on hold, and those with which dpkg has not finished, with its word for how far it came."""
+    form = "--showformat=${db:Status-Want} ${db:Status-Status} ${binary:Package}\\n"
     lines = [line.split() for line in written(module, "dpkg-query", "--show", form).splitlines()]
-    return sorted({words[1] for words in lines if words[0] == "hold"})
+    native = ":" + written(module, "dpkg", "--print-architecture").strip()
+    plain = [(want, status, name[:-len(native)] if name.endswith(native) else name) for want, status, name in lines]
+    return {
+        "held": sorted({name for want, _status, name in plain if want == "hold"}),
+        "unfinished": {name: status for _want, status, name in plain if status in UNFINISHED},
+    }
 
 
 def newer_kernels(running, directory="/boot"):
@@ -261,8 +270,10 @@ def main():
         versions=versions,
         providers=provided,
         architecture=written(module, "dpkg", "--print-architecture").strip() or None if known else None,
-        held=held(module) if known else [],
-        **(restart() if known else {"reboot_required": None, "packages_requiring_reboot": []})
+        **dict(
+            marks(module) if known else {"held": [], "unfinished": {}},
+            **(restart() if known else {"reboot_required": None, "packages_requiring_reboot": []})
+        )
     )
 
 

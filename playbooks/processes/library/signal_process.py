@@ -68,6 +68,7 @@ from ansible.module_utils.playrail_processes import (
     all_visible,
     in_container,
     is_number,
+    of_playrail,
     processes,
     stat,
 )
@@ -88,7 +89,9 @@ class Refused(Exception):
 
 def largest(sort, limit):
     describer = Describer()
-    found = [process for process in processes() if not process.kernel_thread and process.pid != os.getpid()]
+    seen = processes()
+    own = of_playrail(seen)
+    found = [process for process in seen if not process.kernel_thread and process.pid not in own]
     by = {"memory": lambda process: process.memory_bytes, "cpu": describer.clock.cpu_percent}[sort]
     found.sort(key=lambda process: (-by(process), process.pid))
     listed = [describer.described(process) for process in found[:limit]]

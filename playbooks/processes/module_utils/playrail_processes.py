@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
+import json
 import os
 import pwd
 import re
@@ -14,6 +15,13 @@ KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the kernel's include/linux/sched.h
 CLOCK_BOOTTIME = 7  # What starts are counted from. /proc/uptime is the container's own under lxcfs, so of no use.
 COMMAND_CHARACTERS = 300
 READ_BYTES = 65536
+# The Python that Playrail keeps on a host is started with these words; so are the shells and sudo around it.
+KEPT = "exec(zlib.decompress(base64.b64decode(sys.stdin.buffer.readline())))"
+# In the commands with which Ansible runs a module, which are the ancestors of this one.
+CARRIERS = re.compile(r"BECOME-SUCCESS-|AnsiballZ_|ansible-tmp-")
+# How the control group of a container's process is named by Docker, Podman, containerd and CRI-O.
+CONTAINER = re.compile(r"(?:docker|libpod|crio|cri-containerd|kubepods[^\n]*)[-/]([0-9a-f]{12})[0-9a-f]{52}")
+UNIT = re.compile(r"([^/\n]+\.(?:service|scope|socket|mount|swap))(?:/|$)", re.MULTILINE)
 STATES = {
     "R": "running",
     "S": "sleeping",
@@ -70,6 +78,37 @@ class Process(object):
         except OSError:
             return []
         return found.rstrip(b"\0").decode("utf-8", "replace").split("\0") if found.strip(b"\0") else []
+
+
+def belonging(pid):
+    """The systemd unit and the container that a process belongs to, each None where there is none that is known."""
+    try:
+        with open("%s/%d/cgroup" % (PROC, pid), "rb") as file:
+            text = file.read(READ_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None, None
+    container = CONTAINER.search(text)
+    units = [line for line in text.splitlines() if line.startswith("0::") or ":name=systemd:" in line]
+    # Of a user's own unit there are several: the last one says most.
+    found = [name for line in units for name in UNIT.findall(line)]
+    return found[-1] if found else None, container.group(1) if container else None
+
+
+def of_playrail(found):
+    """The numbers of those processes by which Playrail is at work here: its kept Python, and what carries this module."""
+    by_number = {process.pid: process for process in found}
+    numbers = {process.pid for process in found if KEPT in " ".join(process.arguments())}
+    pid = os.getpid()
+    while pid in by_number:
+        if pid == os.getpid() or CARRIERS.search(" ".join(by_number[pid].arguments())):
+            numbers.add(pid)
+        pid = by_number[pid].parent
+    return numbers
+
+
+def length(value):
+    """How many bytes it takes in the answer."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) + 1
 
 
 def in_container(pid):

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationInfo, computed_field, field_validator, mod
 from playrail.disasters import ASSIGNMENT, disaster
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
-from playrail.tool import Changing, PlaybookTool, Report, Risk, ServerName, by_field
+from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(
@@ -108,7 +108,7 @@ def _argv(text: str, *, shell: bool) -> list[str]:
     return script(text) if shell else words(text)
 
 
-class Command(Changing):
+class Command(Changing, Reading):
     shell: bool = Field(
         default=False,
         description="Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused.",
@@ -124,7 +124,11 @@ class Command(Changing):
         examples=["/srv/app"],
     )
     timeout_s: int = Field(
-        default=60, ge=1, le=600, description="Seconds after which the program is ended.", examples=[60]
+        default=60,
+        ge=1,
+        le=600,
+        description="Seconds after which the program is ended, with all that it started.",
+        examples=[60],
     )
 
     @field_validator("cmd")
@@ -154,21 +158,31 @@ class CommandOnMany(Command):
     )
 
 
+class LeftProcess(Report):
+    pid: int
+    name: str
+
+
 class CommandResult(Report):
-    argv: list[str] = Field(description="What was run.")
+    argv: list[str] = Field(description="What was run; long words are cut.")
     exit_code: int | None = Field(description="Exit status; null when a signal or the time limit ended it.")
     signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
     timed_out: bool = Field(description="Whether its time was over before it ended.")
-    left_running: bool = Field(
-        description="Whether it, or what it started, could not be ended and may still be running."
+    left_running: bool | None = Field(
+        description="Whether it, or what it started, runs on; null: none was found, all cannot be seen. Never told: "
+        "what it had systemd, Docker or cron start."
     )
-    stdout: str = Field(description="What it wrote; of more than 64 KiB the first and the last half, with a told gap.")
+    left: list[LeftProcess] | None = Field(default=None, description="What runs on, at most 20.")
+    stdout: str = Field(
+        description="What it wrote; where max_bytes leave no room its first and last part, with a told gap."
+    )
     stderr: str = Field(description="What it wrote as errors, likewise.")
     stdout_bytes: int = Field(description="How many bytes it wrote.")
     stderr_bytes: int = Field(description="How many bytes it wrote as errors.")
     duration_s: float | None = Field(description="How long it ran, or was waited for when it is left running.")
-    truncated: bool = Field(description="Whether a part of its output was left out.")
+    truncated: bool = Field(default=False, description="Whether a part of its output was left out.")
     ran: bool = Field(exclude=True)
+    script: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -176,11 +190,13 @@ class CommandResult(Report):
         if not isinstance(raw, dict) or "ran" not in raw:
             raise ValueError("is no result of run_program")
         number = raw["signal"]
+        given: Command = (info.context or {})["given"]
         return {
             **raw,
-            "argv": (info.context or {})["given"].argv,
+            "argv": [shortened_word(word) for word in given.argv],
+            "script": given.cmd if given.shell else None,
             "signal": None if number is None else _signal_name(number),
-            "truncated": max(raw["stdout_bytes"], raw["stderr_bytes"]) > MAX_OUTPUT_BYTES,
+            "left": raw.get("left") or None,
         }
 
     def problem(self) -> Problem | None:
@@ -192,25 +208,52 @@ class CommandResult(Report):
         return Problem(
             code="command_failed",
             error=f"{self.argv[0]} ended with {how}.",
-            hint="data.hosts has its stdout and stderr.",
+            hint="data.hosts has its stdout and stderr." + self._of_another_shell(),
         )
+
+    def _of_another_shell(self) -> str:
+        """What to do when /bin/sh did not know what stands in the script."""
+        if self.script is not None and OTHER_SHELLS.search(self.stderr):
+            return (
+                " /bin/sh ran the script, which has no [[ ]], source, arrays, <<<, {1..3} and the like. If it is meant "
+                "for bash, set cmd to bash -c '...', with shell=false."
+            )
+        if self.exit_code == NOT_FOUND:
+            return f" Exit code {NOT_FOUND} mostly means that a program was not found."
+        return ""
 
     def _timed_out(self) -> Problem:
         if self.left_running:
             ending = f"could not be ended; it may still be running after {self.duration_s:g} s"
+            named = ", ".join(f"{one.name} ({one.pid})" for one in self.left or ())
             hint = (
-                "Look on the server whether it still runs before you call again. Most likely it runs as another user "
-                "(sudo, su), whose processes the login user may not end."
+                f"Look on the server whether {named or 'it'} still runs before you call again. Most likely it runs as "
+                "another user (sudo, su), whose processes the login user may not end."
             )
         else:
-            ending = f"was ended after {self.duration_s:g} s"
-            hint = "What it did until then is done. Choose a greater timeout_s only if it needs more time."
+            found = "" if self.left_running is False else ", as far as it was found,"
+            ending = f"was ended{found} after {self.duration_s:g} s"
+            hint = (
+                "What it did until then is done, and what it had systemd, Docker or cron start goes on. "
+                "Choose a greater timeout_s only if it needs more time."
+            )
         error = f"{self.argv[0]} did not end within its time and {ending}."
         return Problem(code="command_timed_out", error=error, hint=hint)
 
 
+def shortened_word(word: str) -> str:
+    """The caller knows what was asked for; of a long script the beginning tells which it was."""
+    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}[... {len(word) - LONGEST_WORD} more]"
+
+
 UNFORESEEABLE = "What a program does is known only when it runs."
-MAX_OUTPUT_BYTES = 65536  # of each output, the default of run_program
+LONGEST_WORD = 1000  # characters
+NOT_FOUND = 127
+# What dash and busybox, which translate nothing, say of words that only bash and its kin know.
+OTHER_SHELLS = re.compile(
+    r"[Ss]yntax error|[Bb]ad substitution|[Ii]llegal option|unexpected operator|unknown operand|bad trap"
+    r"|(?:\[\[|\b(?:source|declare|typeset|shopt|pushd|popd|let|mapfile|readarray|function|select|disown)): not found"
+)
 
 
 def _signal_name(number: int) -> str:

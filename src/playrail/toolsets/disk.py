@@ -2,56 +2,122 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from playrail.errors import Problem
 from playrail.fields import AbsolutePath
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import PlaybookTool, Reading, Report, Risk
 
 
-class DiskPlace(OnHosts):
+class DiskPlace(Reading):
     path: AbsolutePath = Field(
         default="/", description="A directory; its file system is looked at.", examples=["/", "/var"]
     )
-    limit: int = Field(default=20, ge=1, le=100, description="How many of the largest entries to list.", examples=[10])
+    limit: int = Field(default=10, ge=1, le=100, description="How many of the largest entries to list.", examples=[10])
 
 
-class FileSystem(BaseModel):
+class MountedFileSystem(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    device: str
     mount_point: str
     fs_type: str
-    size_bytes: int | None
-    used_bytes: int | None
-    available_bytes: int | None = Field(
-        description="What is left for users; less than the rest where root has a share."
+    size_bytes: int | None = None
+    used_percent: float | None = Field(default=None, description="Used of what users could use, as df counts.")
+    inodes_percent: float | None = Field(
+        default=None, description="Inodes in use: at 100 no file can be made. Null where it does not count them."
     )
-    used_percent: float | None = Field(description="Used of what users could use, as df counts.")
-    inodes_total: int | None = Field(description="Null where the file system does not count inodes.")
-    inodes_used: int | None
-    inodes_free: int | None
+    read_only: bool | None = None
+    why: str | None = Field(default=None, description="Why its numbers are not known.")
+
+
+class FileSystem(MountedFileSystem):
+    device: str
+    used_bytes: int | None = None
+    available_bytes: int | None = Field(
+        default=None, description="What is left for users; less than the rest where root has a share."
+    )
+    inodes_free: int | None = None
+    reserved_bytes: int | None = Field(default=None, description="Root's share of what is free.")
 
 
 class LargeEntry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     path: str
-    size_bytes: int = Field(description="Disk space taken, with all that lies below.")
+    size_bytes: int = Field(description="Disk space taken, with all that lies below; hard links count once.")
+
+
+class DeletedFile(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    pid: int = Field(description="A process that has it open; the space is free when all such have closed it.")
+    name: str
+    bytes: int
+    path: str = Field(description="Where it was, as that process sees it.")
 
 
 class DiskUsage(Report):
-    file_system: FileSystem
-    entries: list[LargeEntry] = Field(description="The largest files and directories one level below, largest first.")
-    entries_total: int = Field(description="How many entries were measured.")
+    file_system: FileSystem | None
+    mounts: list[MountedFileSystem] | None = Field(
+        default=None, description="Other file systems below the path, fullest first: not part of entries and totals."
+    )
+    mounts_left_out: dict[str, int] | None = Field(
+        default=None, description="How many of each type are not in mounts: images, and the layers of containers."
+    )
+    entries: list[LargeEntry] | None = Field(
+        description="The largest files and directories one level below, largest first."
+    )
+    entries_total: int | None = Field(description="How many entries were measured.")
     total_bytes: int | None = Field(description="All below the path together; null when not all was measured.")
-    unreadable: int = Field(description="How many files or directories could not be read, so are not counted.")
-    complete: bool = Field(description="False when time was over before all was measured.")
-    truncated: bool = Field(description="Whether entries were left out.")
+    unaccounted_bytes: int | None = Field(
+        default=None,
+        description="In use, but not found below the path: deleted files still open, what lies hidden below mounts or "
+        "could not be read, the file system's own.",
+    )
+    deleted_open: list[DeletedFile] | None = Field(
+        default=None, description="The largest deleted files that are still open, at most 10."
+    )
+    deleted_open_bytes: int | None = Field(default=None, description="What all such files take.")
+    processes_known: bool | None = Field(
+        description="False when the user on the host may not see which files others have open."
+    )
+    unreadable: int | None = Field(description="How many files or directories could not be read: not counted.")
+    unreadable_paths: list[str] | None = Field(default=None, description="The first 10 of them.")
+    not_measured: list[str] | None = Field(
+        default=None, description="Directories that were not looked into, for a file system that does not answer."
+    )
+    complete: bool | None = Field(description="False when not all was measured.")
+    truncated: bool = Field(description="Whether something was left out.")
+
+    trouble: Problem | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_module(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or raw.get("playrail_code") != "file_system_silent":
+            return raw
+        return {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": _silent(raw)}
+
+    def problem(self) -> Problem | None:
+        return self.trouble
+
+
+def _silent(raw: Mapping[str, Any]) -> Problem:
+    said = str(raw.get("msg"))
+    return Problem(
+        code="file_system_silent",
+        error=f"{said[:1].upper()}{said[1:]}.",
+        hint="Analyze another path; the operator has to look at what is mounted there.",
+        retryable=True,
+    )
 
 
 analyze_disk = PlaybookTool(
     name="analyze_disk",
-    summary="See how full the file system of a path is and which files and directories directly below take most of it.",
+    summary="See how full file systems are, and which files, directories or deleted files still open take most of it.",
     risk=Risk.READ,
     input=DiskPlace,
     playbook="disk/analyze_disk.yml",

@@ -10,7 +10,7 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_va
 
 from playrail.errors import Problem
 from playrail.fields import Since, moment
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import PlaybookTool, Reading, Report, Risk
 
 ContainerName = Annotated[
     str,
@@ -31,9 +31,17 @@ WHY: Mapping[str, tuple[str, str]] = {
         "Docker is installed on this host but does not answer: {0}",
         "manage_service with name docker and action status says whether its daemon runs.",
     ),
+    "podman_silent": (
+        "Podman is installed on this host, but {0}, so its containers cannot be listed.",
+        "The operator can start podman.socket there.",
+    ),
+    "log_not_kept": (
+        "Docker keeps nothing of what this container writes: its log driver is {0}.",
+        "Look where that driver sends it, or ask the operator for the driver local or json-file.",
+    ),
     "docker_failed": ("Docker could not do it: {0}", "The message is Docker's own."),
     "container_not_found": (
-        "There is no such container on this host.",
+        "There is no such container on this host; it may have been removed, and its log with it.",
         "list_docker_containers tells the names of those that there are.",
     ),
     "container_not_running": (
@@ -43,8 +51,18 @@ WHY: Mapping[str, tuple[str, str]] = {
 }
 
 
+class OtherEngine(Report):
+    socket: str = Field(description="What to pass as `engine` to ask it.")
+    why: str | None = Field(default=None, description="Why it did not answer, where it was tried.")
+
+
 class OfDocker(Report):
     """What Docker told, or why it told nothing: then all is null."""
+
+    engine: str | None = Field(default=None, description="The socket that was asked, where it is not the usual one.")
+    other_engines: list[OtherEngine] | None = Field(
+        default=None, description="Other engines on this host, such as users' own, whose containers are not told here."
+    )
 
     trouble: Problem | None = Field(default=None, exclude=True)
 
@@ -61,7 +79,7 @@ class OfDocker(Report):
             code=code,
             error=error.format(raw.get("docker")),
             hint=hint,
-            retryable=code == "docker_unavailable",
+            retryable=code in ("docker_unavailable", "podman_silent"),
         )
         return {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": problem}
 
@@ -69,8 +87,21 @@ class OfDocker(Report):
         return self.trouble
 
 
-class ContainerChoice(OnHosts):
+EngineSocket = Annotated[
+    str,
+    Field(
+        pattern=r"^/(?:var/)?run/[A-Za-z0-9/._-]{1,100}$",
+        description="Another engine of the host, by its socket: one of `other_engines`.",
+        examples=["/run/user/1000/docker.sock"],
+    ),
+]
+
+
+class ContainerChoice(Reading):
     all: bool = Field(default=True, description="Whether to list those that do not run as well.", examples=[True])
+    details: bool = Field(default=False, description="Also command, mounts and labels of each.", examples=[True])
+    offset: int = Field(default=0, ge=0, le=100_000, description="`next_offset` of the answer before.", examples=[0])
+    engine: EngineSocket | None = None
 
 
 def _without_slash(name: Any) -> Any:
@@ -100,27 +131,33 @@ class Container(Report):
         default=None, validation_alias=AliasPath("Names", 0)
     )
     image: str = Field(validation_alias="Image", description="The image's name, or its id when it has none any more.")
-    command: str = Field(validation_alias="Command")
+    project: str | None = Field(default=None, validation_alias="Project", description="Of Docker Compose.")
+    command: str | None = Field(default=None, validation_alias="Command")
     created: datetime = Field(validation_alias="Created")
     state: str = Field(validation_alias="State", description="running, exited, created, paused, restarting or dead.")
     status: str = Field(validation_alias="Status", description="Docker's words for state, time and health.")
-    ports: list[Port] = Field(default=[], validation_alias="Ports")
-    mounts: list[Mount] = Field(default=[], validation_alias="Mounts")
-    labels: dict[str, str] = Field(
-        default={}, validation_alias="Labels", description="At most 50, each cut to 500 characters."
+    ports: list[Port] | None = Field(default=None, validation_alias="Ports")
+    mounts: list[Mount] | None = Field(default=None, validation_alias="Mounts")
+    labels: dict[str, str] | None = Field(
+        default=None, validation_alias="Labels", description="At most 50, each cut to 500 characters."
     )
 
 
 class Containers(OfDocker):
     containers: list[Container] | None = Field(description="Newest first; null when Docker did not answer.")
     total: int | None = Field(description="How many there are.")
+    next_offset: int | None = Field(default=None, description="What to pass as `offset` for those that did not fit.")
     truncated: bool = Field(description="Whether containers or labels were left out.")
 
 
-class LogPart(OnHosts):
+class LogPart(Reading):
     container: ContainerName
     lines: int = Field(default=50, ge=1, le=1000, description="How many lines at most.", examples=[50])
     since: Since | None = None
+    message_characters: int = Field(
+        default=500, ge=50, le=100_000, description="How much of each line at most.", examples=[500]
+    )
+    engine: EngineSocket | None = None
 
     @computed_field  # type: ignore[prop-decorator]  # mypy 1362
     @property
@@ -130,36 +167,48 @@ class LogPart(OnHosts):
 
 
 class LogLine(Report):
-    time: datetime | None = Field(description="When it was written.")
+    time: datetime | None = Field(default=None, description="When it was written.")
     stream: str = Field(description="stdout or stderr; of a terminal, stdout for both.")
-    text: str = Field(description="The line; of more than 8 KiB the beginning, and how much was left out.")
+    text: str = Field(description="The line; of a long one the first message_characters, and … .")
+    text_bytes: int | None = Field(default=None, description="Of a line that was cut: how long it is.")
 
 
 class ContainerLog(OfDocker):
     entries: list[LogLine] | None = Field(description="The newest ones, oldest first; null when Docker told nothing.")
-    older: bool | None = Field(description="Whether there are older ones.")
+    older: bool | None = Field(
+        description="Whether there are older ones since `since`: ask for more `lines`, or a larger max_bytes."
+    )
     state: str | None = Field(description="The container's state: running, exited ..")
+    exit_code: int | None = Field(default=None, description="Of one that has ended.")
+    out_of_memory: bool | None = Field(default=None, description="True when memory ran out for it.")
+    started: datetime | None = Field(default=None, description="When it was started last.")
+    finished: datetime | None = Field(default=None, description="When it ended.")
+    last_written: datetime | None = Field(
+        default=None, description="When there is nothing since `since`: the time of the last line before."
+    )
+    notes: list[str] | None = Field(default=None, description="What this log does not hold, and why.")
     truncated: bool = Field(description="Whether a part of a line, or lines that would be too much, were left out.")
 
 
-class OneContainer(OnHosts):
+class OneContainer(Reading):
     container: ContainerName | None = Field(
         default=None, description="A container's name or id; all that run when omitted.", examples=["web"]
     )
+    engine: EngineSocket | None = None
 
 
 class ContainerStats(Report):
     id: str
     name: str
-    cpu_percent: float | None = Field(description="100 is one processor.")
-    memory_used_bytes: int | None = Field(description="Without what is cached of files.")
-    memory_limit_bytes: int | None = Field(description="The container's limit, or the server's memory.")
-    memory_percent: float | None
-    net_rx_bytes: int | None = Field(description="Null when it has no network of its own.")
-    net_tx_bytes: int | None
+    cpu_percent: float | None = Field(default=None, description="100 is one processor.")
+    memory_used_bytes: int | None = Field(default=None, description="Without what is cached of files.")
+    memory_limit_bytes: int | None = Field(default=None, description="The container's limit, or the server's memory.")
+    memory_percent: float | None = None
+    net_rx_bytes: int | None = Field(default=None, description="Null when it has no network of its own.")
+    net_tx_bytes: int | None = None
     block_read_bytes: int
     block_write_bytes: int
-    pids: int | None = Field(description="Processes and threads.")
+    pids: int | None = Field(default=None, description="Processes and threads.")
 
 
 class NotMeasured(Report):
@@ -173,12 +222,17 @@ class AllStats(OfDocker):
     )
     not_measured: list[NotMeasured] | None = Field(description="Those that went away meanwhile, or gave no numbers.")
     total: int | None = Field(description="How many run.")
-    truncated: bool = Field(description="Whether containers were left out.")
+    not_running: int | None = Field(
+        default=None, description="How many others there are: list_docker_containers tells of them."
+    )
+    truncated: bool = Field(
+        description="Whether containers were left out, those with the least memory: ask for one by its name."
+    )
 
 
 list_docker_containers = PlaybookTool(
     name="list_docker_containers",
-    summary="List a server's Docker containers with state, image, ports, mounts and labels.",
+    summary="List a server's Docker containers with state, image and ports; on request command, mounts and labels.",
     risk=Risk.READ,
     input=ContainerChoice,
     playbook="docker/list_docker_containers.yml",

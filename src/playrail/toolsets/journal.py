@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import CONTROL, Since, UnitName, moment
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import PlaybookTool, Reading, Report, Risk
 
-PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")  # syslog(3)
-EPOCH = datetime.fromtimestamp(0, UTC)
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
 HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."
 
@@ -41,20 +39,28 @@ Cursor = Annotated[
 Lines = Annotated[int, Field(ge=1, le=1000, description="How many entries at most.", examples=[50])]
 
 
-class JournalPart(OnHosts):
+MessageCharacters = Annotated[
+    int,
+    Field(ge=50, le=100_000, description="How much of each message at most.", examples=[500]),
+]
+
+
+class JournalPart(Reading):
     unit: UnitName
     lines: Lines = 50
     since: Annotated[Since, AfterValidator(_as_read)] | None = None
     before: Cursor | None = None
+    message_characters: MessageCharacters = 500
 
 
-class ErrorsPart(OnHosts):
+class ErrorsPart(Reading):
     hours: int = Field(default=1, ge=1, le=168, description="How far to look back.", examples=[1])
-    lines: Lines = 100
+    lines: Lines = 50
     before: Cursor | None = None
+    message_characters: MessageCharacters = 500
 
 
-class JournalSearch(OnHosts):
+class JournalSearch(Reading):
     term: Annotated[str, AfterValidator(_one_line)] = Field(
         min_length=1,
         max_length=200,
@@ -66,69 +72,61 @@ class JournalSearch(OnHosts):
     unit: UnitName | None = None
     ignore_case: bool = Field(default=True, description="Whether upper and lower case are the same.", examples=[True])
     before: Cursor | None = None
+    message_characters: MessageCharacters = 500
 
 
 class Entry(Report):
     time: datetime = Field(description="When it was written, to the microsecond.")
-    priority: str | None = Field(description="emerg, alert, crit, err, warning, notice, info or debug.")
-    unit: str | None = Field(description="The unit that it is about.")
-    identifier: str | None = Field(description="The name of the program that wrote it.")
-    pid: int | None = Field(description="The process that wrote it.")
-    message: str | None = Field(description="The text; null when it is longer than 4 KiB.")
-    cursor: str = Field(description="The entry's place in the journal.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_module(cls, raw: Any) -> Any:
-        priority = raw["priority"]
-        return {
-            **raw,
-            "time": EPOCH + timedelta(microseconds=raw["time_us"]),
-            "priority": None if priority is None else PRIORITIES[priority],
-        }
+    priority: str | None = Field(default=None, description="emerg, alert, crit, err, warning, notice, info or debug.")
+    unit: str | None = Field(default=None, description="The unit that it is about, where that is not the one above.")
+    user_number: int | None = Field(default=None, description="Of a user's own unit: whose.")
+    identifier: str | None = Field(default=None, description="The name of the program that wrote it.")
+    pid: int | None = Field(default=None, description="The process that wrote it.")
+    message: str | None = Field(
+        default=None, description="The text; of a long one message_characters, with … where something is left out."
+    )
+    message_bytes: int | None = Field(default=None, description="Of a message that was cut: how long it is.")
 
 
 class JournalEntries(Report):
+    unit: str | None = Field(default=None, description="The real name of the unit that was asked for.")
     entries: list[Entry] | None = Field(
         description="The newest ones, oldest first; null when the journal was not read."
     )
     older: str | None = Field(description="What to pass as `before` for older entries; null when there are none.")
+    kept_since: datetime | None = Field(
+        default=None, description="Where there are no older ones: the time of the oldest entry of the whole journal."
+    )
+    notes: list[str] | None = Field(default=None, description="What this journal does not hold, and why.")
+    by_ansible: int | None = Field(
+        default=None, description="How many entries were left out in which Ansible tells what it runs."
+    )
     incomplete: bool = Field(description="Whether the user on the host may not see all entries.")
     truncated: bool = Field(
-        description="Whether a message was left out, or entries that would make the answer too long."
+        description="Whether a message was cut, or entries were left out that would make the answer too long."
     )
     complete: bool | None = Field(
         description="False when time was over before all was read: there may be more; null when it was not read."
     )
 
-    trouble: str | None = Field(default=None, exclude=True)
+    trouble: Problem | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             raise ValueError("is no result of read_journal")  # noqa: TRY004  pydantic's way to refuse
-        if raw.get("playrail_code") == "permission_denied":
-            return cls.nothing()
-        return {**raw, "entries": raw["entries"][::-1], "trouble": None} if "entries" in raw else raw
-
-    @classmethod
-    def nothing(cls) -> Mapping[str, Any]:
-        """What is told when the user may read no entry."""
-        return {
-            **dict.fromkeys(cls.model_fields),
-            "incomplete": True,
-            "truncated": False,
-            "trouble": "permission_denied",
-        }
+        problem = _problem_of(raw)
+        if problem is not None:
+            empty = {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": problem}
+            return {**empty, "incomplete": problem.code == "permission_denied"}
+        if "entries" not in raw:
+            return raw
+        return {**raw, "entries": raw["entries"][::-1], "by_ansible": raw.get("by_ansible") or None, "trouble": None}
 
     def problem(self) -> Problem | None:
         if self.trouble is not None:
-            return Problem(
-                code="permission_denied",
-                error="The user that Playrail logs in as may not read these entries of this host's journal.",
-                hint=HOW_TO_SEE_MORE,
-            )
+            return self.trouble
         if self.complete is False and not self.entries:
             return Problem(
                 code="journal_timed_out",
@@ -143,13 +141,32 @@ class JournalEntries(Report):
         return super().cut or self.complete is False
 
 
+def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
+    """The failures for which this toolset has better words than the module's."""
+    match raw.get("playrail_code"):
+        case "permission_denied":
+            return Problem(
+                code="permission_denied",
+                error="The user that Playrail logs in as may not read these entries of this host's journal.",
+                hint=HOW_TO_SEE_MORE,
+            )
+        case "service_not_found":
+            said = str(raw.get("msg"))
+            return Problem(
+                code="service_not_found",
+                error=f"{said[:1].upper()}{said[1:]}.",
+                hint="Ask for a unit that there is, or let search_journal_logs look without `unit`.",
+            )
+    return None
+
+
 class UnitCount(Report):
     unit: str = Field(description="A unit, or a program that belongs to none.")
     entries: int
 
 
 class SystemErrors(JournalEntries):
-    counts: list[UnitCount] | None = Field(description="How many of `counted` each unit has, most first; at most 50.")
+    counts: list[UnitCount] | None = Field(description="How many of `counted` each unit has, most first; at most 20.")
     counted: int | None = Field(description="How many there are, counted up to 5000.")
 
 

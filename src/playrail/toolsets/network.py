@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tool import PlaybookTool, Reading, Report, Risk
 
 
-class PortChoice(OnHosts):
+class PortChoice(Reading):
     port: int = Field(
         ge=1,
         le=65535,
@@ -19,16 +19,19 @@ class PortChoice(OnHosts):
     protocol: Literal["tcp", "udp"] = Field(default="tcp", description="The protocol.", examples=["tcp"])
 
 
-class NetworkPart(OnHosts):
+class NetworkPart(Reading):
     limit: int = Field(
         default=200, ge=1, le=1000, description="How many interfaces, and how many sockets, at most.", examples=[200]
+    )
+    details: bool = Field(
+        default=False, description="Also how many bytes each interface took and gave.", examples=[True]
     )
 
 
 class Holder(Report):
     pid: int
-    name: str
-    user: str
+    name: str | None = None
+    user: str | None = Field(default=None, description="Where it is another than the socket's.")
 
 
 class ListeningSocket(Report):
@@ -37,9 +40,17 @@ class ListeningSocket(Report):
     port: int
     user: str = Field(description="Whose socket it is.")
     process: Holder | None = Field(
-        description="Null when it may not be seen or the kernel itself holds the socket; the oldest of several."
+        default=None,
+        description="Null when it may not be seen or the kernel itself holds the socket; the oldest of several.",
     )
-    processes: int = Field(description="How many processes hold the socket, as far as they may be seen.")
+    processes: int | None = Field(default=None, description="How many processes hold the socket, where several do.")
+    sockets: int | None = Field(default=None, description="How many sockets are alike in all this, where several are.")
+
+
+class OtherNetwork(Report):
+    process: Holder = Field(description="The oldest process in that network.")
+    container: str | None = Field(default=None, description="The container that it is in, as Docker shows its id.")
+    ports: list[str] = Field(description="What is listened on in that network, such as tcp/80.")
 
 
 class PortState(Report):
@@ -48,6 +59,14 @@ class PortState(Report):
         "proxy has it, is not seen."
     )
     sockets: list[ListeningSocket]
+    reach: str | None = Field(
+        default=None,
+        description="this_server_only: bound to the loopback; not_tried: other addresses, but a firewall may be in the "
+        "way, as no connection is tried.",
+    )
+    other_networks: list[OtherNetwork] | None = Field(
+        default=None, description="Where it is listened on in networks apart, such as containers': not on the server's."
+    )
     processes_known: bool = Field(description="False when the user on the host may not see every process's sockets.")
     truncated: bool = Field(description="Whether sockets were left out.")
 
@@ -55,31 +74,37 @@ class PortState(Report):
 class Interface(Report):
     name: str
     state: str = Field(description="up, down or no_carrier.")
-    mac: str | None
-    mtu: int | None
+    mac: str | None = None
+    mtu: int | None = None
     addresses: list[str] = Field(description="IPv4 and IPv6, each with its prefix length.")
-    rx_bytes: int | None
-    tx_bytes: int | None
+    rx_bytes: int | None = None
+    tx_bytes: int | None = None
 
 
 class DefaultRoute(Report):
     family: str = Field(description="ipv4 or ipv6.")
-    gateway: str | None = Field(description="Null for an interface that needs none.")
-    interface: str | None
+    gateway: str | None = Field(default=None, description="Null for an interface that needs none.")
+    interface: str | None = None
     metric: int = Field(description="The lowest one is used.")
 
 
 class NetworkInfo(Report):
-    interfaces: list[Interface]
+    interfaces: list[Interface] = Field(description="Those with addresses of their own first.")
     default_routes: list[DefaultRoute]
     dns_servers: list[str]
     dns_forwarders: list[str] = Field(description="Whom systemd-resolved asks, when it is the only name server.")
     dns_search: list[str]
     listening: list[ListeningSocket] = Field(description="By port; without ports that only a firewall rule forwards.")
+    other_networks: list[OtherNetwork] | None = Field(
+        default=None, description="What listens in networks apart, such as containers'; it is not in listening."
+    )
     interfaces_total: int
     listening_total: int
     processes_known: bool = Field(description="False when the user on the host may not see every process's sockets.")
-    truncated: bool = Field(description="Whether interfaces, addresses, routes or sockets were left out.")
+    truncated: bool = Field(
+        description="Whether interfaces, addresses, routes or sockets were left out: a larger max_bytes or limit has "
+        "them, check_port a single port."
+    )
 
 
 check_port = PlaybookTool(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 from playrail.tool import Effect, Invocation
 from playrail.toolsets.package_failures import last_words
+
+# Those that dpkg did not finish have its own words.
+Unfinished = Literal["half_installed", "unpacked", "half_configured", "triggers_awaited", "triggers_pending"]
+Outcome = Literal["installed", "upgraded", "downgraded", "removed", "unchanged", "not_previewed"] | Unfinished
+UNFINISHED = get_args(Unfinished)
 
 
 def plain_name(name: str, architecture: str | None) -> str:

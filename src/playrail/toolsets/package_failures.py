@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from playrail.errors import Problem
@@ -17,6 +19,8 @@ class Failure(NamedTuple):
     hint: str
 
 
+LONGEST_SAID = 300  # characters
+DPKGS_WORK = re.compile(r"(?:Setting up|Removing|Purging|Preparing to unpack|Unpacking|Processing triggers for) ")
 FAILURES = (
     Failure(
         "permission_denied",
@@ -61,6 +65,18 @@ FAILURES = (
         "Do not look for another way.",
     ),
     Failure(
+        "packages_unfinished",
+        r"dpkg was interrupted",
+        "dpkg was interrupted on this host before; until it has finished, nothing can be installed or removed.",
+        "execute_command with `dpkg --configure -a` lets it finish; `dpkg --audit` names the packages.",
+    ),
+    Failure(
+        "packages_unfinished",
+        r"--fix-broken|apt(?:-get)? -f install",
+        "Packages on this host lack others that they need, since before this call; nothing was done.",
+        "execute_command with `apt-get --simulate --fix-broken install` shows what apt would do about it.",
+    ),
+    Failure(
         "dependency_conflict",
         r"unmet dependencies|Unable to correct problems|conflicting requests|nothing provides",
         "Its dependencies cannot be met on this host.",
@@ -89,9 +105,12 @@ FAILURES = (
         "repository_unreachable",
         r"Failed to fetch|Failed to update apt cache|Temporary failure resolving|[Cc]annot download|Failed to download",
         "The host could not fetch from its package repositories.",
-        "Try again later; if it stays so, the operator has to look at its network and its list of repositories.",
+        "If it stays so, the operator has to look at the host's network and its list of repositories.",
     ),
 )
+FAILED_AT = re.compile(r"^dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\r?\n\s+(.+?)\r?$", re.MULTILINE)
+SCRIPTS_LINES, SCRIPTS_CHARACTERS = 5, 500
+FINISH = "execute_command with `dpkg --audit` tells what is not finished, `dpkg --configure -a` tries it again."
 RETRYABLE = ("package_manager_busy", "repository_unreachable")
 
 
@@ -102,10 +121,54 @@ def known_failure(message: str, *, version: str | None = None) -> Problem | None
                 failure = failure._replace(  # noqa: PLW2901
                     code="version_not_found", error="There is no such package, or no such version of it."
                 )
+            said = _said(failure.pattern, message)
             return Problem(
-                code=failure.code, error=failure.error, hint=failure.hint, retryable=failure.code in RETRYABLE
+                code=failure.code,
+                error=f"{failure.error} It said: {said}" if said else failure.error,
+                hint=failure.hint,
+                retryable=failure.code in RETRYABLE,
             )
     return None
+
+
+def _said(pattern: str, message: str) -> str:
+    """The line in which a package manager says it, without the command that Ansible puts before it."""
+    for line in message.splitlines():
+        if (found := re.search(pattern, line)) is not None:
+            start = line.rfind("E: ", 0, found.end())
+            return line[max(start, 0) :].strip()[:LONGEST_SAID]
+    return ""
+
+
+def script_failure(output: str) -> str | None:
+    """What dpkg says of the first package with which it failed, and what that package's script wrote before."""
+    found = FAILED_AT.search(output)
+    if found is None:
+        return None
+    before = output[: found.start()].splitlines()
+    begins = [number for number, line in enumerate(before) if DPKGS_WORK.match(line)]
+    written = [line.strip() for line in before[begins[-1] + 1 if begins else 0 :] if line.strip()][-SCRIPTS_LINES:]
+    told = f" Before that was written: {' / '.join(written)[-SCRIPTS_CHARACTERS:]}" if written else ""
+    return f"dpkg could not process {found[1]}: {found[2].rstrip('.')}.{told}"
+
+
+def no_lists(said: str) -> Problem | None:
+    """The failure to learn what the newest versions are, of what was said when no list at all could be fetched."""
+    if not said:
+        return None
+    return Problem(
+        code="repository_unreachable",
+        error=f"No package lists could be fetched, so newer versions are not known: {said.splitlines()[0]}"[:500],
+        hint="If it stays so, the operator has to look at the host's network and its list of repositories.",
+        retryable=True,
+    )
+
+
+def with_repositories(problem: Problem, unreached: Sequence[str]) -> Problem:
+    """The same, and which repositories could not be reached: what is missing may be there."""
+    if not unreached or problem.code not in ("package_not_found", "version_not_found", "repository_unreachable"):
+        return problem
+    return replace(problem, error=f"{problem.error.rstrip('.')}. Not reached: {', '.join(unreached)}.", retryable=True)
 
 
 def last_words(message: str) -> str:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
 from playrail.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
-from playrail.toolsets.package_effects import blindness, effects_of, plain_name, undo_package, what_is_installed
-from playrail.toolsets.package_failures import known_failure, last_words
+from playrail.toolsets.package_effects import (
+    UNFINISHED,
+    Outcome,
+    blindness,
+    effects_of,
+    plain_name,
+    undo_package,
+    what_is_installed,
+)
+from playrail.toolsets.package_failures import (
+    FINISH,
+    known_failure,
+    last_words,
+    no_lists,
+    script_failure,
+    with_repositories,
+)
+from playrail.toolsets.package_versions import is_older
 
 # What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
 UNPACKED = re.compile(r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE)
@@ -52,9 +67,16 @@ class SystemUpdate(Report):
     reboot_required: bool | None = Field(description="Whether the server says that it has to be restarted.")
     packages_requiring_reboot: list[str] = Field(description="The packages because of which it says so.")
 
+    unreachable_repositories: list[str] | None = Field(
+        default=None, description="Those whose lists could not be fetched; older lists were used."
+    )
+    unfinished: list[str] | None = Field(default=None, description="Packages that dpkg has not finished.")
+
     distribution: str = Field(exclude=True)
     manager: str | None = Field(exclude=True)
     failure: str | None = Field(exclude=True)
+    script: str | None = Field(default=None, exclude=True)
+    unfetched: str = Field(default="", exclude=True)
     blind: str | None = Field(default=None, exclude=True)
     done: Mapping[str, Versions] = Field(default_factory=dict, exclude=True)
 
@@ -63,7 +85,13 @@ class SystemUpdate(Report):
     def _of_output(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or "stdout" not in raw:
             return raw
-        return {**raw, **_packages(raw["stdout"], raw.get("architecture"))}
+        return {
+            **raw,
+            **_packages(raw["stdout"], raw.get("architecture")),
+            "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
+            "unfinished": sorted(raw.get("unfinished") or ()) or None,
+            "script": script_failure(raw["stdout"]),
+        }
 
     def effects(self) -> Sequence[Effect]:
         return effects_of(self.done)
@@ -81,11 +109,13 @@ class SystemUpdate(Report):
                 hint="Nothing was changed. Do not retry; the operator can upgrade it with its own package manager.",
             )
         if self.failure is None:
-            return None
-        return known_failure(self.failure) or Problem(
+            return no_lists(self.unfetched)
+        if self.script is None and (known := known_failure(self.failure)) is not None:
+            return with_repositories(known, self.unreachable_repositories or ())
+        return Problem(
             code="upgrade_failed",
-            error=f"The upgrade did not finish: {last_words(self.failure)}",
-            hint="The report has what was upgraded before. `dpkg --audit` names packages that are half installed.",
+            error=f"The upgrade did not finish: {self.script or last_words(self.failure)}",
+            hint=f"The report has what was upgraded before. {FINISH}",
         )
 
 
@@ -183,7 +213,7 @@ class Packages(Changing):
 
 class PackageChange(Report):
     name: str
-    outcome: Literal["installed", "upgraded", "downgraded", "removed", "unchanged", "not_previewed"]
+    outcome: Outcome
     version_before: str | None
     version_after: str | None
 
@@ -202,7 +232,14 @@ class PackageChanges(Report):
     package_manager: str = Field(description="The package manager: apt, dnf, zypper ..")
     lists_updated: bool = Field(description="Whether the package lists were fetched for this.")
 
+    unreachable_repositories: list[str] | None = Field(
+        default=None, description="Those whose lists could not be fetched; older lists were used."
+    )
+    unfinished: list[str] | None = Field(default=None, description="All packages that dpkg has not finished.")
+
     failure: str | None = Field(exclude=True)
+    script: str | None = Field(default=None, exclude=True)
+    unfetched: str = Field(default="", exclude=True)
     blind: str | None = Field(default=None, exclude=True)
     lists_wanted: bool = Field(default=False, exclude=True)
     only_checked: bool = Field(exclude=True)
@@ -222,6 +259,10 @@ class PackageChanges(Report):
             "others": _others(given.names, done, architecture) if raw["manager"] in TOLD_BY else None,
             "package_manager": raw["manager"],
             "lists_updated": raw["lists_updated"],
+            "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
+            "unfinished": sorted(raw.get("unfinished") or ()) or None,
+            "script": script_failure(raw["stdout"]),
+            "unfetched": raw.get("unfetched", ""),
             "failure": raw["failure"] and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
             "blind": raw.get("blind"),
             "lists_wanted": raw.get("lists_wanted", False),
@@ -258,12 +299,32 @@ class PackageChanges(Report):
 
     def problem(self) -> Problem | None:
         if self.failure is None:
-            return None if self.only_checked else self._left() if self.state == "absent" else self._lacking()
+            if self.only_checked:
+                return None
+            return (
+                self._half_done() or self._not_latest() or (self._left() if self.state == "absent" else self._lacking())
+            )
         what = "removal" if self.state == "absent" else "installation"
-        return known_failure(self.failure, version=self.version) or Problem(
+        if self.script is None and (known := known_failure(self.failure, version=self.version)) is not None:
+            return with_repositories(known, self.unreachable_repositories or ())
+        return Problem(
             code="package_failed",
-            error=f"The {what} did not finish: {last_words(self.failure)}",
-            hint="The report has the versions that are there now; on Debian `dpkg --audit` names half done ones.",
+            error=f"The {what} did not finish: {self.script or last_words(self.failure)}",
+            hint=f"The report has the versions that are there now. {FINISH}",
+        )
+
+    def _not_latest(self) -> Problem | None:
+        return no_lists(self.unfetched) if self.state == "latest" else None
+
+    def _half_done(self) -> Problem | None:
+        """What is installed by half is left so by apt, which says that all is well."""
+        half = [f"{one.name} is {one.outcome}" for one in self.packages if one.outcome in UNFINISHED]
+        if not half:
+            return None
+        return Problem(
+            code="package_failed",
+            error=f"The package manager reported no failure, but {', '.join(half)}.",
+            hint=FINISH,
         )
 
     def _left(self) -> Problem | None:
@@ -298,6 +359,9 @@ def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], give
         after = done.get(plain_name(name, raw.get("architecture")), (before, before))[1]
         has = [one for one in has if one not in done or done[one][1] is not None]
     change = {**_change(name, (before, after)), "provided_by": has if after is None else []}
+    half = (raw.get("unfinished") or {}).get(plain_name(name, raw.get("architecture")))
+    if half is not None and not raw["only_checked"]:
+        change["outcome"] = half.replace("-", "_")
     if before is None and after is None and bool(had) is not bool(has):
         change["outcome"] = "installed" if has else "removed"
     # Which package would come for a name that is none of a package, nobody tells beforehand.
@@ -326,29 +390,8 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
     elif before is None or after is None:
         outcome = "installed" if before is None else "removed"
     else:
-        outcome = "downgraded" if _older(after, before) else "upgraded"
+        outcome = "downgraded" if is_older(after, before) else "upgraded"
     return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
-
-
-def _older(one: str, other: str) -> bool:
-    """Whether a version comes before another, as rpm and dpkg compare them: part by part, ~ before the end."""
-    for left, right in zip_longest(*(VERSION_PART.findall(_with_epoch(text)) for text in (one, other)), fillvalue=""):
-        if _rank(left) != _rank(right):
-            return _rank(left) < _rank(right)
-    return False
-
-
-VERSION_PART = re.compile(r"\d+|[A-Za-z]+|[~:-]")
-
-
-def _with_epoch(version: str) -> str:
-    return version if ":" in version else f"0:{version}"
-
-
-def _rank(part: str) -> tuple[int, int, str]:
-    """~ comes first, then the end, the revision behind -, letters, numbers."""
-    order = {"~": 0, "": 1, "-": 2}.get(part, 4 if part.isdigit() else 3)
-    return (order, int(part) if part.isdigit() else 0, part.lstrip("0"))
 
 
 def _what_is_set(given: Packages) -> Mapping[str, Invocation]:

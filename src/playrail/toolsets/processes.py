@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, computed_field, mode
 from playrail.diffs import in_one_line
 from playrail.errors import Problem
 from playrail.fields import CONTROL, OwnerName
-from playrail.tool import Changing, OnHosts, PlaybookTool, Report, Risk, by_field, nothing_lasting
+from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, by_field, nothing_lasting
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 
@@ -22,10 +22,13 @@ def _plain(name: str) -> str:
     return name
 
 
-class TreePart(OnHosts):
+class TreePart(Reading):
     limit: int = Field(default=200, ge=1, le=1000, description="How many processes at most.", examples=[200])
     user: OwnerName | None = Field(
         default=None, description="Only processes of this user, by name or number.", examples=["www-data"]
+    )
+    pid: int | None = Field(
+        default=None, ge=1, le=2**22, description="Only this process and what it started.", examples=[4711]
     )
 
 
@@ -41,17 +44,43 @@ class RunningProcess(Report):
     command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
 
 
-class TreeProcess(RunningProcess):
+class TreeProcess(Report):
+    pid: int
+    parent_pid: int
     depth: int = Field(description="How many of its ancestors are listed before it.")
+    user: str
+    state: str | None = Field(
+        default=None,
+        description="running, waiting (for a device), idle, stopped, traced or zombie; null for sleeping, the usual.",
+    )
+    cpu_percent: float | None = Field(
+        default=None, description="Share of one processor over its whole life; null for 0."
+    )
+    memory_bytes: int | None = Field(
+        default=None, description="Resident memory; what processes share is counted for each."
+    )
+    started: datetime
+    unit: str | None = Field(default=None, description="Its systemd unit, where that is not its parent's.")
+    container: str | None = Field(
+        default=None, description="Its container, as Docker shows the id, where that is not its parent's."
+    )
+    command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
 
 
 class ProcessTree(Report):
-    processes: list[TreeProcess] = Field(description="Each one after its parent, siblings by age.")
+    processes: list[TreeProcess] = Field(
+        description="Each one after its parent, siblings by age. Of too many those that take most, with their parents."
+    )
     total: int = Field(description="How many there are, of the user when one is named.")
     kernel_threads: int = Field(description="Threads of the kernel, which are left out.")
+    of_playrail: int | None = Field(
+        default=None, description="How many are left out by which Playrail itself is at work there."
+    )
     all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
     commands_cut: int = Field(description="How many commands were cut.")
-    truncated: bool = Field(description="Whether processes were left out.")
+    truncated: bool = Field(
+        description="Whether processes were left out: a larger max_bytes or limit has them, or `user` or `pid`."
+    )
 
 
 class ProcessAction(Changing):

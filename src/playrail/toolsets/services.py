@@ -11,6 +11,7 @@ from pydantic import AliasPath, BeforeValidator, Field, ValidationInfo, computed
 from playrail.errors import Problem
 from playrail.fields import UnitName
 from playrail.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.toolsets.service_failures import Change, failure_of
 
 BRINGS_BACK = {  # of a state before, the action that brings it back
     ("active", "active"): "start",
@@ -50,6 +51,8 @@ ENTERED = {
     "activating": "InactiveExitTimestamp",
     "deactivating": "ActiveExitTimestamp",
 }
+
+READS_FILES = "systemd reads all changed unit files anew first: those of {} are not what it has read."
 
 Action = Literal["status", "start", "stop", "restart", "reload", "enable", "disable", "is-active", "is-enabled"]
 
@@ -92,7 +95,12 @@ def shown(name: str, *, about: str) -> Any:
     return Field(default=None, validation_alias=AliasPath("status", name), description=about)
 
 
+def _split(value: Any) -> Any:
+    return value.split() or None if isinstance(value, str) else value
+
+
 Word = Annotated[str | None, BeforeValidator(_set)]
+Words = Annotated[list[str] | None, BeforeValidator(_split)]
 Number = Annotated[int | None, BeforeValidator(_set)]
 
 
@@ -113,10 +121,19 @@ class ServiceState(Report):
     exit_code: int | None = Field(default=None, description="Exit status of its main process; null while it runs.")
     exit_signal: int | None = Field(default=None, description="Number of the signal that ended its main process.")
 
-    start_failed: bool = Field(default=False, exclude=True)
-    only_checked: bool = Field(default=False, exclude=True)
-    changed: bool = Field(default=False, exclude=True)
-    before: Mapping[str, str] = Field(default_factory=dict, exclude=True)
+    fragment_path: Word = shown("FragmentPath", about="Its unit file.")
+    drop_ins: Words = shown("DropInPaths", about="Files that change it.")
+    triggered_by: Words = shown("TriggeredBy", about="Units that start it: sockets, timers, paths.")
+    need_daemon_reload: bool | None = Field(
+        default=None, description="true: its files are not what systemd has read; restart reads them."
+    )
+    daemon_reloaded: bool | None = Field(
+        default=None, description="true: systemd has read changed unit files anew for this."
+    )
+    said: str | None = Field(default=None, description="What systemctl said.")
+    messages: list[str] | None = Field(default=None, description="The last lines of its journal, when it is not up.")
+
+    done: Change = Field(exclude=True)
     asked: Service = Field(exclude=True)
 
     @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
@@ -136,33 +153,33 @@ class ServiceState(Report):
     def _with_what_was_asked(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or "status" not in raw:
             raise ValueError("is no look at a unit")
-        status = raw["status"]
-        since = _time(status.get(ENTERED.get(status.get("ActiveState"), "")))
+        status, asked = raw["status"], (info.context or {})["given"]
+        done = Change.model_validate({**raw, "unit": asked.name, "action": getattr(asked, "action", "status")})
         return {
             "status": status,
-            "since": since,
-            "start_failed": raw.get("start_failed", False),
-            "only_checked": raw.get("only_checked", False),
-            "changed": raw.get("changed", False),
-            "before": raw.get("before", {}),
-            "asked": (info.context or {}).get("given"),
+            "since": _time(status.get(ENTERED.get(status.get("ActiveState"), ""))),
+            "need_daemon_reload": status.get("NeedDaemonReload") == "yes" or None,
+            "daemon_reloaded": (done.reloads and not done.only_checked) or None,
+            "said": done.said or None,
+            "messages": raw.get("messages") or None,
+            "done": done,
+            "asked": asked,
             **_ending(status),
         }
 
-    @property
-    def action(self) -> str:
-        return self.asked.action if isinstance(self.asked, ServiceAction) else "status"
-
     def effects(self) -> Sequence[Effect]:
-        """A restart of what is active leaves the state as it is. Of a failed start the state before is not known."""
-        if not self.changed:
+        """A restart of what is active leaves the state as it is. The state before may be unknown."""
+        if not self.done.changed:
             return ()
-        after: dict[str, str | None] = {"active": self.active_state, "enabled": self.unit_file_state}
-        before = {"active": _set(self.before.get("ActiveState")), "enabled": _set(self.before.get("UnitFileState"))}
-        if self.only_checked:
+        was = self.done.before
+        after: dict[str, str | None] | None = {"active": self.active_state, "enabled": self.unit_file_state}
+        before = {"active": _set(was.get("ActiveState")), "enabled": _set(was.get("UnitFileState"))}
+        if self.done.only_checked and after is not None:
             after |= self._would_be()
-        if not self.before:
+        if not was and after is not None:
             before["enabled"] = after["enabled"]
+        if self.done.is_gone or (self.done.only_checked and self.done.goes):
+            after = None
         effect = Effect(kind="service", name=_short(self.name or self.asked.name), before=before, after=after)
         return () if before == after else (effect,)
 
@@ -170,18 +187,21 @@ class ServiceState(Report):
         """What a real run would bring about, as far as that is known beforehand."""
         if self._untold() is not None:
             return {"active": "inactive"} if self._ends_by_itself else {}
-        if self.action == "disable" and self.before.get("UnitFileState") != "enabled":
-            return {}  # static, generated and the like: Ansible disables them each time, and systemd leaves them so
-        return BROUGHT_ABOUT.get(self.action, {})
+        if self.done.action == "disable" and self.done.before.get("UnitFileState") != "enabled":
+            return {}  # of generated ones and the like only systemd knows
+        return BROUGHT_ABOUT.get(self.done.action, {})
 
     def _untold(self) -> str | None:
         """Why nobody knows beforehand in which state the unit will be, a sentence with {} for its name."""
-        starts, state = self.action in ("start", "restart"), self.before.get("UnitFileState", "")
-        if self.before.get("LoadState") == "masked" and (starts or self.action == "enable"):
+        before, action = self.done.before, self.done.action
+        starts, state = action in ("start", "restart"), before.get("UnitFileState", "")
+        if self.done.is_new:
+            return "systemd does not know {} yet; what it makes of its file is known only then."
+        if before.get("LoadState") == "masked" and (starts or action == "enable"):
             return "{} is masked: it can be neither started nor enabled."
         if starts and self._ends_by_itself:
             return "{} runs and ends each time that it is started; what comes of it is known only then."
-        if self.action == "enable" and state not in ENABLED_FROM:
+        if action == "enable" and state not in ENABLED_FROM:
             return (
                 f"What comes of enabling {{}}, which is {state or 'in an unknown state'}, is known only in a real run."
             )
@@ -189,45 +209,20 @@ class ServiceState(Report):
 
     @property
     def _ends_by_itself(self) -> bool:
-        return self.before.get("Type") == "oneshot" and self.before.get("RemainAfterExit") != "yes"
+        return self.done.before.get("Type") == "oneshot" and self.done.before.get("RemainAfterExit") != "yes"
 
     def unforeseen(self) -> Sequence[str]:
-        told = self._untold() or UNFORESEEN.get(self.action)
-        return (told.format(self.asked.name),) if told and self.changed else ()
+        if not self.done.changed:
+            return ()
+        told = [self._untold() or UNFORESEEN.get(self.done.action)]
+        if self.done.reloads:
+            told.append(READS_FILES)
+        if self.done.action == "stop" and self.done.starters:
+            told.append(f"{', '.join(self.done.starters)} can start {{}} again.")
+        return tuple(sentence.format(self.asked.name) for sentence in told if sentence)
 
     def problem(self) -> Problem | None:
-        unit = self.asked.name
-        action = self.action
-        done = not self.only_checked
-        if self.load_state is None or (self.load_state == "not-found" and not self.active):
-            return Problem(
-                code="service_not_found",
-                error=f"There is no unit {unit} on this host.",
-                hint="Check the name; a template such as name@ needs an instance: name@instance.",
-            )
-        if (
-            done
-            and action in ("start", "restart")
-            and (self.start_failed or self.active_state in ("failed", "activating"))
-        ):
-            return Problem(
-                code="service_failed",
-                error=f"{unit} did not come up: it is {self.active_state} ({self.result}).",
-                hint="get_journal_logs of this unit says why.",
-            )
-        if action == "reload" and not self.active:
-            return Problem(
-                code="service_not_active",
-                error=f"{unit} is {self.active_state}, so there is nothing to reload; nothing was changed.",
-                hint="Use the action start, which reads the configuration as well.",
-            )
-        if done and action == "stop" and self.active:
-            return Problem(
-                code="service_not_stopped",
-                error=f"{unit} was stopped but is {self.active_state} again.",
-                hint="A socket, a timer or another unit may have started it; look at those.",
-            )
-        return None
+        return failure_of(self.done)
 
 
 def _short(unit: str) -> str:
@@ -240,6 +235,8 @@ def _undo(effect: Effect) -> Invocation | str:
     that has failed is not made inactive by stopping it.
     """
     before, after = effect.before or {}, effect.after or {}
+    if effect.after is None:
+        return f"{effect.name} is gone with its stop; only what made it can make it again."
     changes = [
         (key, before.get(key), after.get(key)) for key in ("active", "enabled") if before.get(key) != after.get(key)
     ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
@@ -13,7 +11,6 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_va
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 MIB = 1024 * 1024
-KIB = 1024
 NOT_KNOWN = ("", "NA", "N/A", "unknown")  # what Ansible's facts say where they found nothing
 
 
@@ -36,17 +33,17 @@ Word = Annotated[str | None, BeforeValidator(_known)]
 Mebibytes = Annotated[int | None, BeforeValidator(_bytes_of_mib)]
 
 
-def fact(*path: str, about: str, default: Any = None) -> Any:
+def fact(*path: str, about: str, default: Any = None, exclude: bool | None = None) -> Any:
     """A field that is read from the fact `path`, which `setup` gives a prefix."""
     alias = AliasPath("ansible_facts", f"ansible_{path[0]}", *path[1:])
-    return Field(default=default, validation_alias=alias, description=about)
+    return Field(default=default, validation_alias=alias, description=about, exclude=exclude)
 
 
 class SystemInfo(Report):
     """https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_vars_facts.html lists the facts."""
 
     hostname: str = fact("hostname", about="Short name.", default=...)
-    fqdn: Word = fact("fqdn", about="Full name, as the server itself resolves it.")
+    fqdn: Word = fact("fqdn", about="Full name, as the server itself resolves it, where that is another.")
     os_name: Word = fact("distribution", about="Distribution.")
     os_version: Word = fact("distribution_version", about="Its version.")
     os_codename: Word = fact("distribution_release", about="Its code name.")
@@ -54,12 +51,10 @@ class SystemInfo(Report):
     kernel: str = fact("kernel", about="Kernel release.", default=...)
     architecture: Word = fact("architecture", about="Machine architecture, such as x86_64.")
     cpu_model: Annotated[Word, BeforeValidator(_cpu_model)] = fact("processor", about="Processor.")
-    cpu_sockets: int | None = fact("processor_count", about="Processors.")
-    cpu_cores_per_socket: int | None = fact("processor_cores", about="Cores of each processor.")
+    cpu_sockets: int | None = fact("processor_count", about="Processors.", exclude=True)
+    cpu_cores_per_socket: int | None = fact("processor_cores", about="Cores of each processor.", exclude=True)
     cpu_threads: int | None = fact("processor_vcpus", about="Threads of all cores: what runs at the same time.")
     memory_total_bytes: Mebibytes = fact("memtotal_mb", about="To the MiB; get_memory_info is exact.")
-    swap_total_bytes: Mebibytes = fact("swaptotal_mb", about="To the MiB.")
-    swap_free_bytes: Mebibytes = fact("swapfree_mb", about="To the MiB.")
     load_1m: float | None = fact("loadavg", "1m", about="Load average of the last minute.")
     load_5m: float | None = fact("loadavg", "5m", about="Load average of the last 5 minutes.")
     load_15m: float | None = fact("loadavg", "15m", about="Load average of the last 15 minutes.")
@@ -83,12 +78,9 @@ class SystemInfo(Report):
             return None
         return self.cpu_sockets * self.cpu_cores_per_socket
 
-    @computed_field(description="When the server was started.")  # type: ignore[prop-decorator]  # mypy 1362
-    @property
-    def boot_time(self) -> datetime | None:
-        if self.time is None or self.uptime_s is None:
-            return None
-        return self.time - timedelta(seconds=self.uptime_s)
+    @model_validator(mode="after")
+    def _tells_a_name_once(self) -> SystemInfo:
+        return self.model_copy(update={"fqdn": None}) if self.fqdn == self.hostname else self
 
 
 get_system_info = PlaybookTool(
@@ -101,29 +93,41 @@ get_system_info = PlaybookTool(
 )
 
 
+class MemoryChoice(OnHosts):
+    details: bool = Field(default=False, description="Also buffers, shared memory and free swap.", examples=[True])
+
+
+def size(name: str, *, about: str, default: Any = None) -> Any:
+    """A field that is read from /proc/meminfo; its manual page is proc_meminfo(5)."""
+    return Field(default=default, validation_alias=AliasPath("memory", name), description=about)
+
+
 class MemoryInfo(Report):
-    """/proc/meminfo in bytes; its manual page is proc_meminfo(5)."""
+    """Memory in bytes, as the kernel counts it."""
 
-    total_bytes: int = Field(validation_alias="MemTotal", description="Memory that the system can use.")
-    free_bytes: int = Field(validation_alias="MemFree", description="Memory that nothing uses.")
-    available_bytes: int | None = Field(
-        default=None,
-        validation_alias="MemAvailable",
-        description="What a new program could have without swapping: free memory and what caches would give back.",
+    total_bytes: int = size("MemTotal", about="Memory that the system can use.", default=...)
+    free_bytes: int = size("MemFree", about="Memory that nothing uses.", default=...)
+    available_bytes: int | None = size(
+        "MemAvailable",
+        about="What a new program could have without swapping: free memory and what caches would give back.",
     )
-    buffers_bytes: int | None = Field(default=None, validation_alias="Buffers", description="Block device buffers.")
-    cached_bytes: int | None = Field(default=None, validation_alias="Cached", description="Cache of file contents.")
-    shared_bytes: int | None = Field(default=None, validation_alias="Shmem", description="Shared memory and tmpfs.")
-    swap_total_bytes: int = Field(validation_alias="SwapTotal", description="Swap space.")
-    swap_free_bytes: int = Field(validation_alias="SwapFree", description="Swap space not in use.")
+    buffers_bytes: int | None = size("Buffers", about="Block device buffers.")
+    cached_bytes: int | None = size("Cached", about="Cache of file contents.")
+    shared_bytes: int | None = size("Shmem", about="Shared memory and tmpfs.")
+    swap_total_bytes: int = size("SwapTotal", about="Swap space.", default=...)
+    swap_left_bytes: int = Field(validation_alias=AliasPath("memory", "SwapFree"), exclude=True)
+    limit_bytes: int | None = Field(
+        default=None, description="The most that this container may use, where that is less than total_bytes."
+    )
+    limit_used_bytes: int | None = Field(default=None, description="What counts against it, caches too.")
+    oom_kills: Annotated[int | None, BeforeValidator(lambda count: count or None)] = Field(
+        default=None, description="How often since the start the kernel ended a process as memory ran out."
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_meminfo(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or "content" not in raw:
-            return raw
-        lines = base64.b64decode(raw["content"]).decode("ascii", "replace")
-        return {name: int(kib) * KIB for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", lines, re.MULTILINE)}
+    @computed_field(description="Swap space not in use.")  # type: ignore[prop-decorator]  # mypy 1362
+    @property
+    def swap_free_bytes(self) -> int | None:
+        return self.swap_left_bytes if self.buffers_bytes is not None else None
 
     @computed_field(description="Total without available, as `free` counts it.")  # type: ignore[prop-decorator]  # mypy 1362
     @property
@@ -137,15 +141,15 @@ class MemoryInfo(Report):
 
     @computed_field(description="Swap space in use.")  # type: ignore[prop-decorator]  # mypy 1362
     @property
-    def swap_used_bytes(self) -> int:
-        return self.swap_total_bytes - self.swap_free_bytes
+    def swap_used_bytes(self) -> int | None:
+        return self.swap_total_bytes - self.swap_left_bytes if self.swap_total_bytes else None
 
 
 get_memory_info = PlaybookTool(
     name="get_memory_info",
     summary="How much memory and swap a server has, uses and could still give, in bytes.",
     risk=Risk.READ,
-    input=OnHosts,
+    input=MemoryChoice,
     playbook="system/get_memory_info.yml",
     report=MemoryInfo,
 )

@@ -140,7 +140,11 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         return [*map(os.fsencode, words), *(os.fsencode(word) for word in other_args)]
 
     def _bare_run(
-        self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True  # noqa: ARG002  the stock plugin tells of 255 above it
+        self,
+        cmd: list[bytes],
+        in_data: bytes | None,
+        sudoable: bool = True,
+        checkrc: bool = True,  # noqa: ARG002  what ended with ssh's own status is told above, by the stock plugin
     ) -> tuple[int, bytes, bytes]:
         """Run ssh, sftp or scp. It is run again only when it ended before anybody was logged in."""
         connecting = Connecting(self._connect_retries())

@@ -1,0 +1,313 @@
+"""Units of every kind on a host of the tests' own: what was done, what was not, and what systemd had not read."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from playrail.answers import Answer
+
+from .own_host import NAME, Operator, OwnHost
+
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
+SLEEPS = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def write(host: OwnHost, path: str, text: str, *, reload: bool = False) -> None:
+    host.sh(f"install -D /dev/stdin {path} <<'EOF'\n{text}EOF\n" + ("systemctl daemon-reload" if reload else ""))
+
+
+def unit(host: OwnHost, name: str, text: str = SLEEPS, *, reload: bool = True) -> None:
+    write(host, f"/etc/systemd/system/{name}", text, reload=reload)
+
+
+def manage(living: Operator, name: str, action: str, **more: Any) -> Answer:
+    return living.call("manage_service", name=name, action=action, **more)
+
+
+def report(answer: Answer) -> dict[str, Any]:
+    assert answer.data is not None
+    found: dict[str, Any] = answer.data["hosts"][NAME]
+    return found
+
+
+def succeeded(answer: Answer) -> dict[str, Any]:
+    assert answer.code == "ok", answer
+    return report(answer)
+
+
+def shows(host: OwnHost, name: str, *properties: str) -> list[str]:
+    return [host.sh(f"systemctl show --value -p {one} {shlex.quote(name)}") for one in properties]
+
+
+def program_of(host: OwnHost, name: str) -> str:
+    return host.sh(f"tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID {name})/cmdline").strip()
+
+
+def foreseen(answer: Answer) -> str:
+    assert answer.code == "ok", answer
+    assert answer.data is not None
+    return str(answer.data)
+
+
+SYSV = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: antique\n# Default-Start: 2 3 4 5\n### END INIT INFO\nexit 0\n"
+DROP_IN = "[Service]\nExecStart=\nExecStart=/bin/sleep 4242\n"
+
+
+@pytest.mark.parametrize("action", ["restart", "start"])
+def test_a_changed_unit_is_read_before_it_is_started(living: Operator, host: OwnHost, action: str) -> None:
+    name = f"old-{action}"
+    unit(host, f"{name}.service")
+    host.sh(f"systemctl restart {name}")
+    if action == "start":
+        host.sh(f"systemctl stop {name}")
+    write(host, f"/etc/systemd/system/{name}.service.d/override.conf", DROP_IN)
+
+    looked = succeeded(living.call("check_service_status", name=name))
+    assert looked["need_daemon_reload"] is (True if action == "restart" else None)  # one that is stopped is read anew
+    assert looked["fragment_path"] == f"/etc/systemd/system/{name}.service"
+    told = foreseen(manage(living, name, action, preview=True))
+    assert ("reads all changed unit files anew" in told) is (action == "restart")
+    done = succeeded(manage(living, name, action))
+
+    assert program_of(host, name) == "/bin/sleep 4242"
+    assert (done["daemon_reloaded"], done["need_daemon_reload"]) == (True if action == "restart" else None, None)
+    assert done["drop_ins"] == [f"/etc/systemd/system/{name}.service.d/override.conf"]
+    again = succeeded(manage(living, name, action))
+    assert again["daemon_reloaded"] is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/systemd/system/in-place.service",
+        "/etc/systemd/system/in-.service.d/a.conf",
+        "/run/systemd/system/service.d/a.conf",
+        "/etc/systemd/system/nick-of-it.service.d/a.conf",
+        "/usr/lib/systemd/system/in-place.service",
+    ],
+)
+def test_files_of_which_systemd_takes_no_notice(living: Operator, host: OwnHost, path: str) -> None:
+    """systemctl itself starts the old unit, and gives no warning."""
+    write(host, "/usr/lib/systemd/system/in-place.service", SLEEPS)
+    host.sh("ln -sf in-place.service /usr/lib/systemd/system/nick-of-it.service")
+    host.sh("systemctl daemon-reload; systemctl restart in-place; sleep 1")
+    assert succeeded(living.call("check_service_status", name="in-place"))["need_daemon_reload"] is None
+    text = DROP_IN if path.endswith(".conf") else SLEEPS.replace("infinity", "4242")
+    write(host, path, text)
+
+    assert succeeded(living.call("check_service_status", name="nick-of-it"))["need_daemon_reload"] is True
+    assert succeeded(manage(living, "nick-of-it", "restart"))["daemon_reloaded"] is True
+
+    assert program_of(host, "in-place") == "/bin/sleep 4242"
+    assert succeeded(living.call("check_service_status", name="in-place"))["need_daemon_reload"] is None
+    host.sh(f"rm {path}; systemctl daemon-reload")
+
+
+def test_a_stop_is_done_as_it_was_started(living: Operator, host: OwnHost) -> None:
+    unit(host, "stale.service")
+    host.sh("systemctl start stale")
+    write(host, "/etc/systemd/system/stale.service.d/a.conf", "[Service]\nExecStopPost=/bin/touch /run/not-so\n")
+    done = succeeded(manage(living, "stale", "stop"))
+    assert (done["active"], done["daemon_reloaded"]) == (False, None)
+    assert host.sh("ls /run/not-so || true") == ""
+
+
+def test_a_reload_of_a_changed_unit(living: Operator, host: OwnHost) -> None:
+    unit(host, "hup.service")
+    host.sh("systemctl start hup")
+    assert manage(living, "hup", "reload").code == "service_not_reloadable"
+    assert manage(living, "hup", "reload", preview=True).code == "service_not_reloadable"
+    write(host, "/etc/systemd/system/hup.service.d/a.conf", "[Service]\nExecReload=/bin/touch /run/hup-was-reloaded\n")
+    assert succeeded(manage(living, "hup", "reload"))["daemon_reloaded"] is True
+    assert host.sh("ls /run/hup-was-reloaded") == "/run/hup-was-reloaded"
+    write(host, "/etc/systemd/system/hup.service.d/a.conf", "[Service]\nExecReload=/bin/false\n")
+    failed = manage(living, "hup", "reload")
+    assert failed.code == "service_failed"
+    assert "reload" in str(failed.problem)
+    assert report(failed)["active"] is True
+
+
+def test_a_unit_that_systemd_has_not_read_yet(living: Operator, host: OwnHost) -> None:
+    """Of some kinds it learns only when it reads all anew: a script of SysV init, a name that it looked for before."""
+    host.sh("systemctl show brand-new.service fresh@1.service")
+    unit(host, "brand-new.service", reload=False)
+    assert manage(living, "brand-new", "start", preview=True).code == "ok"
+    assert succeeded(manage(living, "brand-new", "start"))["active"] is True
+    unit(host, "fresh@.service", reload=False)
+    assert succeeded(manage(living, "fresh@1", "enable"))["enabled"] is True
+    script = (
+        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: antique\n# Default-Start: 2 3 4 5\n### END INIT INFO\nexit 0\n"
+    )
+    write(host, "/etc/init.d/antique", script)
+    assert "does not know antique yet" in foreseen(manage(living, "antique", "start", preview=True))
+    assert succeeded(manage(living, "antique", "start"))["daemon_reloaded"] is True
+
+
+def test_a_changed_timer_and_what_it_starts(living: Operator, host: OwnHost) -> None:
+    unit(host, "tick.timer", "[Timer]\nOnCalendar=yearly\n[Install]\nWantedBy=timers.target\n", reload=False)
+    unit(host, "tick.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    host.sh("systemctl start tick.timer tick.service")
+    write(host, "/etc/systemd/system/tick.service.d/a.conf", "[Service]\nEnvironment=A=1\n")
+    assert succeeded(manage(living, "tick.timer", "restart"))["daemon_reloaded"] is True
+    assert shows(host, "tick.service", "NeedDaemonReload") == ["no"]
+    assert succeeded(manage(living, "tick", "status"))["triggered_by"] == ["tick.timer"]
+
+
+def test_what_a_socket_starts_again_is_told(living: Operator, host: OwnHost) -> None:
+    unit(host, "knock.socket", "[Socket]\nListenStream=/run/knock.sock\n", reload=False)
+    unit(host, "knock.service")
+    host.sh("systemctl start knock.socket knock.service")
+    assert "knock.socket can start knock again" in foreseen(manage(living, "knock", "stop", preview=True))
+    stopped = succeeded(manage(living, "knock", "stop"))
+    assert (stopped["active"], stopped["triggered_by"]) == (False, ["knock.socket"])
+    assert "knock.socket" in stopped["said"]
+
+
+STATIC = "[Service]\nExecStart=/bin/sleep infinity\n"
+
+
+def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHost) -> None:
+    unit(host, "static.service", STATIC)
+    failed = manage(living, "static", "enable")
+    assert failed.code == "service_not_enabled"
+    assert failed.problem is not None
+    assert "[Install]" in failed.problem.error
+    assert failed.data is not None
+    assert failed.data["changed"] == []
+    assert "no installation config" in report(failed)["said"]
+    assert manage(living, "static", "enable", preview=True).code == "service_not_enabled"
+    unit(host, "hidden.service")
+    host.sh("mv /etc/systemd/system/hidden.service /usr/lib/systemd/system; systemctl mask hidden")
+    failed = manage(living, "hidden", "enable")
+    assert failed.code == "service_not_enabled"
+    assert "masked" in str(failed.problem)
+    failed = manage(living, "hidden", "start")
+    assert failed.code == "service_failed"
+    assert "masked" in str(failed.problem)
+    host.sh("systemd-run --unit=fleeting sleep infinity")
+    assert manage(living, "fleeting", "enable").code == "service_not_enabled"
+
+
+def test_what_is_enabled_by_what_comes_with_it(living: Operator, host: OwnHost) -> None:
+    """Its [Install] only names the socket: systemd calls it indirect."""
+    unit(host, "door.socket", "[Socket]\nListenStream=/run/d.sock\n[Install]\nWantedBy=sockets.target\n", reload=False)
+    unit(host, "door.service", f"{STATIC}[Install]\nAlso=door.socket\n")
+    done = succeeded(manage(living, "door", "enable"))
+    assert (done["unit_file_state"], shows(host, "door.socket", "UnitFileState")) == ("indirect", ["enabled"])
+    assert succeeded(manage(living, "door", "disable"))["unit_file_state"] == "indirect"
+    assert shows(host, "door.socket", "UnitFileState") == ["disabled"]
+
+
+def test_what_stays_enabled_is_not_said_to_be_disabled(living: Operator, host: OwnHost) -> None:
+    unit(host, "wanted.service", STATIC)
+    host.sh("mkdir -p /etc/systemd/system/multi-user.target.wants")
+    host.sh("ln -s ../wanted.service /etc/systemd/system/multi-user.target.wants/; systemctl daemon-reload")
+    state = shows(host, "wanted.service", "UnitFileState")
+    answer = manage(living, "wanted", "disable")
+    boots = host.sh("systemctl show --value -p WantedBy wanted.service")
+    assert (answer.code == "ok") is (boots == ""), (state, answer)
+    unit(host, "helper.service", STATIC)
+    host.sh("mkdir -p /usr/lib/systemd/system/multi-user.target.wants")
+    host.sh("mv /etc/systemd/system/helper.service /usr/lib/systemd/system/")
+    host.sh("ln -s ../helper.service /usr/lib/systemd/system/multi-user.target.wants/; systemctl daemon-reload")
+    failed = manage(living, "helper", "disable")
+    assert failed.code == "service_not_disabled"
+    assert "multi-user.target" in str(failed.problem)
+
+
+def test_enable_and_disable_by_another_name(living: Operator, host: OwnHost) -> None:
+    unit(host, "real.service", SLEEPS + "Alias=nick.service\n")
+    assert succeeded(manage(living, "real", "enable"))["enabled"] is True
+    for action, enabled in (("enable", True), ("disable", False)):
+        done = succeeded(manage(living, "nick", action))
+        assert (done["name"], done["enabled"]) == ("real.service", enabled)
+
+
+def test_a_unit_that_goes_with_its_stop(living: Operator, host: OwnHost) -> None:
+    host.sh("systemd-run --unit=once sleep infinity; systemd-run --scope --unit=room sleep 9999 >/dev/null 2>&1 &")
+    host.sh("for i in $(seq 50); do systemctl is-active -q room.scope && break; sleep 0.1; done")
+    assert succeeded(manage(living, "once", "restart"))["active"] is True
+    plan = manage(living, "once", "stop", preview=True)
+    assert plan.code == "ok"
+    for name in ("once", "room.scope"):
+        stopped = manage(living, name, "stop")
+        assert succeeded(stopped)["load_state"] == "not-found"
+        assert stopped.data is not None
+        assert stopped.data["changed"] == [NAME]
+        assert host.sh(f"systemctl is-active {name} || true") == "inactive"
+    undone = living.call("undo_run", run_id=stopped.runs[0])
+    assert undone.code == "not_undoable"
+    assert "is gone with its stop" in str(undone)
+
+
+def test_disable_that_removes_the_unit(living: Operator, host: OwnHost) -> None:
+    write(host, "/srv/linked.service", SLEEPS)
+    host.sh("systemctl enable /srv/linked.service")
+    done = succeeded(manage(living, "linked", "disable"))
+    assert (done["load_state"], host.sh("ls /etc/systemd/system/linked.service || true")) == ("not-found", "")
+
+
+DYING = {
+    "fails": "sh -c 'sleep 0.7; echo last words; exit 3'",
+    "is killed": "sh -c 'echo last words; sleep 0.5; kill -9 $$$$'",
+}
+
+
+@pytest.mark.parametrize("how", DYING)
+def test_a_service_that_dies_soon_after_its_start(living: Operator, host: OwnHost, how: str) -> None:
+    unit(host, "dying.service", f"[Service]\nExecStart={DYING[how]}\n")
+    failed = manage(living, "dying", "restart")
+    assert failed.code == "service_failed"
+    found = report(failed)
+    assert (found["exit_code"], found["exit_signal"]) == ((3, None) if how == "fails" else (None, 9))
+    assert "last words" in found["messages"]
+    host.sh("systemctl reset-failed dying")
+
+
+def test_a_service_that_ends_or_starts_over(living: Operator, host: OwnHost) -> None:
+    unit(host, "ending.service", "[Service]\nExecStart=sleep 0.3\n")
+    failed = manage(living, "ending", "start")
+    assert failed.code == "service_failed"
+    assert "ended by itself" in str(failed.problem)
+    unit(host, "looping.service", "[Service]\nExecStart=sh -c 'sleep 0.3; exit 1'\nRestart=always\nRestartSec=50ms\n")
+    assert manage(living, "looping", "start").code == "service_failed"
+    host.sh("systemctl stop looping")
+    unit(host, "never.service", "[Unit]\nConditionPathExists=/nowhere\n" + SLEEPS)
+    failed = manage(living, "never", "start")
+    assert failed.code == "service_failed"
+    assert "condition" in str(failed.problem)
+    unit(host, "job.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    assert succeeded(manage(living, "job", "start"))["result"] == "success"
+    unit(host, "job.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
+    assert manage(living, "job", "start").code == "service_failed"
+
+
+def test_a_unit_that_must_not_be_stopped(living: Operator, host: OwnHost) -> None:
+    unit(host, "firm.service", "[Unit]\nRefuseManualStop=yes\n" + SLEEPS)
+    host.sh("systemctl start firm")
+    failed = manage(living, "firm", "stop")
+    assert failed.code == "service_not_stopped"
+    assert "refused" in str(failed.problem)
+
+
+def test_a_name_that_is_nearly_right(living: Operator, host: OwnHost) -> None:
+    unit(host, "postgresql@.service")
+    for tool, more in (("check_service_status", {}), ("manage_service", {"action": "stop"})):
+        failed = living.call(tool, name="postgresq@main", **more)
+        assert failed.code == "service_not_found"
+    failed = living.call("check_service_status", name="systemd-journal")
+    assert failed.problem is not None
+    assert "systemd-journald.service" in failed.problem.hint
+    assert "execute_command" not in failed.problem.hint
+    failed = living.call("check_service_status", name="zzqqy")
+    assert failed.problem is not None
+    assert "list_directory" in failed.problem.hint
+
+
+def test_names_that_systemctl_would_take_for_something_else(living: Operator) -> None:
+    for name in ("1", "4711", "getty@"):
+        assert living.call("check_service_status", name=name).code == "service_not_found"
+        assert manage(living, name, "stop").code == "service_not_found"
