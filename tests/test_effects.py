@@ -10,7 +10,7 @@ import pytest
 
 from playrail import catalog
 from playrail.tool import Effect, Invocation
-from playrail.toolsets.file_effects import NOT_KEPT
+from playrail.toolsets.file_effects import LINKS_BROKEN, NOT_KEPT
 from playrail.toolsets.packages import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
 from playrail.toolsets.services import STAYS_STOPPED, ServiceAction, ServiceState
@@ -21,6 +21,7 @@ TEXT = {"sha256": OTHER, "mode": "0640", "owner": "games", "group": "mail", "con
 LEFT = {"sha256": OTHER, "mode": "0640", "owner": "games", "group": "mail"}
 NEW = {"sha256": SHA, "mode": "0640", "owner": "games", "group": "mail", "content": ""}
 WRITTEN = {"path": "/x", "content": "old\n", "mode": "0640", "owner": "games", "group": "mail"}
+WHOLE = {"replace_all": True, "hard_links": "break"}
 NO_ACTION = "no action of manage_service brings that back"
 
 
@@ -47,7 +48,40 @@ def package(version: str | None) -> Invocation:
 
 # The tool, the state before and after, and the call, or words of the reason why there is none.
 UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
-    "a file is written over": ("write_file", TEXT, NEW, call("write_file", **WRITTEN, expected_sha256=SHA)),
+    "a file is written over": ("write_file", TEXT, NEW, call("write_file", **WRITTEN, **WHOLE, expected_sha256=SHA)),
+    "bytes are written over": (
+        "write_file",
+        {**TEXT, "content": "6Q==", "encoding": "base64"},
+        NEW,
+        call("write_file", **{**WRITTEN, "content": "6Q=="}, encoding="base64", **WHOLE, expected_sha256=SHA),
+    ),
+    "a file of several names is written": (
+        "write_file",
+        {**TEXT, "hard_links": 2},
+        {**NEW, "hard_links": 2},
+        call("write_file", **WRITTEN, **{**WHOLE, "hard_links": "keep"}, expected_sha256=SHA),
+    ),
+    "a name gets a file of its own": (
+        "write_file",
+        {**TEXT, "hard_links": 2},
+        NEW,
+        leaving(call("write_file", **WRITTEN, **WHOLE, expected_sha256=SHA), LINKS_BROKEN),
+    ),
+    "a file is new, with directories": (
+        "write_file",
+        None,
+        {**NEW, "created_directories": [{"path": "/a", "mode": "0755"}, {"path": "/a/b", "mode": "0755"}]},
+        call("remove_file", path="/x", expected_sha256=SHA, empty_parents=2),
+    ),
+    "a file is removed, with directories": (
+        "remove_file",
+        {**TEXT, "removed_directories": ["/a"]},
+        None,
+        leaving(call("write_file", **WRITTEN, parents=True), NOT_KEPT),
+    ),
+    "a link is new": ("write_file", None, {"link": "y"}, call("remove_file", path="/x")),
+    "a link is another": ("write_file", {"link": "z"}, {"link": "y"}, call("write_file", path="/x", link_to="z")),
+    "a link is removed": ("remove_file", {"link": "z"}, None, call("write_file", path="/x", link_to="z")),
     "a file is new": ("write_file", None, NEW, call("remove_file", path="/x", expected_sha256=SHA)),
     "a secret is new": (
         "write_file",
@@ -104,7 +138,7 @@ INTENTS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Invocation]]] =
     "write": (
         "write_file",
         {"path": "/a", "content": "", "mode": "0600", "backup": True, "expected_sha256": SHA},
-        {"file /a": call("write_file", path="/a", content="", mode="0600", secret=False)},
+        {"file /a": call("write_file", path="/a", content="", mode="0600", secret=False, **WHOLE)},
     ),
     "remove": (
         "remove_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from playrail.tool import ToolInput, variables
+from playrail.tool import SECRET, ToolInput, variables
+from playrail.toolsets.changed_files import NewFile
 from playrail.toolsets.disk import DiskPlace
-from playrail.toolsets.files import DirectoryPart, FileEnd, FilePart, FileSearch, NewFile
+from playrail.toolsets.files import DirectoryPart, FileEnd, FilePart, FileSearch
 
 INPUTS: list[tuple[type[ToolInput], dict[str, Any]]] = [
     (DirectoryPart, {}),
@@ -146,7 +148,11 @@ def test_refusal_does_not_repeat_the_value(model: type[ToolInput], rest: dict[st
         (NewFile, {"content": "\ud800"}),
         (NewFile, {"content": "", "mode": "rw"}),
         (NewFile, {"content": "", "mode": 644}),
-        (NewFile, {"content": "", "owner": "Root"}),
+        (NewFile, {"content": "", "link_to": "/x"}),
+        (NewFile, {"link_to": "/x", "mode": "0644"}),
+        (NewFile, {"content": "x", "encoding": "base64"}),
+        (NewFile, {"content": "", "hard_links": "both"}),
+        (NewFile, {"content": "", "owner": ""}),
         (NewFile, {"content": "", "owner": "root\n"}),
         (NewFile, {"content": "", "group": "-R"}),
         (NewFile, {"content": "", "backup": "yes"}),
@@ -175,10 +181,35 @@ def test_other_fields_are_strict(model: type[ToolInput], arguments: dict[str, An
 @pytest.mark.parametrize("field", ["owner", "group"])
 def test_owners_are_names_or_numbers_that_there_are(field: str) -> None:
     """The kernel takes 2**32 - 1 for: leave it as it is."""
-    for wrong in ("4294967295", "9999999999", "٣", "-1", "1a"):
+    for wrong in ("4294967295", "9999999999", "-1", "+1", " ann", "ann ", "a:b", "a\nb", "", "a" * 257):
         refused(NewFile, {"content": "", field: wrong}, "/srv/x")
-    for right in ("4294967294", "0", "www-data"):
+    for right in (
+        "4294967294",
+        "0",
+        "www-data",
+        "john.doe",
+        "DOM\\ann",
+        "ann@example.org",
+        "domain users",
+        "Żaneta",
+        "host$",
+    ):
         parse(NewFile, {"content": "", field: right}, "/srv/x")
+
+
+@pytest.mark.parametrize("path", [r"/srv/a\x0ab", r"/srv/caf\xe9", r"/srv/a\x5cxff", r"/srv/dev-a\x2db"])
+def test_odd_names_are_given_as_they_are_listed(path: str) -> None:
+    assert variables(parse(FilePart, {}, path))["playrail_path"] == path
+    refused(FilePart, {}, r"/srv/a\x00b")
+
+
+def test_a_private_key_is_a_secret_though_nobody_says_so() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\n" + "A" * 64 + "\n-----END PRIVATE KEY-----\n"
+    encoded = base64.b64encode(key.encode()).decode()
+    for more in ({"content": key}, {"content": encoded, "encoding": "base64"}, {"content": f"  tls.key: {encoded}\n"}):
+        given = NewFile.model_validate({"path": "/srv/x", **more})
+        assert given.recorded()["content"] == SECRET
+    assert NewFile(path="/srv/x", content="-----BEGIN PUBLIC KEY-----\n").secret_fields() == ()
 
 
 def test_content_is_limited_in_bytes() -> None:

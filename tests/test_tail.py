@@ -16,7 +16,8 @@ BUDGET = 262144
 
 
 def tail(path: Path | str, lines: int = 3, **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(MODULE)], {"path": str(path), "last": lines, **arguments}, timeout_s=20)
+    given = {"path": str(path), "last": lines, "max_bytes": BUDGET + 600, **arguments}
+    return module_answer([str(MODULE)], given, timeout_s=20)
 
 
 def file(folder: Path, content: bytes) -> Path:

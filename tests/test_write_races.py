@@ -124,9 +124,10 @@ def test_a_failure_leaves_no_trace(place: Path) -> None:
     (place / "folder" / "file").chmod(0o600)
     os.link(place / "folder" / "file", place / "folder" / "again")
     before = look(place / "folder")
-    answer = write_when(place / "folder" / "file", {"rename": "ansible_tmp"}, FAILS, mode="0666", backup=True)
-    assert (answer["playrail_code"], look(place / "folder")) == ("mounted_file", before)
-    assert write(place / "folder" / "file", mode="0666")["changed"]
+    more: dict[str, Any] = {"mode": "0666", "hard_links": "break"}
+    answer = write_when(place / "folder" / "file", {"rename": "ansible_tmp"}, FAILS, backup=True, **more)
+    assert (answer["playrail_code"], look(place / "folder")) == ("file_busy", before)
+    assert write(place / "folder" / "file", **more)["changed"]
     assert look(place / "folder")["again"] == before["again"]  # another name of the old file
 
 

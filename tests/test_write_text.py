@@ -207,7 +207,7 @@ def test_a_difference_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "large").write_text("x" * 200_000)
     (tmp_path / "binary").write_bytes(b"a\0b")
     assert preview(tmp_path / "large")["diff"][0].keys() == {"before_header", "after_header", "dst_larger", "after"}
-    assert preview(tmp_path / "binary")["diff"][0]["dst_binary"] == 1
+    assert preview(tmp_path / "binary", replace_all=True)["diff"][0]["dst_binary"] == 1
     assert "src_larger" in preview(tmp_path / "new", "x" * 200_000)["diff"][0]
 
 
@@ -221,7 +221,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         (tmp_path / "fifo", "not_a_file"),
         (tmp_path / "no" / "parent", "not_found"),
         (plain / "below", "not_a_directory"),
-        (tmp_path / ("n" * 300), "not_found"),
+        (tmp_path / ("n" * 300), "name_too_long"),
         ("/dev/null", "protected_path"),
     ):
         assert refusal(write(path)) == code, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,5 +94,7 @@ def _gone(step: Step, why: str) -> dict[str, Any]:
     arguments = arguments_of(step.given)
     wanted = {name: arguments[name] for name in ATTRIBUTES if name in arguments}
     if "content" in arguments:
-        wanted["sha256"] = hashlib.sha256(arguments["content"].encode()).hexdigest()
+        content = arguments["content"].encode()
+        raw = base64.b64decode(content) if arguments.get("encoding") == "base64" else content
+        wanted["sha256"] = hashlib.sha256(raw).hexdigest()
     return {"kind": step.kind, "name": step.name, "now": None, "wanted": wanted, "because": why}

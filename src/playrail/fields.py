@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+NUL_BYTE = "\\x00"  # how a name with this byte would be spelled (playbooks/files/module_utils/playrail_names.py)
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_OWNER = 2**32 - 2  # the number above means to the kernel: leave it as it is
 MAX_CONTENT_BYTES = 10 * 1024 * 1024  # of larger files read_file tells no SHA-256
@@ -26,7 +27,11 @@ def _absolute_path(path: str) -> str:
     if path.startswith("//"):
         raise ValueError("must start with a single /")
     if CONTROL.search(path):
-        raise ValueError("must not hold control characters such as NUL or a newline")
+        raise ValueError(
+            "must not hold control characters; list_directory shows how such a name is given, as in a\\x0ab"
+        )
+    if NUL_BYTE in path:
+        raise ValueError("must not hold NUL")
     if ".." in path.split("/"):
         raise ValueError("must not hold a .. part")
     if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
@@ -55,8 +60,10 @@ def _small_enough(text: str) -> str:
 
 
 def _possible_owner(name: str) -> str:
-    if name.isdigit() and int(name) > MAX_OWNER:
+    if name.isdecimal() and int(name) > MAX_OWNER:
         raise ValueError(f"must not be a number above {MAX_OWNER}")
+    if name.startswith(("-", "+")) or name != name.strip():
+        raise ValueError("must not begin with - or +, nor begin or end with a blank")
     return name
 
 
@@ -78,14 +85,23 @@ UnitName = Annotated[
     ),
 ]
 
+# What the host's lists of users know is a name, and the host is asked: `john.doe`, `DOM\\ann`, `ann@example.org`,
+# `domain users`. Refused is what can stand in no such list, or only by mistake.
 OwnerName = Annotated[
     str,
     Field(
-        pattern=r"^[a-z_][a-z0-9_-]{0,31}$|^[0-9]{1,10}$",
+        pattern=r"^[^\x00-\x1f\x7f:]{1,256}$",
         description="A user's or group's name or number.",
         examples=["www-data"],
     ),
     AfterValidator(_possible_owner),
+    AfterValidator(_encodable),
+]
+
+LinkTarget = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_PATH_BYTES, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    AfterValidator(_encodable),
 ]
 
 FileMode = Annotated[

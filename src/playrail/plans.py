@@ -224,13 +224,19 @@ def _shown(effect: Effect) -> dict[str, Any]:
 
 
 def _without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if state is None else {key: value for key, value in state.items() if key != "content"}
+    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
 
 
 def _diff(effect: Effect) -> tuple[str, bool] | None:
     """The unified diff of a file whose content is known on both sides, and whether it was cut."""
     if effect.kind != "file":
         return None
-    before, after = (None if state is None else state.get("content") for state in (effect.before, effect.after))
-    known = (effect.before is None or before is not None) and (effect.after is None or after is not None)
+    sides = (effect.before, effect.after)
+    before, after = (None if state is None else state.get("content") for state in sides)
+    known = all(state is None or is_text(state) for state in sides)
     return unified(before, after, name=effect.name) if known else None
+
+
+def is_text(state: Mapping[str, Any]) -> bool:
+    """Whether the state of a file has its content, and that as text."""
+    return "content" in state and "encoding" not in state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import re
 import time
@@ -228,9 +229,14 @@ def _task(task: TaskResult, *, changes: bool) -> dict[str, Any]:
         "status": task.status,
         "duration_s": task.duration_s,
         "result": dict(task.result) if changes else None,
-        "diff": [dict(part) for part in task.diff] if changes else [],
+        "diff": [_as_text(part) for part in task.diff] if changes else [],
         "cut": task.cut and changes,
     }
+
+
+def _as_text(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A difference without the bytes that are no text: the record `capture` has them."""
+    return {key: value for key, value in part.items() if not key.endswith("_base64")}
 
 
 def capture(run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secrets) -> dict[str, Any] | None:
@@ -249,7 +255,16 @@ def _state(state: Mapping[str, Any] | None, secrets: Secrets) -> dict[str, Any] 
     if state is None:
         return None
     hidden = secrets.hidden(dict(state))
-    if "content" in state and hidden["content"] != state["content"]:
+    if "content" in state and (hidden["content"] != state["content"] or _is_secret_in_bytes(state, secrets)):
         del hidden["content"]
+        hidden.pop("encoding", None)
         hidden["left_out"] = LEFT_OUT
     return hidden
+
+
+def _is_secret_in_bytes(state: Mapping[str, Any], secrets: Secrets) -> bool:
+    """Whether a content that is no text, and so in base64, holds a secret."""
+    if "encoding" not in state:
+        return False
+    text = base64.b64decode(state["content"]).decode("utf-8", "replace")
+    return bool(secrets.hidden(text) != text)

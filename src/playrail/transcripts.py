@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.diffs import in_one_line, unified
-from playrail.plans import in_short
+from playrail.plans import in_short, is_text
 from playrail.remote_text import cleaned
 from playrail.runs import Run, Task
 from playrail.tool import Effect
@@ -85,7 +85,7 @@ def _of_effect(effect: Effect) -> str:
     """A line about the change, and of a file whose content is known before and after the diff."""
     sides = (effect.before, effect.after)
     before, after = (None if state is None else state.get("content") for state in sides)
-    known = all(state is None or "content" in state for state in sides)
+    known = all(state is None or is_text(state) for state in sides)
     text = unified(before, after, name=effect.name)[0] if effect.kind == "file" and known else ""
     was, became = map(_without, sides)
     told = in_short({"kind": effect.kind, "name": effect.name, "before": was, "after": became, "diff": text or None})
@@ -94,7 +94,7 @@ def _of_effect(effect: Effect) -> str:
 
 def _without(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The state without its content, which the diff shows."""
-    return None if state is None else {key: value for key, value in state.items() if key != "content"}
+    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
 
 
 def _of_ansible(part: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from playrail.errors import (
 )
 from playrail.ledger.ledger import Ledger
 from playrail.planning import Door, Planning, plan_in
-from playrail.plans import Foreseen, Plan, Prepared
+from playrail.plans import Foreseen, Plan, Prepared, is_text
 from playrail.records import Secrets
 from playrail.runs import taken_back
 from playrail.tool import AnyTool, Effect, Invocation
@@ -31,6 +31,10 @@ from playrail.tool import AnyTool, Effect, Invocation
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
 LOSES_WORK = ("file", "package")  # kinds whose state is somebody's work; a service that was stopped is none
 MOST_NAMES = 20  # packages of one call
+NOT_COMPARED = {
+    *("content", "encoding", "left_out", "hard_links", "line_endings", "loses"),
+    *("created_directories", "removed_directories"),
+}
 ABOUT_ALL = (Denied, LimitReached, LedgerUnavailable, Stopping, Cancelled)  # what these say of one host holds for all
 
 
@@ -265,7 +269,7 @@ def _changed_since(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> di
     for host, left, found in _pairs(effects, now):
         if found is not None and left.kind in LOSES_WORK and _compared(found) != _compared(left.after):
             told = {"kind": left.kind, "name": left.name, "left": _plain(left.after), "now": _plain(found)}
-            if left.after is not None and "content" in left.after and "content" in found:
+            if left.after is not None and is_text(left.after) and is_text(found):
                 told["diff"] = unified(left.after["content"], found["content"], name=left.name)[0]
             changed.setdefault(host, []).append(told)
     return changed
@@ -285,8 +289,10 @@ def _not_of_the_run(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> d
 
 
 def _compared(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What tells states apart. The same content may be told of one, by its hash too, and be left out of the other."""
-    return None if state is None else {key: state[key] for key in state if key not in ("content", "left_out")}
+    """What tells states apart. The same content may be told of one, by its hash too, and be left out of the other; and
+    what a change made beside it is no state.
+    """
+    return None if state is None else {key: state[key] for key in state if key not in NOT_COMPARED}
 
 
 def _pairs(
@@ -301,4 +307,4 @@ def _pairs(
 
 
 def _plain(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if state is None else {key: value for key, value in state.items() if key != "content"}
+    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}

@@ -67,7 +67,7 @@ def _may_be_secret(state: State) -> bool:
 def _told(state: State, is_secret: Callable[[State], bool]) -> State:
     if state is None or not is_secret(state):
         return state
-    return {key: value for key, value in state.items() if key != "content"} | {"left_out": LEFT_OUT}
+    return {key: value for key, value in state.items() if key not in ("content", "encoding")} | {"left_out": LEFT_OUT}
 
 
 def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:

@@ -15,7 +15,7 @@ description:
   - Lists what lies in a directory, hidden names too, sorted by name, not recursively. Changes nothing.
 options:
   path:
-    description: The directory. Taken literally, neither C(~) nor C($NAME) is expanded.
+    description: The directory. Neither C(~) nor C($NAME) is expanded; C(\\xff) is a byte of an odd name.
     type: str
     required: true
   offset:
@@ -26,6 +26,14 @@ options:
     description: How many entries to return at most.
     type: int
     default: 200
+  details:
+    description: Whether to tell size, mode, owner, group and time of each entry too.
+    type: bool
+    default: false
+  max_bytes:
+    description: How many bytes of JSON the entries may have.
+    type: int
+    default: 24000
 author: Playrail
 """
 
@@ -37,16 +45,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+directories: {description: "Names of the directories.", type: list, elements: str, returned: without O(details)}
+files: {description: "Names of the regular files.", type: list, elements: str, returned: without O(details)}
+links: {description: "Per symbolic link where it leads, as it is written in it.", type: dict, returned: without O(details)}
+others: {description: "Per socket, pipe or device its type.", type: dict, returned: without O(details)}
 entries:
   description: "Per entry name, type, size_bytes, mode, owner, group, modified (ISO 8601, UTC) and, of a link, target."
   type: list
   elements: dict
-  returned: success
+  returned: with O(details)
 total: {description: "How many names the directory holds.", type: int, returned: success}
 truncated: {description: "Whether names follow after these.", type: bool, returned: success}
 next_offset: {description: "The offset to go on with; null at the end.", type: int, returned: success}
 escaped_names:
-  description: "How many of the entries have a name that is no UTF-8; its odd bytes are shown as in a\\xffb."
+  description: "How many of the names hold what is shown as C(\\xff), a byte; so written they can be given back."
   type: int
   returned: success
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
@@ -54,13 +66,16 @@ playrail_code: {description: "What kind of failure.", type: str, returned: failu
 
 import grp
 import heapq
+import json
 import os
 import pwd
 import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_places import failure, name_of
+from ansible.module_utils.playrail_names import meant, spelled
+from ansible.module_utils.playrail_places import name_of
+from ansible.module_utils.playrail_refusals import failure
 
 TYPES = {
     stat.S_IFREG: "file",
@@ -85,10 +100,6 @@ def first_names(path, count):
     return heapq.nsmallest(count, names()), seen[0]
 
 
-def text(name):
-    return name.decode("utf-8", "backslashreplace")
-
-
 class Names(object):
     """Names of users or groups by number, each looked up once."""
 
@@ -102,47 +113,67 @@ class Names(object):
         return self.known[number]
 
 
-def described(path, name, users, groups):
-    """One entry, or None when it is gone meanwhile."""
-    full = os.path.join(path, name)
-    try:
+class Listing(object):
+    """What is told of the entries, as long as it fits into so many bytes."""
+
+    def __init__(self, path, details, max_bytes):
+        self.path, self.details, self.left = path, details, max_bytes
+        self.users, self.groups = Names(pwd.getpwuid), Names(grp.getgrgid)
+        self.told = {"entries": []} if details else {"directories": [], "files": [], "links": {}, "others": {}}
+        self.escaped = self.seen = 0
+
+    def add(self, raw):
+        """Adds the entry. False when it does not fit any more; the first one always does."""
+        try:
+            found = self.look(raw)
+        except FileNotFoundError:  # gone meanwhile
+            self.seen += 1
+            return True
+        name, kind = found["name"], found["type"]
+        shown = found if self.details else [name, found["target"]] if kind == "link" else name
+        self.left -= len(json.dumps(shown, ensure_ascii=False).encode("utf-8")) + 1
+        if self.left < 0 and self.seen:
+            return False
+        self.seen += 1
+        self.escaped += name.encode("utf-8") != raw
+        if self.details:
+            self.told["entries"].append(found)
+        elif kind == "link":
+            self.told["links"][name] = found["target"]
+        elif kind in ("file", "directory"):
+            self.told["files" if kind == "file" else "directories"].append(name)
+        else:
+            self.told["others"][name] = kind
+        return True
+
+    def look(self, raw):
+        full = os.path.join(self.path, raw)
         status = os.lstat(full)
-        target = text(os.readlink(full)) if stat.S_ISLNK(status.st_mode) else None
-    except FileNotFoundError:
-        return None
-    return {
-        "name": text(name),
-        "type": TYPES[stat.S_IFMT(status.st_mode)],
-        "size_bytes": status.st_size,
-        "mode": "%04o" % stat.S_IMODE(status.st_mode),
-        "owner": users.of(status.st_uid),
-        "group": groups.of(status.st_gid),
-        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime)),
-        "target": target,
-    }
+        found = {"name": spelled(raw), "type": TYPES[stat.S_IFMT(status.st_mode)]}
+        if found["type"] == "link":
+            found["target"] = spelled(os.readlink(full))
+        if self.details:
+            found["size_bytes"] = status.st_size
+            found["mode"] = "%04o" % stat.S_IMODE(status.st_mode)
+            found["owner"], found["group"] = self.users.of(status.st_uid), self.groups.of(status.st_gid)
+            found["modified"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime))
+        return found
 
 
-def is_utf8(name):
-    try:
-        name.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def list_part(path, offset, limit):
+def list_part(path, offset, limit, details, max_bytes):
     names, total = first_names(path, offset + limit)
-    wanted = names[offset:]
-    users, groups = Names(pwd.getpwuid), Names(grp.getgrgid)
-    entries = [described(path, name, users, groups) for name in wanted]
-    truncated = total > offset + limit
-    return {
-        "entries": [entry for entry in entries if entry],
-        "total": total,
-        "truncated": truncated,
-        "next_offset": offset + limit if truncated else None,
-        "escaped_names": sum(not is_utf8(name) for name in wanted),
-    }
+    listing = Listing(path, details, max_bytes)
+    for name in names[offset:]:
+        if not listing.add(name):
+            break
+    truncated = total > offset + listing.seen and listing.seen > 0
+    return dict(
+        listing.told,
+        total=total,
+        truncated=truncated,
+        next_offset=offset + listing.seen if truncated else None,
+        escaped_names=listing.escaped,
+    )
 
 
 def main():
@@ -151,14 +182,17 @@ def main():
             "path": {"type": "str", "required": True},
             "offset": {"type": "int", "default": 0},
             "limit": {"type": "int", "default": 200},
+            "details": {"type": "bool", "default": False},
+            "max_bytes": {"type": "int", "default": 24000},
         },
         supports_check_mode=True,
     )
     given = module.params
     if given["offset"] < 0 or given["limit"] < 1:
         module.fail_json(msg="offset starts at 0, limit at 1", playrail_code="invalid_argument")
+    path = os.fsencode(meant(given["path"]))
     try:
-        listed = list_part(given["path"].encode("utf-8", "surrogateescape"), given["offset"], given["limit"])
+        listed = list_part(path, given["offset"], given["limit"], given["details"], given["max_bytes"])
     except OSError as error:
         module.fail_json(**failure(error, "list", given["path"]))
     # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.

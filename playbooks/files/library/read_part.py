@@ -15,7 +15,7 @@ description:
   - Protected files are refused, by whatever name or link they are asked for.
 options:
   path:
-    description: The file. Taken literally, neither C(~) nor C($NAME) is expanded.
+    description: The file. Neither C(~) nor C($NAME) is expanded; C(\\xff) is a byte of an odd name, as list_part tells it.
     type: str
     required: true
   offset:
@@ -31,9 +31,9 @@ options:
     type: int
     default: 500
   max_bytes:
-    description: How many bytes of the file to return at most.
+    description: How many bytes of JSON the answer may have; of less than 1000 the text alone.
     type: int
-    default: 262144
+    default: 24000
   last:
     description: How many lines to return at most of the file's end, which is found without reading the file.
     type: int
@@ -85,6 +85,10 @@ sha256:
 size_bytes: {description: "The file's size; 0 for most files of /proc and /sys.", type: int, returned: success}
 encoding: {description: "C(utf-8) or, when bytes had to be replaced, C(unknown).", type: str, returned: success}
 replaced_bytes: {description: "How many bytes are no UTF-8 and were replaced by U+FFFD.", type: int, returned: success}
+control_characters: {description: "How many are in the part; an answer has none.", type: int, returned: when there are}
+byte_order_mark: {description: "Whether the file begins with one.", type: bool, returned: when it does}
+line_endings: {description: "How the part's lines end when not by a line feed alone.", type: str, returned: when so}
+no_final_newline: {description: "Whether the last line has no line end.", type: bool, returned: when so}
 resolved_path: {description: "The path without symbolic links.", type: str, returned: success}
 modified: {description: "Time of the last change of content, ISO 8601 in UTC.", type: str, returned: success}
 mode: {description: "Permissions, octal.", type: str, returned: success}
@@ -93,19 +97,29 @@ group: {description: "Name of the group, its number when it has no name.", type:
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
+import bisect
 import grp
 import hashlib
+import itertools
 import os
 import pwd
 import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_places import READ, Refused, Rules, failure, name_of, open_regular
+from ansible.module_utils.playrail_bytes import Traits
+from ansible.module_utils.playrail_names import meant, spelled
+from ansible.module_utils.playrail_places import name_of, open_regular, unreadable
+from ansible.module_utils.playrail_refusals import Refused, failure
 
 CHUNK_BYTES = 1024 * 1024
 BINARY_SAMPLE_BYTES = 8192  # as git and grep look at the beginning only
 HASHED_BYTES = 10 * 1024 * 1024  # of a larger file there is no hash; it could not be written back anyway
+LEAST_ANSWER_BYTES = 1000
+BESIDE_BYTES = 600  # of an answer, for what is told beside the text
+SHORT = b'"\\\b\f\n\r\t'  # with one backslash in JSON
+COSTS = bytes(bytearray(2 if byte in SHORT else 6 if byte < 0x20 or byte == 0x7F else 1 for byte in range(256)))
+ODD_COSTS = COSTS[:0x80] + b"\3" * 0x80
 CONTINUATIONS = bytes(bytearray(range(0x80, 0xC0)))  # bytes of UTF-8 that do not begin a character
 
 
@@ -191,6 +205,10 @@ class Reader(object):
             self.put_back(found[len(part) :])
         return b"".join(parts)
 
+    def position(self):
+        """Where in the file the next byte lies."""
+        return os.lseek(self.descriptor, 0, os.SEEK_CUR) - len(self.ahead)
+
     def at_end(self):
         found = self.chunk()
         self.put_back(found)
@@ -217,6 +235,22 @@ def decoded(taken):
         return taken.decode("utf-8", "replace"), len(taken) - len(kept)
 
 
+def fitting(taken, most, odd):
+    """How many of these bytes make at most so many bytes of JSON text. `odd`: some are no UTF-8, and shown as U+FFFD."""
+    costs = taken.translate(ODD_COSTS if odd else COSTS)
+    return bisect.bisect_right(list(itertools.accumulate(bytearray(costs))), most)
+
+
+def traits_of(taken, begins, ends):
+    """What is to be kept by whoever writes the part back, see playrail_bytes. `begins` and `ends`: it has the file's."""
+    told = Traits([taken]).told()
+    if not begins:
+        told.pop("byte_order_mark", None)
+    if not ends:
+        told.pop("no_final_newline", None)
+    return told
+
+
 def read_part(descriptor, offset, skip_bytes, limit, max_bytes):
     reader = Reader(descriptor)
     if reader.looks_binary():
@@ -224,13 +258,18 @@ def read_part(descriptor, offset, skip_bytes, limit, max_bytes):
     passed = reader.skip_lines(offset - 1)
     skipped = reader.skip_bytes_of_line(skip_bytes)
     taken = reader.take(limit, max_bytes)
+    fits = fitting(taken, max_bytes, decoded(taken)[1])
+    reader.put_back(taken[fits:])
+    taken = taken[:fits]
     at_end = reader.at_end()
     line_cut = False
     if not at_end and taken and not taken.endswith(b"\n"):
         # The budget ended within a line. That line is left for the next part, unless it is the only one.
         whole = taken.rfind(b"\n") + 1
         line_cut = not whole
-        taken = taken[: whole or whole_characters(taken)]
+        rest = whole or whole_characters(taken)
+        reader.put_back(taken[rest:])
+        taken = taken[:rest]
     newlines = taken.count(b"\n")
     lines = newlines + (1 if taken and not taken.endswith(b"\n") else 0)
     text, replaced = decoded(taken)
@@ -245,7 +284,8 @@ def read_part(descriptor, offset, skip_bytes, limit, max_bytes):
         "total_lines": passed + max(lines, 1 if skipped else 0) if at_end else None,
         "encoding": "unknown" if replaced else "utf-8",
         "replaced_bytes": replaced,
-    }
+        **traits_of(taken, offset == 1 and not skipped, at_end),
+    }, taken, reader.position()
 
 
 def window(descriptor, size):
@@ -280,6 +320,11 @@ def read_end(descriptor, lines, max_bytes):
     elif line_cut:
         taken = taken[-max_bytes:]  # .. unless it is the only one
         taken = taken[:3].lstrip(CONTINUATIONS) + taken[3:]
+    fits = fitting(taken[::-1], max_bytes, decoded(taken)[1])
+    if fits < len(taken):
+        taken = taken[len(taken) - fits :]
+        line_cut = b"\n" not in taken[:-1]
+        taken = taken[:3].lstrip(CONTINUATIONS) + taken[3:] if line_cut else taken.split(b"\n", 1)[1]
     text, replaced = decoded(taken)
     return {
         "content": text,
@@ -288,7 +333,8 @@ def read_end(descriptor, lines, max_bytes):
         "truncated": more or len(taken) < len(found),
         "encoding": "unknown" if replaced else "utf-8",
         "replaced_bytes": replaced,
-    }
+        **traits_of(taken, False, True),
+    }, taken, os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
 def hash_of(descriptor):
@@ -317,7 +363,7 @@ def main():
             "offset": {"type": "int", "default": 1},
             "skip_bytes": {"type": "int", "default": 0},
             "limit": {"type": "int", "default": 500},
-            "max_bytes": {"type": "int", "default": 262144},
+            "max_bytes": {"type": "int", "default": 24000},
             "last": {"type": "int"},
             "protected": {"type": "list", "elements": "str", "default": ["default"]},
         },
@@ -328,18 +374,21 @@ def main():
     if lowest < 1 or given["skip_bytes"] < 0 or given["max_bytes"] < 4:
         message = "offset, limit and last start at 1, skip_bytes at 0, max_bytes at 4"
         module.fail_json(msg=message, playrail_code="invalid_argument")
+    most = given["max_bytes"] - (BESIDE_BYTES if given["max_bytes"] >= LEAST_ANSWER_BYTES else 0)
     try:
-        descriptor, resolved = open_regular(given["path"], Rules(given["protected"], READ))
+        rules, path = unreadable(given["protected"]), meant(given["path"])
+        descriptor, resolved = open_regular(path, rules)
         if given["last"] is not None:
-            part = read_end(descriptor, given["last"], given["max_bytes"])
+            part, taken, end = read_end(descriptor, given["last"], most)
         else:
-            part = read_part(descriptor, given["offset"], given["skip_bytes"], given["limit"], given["max_bytes"])
+            part, taken, end = read_part(descriptor, given["offset"], given["skip_bytes"], given["limit"], most)
             part["sha256"] = hash_of(descriptor)
+        rules.check_part(path, resolved, descriptor, taken, end)
         status = os.fstat(descriptor)
     except (Refused, OSError) as error:
         module.fail_json(**failure(error, "read", given["path"]))
     # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.
-    module.exit_json(changed=False, resolved_path=resolved, **dict(part, **described(status)))
+    module.exit_json(changed=False, resolved_path=spelled(resolved), **dict(part, **described(status)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ description:
     the kernel's file systems are not entered. What is left out is counted; so are protected, binary and very large files.
 options:
   path:
-    description: The directory or file. Taken literally, neither C(~) nor C($NAME) is expanded.
+    description: The directory or file. Neither C(~) nor C($NAME) is expanded; C(\\xff) is a byte of an odd name.
     type: str
     required: true
   pattern:
@@ -39,6 +39,10 @@ options:
     description: How many lines to return at most.
     type: int
     default: 100
+  max_bytes:
+    description: How many bytes of JSON the lines may have.
+    type: int
+    default: 24000
   time_limit_s:
     description: After how many seconds the search ends, wherever it is.
     type: float
@@ -63,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 matches:
-  description: "Per line file, line (its number), text and cut (whether text is only the part around the match)."
+  description: "Per line file, line (its number), text and, when text is only the part around the match, cut."
   type: list
   elements: dict
   returned: success
@@ -81,6 +85,7 @@ playrail_code: {description: "What kind of failure.", type: str, returned: failu
 """
 
 import fnmatch
+import json
 import os
 import re
 import signal
@@ -88,7 +93,9 @@ import stat
 import warnings
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_places import READ, Refused, Rules, check_same, failure, is_unreal, open_resolved
+from ansible.module_utils.playrail_names import meant, spelled
+from ansible.module_utils.playrail_places import check_same, is_unreal, open_resolved, unreadable
+from ansible.module_utils.playrail_refusals import Refused, failure
 
 CHUNK_BYTES = 1024 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024  # what is longer is looked at in pieces
@@ -96,7 +103,6 @@ BINARY_SAMPLE_BYTES = 8192  # as git and grep look at the beginning only
 LARGEST_BYTES = 64 * 1024 * 1024  # of a file below a directory; one that is asked for by name may be larger
 TEXT_CHARACTERS = 500
 BEFORE_CHARACTERS = 100  # of a long line, shown before the match
-ANSWER_BYTES = 256 * 1024
 
 LEFT_OUT = {"protected_path": "protected", "binary_file": "binary"}  # by the code of Refused; else it is unreadable
 
@@ -130,11 +136,6 @@ def unreal_devices():
     return found
 
 
-def shown(path):
-    """The path as text; odd bytes as in a\\xffb."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 class Search(object):
     """What is looked for, and what was found until now."""
 
@@ -150,6 +151,7 @@ class Search(object):
         self.needle = given["pattern"].encode("utf-8") if plain and not flags else None
         self.plain = plain
         self.names, self.limit, self.rules = given["names"], given["limit"], rules
+        self.max_bytes = given["max_bytes"]
         self.matches, self.bytes, self.searched = [], 0, 0
         self.left_out = dict.fromkeys(("binary", "protected", "unreadable", "too_large", "links", "kernel"), 0)
         self.unreal = unreal_devices()
@@ -237,9 +239,11 @@ class Search(object):
             return False
         start = max(0, min(match.start() - BEFORE_CHARACTERS, len(text) - TEXT_CHARACTERS))
         part = text[start : start + TEXT_CHARACTERS]
-        found = {"file": shown(path), "line": number, "text": part, "cut": len(part) < len(text)}
-        self.bytes += len(found["file"].encode("utf-8")) + len(part.encode("utf-8"))
-        if len(self.matches) == self.limit or self.bytes > ANSWER_BYTES:
+        found = {"file": spelled(path), "line": number, "text": part}
+        if len(part) < len(text):
+            found["cut"] = True
+        self.bytes += len(json.dumps(found, ensure_ascii=False).encode("utf-8")) + 1
+        if len(self.matches) == self.limit or (self.matches and self.bytes > self.max_bytes):
             raise Enough
         self.matches.append(found)
         return True
@@ -247,11 +251,11 @@ class Search(object):
 
 def begin(given):
     """The search, the path without links and whether that is a directory. Raises Refused and OSError."""
-    rules = Rules(given["protected"], READ)
-    resolved = os.path.realpath(given["path"])
-    rules.check(given["path"], resolved)
+    rules, path = unreadable(given["protected"]), meant(given["path"])
+    resolved = os.path.realpath(path)
+    rules.check(path, resolved)
     status = os.stat(resolved)
-    check_same(given["path"], status)
+    check_same(path, status)
     search, is_folder = Search(given, rules), stat.S_ISDIR(status.st_mode)
     if is_folder and search.is_kernels(resolved, status):
         raise Refused("unsupported_path", "%s belongs to the kernel's file systems, which are not searched" % given["path"])
@@ -273,6 +277,7 @@ def main():
             "ignore_case": {"type": "bool", "default": False},
             "names": {"type": "str"},
             "limit": {"type": "int", "default": 100},
+            "max_bytes": {"type": "int", "default": 24000},
             "time_limit_s": {"type": "float", "default": 20},
             "protected": {"type": "list", "elements": "str", "default": ["default"]},
         },
@@ -308,7 +313,7 @@ def main():
         left_out=search.left_out,
         truncated=truncated,
         timed_out=timed_out,
-        resolved_path=resolved,
+        resolved_path=spelled(resolved),
     )
 
 

@@ -13,18 +13,42 @@ module: write_text
 short_description: Write a whole text file
 description:
   - Writes a file in place of the old one, all or nothing, and only if it differs. Symbolic links are followed.
-  - Refuses protected places, directories, devices and missing parents.
+  - Refuses protected places, directories, devices, and missing parents unless O(parents) is set.
+  - Refuses content that lacks what an answer does not show of the old file, unless O(replace_all) is set.
   - The old file's mode, owner and group are kept where no others are given; a user who could not keep them is refused.
   - The new file is made complete beside the old one, which is not touched before the new one takes its place.
 options:
   path:
-    description: The file. Taken literally, neither C(~) nor C($NAME) is expanded.
+    description: The file. Neither C(~) nor C($NAME) is expanded; C(\\xff) is a byte of an odd name, as list_part tells it.
     type: str
     required: true
   content:
     description: The text, which is written as UTF-8 and as it is. It does not get into the host's log.
     type: str
-    required: true
+  encoding:
+    description: Whether O(content) is the text itself or bytes in base64.
+    type: str
+    choices: [utf-8, base64]
+    default: utf-8
+  link_to:
+    description: Instead of O(content), where a symbolic link at O(path) shall lead. Only a link is replaced by it.
+    type: str
+  replace_all:
+    description:
+      - Whether to write though the old file's odd bytes, control characters, line ends of Windows or byte order mark
+        are lost.
+    type: bool
+    default: false
+  hard_links:
+    description:
+      - What becomes of a file with several names. C(keep) writes it in place, for all of them; C(break) gives this name
+        a file of its own. Without it such a file is refused.
+    type: str
+    choices: [keep, break]
+  parents:
+    description: Whether to make missing directories above.
+    type: bool
+    default: false
   mode:
     description: Permissions in octal, such as C(0644).
     type: str
@@ -78,101 +102,44 @@ owner: {description: "Name of the owner.", type: str, returned: success}
 group: {description: "Name of the group.", type: str, returned: success}
 old: {description: "Mode, owner and group of the file before; null when there was none.", type: dict, returned: success}
 backup_file: {description: "Where the old file was kept; null when it was not.", type: str, returned: success}
+loses: {description: "What of the old content is lost, in words.", type: list, elements: str, returned: with O(replace_all)}
+line_endings: {description: "C(before) and C(after): lf, crlf, cr, mixed.", type: dict, returned: when they differ}
+hard_links: {description: "How many names the file has, if several.", type: int, returned: success}
+created_directories: {description: "Path and mode of each.", type: list, elements: dict, returned: with O(parents)}
+link: {description: "Where the symbolic link leads.", type: str, returned: with O(link_to)}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
 
+import base64
+import binascii
 import errno
-import grp
 import hashlib
 import os
-import pwd
 import re
 import stat
 import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_attributes import Attributes, new_mode
+from ansible.module_utils.playrail_bytes import Traits, losses
 from ansible.module_utils.playrail_files import Place, attributes_of, check_expected, described, difference
-from ansible.module_utils.playrail_places import READ, WRITE, Refused, Rules, failure, name_of
+from ansible.module_utils.playrail_links import Link
+from ansible.module_utils.playrail_names import meant, spelled
+from ansible.module_utils.playrail_places import WRITE, Rules, real_path, unreadable
+from ansible.module_utils.playrail_refusals import Refused, failure
 
-NO_OWNER = 2**32 - 1  # to the kernel: leave it as it is
-
-
-def looked_up(name, find):
-    """The number of a user or group. A number needs no name."""
-    if re.match(r"[0-9]+\Z", name) and int(name) < NO_OWNER:
-        return int(name)
-    try:
-        return find(name)[2]
-    except KeyError:
-        raise Refused("owner_not_found", "there is no user or group %s" % name)
-
-
-class Attributes(object):
-    """Mode, owner and group that the file shall have, as numbers; the old file's where none are given, else None.
-
-    Refuses owners that do not exist, or that only root could give the file to.
-    """
-
-    def __init__(self, mode, owner, group, status):
-        self.mode = int(mode, 8) if mode else stat.S_IMODE(status.st_mode) if status else None
-        self.owner = looked_up(owner, pwd.getpwnam) if owner is not None else status.st_uid if status else None
-        self.group = looked_up(group, grp.getgrnam) if group is not None else status.st_gid if status else None
-        if os.geteuid() == 0:
-            return
-        if self.owner not in (None, os.geteuid()):
-            name = name_of(self.owner, pwd.getpwuid)
-            raise Refused("permission_denied", "only root may write a file that %s owns" % name)
-        if self.group not in [None, os.getegid()] + os.getgroups():
-            message = "only root or a member may write a file that belongs to the group %s"
-            raise Refused("permission_denied", message % name_of(self.group, grp.getgrgid))
-
-    def set(self, descriptor, old=None):
-        """Sets them, and what else `old` has. A change of owner clears much, and a mode may let others in: so in this order."""
-        status, mode = os.fstat(descriptor), self.mode
-        owner = -1 if self.owner in (None, status.st_uid) else self.owner
-        group = -1 if self.group in (None, status.st_gid) else self.group
-        if (owner, group) != (-1, -1):
-            os.fchown(descriptor, owner, group)
-        if old is not None:
-            copy_extended(old, descriptor)
-        os.fchmod(descriptor, new_mode() if mode is None else mode)
-
-    def changes(self, status):
-        """What differs from an old file's: before and after, in Ansible's own form."""
-        parts = {"before": {}, "after": {}}
-        if status:
-            was = {"mode": "%04o" % stat.S_IMODE(status.st_mode), "owner": status.st_uid, "group": status.st_gid}
-            new = {"mode": "%04o" % self.mode, "owner": self.owner, "group": self.group}
-            parts["before"] = dict((name, was[name]) for name in was if was[name] != new[name])
-            parts["after"] = dict((name, new[name]) for name in was if was[name] != new[name])
-        return parts
-
-
-def new_mode():
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
-def copy_extended(old, new):
-    """Copies access lists, labels and the like, as far as the file system and the user can."""
-    try:
-        names = os.listxattr(old)
-    except OSError:
-        return
-    for name in names:
-        try:
-            os.setxattr(new, name, os.getxattr(old, name))
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise
+def backup_name(place):
+    """The name of the old file's copy, as Ansible would call it. Raises Refused when it is too long."""
+    moment = time.strftime("%Y-%m-%d@%H:%M:%S~")
+    name = "%s.%d.%s" % (os.path.basename(place.resolved), os.getpid(), moment)
+    place.check_names(name)
+    return name
 
 
 def keep(module, place):
-    """Copies the old file beside itself and returns the copy's name, which is as Ansible would call it."""
-    moment = time.strftime("%Y-%m-%d@%H:%M:%S~")
-    name = "%s.%d.%s" % (os.path.basename(place.resolved), os.getpid(), moment)
+    """Copies the old file beside itself and returns the copy's name."""
+    name = backup_name(place)
     path = place.beside(name)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -191,7 +158,12 @@ def keep(module, place):
 def write(module, place, content, attributes):
     """Puts the new file in the old one's place; what fails leaves no trace. Returns its status and the backup's name."""
     backup = None
-    descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=place.at)
+    try:
+        place.make_folders()
+        descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=place.at)
+    except BaseException:
+        place.remove_folders()
+        raise
     try:
         with os.fdopen(descriptor, "wb") as new:
             new.write(content)
@@ -208,6 +180,44 @@ def write(module, place, content, attributes):
         module.cleanup(temporary)
         if backup:
             module.cleanup(place.beside(backup))
+        place.remove_folders()
+        raise
+
+
+def write_in_place(module, place, content, attributes):
+    """Writes the file that all its names share. The room for it is there before the first byte is written."""
+    descriptor = os.open(place.name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW)
+    try:
+        status = os.fstat(descriptor)
+        if (status.st_dev, status.st_ino) != (place.status.st_dev, place.status.st_ino):
+            raise Refused("changed_meanwhile", "%s was replaced; nothing was written" % place.path)
+        backup = keep(module, place) if module.params["backup"] else None
+        try:
+            make_room(descriptor, len(content), status.st_size)
+        except BaseException:
+            if backup:
+                module.cleanup(place.beside(backup))
+            raise
+        written = 0
+        while written < len(content):
+            written += os.pwrite(descriptor, content[written : written + 1024 * 1024], written)
+        os.ftruncate(descriptor, len(content))
+        attributes.set(descriptor)
+        os.fsync(descriptor)
+        return os.fstat(descriptor), backup
+    finally:
+        os.close(descriptor)
+
+
+def make_room(descriptor, size, old):
+    if size <= old:
+        return
+    try:
+        os.posix_fallocate(descriptor, old, size - old)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            return  # this file system cannot tell beforehand
+        os.ftruncate(descriptor, old)
         raise
 
 
@@ -222,60 +232,144 @@ def foreseen(attributes, place):
     )
 
 
+def rules_of(given):
+    """What must not be written, and what must not be read."""
+    return Rules(given["protected"], WRITE), unreadable(given["unreadable"])
+
+
+def check_losses(place, content, given):
+    """What is lost with the old content, in words, and how line ends change. Raises Refused when that is not wanted."""
+    if place.old is None:
+        return {}
+    old, new = Traits(place.chunks()), Traits([content])
+    lost = losses(old, new)
+    if lost and not given["replace_all"]:
+        message = "%s has %s, which the new content lacks; nothing was written"
+        raise Refused("would_lose_bytes", message % (place.path, " and ".join(lost)))
+    told = {"loses": lost} if lost else {}
+    if new.line_ends and old.line_ends and new.line_ends != old.line_ends:
+        told["line_endings"] = {"before": old.line_ends, "after": new.line_ends}
+    return told
+
+
+def check_links(place, given):
+    """Raises Refused when the file has other names and nobody said what is to become of them."""
+    if place.status is not None and place.status.st_nlink > 1 and given["hard_links"] is None:
+        message = "%s has %d names (hard links): the others would keep the old content, or get the new one as well"
+        raise Refused("hard_linked", message % (place.path, place.status.st_nlink))
+
+
 def put(module, content):
     """Writes, or says what would be written. Raises Refused and OSError."""
     given = module.params
     if given["mode"] and not re.match(r"[0-7]{3,4}\Z", given["mode"]):
         raise Refused("invalid_argument", "mode is three or four octal digits")
     given["mode"] = given["mode"] and given["mode"].zfill(4)
-    place = Place(given["path"], (Rules(given["protected"], WRITE), Rules(given["unreadable"], READ)))
-    check_expected(place, given["path"], given["expected_sha256"])
+    place = Place(meant(given["path"]), rules_of(given), parents=given["parents"])
+    check_expected(place, given["expected_sha256"])
     attributes = Attributes(given["mode"], given["owner"], given["group"], place.status)
     parts = attributes.changes(place.status)
     sha256 = hashlib.sha256(content).hexdigest()
-    differs, status, backup = sha256 != place.sha256, place.status, None
+    differs, status, backup, noted = sha256 != place.sha256, place.status, None, {}
+    folders = made_folders(place)
     if differs:
+        check_links(place, given)
+        noted = check_losses(place, content, given)
         place.check_writable()
+        if given["backup"] and place.old is not None:
+            backup_name(place)
+    elif parts["after"]:
+        place.check_changeable()
     if differs and not module.check_mode:
-        status, backup = write(module, place, content, attributes)
+        shared = place.status is not None and place.status.st_nlink > 1 and given["hard_links"] == "keep"
+        status, backup = (write_in_place if shared else write)(module, place, content, attributes)
     elif parts["after"] and not module.check_mode:
         attributes.set(place.old)
         status = os.fstat(place.old)
-    told = {"size_bytes": len(content), "sha256": sha256, "old_sha256": place.sha256, "old": attributes_of(place.status)}
-    told["backup_file"] = backup and os.path.join(os.path.dirname(place.resolved), backup)
+    told = dict(noted, size_bytes=len(content), sha256=sha256, old_sha256=place.sha256, old=attributes_of(place.status))
+    told["backup_file"] = backup and spelled(os.path.join(os.path.dirname(place.resolved), backup))
     if module._diff:
-        headers = dict.fromkeys(("before_header", "after_header"), "%s (file attributes)" % place.resolved)
+        headers = dict.fromkeys(("before_header", "after_header"), "%s (file attributes)" % spelled(place.resolved))
         old = place.start if place.status else None
         told["diff"] = [difference(place.resolved, old, content, given["secret"])]
         told["diff"] += [dict(parts, **headers)] if parts["after"] else []
     told.update(foreseen(attributes, place) if module.check_mode else attributes_of(status))
-    return dict(told, changed=differs or bool(parts["after"]), resolved_path=place.resolved)
+    if module.check_mode and place.status is not None and place.status.st_nlink > 1:
+        told.update({} if differs and given["hard_links"] == "break" else {"hard_links": place.status.st_nlink})
+    told.update({"created_directories": folders} if folders else {})
+    return dict(told, changed=differs or bool(parts["after"]), resolved_path=spelled(place.resolved))
+
+
+def made_folders(place):
+    """The directories that are made on the way, with their mode."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path, found = real_path(place.folder), []
+    for name in place.missing:
+        path = os.path.join(path, name)
+        found.append({"path": spelled(path), "mode": "%04o" % (0o777 & ~umask)})
+    return found
+
+
+def point(module):
+    """Makes a symbolic link, or says what would become of it. Raises Refused and OSError."""
+    given = module.params
+    link = Link(meant(given["path"]), rules_of(given), rules_of(given)[1:])
+    target = meant(given["link_to"])
+    link.check_target(target)
+    told = {"old": link.state(), "link": spelled(target), "resolved_path": spelled(link.resolved)}
+    if link.old == target:
+        return dict(told, changed=False)
+    link.check_changeable()
+    if not module.check_mode:
+        link.point(target)
+    if module._diff:
+        told["diff"] = [{"before": "", "after": "", "before_header": link.path, "after_header": link.path}]
+    return dict(told, changed=True)
+
+
+def bytes_of(given):
+    """What is to be written. Raises Refused."""
+    content = given.pop("content")
+    if given["encoding"] == "utf-8":
+        return content.encode("utf-8")
+    try:
+        return base64.b64decode(content.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise Refused("invalid_argument", "content is no base64")
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "str", "required": True},
-            "content": {"type": "str", "required": True, "no_log": True},
+            "content": {"type": "str", "no_log": True},
+            "encoding": {"type": "str", "choices": ["utf-8", "base64"], "default": "utf-8"},
+            "link_to": {"type": "str"},
             "mode": {"type": "str"},
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "backup": {"type": "bool", "default": False},
             "expected_sha256": {"type": "str"},
             "secret": {"type": "bool", "default": False},
+            "replace_all": {"type": "bool", "default": False},
+            "hard_links": {"type": "str", "choices": ["keep", "break"]},
+            "parents": {"type": "bool", "default": False},
             "protected": {"type": "list", "elements": "str", "default": ["default"]},
             "unreadable": {"type": "list", "elements": "str", "default": ["default"]},
         },
+        required_one_of=[("content", "link_to")],
+        mutually_exclusive=[("content", "link_to")],
         supports_check_mode=True,
     )
     # `no_log` has kept the content out of the host's log. Its other effect is not wanted: every text of the answer that
     # holds the content would be masked, with a content of "a" any path that has an a.
     module.no_log_values.clear()
-    content = module.params.pop("content").encode("utf-8")
     try:
-        told = put(module, content)
+        told = point(module) if module.params["content"] is None else put(module, bytes_of(module.params))
     except (Refused, OSError) as error:
         module.fail_json(**failure(error, "write", module.params["path"]))
+    module.params.pop("content", None)
     # No key `path` here: exit_json would add what lstat says of it, and so put other values in place of ours.
     module.exit_json(**told)
 

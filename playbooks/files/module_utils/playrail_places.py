@@ -8,34 +8,74 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import errno
 import glob
 import os
 import pwd
 import re
 import stat
 
+from ansible.module_utils.playrail_keys import LONGEST_BYTES, key_in
+from ansible.module_utils.playrail_names import spelled
+from ansible.module_utils.playrail_refusals import Refused
+
 DEFAULT = "default"
 
 READ = (
+    # password hashes and who may become root
     "/etc/shadow",
-    "/etc/shadow-",
     "/etc/gshadow",
-    "/etc/gshadow-",
     "/etc/sudoers",
     "/etc/sudoers.d",
     "/etc/security/opasswd*",
     "/var/backups/shadow*",
     "/var/backups/gshadow*",
+    # keys of this server and its services
     "/etc/ssh/ssh_host_*_key",
     "/etc/ssl/private",
+    "/etc/pki/**/private",
     "/etc/letsencrypt/**/privkey*.pem",
     "/etc/wireguard",
+    "/etc/openvpn/**/*.key",
     "/etc/ipsec.secrets",
+    "/etc/ipsec.d/private",
+    "/etc/swanctl/private",
+    "/etc/krb5.keytab",
+    "/etc/bind/*.key",
+    "/etc/docker/key.json",
+    "/etc/kubernetes/pki/**/*.key",
+    "/etc/credstore",
+    "/etc/credstore.encrypted",
+    "/run/credentials",
+    "/run/secrets",
+    "/var/lib/samba/private",
+    "/var/lib/systemd/credential.secret",
+    # passwords with which services log in elsewhere
+    "/etc/mysql/debian.cnf",
+    "/etc/NetworkManager/system-connections",
+    "/etc/exim4/passwd.client",
+    "/etc/postfix/sasl_passwd",
+    "/etc/ppp/*-secrets",
+    # keys and passwords of people
     "/**/.ssh/id_*",
     "!/**/.ssh/id_*.pub",
     "/**/.ssh/*key",
     "/**/.ssh/*.pem",
+    "/**/.gnupg/private-keys-v1.d",
+    "/**/.gnupg/secring.gpg",
+    "/**/.aws/credentials",
+    "/**/.config/gcloud/*credentials*",
+    "/**/.docker/config.json",
+    "/**/.git-credentials",
+    "/**/.kube/config",
+    "/**/.my.cnf",
+    "/**/.mylogin.cnf",
+    "/**/.netrc",
+    "/**/.pgpass",
+    "/**/.vault-token",
+    # what processes were given
+    "/proc/*/environ",
+    "/proc/*/task/*/environ",
+    "/proc/kcore",
 )
 WRITE = READ + (
     "/etc/passwd",
@@ -53,40 +93,17 @@ WRITE = READ + (
 )
 UNREAL = ("/proc", "/sys", "/dev")  # nothing there is kept, and looking may act
 MAX_PROTECTED_FILES = 50000  # that are looked at for hard links
-PRIVATE_KEY = re.compile(br"^-----BEGIN (?:[A-Z0-9 ]+ )?PRIVATE KEY(?: BLOCK)?-----", re.MULTILINE)
-KEY_SAMPLE_BYTES = 4096
-
-CODES = {
-    errno.ENOENT: "not_found",
-    errno.ENOTDIR: "not_a_directory",
-    errno.EISDIR: "is_a_directory",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
-    errno.ELOOP: "not_found",
-    errno.ENAMETOOLONG: "not_found",
-    errno.EAGAIN: "not_a_file",
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "disk_full",
-    errno.EROFS: "read_only_file_system",
-    errno.EBUSY: "mounted_file",
-}
+WHOLE_BYTES = 2 * 1024 * 1024  # a larger file is looked at for keys where it is shown, not as a whole
+CHUNK_BYTES = 1024 * 1024
+LONGEST_KEY_BYTES = 256 * 1024
+KEY_BEGINS = re.compile(br"-{4,5} ?BEGIN [A-Za-z0-9 -]{0,99}-{4,5}")
 
 WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^]/]+\])")
+# Beside a file lie its copies: those of package managers, editors, people, and of the module write_text. A public key
+# is no copy of the private one.
+BEFORE_COPY = r"(?:[.#]{1,2}|(?i:copy of |(?:old|bak|backup|orig|save)[._-]))?"
+AFTER_COPY = r"(?:(?:[^/\w]|_)[^/]*(?<!\.pub))?"
 MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-class Refused(Exception):
-    def __init__(self, code, message):
-        super(Refused, self).__init__(message)
-        self.code = code
-
-
-def failure(error, doing, path):
-    """How a module's fail_json tells of a Refused or an OSError."""
-    if isinstance(error, Refused):
-        return {"msg": str(error), "playrail_code": error.code}
-    message = "cannot %s %s: %s" % (doing, path, os.strerror(error.errno) if error.errno else error)
-    return {"msg": message, "playrail_code": CODES.get(error.errno, "task_failed")}
 
 
 def name_of(number, find):
@@ -107,26 +124,41 @@ def one_of(characters):
     return "[^/%s]" % told if characters.startswith("!") else "[%s]" % told
 
 
-def expression(rule):
-    """A regular expression for what the rule names and all below it."""
-    if not rule.startswith("/"):
-        raise Refused("invalid_argument", "the rule %r is not an absolute path" % rule)
-    parts = WILDCARD.split(rule.rstrip("/"))
+def pattern_of(rule):
+    parts = WILDCARD.split(rule)
     parts[::2] = [re.escape(part) for part in parts[::2]]
     parts[1::2] = [MEANING.get(part) or one_of(part[1:-1]) for part in parts[1::2]]
+    return "".join(parts)
+
+
+def expression(rule, copies=False):
+    """A regular expression for what the rule names and all below it; with `copies` for the copies beside it as well."""
+    if not rule.startswith("/"):
+        raise Refused("invalid_argument", "the rule %r is not an absolute path" % rule)
+    folder, slash, name = rule.rstrip("/").rpartition("/")
+    named = pattern_of(name)
+    if copies and name.strip("*"):
+        named = BEFORE_COPY + named + AFTER_COPY
     try:
-        return re.compile("".join(parts) + r"(?:/.*)?\Z", re.DOTALL)
+        return re.compile(pattern_of(folder + slash) + named + r"(?:/.*)?\Z", re.DOTALL)
     except re.error:
         raise Refused("invalid_argument", "the rule %r is not a pattern" % rule)
 
 
 class Rules(object):
-    """Says what is protected. `listed` is the operator's list, `default` what the word default stands for in it."""
+    """Says what is protected. `listed` is the operator's list, `default` what the word default stands for in it.
 
-    def __init__(self, listed, default):
+    What must not be read must not be read in a copy beside it either: `copies` sees to that.
+    """
+
+    def __init__(self, listed, default, copies=False):
         told = [rule for item in listed for rule in (default if item == DEFAULT else [item])]
         self.patterns = [rule for rule in told if not rule.startswith("!")]
-        self.ordered = [(expression(rule.lstrip("!")), not rule.startswith("!")) for rule in told]
+        self.copies = copies
+        self.ordered = [
+            (expression(rule.lstrip("!"), copies and not rule.startswith("!")), not rule.startswith("!"))
+            for rule in told
+        ]
         self.any = re.compile("|".join("(?:%s)" % each.pattern for each, yes in self.ordered if yes) or r"(?!)", re.S)
         self.exceptions = [expression(rule.lstrip("!")) for rule in listed if rule.startswith("!")]
         self.keys = DEFAULT in listed
@@ -144,7 +176,7 @@ class Rules(object):
         if self.files is None:
             self.files = set()
             for pattern in self.patterns:
-                for path in existing(pattern):
+                for path in existing(pattern) + (copies_of(pattern) if self.copies else []):
                     self._add(path)
         if not self.complete and status.st_nlink > 1:
             return True  # there were too many to look at, so it cannot be told
@@ -172,19 +204,50 @@ class Rules(object):
     def check(self, path, resolved):
         """Raises Refused for a protected place. `path` as it was given, `resolved` without links."""
         if self.protect(resolved) or self.protect("/" + os.path.normpath(path).lstrip("/")):
-            raise Refused("protected_path", "%s is a protected place" % path)
+            raise Refused("protected_path", "%s is a protected place" % spelled(path))
 
     def check_file(self, path, status):
         """Raises Refused for a file that is protected under another name."""
         if self.protect_file(status):
-            raise Refused("protected_path", "%s is a protected file by another name" % path)
+            raise Refused("protected_path", "%s is a protected file by another name" % spelled(path))
 
-    def check_content(self, path, real, descriptor):
-        """Raises Refused for a private key, wherever it lies, unless the operator's own list has an exception for it."""
-        if not self.keys or real.startswith(("/proc/", "/sys/")) or any(each.match(real) for each in self.exceptions):
+    def looks_into(self, real):
+        """Whether keys are looked for in this file. The operator's own list may have an exception for it."""
+        return self.keys and not real.startswith(("/proc/", "/sys/")) and not any(each.match(real) for each in self.exceptions)
+
+    def check_content(self, path, real, descriptor, most=None):
+        """Raises Refused for a file with a private key in it, wherever it lies. One of more than `most` bytes is passed."""
+        size = os.fstat(descriptor).st_size
+        if not self.looks_into(real) or (most is not None and size > most):
             return
-        if PRIVATE_KEY.search(os.pread(descriptor, KEY_SAMPLE_BYTES, 0)):
-            raise Refused("protected_path", "%s holds a private key" % path)
+        for start in range(0, max(size, 1), CHUNK_BYTES):
+            check_bytes(path, os.pread(descriptor, CHUNK_BYTES + LONGEST_BYTES, start))
+
+    def check_part(self, path, real, descriptor, taken, end):
+        """Raises Refused when `taken`, the bytes before `end` of a file, are of a private key.
+
+        The line that begins it may lie before them, and what tells it from plain words behind them.
+        """
+        if not self.looks_into(real):
+            return
+        start = max(0, end - len(taken))
+        before = os.pread(descriptor, min(start, LONGEST_KEY_BYTES), max(0, start - LONGEST_KEY_BYTES))
+        begins = [found.start() for found in KEY_BEGINS.finditer(before)]
+        open_key = begins and b"END " not in before[begins[-1] :]
+        before = before[begins[-1] if open_key else max(0, len(before) - 1024) :]
+        check_bytes(path, before + taken + os.pread(descriptor, 1024, end))
+
+
+def unreadable(listed):
+    """The rules of what must not be read, from the operator's list."""
+    return Rules(listed, READ, copies=True)
+
+
+def check_bytes(path, content):
+    """Raises Refused when a private key or a credential is in the content of the file."""
+    what = key_in(content)
+    if what:
+        raise Refused("protected_path", "%s holds %s" % (spelled(path), what))
 
 
 def existing(pattern):
@@ -192,25 +255,35 @@ def existing(pattern):
 
     Any other `**` stands for one name here, so a hard link to what lies deeper is not recognised.
     """
+    if is_unreal(pattern):
+        return []
     if not pattern.startswith("/**/"):
         return glob.glob(pattern)
     homes = set(user.pw_dir for user in pwd.getpwall()) | set(glob.glob("/home/*")) | set(["/root"])
     return [path for home in homes for path in glob.glob(os.path.join(glob.escape(home), pattern[len("/**/") :]))]
 
 
+def copies_of(pattern):
+    """Copies of the system's own files. In homes it would take too long; there what the file holds tells."""
+    return [] if pattern.startswith("/**/") else existing(pattern + "[-.~_+]*")
+
+
 def open_regular(path, rules):
-    """A descriptor of the file and its path without links. Opens nothing else, as opening a device may already act."""
+    """A descriptor of the file and its path without links. Opens nothing else, as opening a device may already act.
+
+    A large file may have keys in it: see Rules.check_part.
+    """
     resolved = os.path.realpath(path)
     rules.check(path, resolved)
     status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
-        raise Refused("is_a_directory", "%s is a directory" % path)
+        raise Refused("is_a_directory", "%s is a directory" % spelled(path))
     if not stat.S_ISREG(status.st_mode):
-        raise Refused("not_a_file", "%s is not a regular file" % path)
-    return open_resolved(path, resolved, rules), resolved
+        raise Refused("not_a_file", "%s is not a regular file" % spelled(path))
+    return open_resolved(path, resolved, rules, most=WHOLE_BYTES), resolved
 
 
-def open_resolved(path, resolved, rules):
+def open_resolved(path, resolved, rules, most=None):
     """A descriptor of the regular file that `path` leads to; `resolved` is the path without links, which was judged.
 
     It is judged once more when it is open: a link, or a directory above it, may have been put in its place.
@@ -219,12 +292,12 @@ def open_resolved(path, resolved, rules):
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise Refused("not_a_file", "%s is not a regular file" % path)
+            raise Refused("not_a_file", "%s is not a regular file" % spelled(path))
         check_same(path, status)
         real = real_path(descriptor)
         rules.check(path, real)
         rules.check_file(path, status)
-        rules.check_content(path, real, descriptor)
+        rules.check_content(path, real, descriptor, most)
     except (Refused, OSError):
         os.close(descriptor)
         raise
@@ -244,4 +317,4 @@ def check_same(path, status):
     now = os.stat(path)
     if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
         code = "unsupported_path" if is_unreal(path) else "changed_meanwhile"
-        raise Refused(code, "%s does not lead, or no longer, to the file that its links name" % path)
+        raise Refused(code, "%s does not lead, or no longer, to the file that its links name" % spelled(path))

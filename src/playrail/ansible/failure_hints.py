@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-RETRYABLE = frozenset({"package_manager_busy"})
+RETRYABLE = frozenset({"package_manager_busy", "stale_file"})
 """Codes after which the same call may work later, whatever the words. Of a connection, the words decide."""
 
 HINTS: Mapping[str, str] = {
@@ -39,7 +39,26 @@ HINTS: Mapping[str, str] = {
         "The user's home directory on the server is missing, read-only or full; the operator has to look, or set "
         "another remote_tmp in ansible.cfg."
     ),
-    "not_found": "Look with list_directory at the directory above for the right name.",
+    "not_found": (
+        "Look with list_directory at the directory above for the right name; write_file with parents=true makes "
+        "directories that are missing."
+    ),
+    "link_loop": "The link leads to itself; list_directory shows where links point to.",
+    "name_too_long": "Choose a shorter name; with backup=true the copy's name is some 30 bytes longer.",
+    "immutable_file": (
+        "Do not look for another way: somebody set this flag on purpose; the operator can take it away with chattr."
+    ),
+    "file_busy": "A running program or the system uses it; write a new file beside it, or try again later.",
+    "stale_file": "It lies on another server, which replaced it; try again.",
+    "io_error": "The kernel could not read or write it: a broken disk or mount, or no file that can be read so.",
+    "file_too_large": "The file system takes no larger file; choose another place.",
+    "directory_not_empty": "Something else lies in it; list_directory shows what.",
+    "not_a_link": "link_to makes or changes symbolic links only; remove_file removes what is there, if that is wanted.",
+    "would_lose_bytes": (
+        "Keep them in content. Where an answer cannot show them, ask the person you work for whether the whole file is "
+        "to be replaced; replace_all=true does so, and a preview tells what is lost."
+    ),
+    "hard_linked": "Pass hard_links: keep writes the file for all its names, break gives this name a file of its own.",
     "permission_denied": "The user that Ansible logs in as may not do this; another path or the operator can help.",
     "not_a_directory": "A part of the path is a file; read_file reads files.",
     "is_a_directory": "Name a file in it; list_directory shows what is there.",

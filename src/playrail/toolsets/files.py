@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from playrail.fields import AbsolutePath, FileContent, FileMode, FileNames, OwnerName, SearchPattern, Sha256
-from playrail.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk
-from playrail.toolsets.file_effects import FileAttributes, FileChange, lasting, undo_file
+from playrail.fields import AbsolutePath, FileNames, SearchPattern
+from playrail.tool import PlaybookTool, Reading, Report, Risk
+from playrail.toolsets.brief import Brief
 
 FILE_KINDS = Literal["file", "directory", "link", "socket", "fifo", "block", "char"]
 
@@ -21,17 +20,16 @@ Owner = Annotated[str, Field(description="The owner's name, or number when it ha
 Group = Annotated[str, Field(description="The group's name, or number when it has no name.")]
 
 
-class DirectoryPart(OnHosts):
+class DirectoryPart(Reading):
     path: AbsolutePath
     offset: int = Field(
         default=0, ge=0, le=10_000_000, description="How many names to leave out at the start.", examples=[200]
     )
     limit: int = Field(default=200, ge=1, le=1000, description="How many entries to list at most.", examples=[50])
+    details: bool = Field(default=False, description="Tell size, mode, owner, group and time too.", examples=[True])
 
 
-class Entry(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Entry(Brief):
     name: str
     type: FILE_KINDS
     size_bytes: int
@@ -42,17 +40,21 @@ class Entry(BaseModel):
     target: str | None = Field(default=None, description="Where a link points to, as it is written in the link.")
 
 
-class Listing(Report):
-    entries: list[Entry] = Field(description="Sorted by name; hidden names too.")
+class Listing(Brief, Report):
+    directories: list[str] = Field(default=[], description="Sorted by name; hidden names too.")
+    files: list[str] = Field(default=[], description="Regular files.")
+    links: dict[str, str] = Field(default={}, description="Where each points to.")
+    others: dict[str, FILE_KINDS] = Field(default={}, description="Sockets, pipes and devices.")
+    entries: list[Entry] = Field(default=[], description="With details, in place of names.")
     total: int = Field(description="How many names the directory holds.")
-    truncated: bool = Field(description="Whether names follow after these.")
-    next_offset: int | None = Field(description="The offset to go on with; null at the end.")
-    escaped_names: int = Field(description="How many names here are no UTF-8; their odd bytes are shown as \\xff.")
+    truncated: bool = Field(default=False, description="Whether names follow after these.")
+    next_offset: int | None = Field(default=None, description="The offset to go on with.")
+    escaped_names: int = Field(default=0, description="How many names hold bytes shown as \\xff; give them back so.")
 
 
 list_directory = PlaybookTool(
     name="list_directory",
-    summary="List what lies in a directory: names, types, sizes, owners, permissions, times. Not recursive.",
+    summary="List what lies in a directory, by type; with details sizes, owners, permissions, times. Not recursive.",
     risk=Risk.READ,
     input=DirectoryPart,
     playbook="files/list_directory.yml",
@@ -61,7 +63,7 @@ list_directory = PlaybookTool(
 )
 
 
-class FilePart(OnHosts):
+class FilePart(Reading):
     path: AbsolutePath
     offset: int = Field(
         default=1, ge=1, le=10**12, description="The first line to read, counted from 1.", examples=[501]
@@ -76,23 +78,37 @@ class FilePart(OnHosts):
     )
 
 
-class FileText(Report):
+class ShownText(Brief, Report):
+    """A part of a file as text, and what the text does not show of it."""
+
     content: str = Field(description="The text, with its line ends as they are.")
-    first_line: int = Field(description="The number of the first line in content.")
     lines: int = Field(description="How many lines content has; a part of a line counts.")
-    truncated: bool = Field(description="Whether the file goes on after content.")
-    line_cut: bool = Field(description="Whether content ends within a line, which was too long for one answer.")
-    next_offset: int | None = Field(description="The offset to go on with; null at the end of the file.")
-    next_skip_bytes: int = Field(
-        description="The skip_bytes to go on with; to skip the rest of a cut line instead, go on at next_offset + 1."
-    )
-    total_lines: int | None = Field(description="Lines of the whole file; null unless its end was reached.")
+    truncated: bool = Field(default=False, description="Whether the file has more than content.")
+    line_cut: bool = Field(default=False, description="Whether content cuts a line, too long for one answer.")
     size_bytes: int = Field(description="Size of the whole file; most files of /proc and /sys say 0.")
-    encoding: Literal["utf-8", "unknown"] = Field(description="unknown: bytes of content had to be replaced.")
-    replaced_bytes: int = Field(description="How many bytes are no UTF-8 and are shown as U+FFFD.")
-    sha256: str | None = Field(description="Of the whole file; null when it has more than 10 MiB or tells no size.")
+    encoding: Literal["utf-8", "unknown"] = Field(
+        default="utf-8", description="unknown: content cannot be written back."
+    )
+    replaced_bytes: int = Field(default=0, description="How many bytes are no UTF-8 and are shown as U+FFFD.")
+    control_characters: int = Field(default=0, description="How many content leaves out.")
+    byte_order_mark: bool = Field(default=False, description="Whether content begins with one.")
+    line_endings: Literal["lf", "crlf", "cr", "mixed"] = Field(default="lf", description="Keep them when you write.")
+    no_final_newline: bool = Field(default=False, description="Whether the last line has no line end.")
     resolved_path: str = Field(description="The file that was read, without symbolic links.")
     modified: Modified
+
+
+class FileText(ShownText):
+    first_line: int = Field(default=1, description="The number of the first line in content.")
+    next_offset: int | None = Field(default=None, description="The offset to go on with.")
+    next_skip_bytes: int = Field(
+        default=0,
+        description="The skip_bytes to go on with; to skip the rest of a cut line instead, go on at next_offset + 1.",
+    )
+    total_lines: int | None = Field(default=None, description="Lines of the whole file, once its end was reached.")
+    sha256: str | None = Field(
+        default=None, description="Of the whole file, unless it has more than 10 MiB or tells no size."
+    )
     mode: Mode
     owner: Owner
     group: Group
@@ -100,7 +116,7 @@ class FileText(Report):
 
 read_file = PlaybookTool(
     name="read_file",
-    summary="Read a text file, or a part of a large one: some lines from `offset` on, at most 256 KiB per answer.",
+    summary="Read a text file, or a part of a large one: some lines from `offset` on.",
     risk=Risk.READ,
     input=FilePart,
     playbook="files/read_file.yml",
@@ -108,26 +124,18 @@ read_file = PlaybookTool(
 )
 
 
-class FileEnd(OnHosts):
+class FileEnd(Reading):
     path: AbsolutePath
     lines: int = Field(default=50, ge=1, le=5000, description="How many lines to read at most.", examples=[50])
 
 
-class EndText(Report):
-    content: str = Field(description="The text, with its line ends as they are.")
-    lines: int = Field(description="How many lines content has; a part of a line counts.")
-    truncated: bool = Field(description="Whether the file has more before content.")
-    line_cut: bool = Field(description="Whether content begins within a line, which was too long for one answer.")
-    size_bytes: int = Field(description="Size of the whole file.")
-    encoding: Literal["utf-8", "unknown"] = Field(description="unknown: bytes of content had to be replaced.")
-    replaced_bytes: int = Field(description="How many bytes are no UTF-8 and are shown as U+FFFD.")
-    resolved_path: str = Field(description="The file that was read, without symbolic links.")
-    modified: Modified
+class EndText(ShownText):
+    """`truncated`: the file has more before content; `line_cut`: content begins within a line."""
 
 
 tail_file = PlaybookTool(
     name="tail_file",
-    summary="Read the last lines of a text file, such as a log, however large it is; at most 256 KiB.",
+    summary="Read the last lines of a text file, such as a log, however large it is.",
     risk=Risk.READ,
     input=FileEnd,
     playbook="files/tail_file.yml",
@@ -136,7 +144,7 @@ tail_file = PlaybookTool(
 )
 
 
-class FileSearch(OnHosts):
+class FileSearch(Reading):
     path: AbsolutePath = Field(
         description="The directory to search, with all below it, or one file.", examples=["/etc/nginx"]
     )
@@ -163,32 +171,32 @@ class FileSearch(OnHosts):
         return self
 
 
-class FoundLine(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class FoundLine(Brief):
     file: str
     line: int
     text: str = Field(description="The line, or 500 characters of it around the match.")
-    cut: bool = Field(description="Whether text is a part of the line.")
+    cut: bool = Field(default=False, description="Whether text is a part of the line.")
 
 
-class LeftOut(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class LeftOut(Brief):
+    binary: int = 0
+    protected: int = Field(default=0, description="Protected places, and files with private keys or credentials.")
+    unreadable: int = 0
+    too_large: int = Field(default=0, description="More than 64 MiB; name such a file as path to search it.")
+    links: int = Field(
+        default=0, description="Links to directories elsewhere; name such a directory as path to search it."
+    )
+    kernel: int = Field(default=0, description="What the kernel makes up, such as /proc.")
 
-    binary: int
-    protected: int
-    unreadable: int
-    too_large: int = Field(description="More than 64 MiB; name such a file as path to search it.")
-    links: int = Field(description="Links to directories elsewhere; name such a directory as path to search it.")
-    kernel: int = Field(description="What the kernel makes up, such as /proc.")
 
-
-class FoundLines(Report):
+class FoundLines(Brief, Report):
     matches: list[FoundLine] = Field(description="In the order of the files' names and lines.")
     files_searched: int
     left_out: LeftOut = Field(description="How many files and directories were left out, by reason.")
-    truncated: bool = Field(description="Whether there are more matches than these.")
-    timed_out: bool = Field(description="Whether the search was ended by its limit of 20 s, before it was through.")
+    truncated: bool = Field(default=False, description="Whether there are more matches than these.")
+    timed_out: bool = Field(
+        default=False, description="Whether the search was ended by its limit of 20 s, before it was through."
+    )
 
     @property
     def cut(self) -> bool:
@@ -202,108 +210,4 @@ search_in_files = PlaybookTool(
     input=FileSearch,
     playbook="files/search_in_files.yml",
     report=FoundLines,
-)
-
-
-class NewFile(Changing):
-    path: AbsolutePath
-    content: FileContent = Field(
-        description="The whole new text of the file, written byte for byte as UTF-8.", examples=["Welcome\n"]
-    )
-    mode: FileMode | None = Field(
-        default=None, description="Permissions in octal. Omit it to keep them.", examples=["0644"]
-    )
-    owner: OwnerName | None = Field(
-        default=None, description="The owner's name or number. Omit it to keep it.", examples=["www-data"]
-    )
-    group: OwnerName | None = Field(
-        default=None, description="The group's name or number. Omit it to keep it.", examples=["www-data"]
-    )
-    backup: bool = Field(default=False, description="Whether to keep the old file beside the new one.", examples=[True])
-    expected_sha256: Sha256 | None = Field(
-        default=None,
-        description="Write only if the file still has this SHA-256: the `sha256` that read_file told.",
-        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
-    )
-    secret: bool = Field(
-        default=False, description="The content is a secret: no record, plan or diff shows it.", examples=[True]
-    )
-
-    def secret_fields(self) -> Collection[str]:
-        return ("content",) if self.secret else ()
-
-
-class WrittenFile(FileChange):
-    path: str = Field(
-        validation_alias="resolved_path", description="The file that was written, without symbolic links."
-    )
-    size_bytes: int
-    sha256: str = Field(description="SHA-256 of the file's content.")
-    mode: Mode
-    owner: Owner
-    group: Group
-    backup_file: str | None = Field(description="Where the old file was kept.")
-
-    def effects(self) -> Sequence[Effect]:
-        attributes = FileAttributes(mode=self.mode, owner=self.owner, group=self.group)
-        after = self._state(attributes, self.sha256, key="after", side="src")
-        effect = Effect(kind="file", name=self.path, before=self.state_before(), after=after)
-        return (effect,) if self.changed else ()
-
-
-def _what_is_written(given: NewFile) -> Mapping[str, Invocation]:
-    return lasting("write_file", given, without={"expected_sha256", "backup"})
-
-
-write_file = PlaybookTool(
-    name="write_file",
-    summary="Write a whole text file, new or in place of the old one, at once and only if it differs.",
-    risk=Risk.WRITE,
-    input=NewFile,
-    playbook="files/write_file.yml",
-    report=WrittenFile,
-    timeout_s=120,
-    idempotent=True,
-    interruptible=False,
-    undo=undo_file,
-    intents=_what_is_written,
-)
-
-
-class OldFile(Changing):
-    path: AbsolutePath
-    expected_sha256: Sha256 | None = Field(
-        default=None,
-        description="Remove only if the file still has this SHA-256: the `sha256` that read_file told.",
-        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
-    )
-    secret: bool = Field(
-        default=False, description="Its content is a secret: no record, plan or diff shows it.", examples=[True]
-    )
-
-
-class RemovedFile(FileChange):
-    path: str = Field(validation_alias="resolved_path", description="The file, without symbolic links.")
-    changed: bool = Field(description="False when there was no such file.")
-
-    def effects(self) -> Sequence[Effect]:
-        effect = Effect(kind="file", name=self.path, before=self.state_before(), after=None)
-        return (effect,) if self.changed else ()
-
-
-def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
-    return lasting("remove_file", given, without={"expected_sha256"})
-
-
-remove_file = PlaybookTool(
-    name="remove_file",
-    summary="Remove one file; directories, symbolic links and protected places are refused.",
-    risk=Risk.DESTRUCTIVE,
-    input=OldFile,
-    playbook="files/remove_file.yml",
-    report=RemovedFile,
-    idempotent=True,
-    interruptible=False,
-    undo=undo_file,
-    intents=_what_is_removed,
 )

@@ -1,0 +1,21 @@
+"""Data that tells only what is the case."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+
+class Brief(BaseModel):
+    """Data without null, and without what is so nearly always: fields that have their default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_serializer(mode="wrap")
+    def _what_is_so(self, told: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        fields = type(self).model_fields  # with a return type, that would be the schema in place of the fields
+        return {
+            name: value
+            for name, value in told(self).items()
+            if value is not None
+            and (name not in fields or value != fields[name].get_default(call_default_factory=True))
+        }
