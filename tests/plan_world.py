@@ -49,7 +49,8 @@ class World:
 @contextmanager
 def world(place: Path, **more: str) -> Iterator[World]:
     given = environ(private_directory(place), ENABLE_WRITE_OPERATIONS="1", **more)
-    made = Playrail(Settings.load(given, dotenv=None), environ=given, warm=True)
+    settings = Settings.load(given, dotenv=None)
+    made = Playrail(settings, environ=given, warm=settings.warm)
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(made) as server:
         yield World(place, portal, server)
 

@@ -80,6 +80,55 @@ def test_a_script_is_no_option(text: str) -> None:
     assert "not found" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    "cmd",
+    [
+        "sh -c 'df -h | sort'",
+        "bash -lc id",
+        "bash",
+        "env A=1 sh -c id",
+        "sudo -n bash -c id",
+        "busybox sh -c id",
+        "nohup timeout 5 sh -c id",
+        "find /srv -exec sh -c id ';'",
+        "xargs -a /srv/x sh -c id",
+        "su -c id",
+        "su - postgres -c 'psql -l'",
+        "runuser -u postgres -c id",
+        "ssh root@192.0.2.1 id",
+        "docker exec web sh -c id",
+        "kubectl exec web -- bash -c id",
+        "nsenter -t 1 -m sh -c id",
+        "chroot /mnt /bin/sh -c id",
+        "systemd-run --pty bash -c id",
+        "pkexec sh -c id",
+        "run0 sh -c id",
+        "doas sh -c id",
+        "setpriv --reuid=1 sh -c id",
+        "watch 'df -h'",
+        "python3 -c 'print(1)'",
+        "python3.11 -Ic 'print(1)'",
+        "perl -e 'print 1'",
+        "perl -ne 'print' /etc/hosts",
+        "ruby -e 'puts 1'",
+        "node --eval '1'",
+        "php -r 'echo 1;'",
+        "awk 'BEGIN { system(\"id\") }'",
+    ],
+)
+def test_code_for_a_shell_or_an_interpreter_is_of_the_greatest_risk(cmd: str) -> None:
+    assert execute_command.risk_of(Command(cmd=cmd)) is Risk.SHELL
+
+
+@pytest.mark.parametrize(
+    "cmd",
+    ["df -h", "sudo systemctl status x", "python3 /srv/x.py", "sh /srv/x.sh", "bash --version", "awk '{ print $1 }' /x",
+     "grep -c bash /etc/passwd", "docker exec web ls", "ssh -V", "su --version", "perl -v", "env", "ls -c /bin/sh"],
+)  # fmt: skip
+def test_a_program_is_not(cmd: str) -> None:
+    assert execute_command.risk_of(Command(cmd=cmd)) is Risk.DANGEROUS
+
+
 def test_several_servers_have_to_be_named() -> None:
     given_command = CommandOnMany(cmd="uptime", server=["web1", "db1"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.hosts import Host, Hosts
+from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.errors import PlayrailError, ServerMisconfigured, ServerRequired, UnknownServer
 from playrail.settings import Settings
 
@@ -110,3 +110,57 @@ def test_an_unknown_name_gets_the_names_but_not_thousands(settings: Settings) ->
     assert {key: len(value) for key, value in data.items()} == {"unknown": 1, "servers": 100, "groups": 100}
     assert len(str(data)) < 3000
     assert str(caught.value).endswith("there are h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 590 more")
+
+
+VAULT = {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n6162"}
+READ: list[tuple[dict[str, Any], tuple[str | None, tuple[str, ...], tuple[str, ...]]]] = [
+    ({}, (None, (), ())),
+    ({"playrail_tags": []}, (None, (), ())),
+    ({"playrail_tags": ["a", "b"], "tags": ["c"]}, (None, ("a", "b"), ())),
+    ({"tags": ["c"]}, (None, ("c",), ())),
+    ({"playrail_tags": [{"__ansible_unsafe": "{{ a }}"}]}, (None, ("{{ a }}",), ())),
+    ({"playrail_tier": "staging", "tier": "production"}, ("staging", (), ())),
+    ({"tier": "staging"}, ("staging", (), ())),
+    *(
+        ({"playrail_tags": tags, "tags": ["free"]}, (None, (), ("playrail_tags",)))
+        for tags in (
+            "frozen",
+            "a,b",
+            "{{ x }}",
+            "{{ ['frozen'] }}",
+            ["{{ 'frozen' }}"],
+            ["ok", "{{ x }}"],
+            ["ok", "{% if x %}y{% endif %}"],
+            {"frozen": True},
+            [{"frozen": True}],
+            [["frozen"]],
+            VAULT,
+            ["ok", VAULT],
+            [True],
+            [8],
+            [1.5],
+            [None],
+            [""],
+            [" frozen"],
+            None,
+            True,
+            7,
+        )
+    ),
+    ({"tags": {"Name": "frozen"}}, (None, (), ("tags",))),
+    *(
+        ({"playrail_tier": tier, "tier": "development"}, (None, (), ("playrail_tier",)))
+        for tier in ("{{ 'production' }}", VAULT, {"x": 1}, ["staging"], 1, True, None, "", " ", " staging")
+    ),
+    ({"tier": "{{ x }}"}, (None, (), ("tier",))),
+]
+
+
+@pytest.mark.parametrize(("variables", "read"), READ, ids=lambda value: str(value)[:60])
+def test_tiers_and_tags_that_cannot_be_read(variables: dict[str, Any], read: object) -> None:
+    """Nothing is put in their place, and nothing of a list is taken when a part cannot be."""
+    listing = {"all": {"hosts": ["h"]}, "_meta": {"hostvars": {"h": variables}}}
+    host = read_listing(listing).hosts["h"]
+
+    assert (host.tier, host.tags, host.unread) == read
+    assert host.tags_are_known is not any("tags" in name for name in host.unread)

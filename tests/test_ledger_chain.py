@@ -11,7 +11,7 @@ import pytest
 from ledger_entries import entry, opened, tamper
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.chain import CHAINED, Verified
-from playrail.ledger.ledger import Ledger
+from playrail.ledger.ledger import Entry, Ledger
 
 SWAP = (
     "UPDATE records SET seq = 99 WHERE seq = 1",
@@ -119,3 +119,65 @@ def test_a_body_that_is_no_json_any_more(ledger: Ledger) -> None:
     assert [row["seq"] for row in ledger.read(kinds=("ended",))] == [3]
     with pytest.raises(LedgerUnavailable, match="Record 2 of the ledger was altered"):
         list(ledger.read())
+
+
+NO_TEXT = ("x'7bff7d'", "CAST(x'7bff7d' AS TEXT)", "CAST(x'7b2261223a22ff227d' AS TEXT)", "x'7b2261223a317d'", "x'ff'")
+
+
+@pytest.mark.parametrize("value", NO_TEXT)
+@pytest.mark.parametrize("column", ["body", "caller", "hash"])
+def test_bytes_that_are_no_text_are_found_by_the_record(ledger: Ledger, column: str, value: str) -> None:
+    tamper(ledger, f"UPDATE records SET {column} = {value} WHERE seq = 2")
+
+    assert problem(ledger) == "record 2 was altered"
+    assert [row["seq"] for row in ledger.read(kinds=("ended",))] == [3]
+    if column == "body" and value != "x'7b2261223a317d'":
+        with pytest.raises(LedgerUnavailable, match="Record 2 of the ledger was altered"):
+            list(ledger.read())
+    for wanted in ({"run": "r"}, {"plan": "p"}, {"undoes": True}):
+        list(ledger.read(**wanted))
+
+
+def checkpoint(upto: object, link: object) -> Entry:
+    body = {"upto": upto, "hash": link, "records": 1, "because": {}, "withheld": []}
+    return Entry(kind="checkpoint", call="c", server="", caller="operator", tool="", body=body)
+
+
+@pytest.mark.parametrize(
+    ("upto", "link"),
+    [
+        (1_000_000_000, "0" * 64),
+        (4, "0" * 64),
+        (5, "0" * 64),
+        (2, "0" * 64),
+        (0, "0" * 64),
+        (-1, "0" * 64),
+        ("2", None),
+        (2.0, None),
+        (True, None),
+        (None, None),
+        (2, 7),
+    ],
+)
+def test_a_checkpoint_that_was_made_up_covers_nothing(ledger: Ledger, upto: object, link: object) -> None:
+    ledger.append(checkpoint(upto, link))
+    assert problem(ledger).startswith("record 4 is a checkpoint that Playrail did not write")
+
+    ledger.append(entry("c"))
+    head = str(ledger.head())
+    tamper(ledger, "DELETE FROM records WHERE seq <= 2")
+    for known in (None, head):
+        assert problem(ledger, known).startswith("records before 3 are missing, and no checkpoint says")
+
+
+def test_a_checkpoint_allows_what_came_before_it(ledger: Ledger) -> None:
+    links = [row["hash"] for row in ledger.read()]
+    ledger.append(checkpoint(2, links[1]))
+    assert problem(ledger) == "none"
+    for gone in (1, 2):
+        tamper(ledger, f"DELETE FROM records WHERE seq = {gone}")
+        assert problem(ledger, str(ledger.head())) == "none"
+    assert problem(ledger, f"2:{links[1]}") == "none"
+    assert problem(ledger, f"1:{links[0]}").startswith("the known head, record 1, was pruned")
+    tamper(ledger, "DELETE FROM records WHERE seq = 3")
+    assert problem(ledger).startswith("records before 4 are missing")

@@ -15,7 +15,6 @@ import pytest
 from local_plays import LOCAL, inventory
 from plan_world import World, said, world
 from playrail import calls, catalog
-from playrail.ansible import digests
 from playrail.answers import Answer
 from playrail.asking import Ask, Question, Said
 from playrail.errors import SettingsInvalid
@@ -27,7 +26,7 @@ CLIENT = """
 windows:
   day: {from: "06:00", to: "18:00", timezone: UTC}
 limits:
-  callers: {hasty: {changes_per_hour: 1}}
+  callers: {cli: {changes_per_hour: 1}}
 rules:
   - {name: reads, risk: [READ, SENSITIVE], then: allow}
   - {name: by day, during: day, then: client_approval}
@@ -87,17 +86,17 @@ def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path, m
 
 def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(ruled: World, tmp_path: Path) -> None:
     ask = said(Said.APPROVED, [])
-    call = partial(ruled.call, caller="hasty", ask=ask, server="web1")
+    call = partial(ruled.call, caller="cli", ask=ask, server="web1")
     assert call("execute_command", cmd=f"touch {tmp_path}/first").code == "ok"
     made = call("execute_command", cmd=f"touch {tmp_path}/second", preview=True)
     assert made.data is not None
     plan_id = made.data["plan"]["plan_id"]
 
-    refused = ruled.call("apply_plan", plan_id=plan_id, caller="hasty", ask=ask)
+    refused = ruled.call("apply_plan", plan_id=plan_id, caller="cli", ask=ask)
     assert (refused.code, (tmp_path / "second").exists()) == ("limit_reached", False)
     assert refused.problem is not None
     assert (refused.problem.retryable, (refused.problem.retry_after_s or 0) > 0) == (True, True)
-    told = ruled.call("get_plan", plan_id=plan_id, caller="hasty").data
+    told = ruled.call("get_plan", plan_id=plan_id, caller="cli").data
     assert told is not None
     assert told["plan"]["state"] == "open"
 
@@ -113,8 +112,27 @@ def test_nothing_is_hidden_from_who_approves(ruled: World) -> None:
     assert len([line for line in question.text.splitlines() if line.startswith("    cmd: ")]) == 1
 
     long = f"echo {'x' * 9000}; touch /tmp/hidden"
-    ruled.call("execute_command", cmd=long, shell=True, server="web1", ask=said(Said.DECLINED, asked))
-    assert asked[1].text.startswith("NOT ALL OF THIS PLAN CAN BE SHOWN HERE")
+    answer = ruled.call("execute_command", cmd=long, shell=True, server="web1", ask=said(Said.APPROVED, asked))
+    assert (answer.code, len(asked)) == ("approval_required", 1), "what is not shown whole is not asked about"
+
+
+def test_a_long_content_is_shortened_in_the_middle_and_the_rest_is_shown(ruled: World, tmp_path: Path) -> None:
+    asked: list[Question] = []
+    path = f"{tmp_path}/unit"
+    content = f"[Unit]\n{'Description=x' * 3000}\n[Install]\n"
+    answer = ruled.call("write_file", path=path, content=content, server="all", ask=said(Said.DECLINED, asked))
+
+    (question,) = asked
+    assert answer.code == "approval_refused"
+    told = question.text.splitlines()
+    assert told[0].startswith("LONG PARTS OF THIS PLAN ARE SHORTENED HERE")
+    assert told[2] == "  write_file (WRITE) on web1, web2"
+    assert told[3] == "  Would change on 2 of 2 hosts: 2 files, +6 -0 lines"
+    assert f'    path: "{path}"' in told
+    assert any(line.startswith(f"  web1, web2: file {path}: +3 -0 lines, new") for line in told)
+    assert "CHARACTERS ARE NOT SHOWN HERE" in question.text
+    assert len(question.text) <= 8000
+    assert answer.data is None or content not in str(answer.data)
 
 
 def test_a_resumed_call_is_recorded_as_any_other(ruled: World, tmp_path: Path) -> None:
@@ -144,32 +162,6 @@ def test_a_preview_that_policy_wants_and_that_fails_says_that_nothing_was_change
     assert answer.problem.error.startswith("Nothing was changed, for the preview failed.")
     assert answer.data is not None
     assert (answer.data["preview"], sorted(answer.data["failed"])) == (True, ["web1", "web2"])
-
-
-def test_a_plan_is_bound_to_playbooks_roles_and_collections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    for name in ("books/library", "roles/a/tasks", ".ansible/collections/ansible_collections/community/general"):
-        (tmp_path / name).mkdir(parents=True)
-    book, module, role = (tmp_path / one for one in ("books/a.yml", "books/library/m.py", "roles/a/tasks/main.yml"))
-    manifest = tmp_path / ".ansible/collections/ansible_collections/community/general/MANIFEST.json"
-    for file in (book, module, role):
-        file.write_text("1")
-    manifest.write_text('{"collection_info": {"version": "1.0.0"}}')
-
-    def content() -> str:
-        return digests.content_digest(book, tmp_path / "roles")
-
-    seen = {content()}
-    for file in (book, module, role, tmp_path / "books/library/new.py"):
-        file.write_text("2")
-        seen.add(content())
-    assert len(seen) == 5
-    (tmp_path / "books/library/__pycache__").mkdir()
-    (tmp_path / "books/library/__pycache__/m.pyc").write_text("x")
-    assert content() in seen
-    before = digests.collections_digest()
-    manifest.write_text('{"collection_info": {"version": "2.0.0"}}')
-    assert digests.collections_digest() != before
 
 
 class Other(ToolInput):

@@ -18,7 +18,7 @@ from local_plays import inventory
 from plan_world import World, grant, said, world
 from playrail import planning, plans
 from playrail.answers import Answer
-from playrail.asking import Question, Said
+from playrail.asking import Ask, Question, Said
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +63,7 @@ def test_a_plan_is_applied_once_and_says_what_it_did(free: World, tmp_path: Path
     (step,) = applied.data["steps"]
     assert (step["tool"], step["code"], step["data"]["changed"]) == ("write_file", "ok", ["localhost"])
     assert applied.runs == (step["run_id"],)
+    assert applied.meta.run_id == step["run_id"]
     assert file.read_text() == "new\n"
     again = free.apply(plan)
     assert (again.code, file.read_text()) == ("plan_unusable", "new\n")
@@ -131,9 +132,14 @@ def test_what_would_change_now_must_be_what_was_seen(free: World, tmp_path: Path
 
 Change = Callable[[World, pytest.MonkeyPatch], object]
 PARTS: dict[str, Change] = {
-    "the playbook or a role": lambda _, patch: patch.setattr("playrail.parts.content_digest", lambda *_: "another"),
-    "the version of Ansible or of a collection": lambda _, patch: patch.setattr(
-        "playrail.parts.collections_digest", lambda *_: "another"
+    "the playbook or a role (/books)": lambda _, patch: patch.setattr(
+        "playrail.parts.playbooks_and_roles", lambda _: {"/books": "another"}
+    ),
+    "a plugin, a module or a role of yours (/plugins)": lambda _, patch: patch.setattr(
+        "playrail.parts.plugins", lambda *_: {"/plugins": "another"}
+    ),
+    "Ansible, Playrail or a collection (the package ansible)": lambda _, patch: patch.setattr(
+        "playrail.parts.libraries", lambda _: {"the package ansible": "another"}
     ),
     "the policy or the settings": lambda _, patch: patch.setattr(
         "playrail.parts.standing_variables", lambda *_: {"other": 1}
@@ -149,7 +155,9 @@ def test_a_part_that_differs_is_named(part: str, free: World, tmp_path: Path, mo
     answer = free.apply(plan)
     assert answer.code == "plan_outdated"
     assert answer.problem is not None
-    assert answer.problem.error == f"{plan['plan_id']} was made for something else: {part} differs now."
+    whole, _, item = part.partition(" (")
+    assert answer.problem.error.startswith(f"{plan['plan_id']} was made for something else: {whole}")
+    assert item.removesuffix(")") in answer.problem.error
     assert not (tmp_path / "a").exists()
 
 
@@ -164,9 +172,9 @@ def test_inventory_and_hosts_are_read_anew(tmp_path: Path) -> None:
         more = made.apply(second)
 
     assert answer.problem is not None
-    assert answer.problem.error.endswith("something else: the inventory's variables or ansible.cfg differs now.")
+    assert answer.problem.error.endswith(f"something else: the inventory ({sources}) differs now.")
     assert more.problem is not None
-    assert "the hosts, the inventory's variables or ansible.cfg differs now" in more.problem.error
+    assert f"the hosts, the inventory ({sources}, the groups) differs now" in more.problem.error
     assert not (tmp_path / "a").exists()
 
 
@@ -281,6 +289,25 @@ def test_the_client_comes_back_with_its_answer(ruled: World, tmp_path: Path) -> 
     assert answer.code == "ok"
     assert answer.data is not None
     assert (answer.data["hosts"]["localhost"]["exit_code"], (tmp_path / "ran").exists()) == (0, True)
+
+
+def test_an_answer_counts_once_and_only_after_its_question(ruled: World, tmp_path: Path) -> None:
+    plan = ruled.plan("execute_command", cmd=f"touch {tmp_path}/ran")
+
+    def brings(what: Said) -> Ask:
+        """A client that has its answer ready: as server/approval.py does, it gives it to a question that was sent."""
+
+        async def ask(question: Question) -> Said:
+            return what if question.asked else Said.LATER
+
+        return ask
+
+    codes = [ruled.apply(plan, ask=brings(what)).code for what in (Said.APPROVED, Said.DECLINED, Said.APPROVED)]
+    assert codes == ["approval_required", "approval_refused", "approval_required"]
+    assert not (tmp_path / "ran").exists()
+    assert ruled.apply(plan, ask=brings(Said.APPROVED)).code == "ok"
+    answers = [body["answer"] for body in ruled.kinds("approval") if body["plan"] == plan["plan_id"]]
+    assert answers == ["asked", "declined", "asked", "approved"]
 
 
 def test_look_first(ruled: World) -> None:

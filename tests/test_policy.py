@@ -102,6 +102,35 @@ def test_verdicts(case: Any, verdict: Any, tmp_path: Path) -> None:
     assert decided.why() == verdict.get("why", decided.why())
 
 
+UNKNOWN = Host(name="dim", groups=(), unread=("playrail_tags",))
+FROZEN = "{name: f, hosts: 'tag:frozen', then: deny}"
+ALL = "{name: rest, then: allow}"
+
+
+@pytest.mark.parametrize(
+    ("rules", "decision"),
+    [
+        ([FROZEN, ALL], Decision.DENY),
+        (["{name: a, hosts: 'tag:x', then: operator_approval}", ALL], Decision.OPERATOR_APPROVAL),
+        (["{name: a, hosts: 'tag:x', then: preview_first}", ALL], Decision.PREVIEW_FIRST),
+        (["{name: a, hosts: 'tag:free', then: allow}", "{name: b, then: client_approval}"], Decision.CLIENT_APPROVAL),
+        (["{name: a, hosts: 'tag:free', then: allow}"], Decision.DENY),
+        (["{name: a, hosts: 'tag:x', then: client_approval}", FROZEN, ALL], Decision.DENY),
+        (["{name: a, hosts: dim, then: allow}", FROZEN], Decision.ALLOW),
+        ([FROZEN.replace("then", "tools: read_file, then"), ALL], Decision.ALLOW),
+    ],
+    ids=str,
+)
+def test_tags_that_cannot_be_read_are_the_strictest(rules: list[str], decision: Decision, tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "rules:\n" + "".join(f"  - {rule}\n" for rule in rules))
+
+    if decision is Decision.DENY:
+        with pytest.raises(Denied):
+            verdict_of(policy, hosts=(UNKNOWN,))
+    else:
+        assert verdict_of(policy, hosts=(UNKNOWN,)).decision is decision
+
+
 def test_many_hosts_are_not_all_named(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "rules: [{name: one, hosts: web1, then: allow}]")
     hosts = [Host(name=f"h{number}", groups=()) for number in range(12)]

@@ -58,7 +58,7 @@ def policy(tmp_path: Path) -> Policy:
 def test_check(policy: Policy) -> None:
     ended = policy("check")
 
-    assert ended.returncode == 0
+    assert ended.returncode == 1
     told = [" ".join(line.split()) for line in ended.stdout.splitlines()]
     for line in (
         "8 reads risk: READ allow",
@@ -74,6 +74,37 @@ def test_check(policy: Policy) -> None:
         "! the rule 'web at night' (line 9): web means no host of the inventory now; the group is group:web",
         "! the limits of hosts: tag:gone means no host of the inventory now",
     ]
+
+
+def test_check_of_an_inventory_that_cannot_be_read_for_it(policy: Policy, tmp_path: Path) -> None:
+    hosts = "web1 playrail_tier=Staging\nweb2 playrail_tags=frozen\nweb3 playrail_tier='{{ x }}' tier=development\n"
+    (tmp_path / "work" / "hosts.ini").write_text(f"[web]\n{hosts}")
+    rules = "- {name: a, hosts: 'tag:frozen', then: deny}\n  - {name: b, hosts: [group:Web, web1], then: allow}"
+    (tmp_path / "work" / "policy.yml").write_text(f"rules:\n  {rules}\n")
+    ended = policy("check")
+
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        1,
+        [
+            "! the rule 'a' (line 2): tag:frozen means no host of the inventory now",
+            "! the rule 'b' (line 3): group:Web means no host of the inventory now; did you mean group:web?",
+            "! the host 'web1': 'Staging' is no tier of the policy, so it counts as production; did you mean staging?",
+            "! the host 'web2': playrail_tags cannot be read, so it counts as one that may have any tag",
+            "! the host 'web3': playrail_tier cannot be read, so it counts as production",
+        ],
+    )
+    told = policy("explain", "read_file", "server=web2", "path=/etc/motd").stdout.splitlines()
+    assert told[1:3] == [
+        "web2 (group:web, tier:production, playrail_tags cannot be read: any tag may be meant):",
+        "    policy.yml:2 'a' decides: deny",
+    ]
+
+
+def test_check_of_what_is_all_right(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "work" / "policy.yml").write_text("rules: [{name: a, hosts: group:web, then: allow}]\n")
+
+    ended = policy("check")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_check_of_a_wrong_policy(policy: Policy, tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ limits:
     assert policy.hosts == {"tag:db": LimitsOfHost(calls_per_minute=3), "*": LimitsOfHost(changes_per_hour=4)}
 
 
+def test_aliases_that_make_millions_of_values_are_refused_at_once(tmp_path: Path) -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 8))
+    for bomb in (f"l0: &l0 [x]\n{levels}rules: *l7\n", f"l0: &l0 [x]\n{levels}? *l7\n: x\n"):
+        with pytest.raises(SettingsInvalid, match=r"makes more than 10000 values|a key that is no text"):
+            policy_of(tmp_path, bomb)
+
+
 def test_the_digest_is_of_what_is_said(tmp_path: Path) -> None:
     digest = policy_of(tmp_path, ALLOW).digest
 

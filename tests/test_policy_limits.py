@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from plan_world import world
+from playrail.ansible.hosts import Host
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.ledger.ledger import Entry, Ledger, Read
-from playrail.policy_limits import check_limits
+from playrail.policy import LimitsOfHost
+from playrail.policy_limits import check_limits, of_host
 from policy_world import HOSTS, NOON, policy_of
 
 LIMITS = """
@@ -37,11 +39,11 @@ class Records:
     def add(self, ago_s: float, risk: str = "READ", *hosts: str, caller: str = "local", **body: Any) -> Records:
         at = (NOON - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")
         body = {"risk": risk, "hosts": list(hosts), "preview": False, "parent": None, **body}
-        self.records.append({"at": at, "kind": "started", "caller": caller, "body": body})
+        self.records.append({"at": at, "kind": "started", "call": at, "caller": caller, "body": body})
         return self
 
     def read(self, *, kinds: tuple[str, ...], since: str) -> Iterator[dict[str, Any]]:
-        assert kinds == ("started",)
+        assert kinds == ("started", "refused")
         return (record for record in self.records if record["at"] >= since)
 
 
@@ -117,14 +119,44 @@ def test_what_is_part_of_another_call_is_no_call_of_its_own(tmp_path: Path, reco
 
 def test_calls_of_no_host_count_for_their_caller(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
-    policy.write_text("rules: [{name: a, then: allow}]\nlimits: {callers: {ann: {calls_per_minute: 2}}}\n")
+    policy.write_text("rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 2}}}\n")
 
     with world(tmp_path / "place", PLAYRAIL_POLICY=str(policy)) as made:
-        codes = [made.call("undo_run", run_id="20260131-120000-0a1b2c3d").code for _ in range(6)]
+        codes = [made.call("undo_run", caller="cli", run_id="20260131-120000-0a1b2c3d").code for _ in range(6)]
         other = made.call("undo_run", caller="bob", run_id="20260131-120000-0a1b2c3d").code
 
     assert codes == ["unknown_run"] * 2 + ["limit_reached"] * 4
     assert other == "unknown_run"
+
+
+def test_refused_calls_count_for_their_caller_until_it_waits(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yml"
+    policy.write_text("rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 3}}}\n")
+
+    with world(tmp_path / "place", PLAYRAIL_POLICY=str(policy)) as made:
+        asked: tuple[tuple[str, dict[str, Any]], ...] = (
+            ("list_plans", {"x": 1}),
+            ("reed", {}),
+            ("read_file", {"path": "/a", "server": "nowhere"}),
+        )
+        codes = [made.call(tool, caller="cli", **given).code for tool, given in asked * 2]
+        codes.append(made.call("list_plans", caller="cli").code)
+        other = made.call("list_plans", caller="bob").code
+        recorded = made.kinds("refused")
+
+    assert codes[:3] == ["invalid_argument", "unknown_tool", "unknown_server"]
+    assert codes[3:] == ["limit_reached"] * 4
+    assert other == "ok"
+    assert [body["outcome"] for body in recorded] == codes
+
+
+def test_a_host_whose_tags_cannot_be_read_has_the_smallest_limit_that_it_may_have(tmp_path: Path) -> None:
+    limits = "{'tag:a': {calls_per_minute: 5, changes_per_hour: 9}, 'group:web': {changes_per_hour: 7}}"
+    policy = policy_of(tmp_path, f"rules: [{{name: a, then: allow}}]\nlimits: {{hosts: {limits}}}")
+
+    dim = Host(name="dim", groups=("web",), unread=("tags",))
+    assert of_host(policy, dim) == LimitsOfHost(calls_per_minute=5, changes_per_hour=7)
+    assert of_host(policy, Host(name="clear", groups=("web",))) == LimitsOfHost(changes_per_hour=7)
 
 
 def test_the_sentence(tmp_path: Path, records: Records) -> None:

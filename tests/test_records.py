@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from playrail import records
 from playrail.ansible.outcome import TaskResult
 from playrail.answers import Result
 from playrail.call import Call, Going
+from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
 from playrail.policy import Decision
@@ -115,3 +117,26 @@ def test_what_is_left_out_is_said(
 
     assert [task["cut"] for task in told["tasks"]] == cut
     assert told["cut"] == (any(cut) or bool(text))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"arguments": {f"name{number}": "x" for number in range(5000)}},
+        {"arguments": {"x" * 5000 + str(number): "y" * 5000 for number in range(100)}},
+        {"arguments": {"names": ["z" * 300] * 5000}},
+        {"arguments": {"deep": [[["a"] * 40] * 40] * 40}},
+        {"hosts": [f"host{number}" for number in range(5000)]},
+    ],
+    ids=["many", "long names", "a list", "nested", "hosts"],
+)
+def test_the_record_of_a_refused_call_is_small_whatever_was_sent(ledger: Ledger, asked: dict[str, Any]) -> None:
+    writing = Records(Opened(ledger), Secrets(Settings.load({}, dotenv=None), {}))
+    error = InvalidArgument("x" * 9_000_000)
+
+    asyncio.run(writing.refused(Call(name="n" * 5000, caller="cli"), asked, error))
+
+    (record,) = ledger.read()
+    assert record["body"]["outcome"] == "invalid_argument"
+    assert "9000000 characters" in record["body"]["reason"]
+    assert len(json.dumps(record)) < 40_000

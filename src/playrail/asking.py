@@ -26,6 +26,8 @@ class Question:
 
     plan_id: str
     text: str
+    asked: bool = True
+    """Whether an answer that a call brings along counts: the question went out before, and has no other answer."""
 
 
 Ask = Callable[[Question], Awaitable[Said]]

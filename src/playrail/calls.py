@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
 
 from playrail import catalog
-from playrail.ansible.inventory import Host
 from playrail.ansible.play import Play, new_run_id
 from playrail.ansible.runner import Progress
 from playrail.answers import Answer, Result, parse
@@ -27,6 +26,7 @@ from playrail.errors import (
     ApprovalRequired,
     Cancelled,
     Denied,
+    LimitReached,
     OutcomeUnknown,
     PlanOutdated,
     PlanRequired,
@@ -37,15 +37,15 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.hints import Hints
-from playrail.ledger.ledger import Kind, Read
-from playrail.parts import parts_of
+from playrail.ledger.ledger import Kind
+from playrail.parts import Items, parts_of
 from playrail.planning import Planning
 from playrail.plans import Foreseen, Prepared, Step
-from playrail.policy import Decision, decide
+from playrail.policy import Decision
 from playrail.policy_file import read_policy
-from playrail.policy_limits import check_limits
 from playrail.records import Records, Secrets, would_run
 from playrail.results import failed_preview
+from playrail.rulings import Rulings
 from playrail.settings import Settings
 from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
 from playrail.withheld import Withheld
@@ -71,6 +71,7 @@ class Playrail:
         self.policy = read_policy(settings.policy_file, catalog.load()) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
+        self._rulings = Rulings(self.policy, settings, self.inventory, now=lambda: datetime.now(UTC))
         self.ledger = self._engine.ledger
         self.secrets = Secrets(settings, environ)
         self._withheld = Withheld(self.ledger)
@@ -96,6 +97,7 @@ class Playrail:
     async def warm_up(self) -> None:
         """Makes ready what the first call would wait for. Raises LedgerUnavailable; of other failures calls tell."""
         await self._engine.warm_up()
+        await self._rulings.tell_doubts()
 
     async def close(self) -> None:
         """Ends running calls, on the hosts too, and lets go of everything."""
@@ -160,18 +162,27 @@ class Playrail:
                     await call.granted.still()
                 changes = going.risk.changes and not call.check
                 call.retry_safe = going.tool.idempotent or not changes
-                await self._records.started(
-                    call, going, asked, provided=await self._limits(call, going, changes=changes)
-                )
+                limits = await self._rulings.limits(call, going.hosts, changes=changes)
+                await self._records.started(call, going, asked, provided=limits)
             except PlayrailError as error:
-                await self._records.refused(call, asked, error)
-                raise
+                raise await self._refused(call, asked, error) from error
             result = await self._records.ended(call, going, await self._run(call, going))
         if not call.check or going.resumed is not None:
             return result
         if result.problem is not None:
             return failed_preview(result, result.problem)
         return result if call.parent is not None else await self._proposed(call, going, result)
+
+    async def _refused(self, call: Call, asked: Mapping[str, Any], error: PlayrailError) -> PlayrailError:
+        """Records the refusal, which counts as a call of its caller. Returns the error, or that there were too many."""
+        try:
+            await self._records.refused(
+                call, asked, error, provided=await self._rulings.limits(call, (), changes=False)
+            )
+        except LimitReached as reached:
+            await self._records.refused(call, {}, reached)
+            return reached
+        return error
 
     async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]) -> Going:
         """What the call is going to do, once it is understood and allowed; `asked` is filled for the record."""
@@ -203,18 +214,6 @@ class Playrail:
         if not self.planning.is_of(plan, await self.prepare(call.name, arguments)):
             raise UnknownPlan(f"{plan.plan_id} is no plan of this call.")
         return plan.plan_id
-
-    async def _limits(self, call: Call, going: Going, *, changes: bool) -> Callable[[Read], None] | None:
-        """What looks at the ledger whether one more such call is within policy's limits."""
-        if self.policy is None or (call.granted is not None and not call.granted.closes):  # what is begun is ended
-            return None
-        hosts, now = await self._known(going.hosts), datetime.now(UTC)
-        inner = call.parent is not None
-
-        def within(read: Read) -> None:
-            check_limits(self.policy, caller=call.caller, hosts=hosts, changes=changes, now=now, read=read, inner=inner)
-
-        return within
 
     @contextlib.asynccontextmanager
     async def _turn(self, call: Call) -> AsyncIterator[None]:
@@ -276,21 +275,7 @@ class Playrail:
     async def _decision(
         self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], caller: str, *, preview: bool
     ) -> Decision:
-        verdict = decide(
-            tool=tool,
-            risk=tool.risk_of(given),
-            hosts=[] if self.policy is None else await self._known(hosts),
-            caller=caller,
-            policy=self.policy,
-            writes=self.settings.enable_write_operations,
-            preview=preview,
-            now=datetime.now(UTC),
-        )
-        return verdict.decision
-
-    async def _known(self, hosts: Sequence[str]) -> list[Host]:
-        known = (await self.inventory.hosts()).hosts if hosts else {}
-        return [known[name] for name in hosts]
+        return await self._rulings.decision(tool, given, hosts, caller, preview=preview)
 
     async def _run(self, call: Call, going: Going) -> Result:
         changes = going.risk.changes and not call.check
@@ -343,10 +328,14 @@ class Playrail:
         """A step that calls the tool with these arguments. Raises what stands in the way of such a call."""
         return self._prepared(*await self._read(name, arguments), arguments)
 
-    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, str]:
-        """The parts that decide what the steps do; `anew` reads the inventory once more, whatever was read before."""
+    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, Items]:
+        """The parts that decide what the steps do; `anew` reads the inventory once more, whatever was read before,
+        and then a run that stays does not go on with code that is another one now.
+        """
         await self.inventory.hosts(anew=anew)
         read = [await self._read(prepared.step.tool, prepared.arguments) for prepared in steps]
+        if anew:
+            await self._engine.renew()
         return await asyncio.to_thread(
             parts_of,
             [prepared.step for prepared in steps],
@@ -355,6 +344,7 @@ class Playrail:
             inventory=self.inventory,
             policy=self.policy,
             settings=self.settings,
+            environment=self._engine.environment,
         )
 
     async def decide(self, prepared: Prepared, caller: str) -> Decision:

@@ -71,6 +71,8 @@ class Desk:
     async def apply_plan(self, plan_id: str) -> list[tuple[dict[str, Any], Problem | None]]:
         """What came of each step, as its own call tells it. Raises what Planning.apply does."""
         plan, answers = await self._door.planning.apply(self._call, plan_id)
+        if len(plan.steps) == 1:
+            self._call.run_id = answers[0].meta.run_id
         told: list[tuple[dict[str, Any], Problem | None]] = []
         for step, answer in zip_longest(plan.steps, answers):
             run = {"tool": step.tool, "hosts": list(step.hosts), "run_id": None, "code": NOT_RUN, "data": None}

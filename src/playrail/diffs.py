@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from itertools import takewhile
 
+from playrail.visible import in_one_line
+
+__all__ = ["in_one_line", "unified"]
+
 MAX_LINES = 2_000  # of a diff
 MAX_BYTES = 64 * 1024  # of a diff
 MAX_COMPARED = 4_000  # lines of a side, from the first that differs; the time to compare grows with their square
@@ -36,17 +40,6 @@ def unified(before: str | None, after: str | None, *, name: str) -> tuple[str, b
     if cut:
         lines.append(CUT)
     return "".join(f"{line}\n" for line in lines), cut
-
-
-def in_one_line(text: str) -> str:
-    """The text as one line that a terminal prints and does not obey. Nothing is taken out: whoever approves what stands
-    there must see all of it. What is not printed, or turns the direction of writing, is shown as an escape.
-    """
-    return "".join(one if one.isprintable() or one == "\t" else _escaped(one) for one in text)
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def _lines(text: str | None) -> list[str]:

@@ -1,25 +1,95 @@
 """Some well-known disasters, told by a program and its arguments: a seat belt, no boundary.
 
 A caller chooses every word, so each word is looked at once for each shell that it is given to, however they are nested.
+Of variables, substitutions and other interpreters' code it is told what plain reading tells (shell_expansion.py,
+inline_code.py). Whoever wants to pass by will: with what a file holds, what the network sends, what is computed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from posixpath import basename, join, normpath
 
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+from playrail.inline_code import CODE_OPTION, INTERPRETERS, STARTS, acts
+from playrail.shell_expansion import commands_in_braces, expanded, given, piped, spoken
+from playrail.shell_scripts import DISK, ROOTS_HOME, SHELLS, Reading
 
-WRAPPERS = frozenset(  # any word after one of these may be the program that it runs
-    {"sudo", "doas", "su", "env", "nice", "ionice", "nohup", "setsid", "stdbuf", "timeout", "time", "chroot", "unshare"}
-    | {"nsenter", "busybox", "toybox", "xargs", "find", "parallel", "systemd-run", "watch", "script", "flock"}
-    | {"taskset", "command", "exec", "builtin", "eval"}
+RAISERS = frozenset(  # what runs a program with other rights
+    {"sudo", "doas", "su", "pkexec", "run0", "runuser", "setpriv", "gosu", "su-exec", "chpst", "setuidgid", "capsh"}
+    | {"sg", "newgrp", "dzdo", "pfexec", "super", "calife", "really", "sudo-rs", "please"}
 )
-SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
-SCRIPTED = SHELLS | {"eval", "su", "watch", "script", "flock", "parallel"}  # a word after one of these may be a script
-SPEAKERS = frozenset({"echo", "printf"})
+ELSEWHERE = frozenset(  # what runs a program in other surroundings, or on another host
+    {"ssh", "sshpass", "docker", "podman", "nerdctl", "kubectl", "crictl", "lxc", "lxc-attach", "incus", "machinectl"}
+    | {"systemd-nspawn", "chroot", "nsenter", "unshare", "bwrap", "firejail", "proot", "fakeroot", "fakechroot", "runc"}
+)
+WRAPPERS = (
+    RAISERS
+    | ELSEWHERE
+    | frozenset(  # any word after one of these may be the program that it runs
+        {
+            "env",
+            "nice",
+            "ionice",
+            "nohup",
+            "setsid",
+            "stdbuf",
+            "timeout",
+            "time",
+            "gtimeout",
+            "chrt",
+            "prlimit",
+            "numactl",
+        }
+        | {
+            "strace",
+            "ltrace",
+            "screen",
+            "tmux",
+            "dtach",
+            "start-stop-daemon",
+            "daemonize",
+            "unbuffer",
+            "faketime",
+            "choom",
+        }
+        | {
+            "setarch",
+            "linux32",
+            "linux64",
+            "runcon",
+            "dbus-run-session",
+            "eatmydata",
+            "cpulimit",
+            "catchsegv",
+            "coproc",
+        }
+        | {"busybox", "toybox", "xargs", "find", "parallel", "systemd-run", "watch", "script", "flock"}
+        | {"taskset", "command", "exec", "builtin", "eval"}
+    )
+)
+SCRIPTED = SHELLS | {  # a word after one of these may be a script
+    *(
+        "eval",
+        "su",
+        "watch",
+        "script",
+        "flock",
+        "parallel",
+        "ssh",
+        "runuser",
+        "sg",
+        "run0",
+        "trap",
+        "alias",
+        "tmux",
+        "screen",
+    )
+}
+SCRIPT_OPTION = re.compile(r"-[a-z]*[cs](?:$|[^a-z-])|--command|-[a-z]*c$")
+READ_SCRIPTS = SHELLS | {"at", "batch", "source", "."}  # what these are given to read may be a script
+SEARCHES = frozenset({"find", "ls"})  # what these write are names below their arguments
 LOOKING = frozenset(  # their arguments are no programs, even behind a wrapper
     {"man", "info", "whatis", "apropos", "which", "whereis", "grep", "egrep", "fgrep", "zgrep", "ls", "cat", "less"}
     | {"head", "tail", "stat", "file", "apt-cache", "dpkg-query"}
@@ -42,34 +112,17 @@ VITAL = re.compile(
     r"(?:/(?:bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|sbin|sys|usr(?:/(?:bin|sbin|lib[^/]*))?|var))?"
     r"(?:/(?:\*|\.\*|\?\*|\{\*,\.\*\}))*"
 )
+VITAL_NAMES = ("bin", "boot", "dev", "etc", "home", "lib", "lib64", "proc", "root", "sbin", "sys", "usr", "var")
+LONGEST_PATTERN = 40
+PROGRAMS = ("rm", "chmod", "chown", "chgrp", "mv", "dd", "shred", "tee", "mkfs", "wipefs", "blkdiscard", "find")
 HARMLESS_DEVICES = (
     *("/dev/null", "/dev/zero", "/dev/full", "/dev/std", "/dev/tty", "/dev/fd/", "/dev/pts/"),
     "/dev/shm/",  # noqa: S108  a name, nothing is written here
 )
-DISK = re.compile(r"/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|md|dm-|mapper/|disk/|loop)")
 FORKING_BODY = re.compile(r"\(\)\s*\{\s*([^\s|(){}]+)\s*\|\s*\1\s*&")  # of a function; its name stands before
 
-# The pieces of a script. POSIX.1-2017, Shell Command Language, 2.3 Token Recognition.
-PIECE = re.compile(
-    r"""\\\n
-      | \\(?P<escaped>.)
-      | '(?P<single>[^']*)'
-      | "(?P<double>(?:[^"\\]|\\.)*)"
-      | (?P<comment>(?<![^\s;&|()])\#[^\n]*)
-      | (?P<blank>[ \t\r]+)
-      | (?P<inline><<-?)(?!<)
-      | (?P<redirect><<<|&>>?|[<>]+[&|]?)
-      | (?P<end>[;&|()`\n])
-      | (?P<bare>[^'"\\ \t\r\n;&|()`<>]+)
-      | .""",
-    re.DOTALL | re.VERBOSE,
-)
-RUNS = re.compile(r"\$\(|`")  # within double quotes too
-HOME = re.compile(r"\$(?:HOME\b|\{HOME\})")
-BLANK = re.compile(r"\$(?:IFS\b|\{IFS\})")
-A_SHELL = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(SHELLS))})(?![\w.-])")
-LEADING = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})  # before a command
-ROOTS_HOME = "/root"
+MOST_EXPANDED = 100_000  # characters of scripts in scripts whose variables are looked at
+MOST_WORDS = 500
 
 DELETES = "it would delete the system"
 OVERWRITES = "it would overwrite a device"
@@ -80,10 +133,13 @@ def disaster(argv: Sequence[str], home: str = ROOTS_HOME) -> str | None:
     """What well-known disaster this would be, or None. `home` is where relative paths are thought to begin."""
     if not argv:
         return None
-    programs = _programs(argv)
+    programs = programs_of(argv)
+    argv = _with_found(argv, programs)
     shell = not SCRIPTED.isdisjoint(programs)
+    scripts: dict[str, str | None] = {}
+    coded = any(program is not None and INTERPRETERS.fullmatch(program) for program in programs)
     rest = _Rest(home)
-    found = in_script = None
+    found = in_script = in_code = None
     for at in reversed(range(len(argv))):
         program = programs[at]
         if program is not None:
@@ -91,18 +147,74 @@ def disaster(argv: Sequence[str], home: str = ROOTS_HOME) -> str | None:
         if at > 0:
             rest.add(argv[at])
             rest.find_deletes |= program == "rm"
-            in_script = (_script_disaster(argv[at], home) if shell else None) or in_script
-    return found
+            if shell:
+                script = _given(argv, at)
+                if script not in scripts:
+                    scripts[script] = _script_disaster(script, home)
+                in_script = scripts[script] or in_script
+            in_code = (_code_disaster(argv[at], home) if coded else None) or in_code
+    return found or in_code
 
 
-def _programs(argv: Sequence[str]) -> list[str | None]:
+def _given(argv: Sequence[str], at: int) -> str:
+    return given(argv[at], argv[at + 1 :]) if "$" in argv[at] else argv[at]
+
+
+def runs_a_script(argv: Sequence[str]) -> bool:
+    """Whether a shell, or another interpreter, is given code on this command line, be it through other programs."""
+    return any(
+        program is not None and _is_given_code(program, argv[at + 1 :]) for at, program in enumerate(programs_of(argv))
+    )
+
+
+def _is_given_code(program: str, after: Sequence[str]) -> bool:
+    if program in SHELLS:
+        return not after or any(SCRIPT_OPTION.match(word) for word in after)
+    if program in ("su", "script", "runuser", "sg"):
+        return any(SCRIPT_OPTION.match(word) for word in after)
+    if program == "ssh":
+        return len(after) > 1
+    if program.endswith("awk") and INTERPRETERS.fullmatch(program):
+        return any(STARTS.search(word) or "|" in word for word in after)
+    if INTERPRETERS.fullmatch(program):
+        return any(CODE_OPTION.fullmatch(word) for word in after)
+    return program in SCRIPTED - {"run0"} and any(" " in word for word in after)
+
+
+def _with_found(argv: Sequence[str], programs: Sequence[str | None]) -> Sequence[str]:
+    """The words with what `find` begins at in place of {}, where it chooses nothing of what is below."""
+    if "{}" not in argv or "find" not in programs:
+        return argv
+    after = argv[programs.index("find") + 1 :]
+    if not FIND_TESTS.isdisjoint(after):
+        return argv
+    root = next((word for word in after if not word.startswith("-")), "{}")
+    return [root if word == "{}" else word for word in argv]
+
+
+def _code_disaster(code: str, home: str) -> str | None:
+    """The same for code of another interpreter than a shell, by its plain texts."""
+    does = acts(code)
+    rest = _Rest(home)
+    if does.forks:
+        return FORKS
+    if any("system" in rest.named(path) for path in does.removes):
+        return DELETES
+    if any(DISK.match(normpath(path)) for path in does.writes):
+        return OVERWRITES
+    if does.words and (found := disaster(does.words, home)) is not None:
+        return found
+    return next((found for text in does.scripts if (found := _script_disaster(text, home)) is not None), None)
+
+
+def programs_of(argv: Sequence[str]) -> list[str | None]:
     """For each word the program that it may be: the first, and any behind a wrapper, whose options nobody knows."""
     found: list[str | None] = []
     first = may = True
     searching = scripted = False
     before = ""
     for word in argv:
-        name = basename(word)
+        name = _program(basename(word))
         found.append(name if may else None)
         scripted |= may and name in SCRIPTED  # such a one may join words to a script
         no_value = first or (not scripted and (not before.startswith("-") or before in NO_VALUE))
@@ -118,11 +230,19 @@ def _programs(argv: Sequence[str]) -> list[str | None]:
     return found
 
 
+def _program(name: str) -> str:
+    """The name, and of a pattern the program that it may be."""
+    if not 1 < len(name) < LONGEST_PATTERN or not re.search(r"[*?\[]", name) or name.strip("*?") == "":
+        return name
+    return next((program for program in PROGRAMS if fnmatchcase(program, name)), name)
+
+
 class _Rest:
     """What there is after some word of a command line, which is read from its last word to the first."""
 
     def __init__(self, home: str) -> None:
         self.home = normpath(home)
+        self._known: dict[str, set[str]] = {}
         self.options: set[str] = set()
         """Letters, and names of LONG_OPTIONS."""
         self.operands: set[str] = set()
@@ -145,8 +265,8 @@ class _Rest:
             return
         self.find_deletes |= word == "-delete"
         self.find_chooses |= word in FIND_TESTS or word.startswith("-newer")
-        self.dd_on_device |= word.startswith("of=") and "device" in self._named(word[3:])
-        named = self._named(word)
+        self.dd_on_device |= word.startswith("of=") and "device" in self.named(word[3:])
+        named = self.named(word)
         self.places |= named
         if word.startswith("--"):  # GNU programs take a long option abbreviated too
             name, is_with_value, _value = word.partition("=")
@@ -168,13 +288,27 @@ class _Rest:
         target = self.last if self.target is None else self.target
         return self.systems > ("system" in (target or ()))
 
+    def named(self, path: str) -> set[str]:
+        """What a path names; a caller may repeat one some thousand times."""
+        if path not in self._known:
+            self._known[path] = self._named(path)
+        return self._known[path]
+
     def _named(self, path: str) -> set[str]:
         whole = "/" + normpath(join(self.home, path)).strip("/")
         if whole == "/":
             return {"root", "system"}
-        if VITAL.fullmatch(whole.rstrip("/")):
+        if VITAL.fullmatch(whole.rstrip("/")) or _may_be_vital(whole):
             return {"system"}
         return {"device"} if whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES) else set()
+
+
+def _may_be_vital(path: str) -> bool:
+    """Whether a pattern of names directly below / fits a directory without which the system is lost."""
+    name = path[1:]
+    if len(name) > LONGEST_PATTERN or "/" in name or not re.search(r"[*?\[]", name):
+        return False
+    return any(fnmatchcase(directory, name) for directory in VITAL_NAMES)
 
 
 def _own_disaster(program: str, rest: _Rest) -> str | None:
@@ -206,30 +340,44 @@ def _own_disaster(program: str, rest: _Rest) -> str | None:
 
 def _script_disaster(script: str, home: str) -> str | None:
     """The same for what a shell is given and the scripts in it, which may be nested deeper than Python recurses."""
-    waiting = [script]
+    waiting, left = [script], MOST_EXPANDED
     while waiting:
-        at = _At(waiting.pop(), home)
-        found = _disaster_in(at)
-        if found is not None:
-            return found
-        waiting += reversed(at.inner)
+        script = waiting.pop()
+        left -= len(script)
+        other = expanded(script) if left > 0 and re.search(r"[$`{]", script) else script
+        for text in dict.fromkeys((script, other)):
+            at = Reading(text, home)
+            found = _disaster_in(at)
+            if found is not None:
+                return found
+            waiting += reversed(at.inner)
+        waiting += commands_in_braces(other) if "<(" in other else ()
     return None
 
 
-def _disaster_in(at: _At) -> str | None:
-    """The same without the scripts in it, which it leaves in `at`. Nothing is expanded but the home directory."""
+def _disaster_in(at: Reading) -> str | None:
+    """The same without the scripts in it, which it leaves in `at`."""
     said: list[str] = []
     for words in at.commands():
         found = disaster(words, at.home) or (OVERWRITES if at.overwrites else None)
+        if found is None and said and "xargs" in (names := [basename(word) for word in words]):
+            found = disaster([*words[names.index("xargs") :], *" ".join(said).split()][:MOST_WORDS], at.home)
         if found is not None:
             return found
         program = basename(words[0]) if words else ""
+        if program == "alias":
+            at.inner += [word.partition("=")[2] for word in words[1:MOST_WORDS]]
         if program in ("cd", "pushd"):
             at.home = normpath(join(at.home, words[-1] if len(words) > 1 else ROOTS_HOME))
-        elif program in SPEAKERS:
-            said = words[1:]
-        elif not SHELLS.isdisjoint(basename(word) for word in words):  # echo .. | sh
-            at.inner += said
+        else:
+            if not READ_SCRIPTS.isdisjoint(basename(word) for word in words):  # echo .. | sh, sh <<< ..
+                at.inner += [*said, *at.strings]
+            elif any(INTERPRETERS.fullmatch(basename(word)) for word in words[:MOST_WORDS]):
+                found = next((why for text in [*said, *at.strings] if (why := _code_disaster(text, at.home))), None)
+                if found is not None:
+                    return found
+            said = _said(words, said)
+        at.strings = []
         said = said if at.piped else []
     bare = "".join(at.bare)
     if any(bare[: body.start()].rstrip().endswith(body[1]) for body in FORKING_BODY.finditer(bare)):
@@ -237,90 +385,13 @@ def _disaster_in(at: _At) -> str | None:
     return None
 
 
-@dataclass
-class _At:
-    """A script that is read from its first piece to the last."""
-
-    script: str
-    home: str
-    """Where relative paths begin, as far as `cd` told."""
-    overwrites: bool = False
-    """Whether an output of the last command goes to a disk."""
-    bare: list[str] = field(default_factory=list)
-    """What was read, without what is quoted."""
-    inner: list[str] = field(default_factory=list)
-    """Other scripts found in it."""
-    words: list[str] = field(default_factory=list)
-    word: str | None = None
-    to: str | None = None
-    """The redirection whose target comes next."""
-    piped: bool = False
-    """Whether the last command's output goes to the next."""
-    delimiters: list[str] = field(default_factory=list)
-    """Where the inline documents end that begin with the next line."""
-    line: int = 0
-    """Where the line began."""
-
-    def commands(self) -> Iterator[list[str]]:
-        """The words of each simple command, without leading assignments and reserved words."""
-        self.script = BLANK.sub(" ", self.script)
-        place = 0
-        while piece := PIECE.match(self.script, place):
-            place = piece.end()
-            kind = piece.lastgroup
-            if kind not in ("blank", "inline", "redirect", "end", "comment"):
-                self._text(piece, kind)
-                continue
-            self._end_of_word()
-            if kind in ("redirect", "inline"):
-                self.to = piece[0]
-            self.bare.append(piece[0])
-            if kind == "end":
-                self.piped = piece[0] == "|" and not self.script.startswith("|", place)
-                yield self._command()
-                place = self._inline_documents(place) if piece[0] == "\n" else place
-        self._end_of_word()
-        yield self._command()
-
-    def _text(self, piece: re.Match[str], kind: str | None) -> None:
-        quoted = piece[kind] if kind else ("" if piece[0] == "\\\n" else piece[0])
-        if kind == "double":
-            if RUNS.search(re.sub(r"\\.", "", quoted, flags=re.DOTALL)):
-                self.inner.append(quoted)
-            quoted = re.sub(r"\\([$`\"\\\n])", r"\1", quoted)
-        if kind == "bare" and self.word is None and re.match(r"~(?:/|$)", quoted):
-            quoted = ROOTS_HOME + quoted[1:]
-        if kind in ("bare", "double"):
-            quoted = HOME.sub(ROOTS_HOME, quoted)
-        self.word = (self.word or "") + quoted
-        self.bare.append(piece[0] if kind == "bare" else "'" * (piece[0] != "\\\n"))
-
-    def _end_of_word(self) -> None:
-        if self.word is None:
-            return
-        if self.to is None:
-            self.words.append(self.word)
-        elif self.to.startswith("<<") and self.to != "<<<":
-            self.delimiters.append(self.word)
-        elif ">" in self.to:
-            self.overwrites |= bool(DISK.match(normpath(join(self.home, self.word))))
-        self.word = self.to = None
-
-    def _command(self) -> list[str]:
-        words, self.words, self.to = self.words, [], None
-        start = next((n for n, word in enumerate(words) if word not in LEADING and not ASSIGNMENT.match(word)), None)
-        return [] if start is None else words[start:]
-
-    def _inline_documents(self, place: int) -> int:
-        """Where the lines go on behind the documents (2.7.4 Here-Document). One for a shell is a script as well."""
-        for_shell = self.delimiters and A_SHELL.search(self.script[self.line : place])
-        self.line = place
-        for delimiter in self.delimiters:
-            end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.MULTILINE).search(self.script, place)
-            if for_shell:
-                self.inner.append(self.script[place : end.start() if end else len(self.script)])
-            place = self.line = min(end.end() + 1, len(self.script)) if end else len(self.script)
-            if place == len(self.script):
-                break
-        self.delimiters = []
-        return place
+def _said(words: Sequence[str], before: list[str]) -> list[str]:
+    """What a command hands on to the next, as far as it is known."""
+    program = basename(words[0]) if words else ""
+    if program in SEARCHES:
+        return [] if not FIND_TESTS.isdisjoint(words) else [word for word in words[1:] if word.startswith("/")]
+    told = spoken(words)
+    if told is not None and program in ("echo", "printf"):
+        return list(dict.fromkeys([told, *words[1:]]))
+    handed = [made for text in before if (made := piped(text, words)) is not None]
+    return handed or (before if program in ("sudo", "tee") else [])

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 
 from playrail.ansible.content import content_root
+from playrail.ansible.digests import digest
 from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
 from playrail.ansible.generated import pace_directory
 from playrail.ansible.host_keys import HostKeys
@@ -18,6 +19,7 @@ from playrail.ansible.runner import Runner
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.parts import code_of
 from playrail.plays import Plays, standing_variables
 from playrail.private_files import private_directory
 from playrail.settings import Settings
@@ -35,11 +37,11 @@ class Engine:
         self.settings = settings
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
-        self._environment = environment(settings, environ)
+        self.environment = environment(settings, environ)
         self._host_keys = HostKeys(
             self.inventory,
             settings.servers,
-            environ=self._environment,
+            environ=self.environment,
             said=said_of_ssh(settings, environ),
             place=base_directory(settings),
         )
@@ -80,6 +82,14 @@ class Engine:
             await asyncio.gather(self.inventory.hosts(), *([self._resident.ready()] if self._resident else []))
             await self._host_keys.warn((await self.inventory.hosts()).hosts)
 
+    async def renew(self) -> None:
+        """Has the next play start anew when code was changed that the run that stays may have loaded."""
+        if self._resident is not None:
+            self._resident.renew(await asyncio.to_thread(self._code))
+
+    def _code(self) -> str:
+        return digest({part: dict(items) for part, items in code_of(self.settings, self.environment, {}).items()})
+
     def _open(self) -> Alive:
         servers = self.settings.state_dir / "servers"
         try:
@@ -100,18 +110,19 @@ class Engine:
         if self._warm:
             self._resident = Resident(
                 runs_dir=runs_dir,
-                environment=self._environment,
+                environment=self.environment,
                 inventory=self.inventory,
+                code=self._code,
                 idle_s=self.settings.warm_idle_s,
                 most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
             )
-        runner = Runner(runs_dir=runs_dir, environment=self._environment, resident=self._resident)
+        runner = Runner(runs_dir=runs_dir, environment=self.environment, resident=self._resident)
         self._plays = Plays(
             content=content_root(),
             standing=standing_variables(self.settings),
             inventory=self.inventory,
             runner=runner,
-            at_most=forks_at_most(self._environment),
+            at_most=forks_at_most(self.environment),
             host_keys=self._host_keys,
         )
         return alive

@@ -1,19 +1,46 @@
-"""The parts that decide what a plan's steps do, each as a hash: a plan is carried out only while all are the same."""
+"""The parts that decide what a plan's steps do, each as hashes: a plan is carried out only while all are the same.
+
+A part has items, so that the one that differs can be named. What variables hold is told by a hash
+with a key of this state directory: from a short password's own hash it could be guessed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import sha256
+import contextlib
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
+from playrail.ansible.bound_code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
+from playrail.ansible.bound_files import files
+from playrail.ansible.bound_places import Places
+from playrail.ansible.bound_variables import bound_variables, used_in
 from playrail.ansible.content import content_root
-from playrail.ansible.digests import collections_digest, content_digest, digest
+from playrail.ansible.digests import digest
 from playrail.ansible.inventory import Inventory
+from playrail.ansible.named_content import named_roles
 from playrail.plans import Step
 from playrail.plays import standing_variables
 from playrail.policy import Policy
-from playrail.settings import Settings
+from playrail.private_files import private_directory
+from playrail.settings import Settings, read_config
 from playrail.tool import AnyTool, ApiTool, PlaybookTool
+
+KEY = "plans.key"  # in the state directory
+KEY_BYTES = 32
+VARIABLES = ("group_vars", "host_vars")
+SSH = ("~/.ssh/config", "/etc/ssh/ssh_config", "/etc/ssh/ssh_config.d")
+SSH_ARGUMENTS = ("ssh_args", "ssh_common_args", "ssh_extra_args")
+SSH_FILE = re.compile(r"(?:^|\s)-F\s*([^\s'\"]+)")
+
+Items = Mapping[str, str]
+"""What a part consists of: each item's name and hash."""
 
 
 def parts_of(
@@ -24,24 +51,120 @@ def parts_of(
     inventory: Inventory,
     policy: Policy | None,
     settings: Settings,
-) -> dict[str, str]:
-    """The parts of steps that call these tools on these hosts, as they are at this moment. Reads files."""
+    environment: Mapping[str, str],
+) -> dict[str, Items]:
+    """The parts of steps that call these tools on these hosts, as they are at this moment. Reads files.
+
+    `environment` is that of Ansible's processes. Raises PlanUnusable for more files than a plan can be held to.
+    """
     every_host = list(dict.fromkeys(host for some in hosts for host in some))
-    played = dict.fromkeys(tool.playbook for tool in tools if isinstance(tool, PlaybookTool))
-    playbooks = [content_root() / "playbooks" / playbook for playbook in played]
     requests = [tool.endpoint for tool in tools if isinstance(tool, ApiTool)]
-    roles = content_root() / "roles"
     standing = [standing_variables(settings), settings.enable_write_operations]
+    said = bound_variables(inventory.listing, every_host, _used(tools))
     return {
-        "arguments": digest([[step.tool, dict(step.arguments)] for step in steps]),
-        "hosts": digest([list(some) for some in hosts]),
-        "inventory": digest([inventory.digest(every_host), _content(settings.ansible_config)]),
-        "playbook": digest([requests, *(content_digest(playbook, roles) for playbook in playbooks)]),
-        "collections": collections_digest(),
-        "policy": digest([policy.digest if policy else None, standing]),
+        "arguments": {"": digest([[step.tool, dict(step.arguments)] for step in steps])},
+        "hosts": {"": digest([list(some) for some in hosts])},
+        "inventory": {**_keyed(settings, said), **_sources(settings)},
+        "configuration": {**_configuration(settings, environment), **_ssh(settings, environment, said)},
+        **code_of(settings, environment, said),
+        "requests": {"": digest(requests)},
+        "policy": {"": digest([policy.digest if policy else None, standing])},
     }
 
 
-def _content(path: Path | None) -> str | None:
-    """The hash of a file that says how Ansible works."""
-    return None if path is None else sha256(path.read_bytes()).hexdigest()
+def code_of(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> dict[str, Items]:
+    """The code that plays run, of which a run that stays has loaded some. `said` are variables that may name more."""
+    content, project = content_root(), project_of(settings)
+    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    directory = project or Path.cwd()
+    places = Places(environment, config, file=settings.ansible_config, directory=directory)
+    ours = playbooks_and_roles(content)
+    values = [value for section in config.sections() for value in dict(config[section]).values() if value]
+    named = dotted([*values, *environment.values(), json.dumps(said, default=str)])
+    named = named.union(*(dotted_in(Path(root), state) for root, state in ours.items()))
+    return {
+        "playbook": ours,
+        "plugins": plugins(places, project),
+        "collections": {**libraries(places), **collections(places, project, named)},
+    }
+
+
+def project_of(settings: Settings) -> Path | None:
+    """The directory of the user's own playbooks, beside which Ansible finds variables and plugins."""
+    named: Path | None = getattr(settings, "project", None)
+    if named is None and settings.ansible_config is not None:
+        named = settings.ansible_config.parent
+    return named
+
+
+def _used(tools: Sequence[AnyTool]) -> frozenset[str]:
+    """The names in the templates of the tools' playbooks, and of the roles that these play."""
+    content = content_root()
+    playbooks = {content / "playbooks" / tool.playbook for tool in tools if isinstance(tool, PlaybookTool)}
+    roles = {content / "roles" / role for playbook in playbooks for role in named_roles(playbook)}
+    roots = {*(playbook.parent for playbook in playbooks), *roles}
+    return frozenset().union(*(used_in(root, files.digest(root)) for root in roots))
+
+
+def _sources(settings: Settings) -> Items:
+    """The files that the inventory is read from, and those beside them, encrypted ones as they are."""
+    content, project = content_root(), project_of(settings)
+    sources = list(settings.inventory) or [content / "inventory"]
+    beside = [path.parent / name for path in sources if not path.is_dir() for name in VARIABLES]
+    around = {project, getattr(settings, "playbook_dir", None)} - {None}
+    beside += [Path(place) / name for place in around for name in VARIABLES if place is not None]
+    return {str(path): files.digest(path) for path in dict.fromkeys([*sources, *beside])}
+
+
+def _configuration(settings: Settings, environment: Mapping[str, str]) -> Items:
+    """ansible.cfg, and Ansible's variables, but for those that name a place of this process."""
+    own = str(settings.runtime_dir)
+    variables = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") and own not in value}
+    config = settings.ansible_config
+    return {**_keyed(settings, variables), **({str(config): files.digest(config)} if config else {})}
+
+
+def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> Items:
+    """The configuration of ssh, which says where a name leads to: the usual files, and those that are named."""
+    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    given = [
+        config.get("ssh_connection", key, fallback="") for key in ("ssh_args", "ssh_common_args", "ssh_extra_args")
+    ]
+    given += [value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")]
+    given += [value for values in said.values() for value in values.values() if isinstance(value, str)]
+    named = [name for text in given for name in SSH_FILE.findall(text)]
+    base, home = project_of(settings) or Path.cwd(), environment.get("HOME", "~")
+    paths = {name: base / re.sub(r"^~(?=/|$)", home, name) for name in dict.fromkeys([*SSH, *named])}
+    return {name: files.digest(path) for name, path in paths.items()}
+
+
+def _keyed(settings: Settings, values: Mapping[str, Any]) -> Items:
+    key = _key(settings)
+
+    def of(value: Any) -> str:
+        return hmac.digest(key, digest(value).encode(), "sha256").hex()[:32]
+
+    return {name: of(value) for name, value in values.items()}
+
+
+def _key(settings: Settings) -> bytes:
+    """The key of this state directory, made when it is first wanted."""
+    path = private_directory(settings.state_dir) / KEY
+    with contextlib.suppress(FileNotFoundError):
+        if len(found := path.read_bytes()) == KEY_BYTES:
+            return found
+    unfinished = path.with_name(f".{KEY}-{secrets.token_hex(4)}")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(unfinished)  # another process may have been quicker, and then its key counts
+    unfinished.unlink()
+    return path.read_bytes()
+
+
+def differing(was: Items, now: Items) -> Iterator[str]:
+    """The names of the items that are not the same, with the files in them where these are known."""
+    for name in sorted({*was, *now}):
+        if name and was.get(name) != now.get(name):
+            inside = files.differing(was.get(name, ""), now.get(name, ""))
+            yield f"{name}{'/' + inside[0].removesuffix(' ->') if inside else ''}"

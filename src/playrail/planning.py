@@ -22,6 +22,8 @@ from playrail.errors import (
     UnknownPlan,
 )
 from playrail.ledger.ledger import Kind, Ledger
+from playrail.parts import Items, differing
+from playrail.plan_words import question
 from playrail.plans import (
     GRANT_LIFETIME,
     PROVES,
@@ -30,26 +32,31 @@ from playrail.plans import (
     Plan,
     Prepared,
     changes_of,
-    differing,
     expiry,
     new_plan_id,
 )
 from playrail.policy import Decision
+from playrail.visible import in_one_line
 
 APPROVALS: Mapping[Decision, Approval] = {
     Decision.CLIENT_APPROVAL: "client",
     Decision.OPERATOR_APPROVAL: "operator",
 }
+ASKED = "asked"  # in place of an answer
 ASK_PATIENCE_S = 900.0  # for the client's answer
 MOST_ASKED = 8000  # characters of a question
 MOST_HELD = 100  # plans whose secrets wait in memory
 MOST_LISTED = 100
+MOST_NAMED = 5  # things that differ, in one sentence
 IN_WORDS = {
     "arguments": "the arguments",
     "hosts": "the hosts",
-    "inventory": "the inventory's variables or ansible.cfg",
+    "inventory": "the inventory",
+    "configuration": "the configuration of Ansible or ssh",
     "playbook": "the playbook or a role",
-    "collections": "the version of Ansible or of a collection",
+    "plugins": "a plugin, a module or a role of yours",
+    "collections": "Ansible, Playrail or a collection",
+    "requests": "the request",
     "policy": "the policy or the settings",
     "changes": "what would change on the hosts",
 }
@@ -64,8 +71,8 @@ class Door(Protocol):
     async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
         """Carries the step out as a call of its own. Raises what kept it from starting, if it was to close the plan."""
 
-    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, str]:
-        """The hash of each part that decides what the steps do, but `changes`. `anew`: nothing read before counts."""
+    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, Items]:
+        """What each part consists of that decides what the steps do. `anew`: nothing read before counts."""
 
     async def decide(self, prepared: Prepared, caller: str) -> Decision:
         """What policy says of the step. Raises Denied."""
@@ -94,17 +101,19 @@ class Planning:
     ) -> Plan:
         """Makes a plan and writes it down."""
         now = datetime.now(UTC)
+        items = {
+            **await self._door.parts(steps, anew=False),
+            "hosts": {"": digest([list(prepared.step.hosts) for prepared in steps])},  # those that were looked at
+            "changes": {"": foreseen.digest()},
+        }
         plan = Plan(
             plan_id=new_plan_id(),
             caller=call.caller,
             made_at=now.isoformat(timespec="seconds"),
             expires_at=expiry(now),
             steps=tuple(prepared.step for prepared in steps),
-            parts={
-                **await self._door.parts(steps, anew=False),
-                "hosts": digest([list(prepared.step.hosts) for prepared in steps]),  # those that were looked at
-                "changes": foreseen.digest(),
-            },
+            parts={part: digest(dict(of)) for part, of in items.items()},
+            items={part: dict(of) for part, of in items.items() if "" not in of},
             changes=changes_of(foreseen),
             not_previewed=dict(foreseen.unforeseen),
             approval=APPROVALS.get(decision, "none"),
@@ -155,7 +164,7 @@ class Planning:
         if await self._approved(call, plan, APPROVALS.get(decision, "none")):
             await self._check_parts(plan, steps, anew=True)
         now = Foreseen.of([await self._door.foresee(prepared, call) for prepared in steps])
-        if now.digest() != plan.parts["changes"]:
+        if digest({"": now.digest()}) != plan.parts["changes"]:
             data = {"plan": plan.told(), "changes_now": changes_of(now)}
             raise _outdated(plan, ["changes"], data=data)
 
@@ -180,9 +189,12 @@ class Planning:
 
     async def _check_parts(self, plan: Plan, steps: Sequence[Prepared], *, anew: bool) -> None:
         """Raises PlanOutdated."""
-        now = {**await self._door.parts(steps, anew=anew), "changes": plan.parts["changes"]}
-        if outdated := differing(plan.parts, now):
-            raise _outdated(plan, outdated)
+        now = await self._door.parts(steps, anew=anew)
+        outdated = [
+            part for part in plan.parts if part != "changes" and plan.parts[part] != digest(dict(now.get(part, {})))
+        ]
+        if outdated:
+            raise _outdated(plan, outdated, now)
 
     async def _decision(self, steps: Sequence[Prepared], caller: str) -> Decision:
         """What policy says of all steps together. Raises Denied."""
@@ -221,15 +233,25 @@ class Planning:
         return True
 
     async def _ask(self, call: Call, plan: Plan) -> None:
-        question = Question(plan_id=plan.plan_id, text=plan.in_words(most=MOST_ASKED))
-        said = await _answered(call, question)
+        text = question(plan, most=MOST_ASKED)
+        if text is None:
+            raise ApprovalRequired(
+                f"{plan.plan_id} is too long to be shown in a question, and nobody can approve what is not shown.",
+                data={"plan": plan.told()},
+            )
+        asked = Question(plan_id=plan.plan_id, text=text, asked=await asyncio.to_thread(waits_in, self._ledger, plan))
+        said = await _answered(call, asked)
         if said is Said.CANNOT:
             raise ClientCannotBeAsked(
                 "The client has to approve this, and it has no way to ask its user (elicitation).",
                 data={"plan": plan.told()},
             )
         if said is Said.LATER:
-            call.question = question
+            if not asked.asked:
+                await self._door.write(
+                    "approval", call, approval_body(plan, how="client", answer=ASKED, by=call.caller)
+                )
+            call.question = asked
             raise ApprovalRequired(f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()})
         answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
         grant = approval_body(plan, how="client", answer=answer, by=call.caller)
@@ -238,11 +260,11 @@ class Planning:
             raise ApprovalRefused(f"{plan.plan_id} is {answer} by the client's user.")
 
 
-async def _answered(call: Call, question: Question) -> Said:
+async def _answered(call: Call, asked: Question) -> Said:
     """What the client says. Raises Cancelled when the call is cancelled meanwhile; no answer in time is a no."""
     if call.ask is None:
         return Said.CANNOT
-    asking = asyncio.ensure_future(call.ask(question))
+    asking = asyncio.ensure_future(call.ask(asked))
     stopping = asyncio.create_task(call.stop.wait())
     try:
         await asyncio.wait({asking, stopping}, timeout=ASK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -255,7 +277,10 @@ async def _answered(call: Call, question: Question) -> Said:
 
 
 def approval_body(plan: Plan, *, how: str, answer: str, by: str) -> dict[str, Any]:
-    """The record `approval`: who said what about exactly this plan, until when that counts, and what it proves."""
+    """The record `approval`: who said what about exactly this plan, until when that counts, and what it proves.
+
+    A question that waits for its answer is such a record too, so that an answer without one is not taken for one.
+    """
     return {
         "plan": plan.plan_id,
         "hash": plan.hash,
@@ -263,7 +288,7 @@ def approval_body(plan: Plan, *, how: str, answer: str, by: str) -> dict[str, An
         "answer": answer,
         "by": by,
         "expires_at": expiry(datetime.now(UTC), GRANT_LIFETIME),
-        "proves": PROVES[how],
+        "proves": PROVES[how] if answer != ASKED else "a question was handed to the client",
     }
 
 
@@ -312,6 +337,13 @@ def grants_in(ledger: Ledger, plan: Plan) -> list[Mapping[str, Any]]:
     ]
 
 
+def waits_in(ledger: Ledger, plan: Plan) -> bool:
+    """Whether the client was asked about exactly this plan, and the question has no answer yet."""
+    bodies = [record["body"] for record in ledger.read(kinds=("approval",), plan=plan.plan_id)]
+    of_client = [body for body in bodies if body["how"] == "client" and body["hash"] == plan.hash]
+    return bool(of_client) and of_client[-1]["answer"] == ASKED
+
+
 def _check_expiry(plan: Plan) -> None:
     if plan.has_expired(datetime.now(UTC)):
         raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
@@ -322,6 +354,14 @@ def _counts(grant: Mapping[str, Any], needed: Approval) -> bool:
     return grant["how"] in ("operator", needed)
 
 
-def _outdated(plan: Plan, parts: Sequence[str], data: Mapping[str, Any] | None = None) -> PlanOutdated:
-    named = ", ".join(IN_WORDS.get(part, part) for part in parts)
-    return PlanOutdated(f"{plan.plan_id} was made for something else: {named} differs now.", data=data)
+def _outdated(
+    plan: Plan, parts: Sequence[str], now: Mapping[str, Items] | None = None, *, data: Mapping[str, Any] | None = None
+) -> PlanOutdated:
+    """Names what differs, and never what it holds."""
+    told = []
+    for part in parts:
+        items = list(differing(plan.items.get(part, {}), (now or {}).get(part, {}))) if part in plan.items else []
+        more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+        which = f" ({', '.join(map(in_one_line, items[:MOST_NAMED]))}{more})" if items else ""
+        told.append(f"{IN_WORDS.get(part, part)}{which}")
+    return PlanOutdated(f"{plan.plan_id} was made for something else: {', '.join(told)} differs now.", data=data)

@@ -6,6 +6,7 @@ as all of them are the same. Nobody can change a plan: it lies in the ledger.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from playrail.ansible.digests import digest
-from playrail.diffs import in_one_line, unified
+from playrail.diffs import unified
 from playrail.tool import Effect
+from playrail.visible import all_visible, in_one_line
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval
 MOST_DIFF_CHARACTERS = 100_000  # of all of a plan's diffs
+MOST_ECHOED = 1024  # bytes of an argument that go back to who sent it
 
 Approval = Literal["none", "client", "operator"]
 PROVES = {
@@ -94,6 +97,8 @@ class Plan:
     """Whether its arguments hold secrets, which only the process has that made it, and nothing else."""
     undoes: str | None = None
     not_undone: tuple[str, ...] = ()
+    items: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of what the parts consist, each with its hash; a part's own is that of its items."""
 
     @property
     def hash(self) -> str:
@@ -118,10 +123,18 @@ class Plan:
         steps = tuple(Step(**{**step, "hosts": tuple(step["hosts"])}) for step in body["steps"])
         return cls(plan_id=body["plan"], steps=steps, not_undone=tuple(body["not_undone"]), **known)
 
-    def told(self) -> dict[str, Any]:
-        """The plan for a caller, without what only the ledger needs. What would be run is told where no change is."""
+    def told(self, *, whole: bool = False) -> dict[str, Any]:
+        """The plan as data, without what only the ledger needs; what shows nothing is told as escapes.
+
+        What would be run is told where no change is. For a caller, who has them, long arguments are told by
+        their size and hash; `whole` tells all.
+        """
         left_out = {"would_run"} if any(self.changes.values()) else set()
         steps = [{name: value for name, value in _step(step).items() if name not in left_out} for step in self.steps]
+        if not whole:
+            for step in steps:
+                step["arguments"] = {name: echoed(value) for name, value in step["arguments"].items()}
+                step |= {name: echoed(step[name]) for name in ("would_run",) if name in step}
         told: dict[str, Any] = {
             "plan_id": self.plan_id,
             "hash": self.hash,
@@ -135,28 +148,8 @@ class Plan:
         }
         if self.undoes is not None:
             told |= {"undoes": self.undoes, "not_undone": list(self.not_undone)}
-        return told
-
-    def in_words(self, *, most: int | None = None) -> str:
-        """The plan for a person who is to approve it: hosts, risk, arguments, and in short what would change.
-
-        With `most` at most so many characters; when that leaves something out, the first line says so.
-        """
-        lines = [f"Plan {self.plan_id} of {self.caller}:"]
-        for step in self.steps:
-            lines.append(f"  {step.tool} ({step.risk}) on {', '.join(step.hosts)}")
-            lines += [f"    {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in step.arguments.items()]
-        for host, found in self.changes.items():
-            lines += [f"  {host}: {in_short(change)}" for change in found]
-        for host, sentences in self.not_previewed.items():
-            lines += [f"  {host}: not previewed: {sentence}" for sentence in sentences]
-        if not any(self.changes.values()) and not any(self.not_previewed.values()):
-            lines.append("  Nothing would change.")
-        text = "\n".join(map(in_one_line, lines))
-        if most is None or len(text) <= most:
-            return text
-        missing = f"NOT ALL OF THIS PLAN CAN BE SHOWN HERE: `playrail plan {self.plan_id}` shows it."
-        return f"{missing}\n{text[:most]}…"
+        shown: dict[str, Any] = all_visible(told)
+        return shown
 
 
 def new_plan_id() -> str:
@@ -167,13 +160,17 @@ def expiry(now: datetime, lifetime: timedelta = LIFETIME) -> str:
     return (now.astimezone(UTC) + lifetime).isoformat(timespec="seconds")
 
 
+def echoed(value: Any) -> Any:
+    """An argument as it goes back to a caller, who has it: of a long one its size and hash."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    data = text.encode(errors="surrogatepass")
+    if len(data) <= MOST_ECHOED:
+        return value
+    return {"left_out": True, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
 def _step(step: Step) -> dict[str, Any]:
     return {**vars(step), "hosts": list(step.hosts)}
-
-
-def differing(made: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The parts that are not the same."""
-    return [name for name in made if made[name] != now.get(name)]
 
 
 def changes_of(foreseen: Foreseen) -> dict[str, list[dict[str, Any]]]:
@@ -189,29 +186,6 @@ def changes_of(foreseen: Foreseen) -> dict[str, list[dict[str, Any]]]:
                 told |= {"diff": text[0] if fits else None, "diff_cut": text[1] or not fits}
             changes.setdefault(host, []).append(told)
     return changes
-
-
-def in_short(change: Mapping[str, Any]) -> str:
-    """One line about a change: `file /etc/motd: +3 -1 lines, mode 0600 → 0644`."""
-    before, after = change["before"], change["after"]
-    if before is None:
-        told = ["new" if change["kind"] == "file" else _state(after)]
-    elif after is None:
-        told = ["removed"]
-    else:
-        kept = {"sha256", "left_out"}
-        differs = [key for key in after if before.get(key) != after[key] and key not in kept]
-        told = [f"{key} {before.get(key)} → {after[key]}" for key in differs]
-    if isinstance(diff := change.get("diff"), str):
-        lines = diff.split("\n")
-        added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
-        gone = sum(line.startswith("-") and not line.startswith("---") for line in lines)
-        told.insert(0, f"+{added} -{gone} lines")
-    return f"{change['kind']} {change['name']}: {', '.join(told) or 'other content'}"
-
-
-def _state(state: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in state.items())
 
 
 def _shown(effect: Effect) -> dict[str, Any]:

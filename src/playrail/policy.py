@@ -1,28 +1,29 @@
 """Decides whether a call may run. Pure: what it needs to know is passed.
 
 Without a policy reads run, sensitive ones too, and changes need the operator's switch. With one, the first rule that
-matches decides, host by host; no rule denies; and of several hosts the strictest decision counts. The switch holds then
-as well. How a policy is written: policy.example.yml.
+matches decides, host by host; no rule denies; and of several hosts the strictest decision counts. So does the strictest
+that may be meant where a host's tags cannot be read. The switch holds then as well. How a policy is written:
+policy.example.yml.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, tzinfo
 from enum import IntEnum
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from playrail.ansible.hosts import Host
+from playrail.ansible.hosts import TAG, Host
 from playrail.errors import Denied, WritesDisabled
 from playrail.tool import AnyTool, DirectTool, Risk
 
 PRODUCTION = "production"  # what a host counts as whose tier nobody told, or which is none of the policy's
 TIERS = ("development", "staging", PRODUCTION)
+CALLERS = ("local", "cli")  # who there is: whoever started `playrail serve`, and `playrail call`
 EVERY_HOST = "group:all"
 OTHERS = "*"  # in limits: each one that nothing before it means
 _NAMED = 10  # hosts that one sentence lists
@@ -83,6 +84,8 @@ class Asked:
     host: str
     words: frozenset[str]
     now: datetime
+    any_tag: bool = False
+    """Whether the host's tags cannot be read, so that it may have any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,11 @@ class Rule:
     def mismatch(self, asked: Asked) -> str | None:
         """The first thing in which the call does not match, None when the rule decides it."""
         return next(self._mismatches(asked), None)
+
+    def may_mean(self, asked: Asked) -> bool:
+        """Whether it would decide the call if the host had the tags that the rule names, which is not known."""
+        tags = {word for word in self.hosts if word.startswith(TAG)}
+        return asked.any_tag and self.mismatch(replace(asked, words=asked.words | tags)) is None
 
     def _mismatches(self, asked: Asked) -> Iterator[str]:
         if self.callers and asked.caller not in self.callers:
@@ -140,6 +148,14 @@ class LimitsOfCaller(LimitsOfHost):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """What was decided for one host; no rule: none matched."""
+
+    decision: Decision
+    rule: Rule | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """What a policy file says. `source` is its name, `digest` the hash of what it says, without comments."""
 
@@ -161,22 +177,37 @@ class Policy:
     def tier(self, host: Host) -> str:
         return host.tier if host.tier in self.tiers else PRODUCTION
 
-    def first(self, asked: Asked) -> Rule | None:
-        """The rule that decides."""
-        return next((rule for rule in self.rules if rule.mismatch(asked) is None), None)
+    def asked(self, tool: AnyTool, risk: Risk, host: Host, *, caller: str, now: datetime) -> Asked:
+        """What its rules are asked about a call on this host."""
+        return Asked(
+            tool=tool,
+            risk=risk,
+            caller=caller,
+            host=host.name,
+            words=self.words(host),
+            now=now,
+            any_tag=not host.tags_are_known,
+        )
 
-    def passed_over(self, asked: Asked) -> list[tuple[Rule, str]]:
-        """The rules before that one, each with what did not match."""
-        told = ((rule, rule.mismatch(asked)) for rule in self.rules)
-        return [(rule, why) for rule, why in takewhile(lambda one: one[1] is not None, told) if why is not None]
+    def ruling(self, asked: Asked) -> Ruling:
+        """What the first rule that matches says.
 
+        Of a host whose tags cannot be read any rule before that one may be the first, and the strictest counts: such
+        a host has every tag for what a rule forbids or holds up, and none for what it allows.
+        """
+        may = [rule for rule, why in self.weighed(asked) if why is None]
+        rulings = [Ruling(decision=rule.then, rule=rule) for rule in may]
+        if not may or may[-1].mismatch(asked) is not None:
+            rulings.append(Ruling(decision=Decision.DENY, rule=None))
+        return max(rulings, key=lambda ruling: ruling.decision)
 
-@dataclass(frozen=True, kw_only=True)
-class Ruling:
-    """What was decided for one host; no rule: none matched."""
-
-    decision: Decision
-    rule: Rule | None
+    def weighed(self, asked: Asked) -> Iterator[tuple[Rule, str | None]]:
+        """The rules up to the one that matches, each with what does not match, or None where it may decide."""
+        for rule in self.rules:
+            why = rule.mismatch(asked)
+            yield rule, None if rule.may_mean(asked) else why
+            if why is None:
+                return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +273,7 @@ def decide(
 def _judge(policy: Policy, *, tool: AnyTool, risk: Risk, hosts: Sequence[Host], caller: str, now: datetime) -> Verdict:
     rulings = {}
     for host in hosts:
-        asked = Asked(tool=tool, risk=risk, caller=caller, host=host.name, words=policy.words(host), now=now)
-        rule = policy.first(asked)
-        rulings[host.name] = Ruling(decision=Decision.DENY if rule is None else rule.then, rule=rule)
+        rulings[host.name] = policy.ruling(policy.asked(tool, risk, host, caller=caller, now=now))
     return Verdict(
         tool=tool.name,
         risk=risk,

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ import yaml
 from pydantic import ValidationError
 
 from playrail.errors import SettingsInvalid
-from playrail.policy import EVERY_HOST, OTHERS, PRODUCTION, Policy, Rule, Window
+from playrail.policy import CALLERS, EVERY_HOST, OTHERS, PRODUCTION, Policy, Rule, Window
 from playrail.policy_entries import Place, PolicyEntry, place_of, told
 from playrail.private_files import trusted_text
 from playrail.servers import shown
 from playrail.tool import AnyTool, ByField, DirectTool, Risk
 
 DEEPEST = 8  # levels of a policy; an alias that holds itself has more
+MOST_VALUES = 10_000  # in a policy, each time that an alias repeats one; a few lines of these make millions
 TOOLSET = "toolset:"
 STANDARD = "tag:yaml.org,2002:"  # how the tags begin that YAML itself has
 
@@ -60,6 +61,7 @@ def read_policy(path: Path, tools: Mapping[str, AnyTool]) -> Policy:
     entry = _validated(data, source)
     _check_tiers(entry, source)
     _check_limits(entry, source)
+    _check_callers(entry, source)
     windows = {
         name: Window(name=name, days=frozenset(window.days), zone=window.timezone, start=window.start, end=window.end)
         for name, window in entry.windows.items()
@@ -95,6 +97,8 @@ def _plain(node: yaml.Node, place: Place, source: Source, lines: dict[Place, int
     Nothing else is resolved: YAML 1.1 would make a number of 18:00 and a truth value of `on`.
     """
     lines.setdefault(place, node.start_mark.line + 1)
+    if len(lines) > MOST_VALUES:
+        raise source.wrong(place, f"makes more than {MOST_VALUES} values, which is too much for a policy")
     if len(place) > DEEPEST:
         raise source.wrong(place, f"is nested too deep; allowed are {DEEPEST} levels")
     if not node.tag.startswith(STANDARD) or "/" in node.tag:
@@ -112,6 +116,8 @@ def _plain(node: yaml.Node, place: Place, source: Source, lines: dict[Place, int
 def _plain_mapping(node: yaml.MappingNode, place: Place, source: Source, lines: dict[Place, int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise source.wrong(place, "has a key that is no text; allowed are names")
         name, line = str(key.value), key.start_mark.line + 1
         at = (*place, name)
         if name in found:
@@ -190,6 +196,27 @@ def _tool(word: str, place: Place, tools: Mapping[str, AnyTool], source: Source)
     raise source.wrong(place, f"unknown tool {shown(word)}; the nearest is {nearest}, `playrail tools` lists all")
 
 
+def _check_callers(entry: PolicyEntry, source: Source) -> None:
+    """There are no others than these, so a word that is none of them would never match."""
+    listed: list[tuple[Place, str]] = [
+        (("limits", "callers", word), word) for word in entry.limits.callers if word != OTHERS
+    ]
+    for number, rule in enumerate(entry.rules):
+        listed += [(("rules", number, "callers", i), word) for i, word in enumerate(rule.callers)]
+    for place, word in listed:
+        if word not in CALLERS:
+            raise source.wrong(place, f"unknown caller {shown(word)}; allowed are {', '.join(CALLERS)}")
+
+
+def _check_each_tool(rule: Rule, place: Place, tools: Mapping[str, AnyTool], source: Source) -> None:
+    """A word beside others that never has an effect is a mistake as well."""
+    for number, word in enumerate(rule.tools):
+        alone = replace(rule, tools=(word,))
+        if not _decided(alone, tools):
+            what = f"{shown(word)} has no effect in the rule {rule.name!r}: {_why_never(alone, tools)}"
+            raise source.wrong((*place, "tools", number), what)
+
+
 def _check_that_all_can_match(
     rules: Sequence[Rule], tiers: Sequence[str], tools: Mapping[str, AnyTool], source: Source
 ) -> None:
@@ -198,6 +225,7 @@ def _check_that_all_can_match(
         place = ("rules", number)
         if not decides[number]:
             raise source.wrong(place, f"the rule {rule.name!r} can never match: {_why_never(rule, tools)}")
+        _check_each_tool(rule, place, tools, source)
         earlier = [i for i in range(number) if decides[i] & decides[number] and _covers(rules[i], rule, tiers)]
         if decides[number] <= frozenset().union(*(decides[i] for i in earlier)):
             names = " and ".join(f"{rules[i].name!r} (line {rules[i].line})" for i in earlier)
@@ -233,7 +261,7 @@ def _covers(earlier: Rule, rule: Rule, tiers: Sequence[str]) -> bool:
     """Whether the earlier rule matches whatever the rule does, as far as callers, hosts and times go."""
     every = EVERY_HOST in earlier.hosts or {f"tier:{tier}" for tier in tiers} <= {*earlier.hosts}
     return (
-        (not earlier.callers or _within(rule.callers, earlier.callers))
+        (not earlier.callers or {*CALLERS} <= {*earlier.callers} or _within(rule.callers, earlier.callers))
         and (not earlier.hosts or every or _within(rule.hosts, earlier.hosts))
         and (earlier.during is None or earlier.during == rule.during)
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from playrail.ansible.hosts import Host
+from playrail.ansible.hosts import TAG, Host
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.policy import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
 from playrail.tool import Risk
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playrail.ledger.ledger import Read
 
 CALLS, CHANGES = "calls_per_minute", "changes_per_hour"
+OVER = (LimitReached.code, TooManyHosts.code)  # refusals that a limit made
 LASTING: Mapping[str, timedelta] = {CALLS: timedelta(minutes=1), CHANGES: timedelta(hours=1)}
 
 Limited = tuple[str, str]
@@ -27,8 +28,18 @@ def of_caller(policy: Policy, caller: str) -> LimitsOfCaller:
 
 
 def of_host(policy: Policy, host: Host) -> LimitsOfHost:
+    """The limits of the first word that means the host; where its tags are not known, the smallest that may."""
     words = {OTHERS, *policy.words(host)}
-    return next((limits for word, limits in policy.hosts.items() if word in words), LimitsOfHost())
+    may: list[LimitsOfHost] = []
+    for word, limits in policy.hosts.items():
+        if word in words or (word.startswith(TAG) and not host.tags_are_known):
+            may.append(limits)
+        if word in words:
+            break
+    if len(may) <= 1:
+        return may[0] if may else LimitsOfHost()
+    given = {what: [limit for one in may if (limit := getattr(one, what)) is not None] for what in LASTING}
+    return LimitsOfHost(**{what: min(limits) for what, limits in given.items() if limits})
 
 
 def check_limits(
@@ -60,7 +71,7 @@ def check_limits(
     if not limits:
         return
     since = now - max(LASTING[what] for _, what in limits)
-    records = read(kinds=("started",), since=since.astimezone(UTC).isoformat(timespec="milliseconds"))
+    records = read(kinds=("started", "refused"), since=since.astimezone(UTC).isoformat(timespec="milliseconds"))
     done = _done(records, caller=caller, hosts={host.name for host in hosts})
     over = []
     for (whose, what), limit in limits.items():
@@ -89,11 +100,19 @@ def _done(
 ) -> Mapping[Limited, Sequence[datetime]]:
     """When this caller, and any caller on these hosts, did what is counted.
 
-    A call that is part of another one reaches its hosts as any other, and is none of its caller's own.
+    A call that is part of another one reaches its hosts as any other, and is none of its caller's own. One that was
+    refused is its caller's; one that was over a limit is not, so that who waits is let in again.
     """
+    began: set[str] = set()
     done: dict[Limited, list[datetime]] = {}
     for record in records:
         body, at = record["body"], datetime.fromisoformat(record["at"])
+        if record["kind"] == "refused":
+            own = record["caller"] == caller and "parent" not in body and record["call"] not in began
+            if own and body["outcome"] not in OVER:
+                done.setdefault((_the_caller(caller), CALLS), []).append(at)
+            continue
+        began.add(record["call"])
         inner, preview = body.get("parent") is not None, body.get("preview", False)
         reached = [host for host in body["hosts"] if host in hosts]
         counted = [(_the_host(host), CALLS) for host in reached]

@@ -26,6 +26,8 @@ from playrail.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
 log = logging.getLogger(__name__)
 
 LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; nothing came of it
+LONGEST_REASON = 1000  # characters of why it was refused
+MOST_REFUSED = 50  # values of its arguments and hosts
 LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
 MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
@@ -100,10 +102,22 @@ class Records:
         call.began = True
         call.run_id = going.play.run_id if going.play is not None else None
 
-    async def refused(self, call: Call, asked: Mapping[str, Any], error: PlayrailError) -> None:
-        refusal = {**shortened(asked), "outcome": error.code, "reason": self._secrets.hidden(str(error))}
+    async def refused(
+        self,
+        call: Call,
+        asked: Mapping[str, Any],
+        error: PlayrailError,
+        *,
+        provided: Callable[[Read], None] | None = None,
+    ) -> None:
+        """Raises what `provided` raises, and then there is no record."""
+        reason = shortened(self._secrets.hidden(str(error)), longest=LONGEST_REASON)
+        refusal = {**shortened(asked), "outcome": error.code, "reason": reason}
+        if call.parent is not None:
+            refusal["parent"] = call.parent
+        entry = self._entry("refused", call, refusal)
         try:
-            await self.write("refused", call, refusal)
+            await asyncio.to_thread(self._to.ledger.append, entry, provided=provided)
         except LedgerUnavailable as unrecorded:
             log.warning("a refused call could not be recorded: %s", unrecorded)
 
@@ -155,16 +169,25 @@ class Records:
         )
 
 
-def shortened(value: Any) -> Any:
-    """The same with long texts replaced by their length: a caller that is refused must not fill the disk."""
-    match value:
-        case str() if len(value) > LONGEST_REFUSED:
-            return f"{value[:LONGEST_REFUSED]}… ({len(value)} characters)"
-        case dict():
-            return {key: shortened(item) for key, item in value.items()}
-        case list():
-            return [shortened(item) for item in value]
-    return value
+def shortened(value: Any, *, longest: int = LONGEST_REFUSED) -> Any:
+    """The same with what is long replaced by its size: a caller that is refused must not fill the disk."""
+    left = MOST_REFUSED
+
+    def short(item: Any) -> Any:
+        nonlocal left
+        left -= 1
+        match item:
+            case str():
+                return item if len(item) <= longest else f"{item[:longest]}… ({len(item)} characters)"
+            case dict():
+                kept = {short(key): short(item[key]) for key in [*item][: max(0, left)]}
+                return {**kept, "…": f"{len(item) - len(kept)} more"} if len(kept) < len(item) else kept
+            case list() | tuple():
+                some = [short(one) for one in item[: max(0, left)]]
+                return [*some, f"… {len(item) - len(some)} more"] if len(some) < len(item) else some
+        return item
+
+    return short(value)
 
 
 def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:

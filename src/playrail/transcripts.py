@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.diffs import in_one_line, unified
-from playrail.plans import in_short, is_text
+from playrail.plan_words import in_short
+from playrail.plans import is_text
 from playrail.remote_text import cleaned
 from playrail.runs import Run, Task
 from playrail.tool import Effect

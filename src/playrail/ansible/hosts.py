@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from playrail.errors import ServerMisconfigured, ServerRequired, UnknownServer
 from playrail.servers import shown
 from playrail.settings import Settings
 
 _WITHOUT_ADDRESS = ("local", "mikrus_exec")
+_TIER = ("playrail_tier", "tier")  # the first of these that a host has counts, whatever it says
+_TAGS = ("playrail_tags", "tags")
 TAG = "tag:"  # before a tag, where a server is named
 
 _PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")  # what Ansible's `hosts:` may take for a pattern
@@ -19,6 +21,8 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 _LISTED = 100  # names in an error's data
 _NAMED = 10  # names in an error's sentence
 _CUT = 100  # characters of a caller's word that come back to them
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,15 @@ class Host:
     user: str | None = None
     connection: str = "ssh"
     tier: str | None = None
-    """What the inventory says in `playrail_tier` or `tier`; policy counts None as production."""
+    """What the inventory says in `playrail_tier`, or else in `tier`; policy counts None as production."""
     tags: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """The variables that say a tier or tags in a way that cannot be read: a template, something encrypted, tags
+    that are no list of texts. Policy counts the host as production, or as one that may have any tag."""
+
+    @property
+    def tags_are_known(self) -> bool:
+        return not {*_TAGS}.intersection(self.unread)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +193,8 @@ def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> H
     port = first("ansible_port", "ansible_ssh_port")
     templated = any(_plain(variables[key]) is None for key in ("ansible_host", "ansible_ssh_host") if key in variables)
     nowhere = templated or connection in _WITHOUT_ADDRESS
-    tags = variables.get("playrail_tags", variables.get("tags"))
+    tier, unread_tier = _said(variables, _TIER, _word)
+    tags, unread_tags = _said(variables, _TAGS, _words)
     return Host(
         name=name,
         groups=groups,
@@ -190,9 +202,34 @@ def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> H
         port=int(port) if port and port.isascii() and port.isdigit() else None,
         user=first("ansible_user", "ansible_ssh_user"),
         connection=connection,
-        tier=first("playrail_tier", "tier"),
-        tags=tuple(tag for tag in map(_plain, tags) if tag) if isinstance(tags, list) else (),
+        tier=tier,
+        tags=tags or (),
+        unread=(*unread_tier, *unread_tags),
     )
+
+
+def _said(
+    variables: Mapping[str, Any], names: Sequence[str], read: Callable[[object], T | None]
+) -> tuple[T | None, tuple[str, ...]]:
+    """What the first of the variables that is there says, and its name if that cannot be read."""
+    name = next((name for name in names if name in variables), None)
+    if name is None:
+        return None, ()
+    found = read(variables[name])
+    return found, (name,) if found is None else ()
+
+
+def _word(value: object) -> str | None:
+    """A tier or a tag: a text as it was written. Of a number or a truth value it is not known how that was."""
+    text = None if isinstance(value, int) else _plain(value)
+    return text if text and text == text.strip() else None
+
+
+def _words(value: object) -> tuple[str, ...] | None:
+    """The tags of a list, all or none."""
+    found = [_word(item) for item in value] if isinstance(value, list) else [None]
+    words = tuple(word for word in found if word is not None)
+    return words if len(words) == len(found) else None
 
 
 def _plain(value: object) -> str | None:

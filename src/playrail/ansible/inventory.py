@@ -19,7 +19,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from playrail.ansible.digests import digest
 from playrail.ansible.environment import inventory_environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
@@ -97,15 +96,13 @@ class Inventory:
 
     def variables(self, host: str) -> Mapping[str, Any]:
         """Return what the sources said of the host when they were last read, templates as they are."""
-        found: Mapping[str, Any] = (self._listing or {}).get("_meta", {}).get("hostvars", {}).get(host, {})
+        found: Mapping[str, Any] = self.listing.get("_meta", {}).get("hostvars", {}).get(host, {})
         return found
 
-    def digest(self, hosts: Iterable[str]) -> str:
-        """Return a hash of all that the sources said of these hosts when they were last read: variables and groups."""
-        listing = self._listing or {}
-        variables = listing.get("_meta", {}).get("hostvars", {})
-        groups = {name: group for name, group in listing.items() if name != "_meta"}
-        return digest([{host: variables.get(host) for host in hosts}, groups])
+    @property
+    def listing(self) -> Mapping[str, Any]:
+        """What `ansible-inventory --list` said when the sources were last read."""
+        return self._listing or {}
 
     def state(self) -> object:
         """Return what differs when the sources have changed, or another listing was read from them."""

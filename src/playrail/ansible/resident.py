@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class _Stay:
     """One run that stays, from its start to its end."""
 
     key: object
+    code: str
+    """What the code was that it has loaded, or may load."""
     sources: list[str]
     play: ColdPlay
     place: Path
@@ -106,7 +108,9 @@ class Resident:
         inventory: Inventory,
         idle_s: float,
         most_bytes: int,
+        code: Callable[[], str] = str,
     ) -> None:
+        self._code = code
         self._runs_dir = runs_dir
         self._environment = environment
         self._inventory = inventory
@@ -162,6 +166,11 @@ class Resident:
             self._starting = asyncio.create_task(self._start(key))
         return await asyncio.shield(self._starting)
 
+    def renew(self, code: str) -> None:
+        """End it when it was started with other code than this."""
+        if self._stay is not None and self._stay.code != code:
+            self._retire(self._stay)
+
     async def close(self) -> None:
         """End it, and what it runs."""
         self._closing = True
@@ -197,6 +206,7 @@ class Resident:
         play: ColdPlay | None = None
         try:
             run_id = new_run_id()
+            code = await asyncio.to_thread(self._code)  # before it starts: what changes meanwhile makes a difference
             order = Play(
                 run_id=run_id,
                 playbook=content_root() / "playbooks" / PLAYBOOK,
@@ -211,7 +221,7 @@ class Resident:
             said: list[str] = []
             reading = asyncio.create_task(_read(play, said))
             async with asyncio.timeout(START_S):
-                self._stay = await _connected(play, place, reading, said, key=key, sources=order.inventory)
+                self._stay = await _connected(play, place, reading, said, key=key, code=code, sources=order.inventory)
         except (OSError, ValueError, TimeoutError, PlayrailError) as error:
             log.warning("plays start cold, for the run that stays could not be started: %s", error)
             self._not_before = time.monotonic() + self._pause_s
@@ -234,7 +244,14 @@ class Resident:
 
 
 async def _connected(
-    play: ColdPlay, place: Path, reading: asyncio.Task[None], said: list[str], *, key: object, sources: Sequence[str]
+    play: ColdPlay,
+    place: Path,
+    reading: asyncio.Task[None],
+    said: list[str],
+    *,
+    key: object,
+    code: str,
+    sources: Sequence[str],
 ) -> _Stay:
     while not (place / CALLS).exists():
         if reading.done():
@@ -249,7 +266,9 @@ async def _connected(
                 raise
             await asyncio.sleep(POLL_S)
     pid = json.loads(await reader.readline())["pid"]
-    return _Stay(key=key, sources=list(sources), play=play, place=place, lifeline=lifeline, pid=pid, reading=reading)
+    return _Stay(
+        key=key, code=code, sources=list(sources), play=play, place=place, lifeline=lifeline, pid=pid, reading=reading
+    )
 
 
 async def _unless(stop: asyncio.Event, coming: Coroutine[Any, Any, _Stay | None]) -> _Stay | None:

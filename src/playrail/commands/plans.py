@@ -43,7 +43,9 @@ def plans(
     with opened_ledger(read_settings()) as ledger:
         found = [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)] if ledger else []
     if as_json:
-        print_json(cleaned([{**plan.told(), "caller": plan.caller, "state": state} for plan, state in found])[0])
+        print_json(
+            cleaned([{**plan.told(whole=True), "caller": plan.caller, "state": state} for plan, state in found])[0]
+        )
         return
     columns = ("plan", "caller", "tools", "hosts", "would change", "state", "expires")
     print_table(columns, [_row(plan, state) for plan, state in found], whole={"plan"})
@@ -81,7 +83,7 @@ def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
         found = plan_in(_recorded(ledger), plan_id)
         state = _state(_recorded(ledger), found)
     if as_json:
-        print_json(cleaned({**found.told(), "caller": found.caller, "state": state})[0])
+        print_json(cleaned({**found.told(whole=True), "caller": found.caller, "state": state})[0])
         return
     _show(found)
     typer.echo(state)
@@ -162,7 +164,9 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
 
 
 def _show(found: Plan) -> None:
-    typer.echo(found.in_words())
+    from playrail.plan_words import in_words  # noqa: PLC0415
+
+    typer.echo(in_words(found))
     for host, changes in found.changes.items():
         for change in changes:
             if change.get("diff"):

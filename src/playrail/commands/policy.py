@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
-from playrail.commands.terminal import print_table, read_settings, until_done
+from playrail.commands.terminal import FAILED, print_table, read_settings, until_done
+from playrail.visible import in_one_line
 
 if TYPE_CHECKING:
     from playrail.ansible.hosts import Host, Hosts
@@ -25,7 +26,10 @@ app = typer.Typer(help="Look at the rules that decide about calls.", no_args_is_
 
 @app.command()
 def check() -> None:
-    """Read the policy as the start does, show its rules, and name what it means and the inventory does not have."""
+    """Read the policy as the start does, show its rules, and name what it means and the inventory does not have.
+
+    The exit status is 1 where it means something that is not there, or a host's tier or tags cannot be read.
+    """
     settings = read_settings(quiet=True)
     policy = _policy(settings)
     if policy is None:
@@ -37,8 +41,13 @@ def check() -> None:
     if limits:
         print_table(("limited", "to"), limits)
     typer.echo(_switch(settings))
-    for missing in _not_in(until_done(_hosts(settings)), policy):
-        typer.echo(f"! {missing}", err=True)
+    from playrail.policy_doubts import doubts  # noqa: PLC0415
+
+    found = list(doubts(policy, until_done(_hosts(settings))))
+    for doubt in found:
+        typer.echo(f"! {in_one_line(doubt)}", err=True)
+    if found:
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: playrail policy explain manage_service server=web1 name=nginx action=restart")
@@ -113,17 +122,24 @@ def _explained(
 def _of_host(
     policy: Policy, tool: AnyTool, given: ToolInput, host: Host, *, caller: str, now: datetime
 ) -> Iterator[str]:
-    from playrail.policy import Asked  # noqa: PLC0415
-
-    asked = Asked(tool=tool, risk=tool.risk_of(given), caller=caller, host=host.name, words=policy.words(host), now=now)
-    rule = policy.first(asked)
-    yield f"{host.name} ({', '.join(sorted(asked.words - {host.name, 'group:all'}))}):"
-    for passed, why in policy.passed_over(asked):
-        yield f"    {_named(policy, passed)} passed over, {why}"
-    if rule is None:
+    asked = policy.asked(tool, tool.risk_of(given), host, caller=caller, now=now)
+    ruling = policy.ruling(asked)
+    told = sorted(asked.words - {host.name, "group:all"})
+    told += [f"{name} cannot be read: {_counts(name)}" for name in host.unread]
+    yield f"{host.name} ({', '.join(told)}):"
+    for rule, why in policy.weighed(asked):
+        if rule is ruling.rule:
+            yield f"    {_named(policy, rule)} decides: {rule.then.word}"
+        elif why is not None:
+            yield f"    {_named(policy, rule)} passed over, {why}"
+        else:
+            yield f"    {_named(policy, rule)} may mean it: {rule.then.word}, and the strictest decision counts"
+    if ruling.rule is None:
         yield "    no rule matches: deny"
-    else:
-        yield f"    {_named(policy, rule)} decides: {rule.then.word}"
+
+
+def _counts(name: str) -> str:
+    return "any tag may be meant" if "tags" in name else "production"
 
 
 def _limited(policy: Policy, caller: str, hosts: list[Host]) -> Iterator[str]:
@@ -185,18 +201,3 @@ async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list
     of_api = isinstance(tool, ApiTool)
     names = Apis(settings).resolve(given.server, known) if of_api else known.resolve(given.server, settings)
     return [known.hosts[name] for name in names]
-
-
-def _not_in(known: Hosts, policy: Policy) -> Iterator[str]:
-    """A sentence for each name, group or tag that means no host now."""
-    words = {word for host in known.hosts.values() for word in policy.words(host)}
-    words |= {f"tier:{tier}" for tier in policy.tiers}
-    listed: Mapping[str, tuple[str, ...]] = {
-        **{f"the rule {rule.name!r} (line {rule.line})": rule.hosts for rule in policy.rules},
-        "the limits of hosts": tuple(word for word in policy.hosts if word != "*"),
-    }
-    for where, meant in listed.items():
-        for word in meant:
-            if word not in words:
-                mend = f"; the group is group:{word}" if word in known.groups else ""
-                yield f"{where}: {word} means no host of the inventory now{mend}"

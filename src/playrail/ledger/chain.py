@@ -1,14 +1,15 @@
 """The chain: each record's hash covers its content and the hash before it.
 
 So a record cannot be altered, taken out or moved without `examine` finding it. Records cut off at the end, or a chain
-that was written anew, are found by who knows a hash that the chain had before.
+that was written anew, are found by who knows a hash that the chain had before. A checkpoint allows that what came
+before it is gone; it has to name a record that was there, by its hash, so it allows nothing that came after it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +74,12 @@ def examine(rows: Iterable[Mapping[str, Any]], *, known: str | None = None) -> V
 def _is_whole(row: Mapping[str, Any]) -> bool:
     try:
         return bool(row["hash"] == row_hash(row))
-    except TypeError:  # bytes where there were texts
+    except (TypeError, UnicodeError):  # bytes where there were texts, or texts that are none
         return False
+
+
+def _beginning(link: str) -> int:
+    return int.from_bytes(hashlib.blake2b(link.encode(errors="replace"), digest_size=8).digest())
 
 
 class _Examination:
@@ -85,8 +90,10 @@ class _Examination:
         self._records = 0
         self._start: Head | None = None
         """What stood before the first record, if that is not the very first."""
-        self._checkpoints: set[tuple[int, str]] = set()
-        """Up to which record one said that records may be deleted, and that record's hash."""
+        self._checkpoints: set[int] = set()
+        """Up to which record one said that records may be deleted."""
+        self._hashes = array("Q")
+        """The beginnings of the hashes of the records that are there: millions of these fit into memory."""
         self._first: int | None = None
         self._head: Head | None = None
         self._problem: str | None = None
@@ -104,11 +111,33 @@ class _Examination:
         if self._problem is None and not _is_whole(row):
             self._problem = f"record {seq} was altered"
         self._head = Head(seq=seq, at=row["at"], hash=row["hash"])
+        self._hashes.append(_beginning(str(row["hash"])))
         self._look_for_known(self._head)
         if row["kind"] == "checkpoint" and self._problem is None:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # not one that Playrail wrote
-                body = json.loads(row["body"])
-                self._checkpoints.add((int(body["upto"]), str(body["hash"])))
+            self._problem = self._checkpoint(seq, row["body"])
+
+    def _checkpoint(self, seq: int, text: str) -> str | None:
+        """What is wrong with a checkpoint: the record that it says to be the last was there, just before it."""
+        try:
+            body = json.loads(text)
+            upto, link = body["upto"], body["hash"]
+        except (ValueError, KeyError, TypeError):
+            upto, link = None, None
+        if type(upto) is not int or not isinstance(link, str):
+            return f"record {seq} is a checkpoint that Playrail did not write: it names no record"
+        if not 0 < upto < seq:
+            return f"record {seq} is a checkpoint that Playrail did not write: it covers itself, or what came later"
+        if not self._was(upto, link):
+            return f"record {seq} is a checkpoint that Playrail did not write: record {upto} has another hash"
+        self._checkpoints.add(upto)
+        return None
+
+    def _was(self, seq: int, link: str) -> bool:
+        """Whether the record of this number has this hash, as far as is known: what was pruned before may have had."""
+        first = self._first or 1
+        if seq >= first:
+            return self._hashes[seq - first] == _beginning(link)
+        return self._start is None or seq != self._start.seq or self._start.hash == link
 
     def _gap(self, seq: int, previous: str) -> str | None:
         assert self._head is not None  # noqa: S101  it is not the first record
@@ -126,10 +155,9 @@ class _Examination:
         return Verified(records=self._records, first=self._first, head=self._head, problem=problem)
 
     def _beginning(self) -> str | None:
-        if self._start is None or (self._start.seq, self._start.hash) in self._checkpoints:
+        """A pruning deletes from the first record on; one that has not come to its end has left some of its own."""
+        if self._start is None or any(upto >= self._start.seq for upto in self._checkpoints):
             return None
-        if any(upto > self._start.seq for upto, _ in self._checkpoints):
-            return None  # a pruning that has not come to its end: all that is missing was to be deleted
         return f"records before {self._first} are missing, and no checkpoint says that they were pruned"
 
     def _end(self) -> str | None:

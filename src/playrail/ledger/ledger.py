@@ -155,7 +155,7 @@ class Ledger:
             with engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise _unavailable(error) from error
+            raise _unavailable(error, "read") from error
 
     def _open(self) -> Engine:
         try:
@@ -194,9 +194,14 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
+    connection.text_factory = _decoded  # a text that is none must not keep the records around it from being read
     connection.isolation_level = None  # the driver begins no transaction of its own; a read needs none
     connection.execute("PRAGMA synchronous=FULL")
     _set_up_file(connection, until=time.monotonic() + BUSY_S)
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
 
 
 def _set_up_file(connection: Any, *, until: float) -> None:
@@ -252,6 +257,6 @@ def is_busy(error: LedgerUnavailable) -> bool:
     return cause.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def _unavailable(error: Exception) -> LedgerUnavailable:
+def _unavailable(error: Exception, what: str = "written") -> LedgerUnavailable:
     reason = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
-    return LedgerUnavailable(f"The ledger cannot be written: {reason}.")
+    return LedgerUnavailable(f"The ledger cannot be {what}: {reason}.")

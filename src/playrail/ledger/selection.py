@@ -88,6 +88,10 @@ def query(wanted: Wanted) -> Select[Any]:
 
 def _body(seq: int, text: str) -> Any:
     try:
+        str(text).encode()  # it has bytes that are no text when this cannot be done
         return json.loads(text)
     except (ValueError, TypeError) as error:
-        raise LedgerUnavailable(f"Record {seq} of the ledger was altered: it cannot be read.") from error
+        raise LedgerUnavailable(
+            f"Record {seq} of the ledger was altered: it cannot be read.",
+            hint="The operator has to look at `playrail ledger verify`, and at a copy of the ledger from before.",
+        ) from error

@@ -2,7 +2,8 @@
 
 Up to 2025-11-25 the server sends the question and waits. From 2026-07-28 on it cannot: the question is the result of
 the call, and the client calls again with what was said, and with the plan's id as state. Nobody is trusted for that
-state: it only says which plan is meant, and the door knows whose plan that is.
+state: it only says which plan is meant, and the door knows whose plan that is, and whether the question was sent. Each
+question has one answer: after a no, or before any question, a yes counts for nothing.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ def _asking_later(session: ServerSession) -> Ask:
 
 
 def _asked(session: ServerSession, plan_id: str, response: types.InputResponse | None) -> Ask:
-    """What was said counts for the plan that it was said about; about another, or with nothing said, it asks again."""
+    """What was said counts for the plan that it was said about, if that was asked; otherwise it asks, or asks again."""
     later = _asking_later(session)
 
     async def ask(question: Question) -> Said:
-        if question.plan_id == plan_id and isinstance(response, types.ElicitResult):
+        if question.plan_id == plan_id and question.asked and isinstance(response, types.ElicitResult):
             return _said(response)
         return await later(question)
 

@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
-from playrail.disasters import ASSIGNMENT, disaster
+from playrail.disasters import disaster, runs_a_script
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
+from playrail.shell_scripts import ASSIGNMENT
 from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
@@ -151,6 +152,11 @@ class Command(Changing, Reading):
         """What is run; the playbook's `playrail_argv`."""
         return _argv(self.cmd, shell=self.shell)
 
+    @property
+    def script(self) -> bool:
+        """Whether a shell or another interpreter is given code: with `shell`, or as a program (`sh -c`, `perl -e`)."""
+        return self.shell or runs_a_script(self.argv)
+
 
 class CommandOnMany(Command):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] = Field(
@@ -263,7 +269,7 @@ def _signal_name(number: int) -> str:
 execute_command = PlaybookTool(
     name="execute_command",
     summary="Run a program with arguments when no other tool fits; with shell=true a shell script.",
-    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
+    risk=by_field("script", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
     input=Command,
     playbook="commands/execute_command.yml",
     report=CommandResult,
@@ -273,7 +279,7 @@ execute_command = PlaybookTool(
 execute_on_multiple = PlaybookTool(
     name="execute_on_multiple",
     summary="Run the same program, or shell script, on several servers at once; each server's result is told apart.",
-    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
+    risk=by_field("script", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
     input=CommandOnMany,
     playbook="commands/execute_command.yml",
     report=CommandResult,

@@ -32,7 +32,8 @@ class OnePlan(ToolInput):
 
 class OneRun(ToolInput):
     run_id: RunId = Field(
-        description="The run_id in _meta of the call that is to be taken back.", examples=["20260131-120000-0a1b2c3d"]
+        description="The run_id in _meta of the call that is to be taken back, or in data.steps of apply_plan.",
+        examples=["20260131-120000-0a1b2c3d"],
     )
 
 
@@ -50,7 +51,9 @@ class Cancelled(Report):
 
 class Applied(Report):
     plan_id: str
-    steps: list[dict[str, Any]] = Field(description="Per step its run_id, code and data, as the tool's own answer.")
+    steps: list[dict[str, Any]] = Field(
+        description="Per step its run_id (of a single one in _meta too), code and data, as the tool's own."
+    )
 
     failure: Problem | None = Field(exclude=True)
 

@@ -1,0 +1,165 @@
+"""A plan in words, for a person who is to approve it: first what, where and how much, then the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from playrail.plans import Plan, Step
+from playrail.visible import in_one_line
+
+LONG = 300  # characters of an argument; a longer one comes after the others
+LEAST_SHOWN = 400  # characters of a long text, half of them from its end
+GAP = 100  # characters that say what is left out
+DOING = ("action", "state")  # arguments that say what a tool does
+SHORTENED = "LONG PARTS OF THIS PLAN ARE SHORTENED HERE: `playrail plan {}` shows all of it."
+
+
+def in_words(plan: Plan) -> str:
+    """The whole plan: what on which hosts, how much would change, with which arguments, and each change."""
+    arguments = [text for step in plan.steps for text in _step(plan, step)]
+    return "\n".join([*_head(plan), *arguments, *_not_previewed(plan), *_changes(plan)])
+
+
+def question(plan: Plan, *, most: int) -> str | None:
+    """The same in at most so many characters, with long texts shortened in their middle.
+
+    None when that would leave out something by which a person decides: what is done where, how much
+    changes, and every argument of what cannot be previewed. Nobody can approve that unseen.
+    """
+    whole = in_words(plan)
+    if len(whole) <= most:
+        return whole
+    head = [SHORTENED.format(plan.plan_id), *_head(plan)]
+    arguments = [text for step in plan.steps for text in _step(plan, step)]
+    blind = list(_not_previewed(plan))
+    long = sum(isinstance(text, Long) for text in arguments)
+    kept = long * LEAST_SHOWN
+    essential = [*head, *blind, *(text for text in arguments if not isinstance(text, Long))]
+    left = most - sum(len(line) + 1 for line in essential) - kept
+    if left < LEAST_SHOWN:
+        return None
+    effects = _fitting(list(_changes(plan)), left)
+    left += kept - sum(len(line) + 1 for line in effects)
+    each = left // max(1, long) - GAP
+    shown = [text.shortened(each) if isinstance(text, Long) else text for text in arguments]
+    return "\n".join([*head, *shown, *blind, *effects])
+
+
+class Long(str):
+    """The line of an argument that is a long text, of which a part may be left out: its effects are told."""
+
+    __slots__ = ()
+
+    def shortened(self, most: int) -> str:
+        """The line with its middle left out, how much that is, and the hash of the whole line."""
+        half = most // 2
+        left_out = len(self) - 2 * half
+        if left_out <= GAP:
+            return str(self)
+        digest = hashlib.sha256(self.encode(errors="surrogatepass")).hexdigest()[:16]
+        gap = f" …[{left_out} CHARACTERS ARE NOT SHOWN HERE, sha256 of the line {digest}]… "
+        return f"{self[:half]}{gap}{self[-half:]}"
+
+
+def in_short(change: Mapping[str, Any]) -> str:
+    """One line about a change: `file /etc/motd: +3 -1 lines, mode 0600 → 0644`."""
+    before, after = change["before"], change["after"]
+    if before is None:
+        told = ["new" if change["kind"] == "file" else _state(after)]
+    elif after is None:
+        told = ["removed"]
+    else:
+        kept = {"sha256", "left_out"}
+        differs = [key for key in after if before.get(key) != after[key] and key not in kept]
+        told = [f"{key} {before.get(key)} → {after[key]}" for key in differs]
+    if (lines := _lines(change)) is not None:
+        least = "at least " if change.get("diff_cut") else ""
+        told.insert(0, f"{least}+{lines[0]} -{lines[1]} lines")
+    elif change.get("diff_cut"):
+        told.insert(0, "other content, too much to compare")
+    return f"{change['kind']} {change['name']}: {', '.join(told) or 'other content'}"
+
+
+def _state(state: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in state.items())
+
+
+def _lines(change: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How many lines come and go; None when no difference is shown."""
+    if not isinstance(diff := change.get("diff"), str):
+        return None
+    lines = diff.split("\n")
+    added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
+    gone = sum(line.startswith("-") and not line.startswith("---") for line in lines)
+    return added, gone
+
+
+def _head(plan: Plan) -> list[str]:
+    """What is done on which hosts, and how much changes there."""
+    what = [_what(step) for step in plan.steps] if len(plan.steps) == 1 else []
+    return [in_one_line(line) for line in (f"Plan {plan.plan_id} of {plan.caller}:", *what, _how_much(plan))]
+
+
+def _what(step: Step) -> str:
+    doing = [str(step.arguments[name]) for name in DOING if name in step.arguments]
+    return f"  {' '.join([step.tool, *doing])} ({step.risk}) on {', '.join(step.hosts)}"
+
+
+def _step(plan: Plan, step: Step) -> Iterator[str]:
+    """The arguments, short ones first; of several steps each begins with what it does and where."""
+    if len(plan.steps) > 1:
+        yield in_one_line(_what(step))
+    foreseen = all(plan.changes.get(host) and not plan.not_previewed.get(host) for host in step.hosts)
+    lines = [
+        (in_one_line(f"    {name}: {json.dumps(value, ensure_ascii=False)}"), value)
+        for name, value in step.arguments.items()
+    ]
+    for line, value in sorted(lines, key=lambda one: len(one[0]) > LONG):
+        yield Long(line) if foreseen and isinstance(value, str) and len(line) > LONG else line
+
+
+def _how_much(plan: Plan) -> str:
+    changes = [change for found in plan.changes.values() for change in found]
+    if not changes:
+        blind = any(plan.not_previewed.values())
+        return "  What would change is not known." if blind else "  Nothing would change."
+    hosts = sum(bool(found) for found in plan.changes.values())
+    kinds = Counter(str(change["kind"]) for change in changes)
+    told = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
+    lines = [found for change in changes if (found := _lines(change)) is not None]
+    if lines:
+        least = "at least " if any(change.get("diff_cut") for change in changes) else ""
+        told.append(f"{least}+{sum(added for added, _ in lines)} -{sum(gone for _, gone in lines)} lines")
+    return f"  Would change on {hosts} of {len(plan.hosts)} hosts: {', '.join(told)}"
+
+
+def _not_previewed(plan: Plan) -> Iterator[str]:
+    hosts: dict[str, list[str]] = {}
+    for host, sentences in plan.not_previewed.items():
+        for sentence in sentences:
+            hosts.setdefault(sentence, []).append(host)
+    return (in_one_line(f"  {', '.join(of)}: not previewed: {sentence}") for sentence, of in hosts.items())
+
+
+def _changes(plan: Plan) -> Iterator[str]:
+    """A line for each change, with all hosts on which it is the same."""
+    hosts: dict[str, list[str]] = {}
+    for host, found in plan.changes.items():
+        for change in found:
+            hosts.setdefault(in_short(change), []).append(host)
+    return (in_one_line(f"  {', '.join(of)}: {change}") for change, of in hosts.items())
+
+
+def _fitting(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines that fit, and how many do not."""
+    fits: list[str] = []
+    for number, line in enumerate(lines):
+        most -= len(line) + 1
+        if most < (GAP if number < len(lines) - 1 else 0):
+            return [*fits, f"  … and {len(lines) - number} more changes, which are NOT SHOWN HERE"]
+        fits.append(line)
+    return fits
