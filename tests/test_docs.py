@@ -28,7 +28,7 @@ def test_a_variable_is_in_the_readme_and_the_example(variable: str) -> None:
 
 def test_the_example_can_be_used(tmp_path: Path) -> None:
     """With every line that names no file of this machine uncommented, the settings load."""
-    lines = re.sub(r"^#(?!PLAYRAIL_INVENTORY|MIKRUS)(?=[A-Z_]+=)", "", EXAMPLE, flags=re.MULTILINE)
+    lines = re.sub(r"^#(?!PLAYRAIL_INVENTORY|PLAYRAIL_PROJECT|MIKRUS)(?=[A-Z_]+=)", "", EXAMPLE, flags=re.MULTILINE)
     (tmp_path / ".env").write_text(lines)
     settings = Settings.load({"HOME": str(tmp_path)}, dotenv=tmp_path / ".env")
     assert settings.enable_write_operations

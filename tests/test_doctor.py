@@ -27,8 +27,9 @@ from playrail.settings import Settings
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which nothing is configured."""
+    monkeypatch.chdir(tmp_path)
     return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 
 
@@ -228,3 +229,13 @@ def test_hosts_good_and_bad(
         ("closed", "fail"),
     ]
     assert found["host deb13"].found.startswith("reached, works as root with Python 3.13")
+
+
+def test_tags_of_another_kind_are_told(environ: dict[str, str], tmp_path: Path) -> None:
+    local = "ansible_connection: local"
+    (tmp_path / "hosts.yml").write_text(
+        f"all: {{hosts: {{cloud: {{tags: {{Name: web}}, {local}}}, own: {{tags: {{}}, playrail_tags: [a], {local}}}}}}}"
+    )
+    found = examined({**environ, "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml")}, tmp_path / ".env")["tags"]
+
+    assert (found.state, "of cloud is" in found.found, "playrail_tags" in (found.mend or "")) == ("warn", True, True)

@@ -56,7 +56,6 @@ def test_the_whole_of_it() -> None:
         **decided(),
         "ANSIBLE_CALLBACK_PLUGINS": f"{DEFAULT_PLUGINS.format('callback')}:{CALLBACKS}",
         "ANSIBLE_CONNECTION_PLUGINS": f"{DEFAULT_PLUGINS.format('connection')}:{OWN}",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
         "ANSIBLE_INVENTORY_ENABLED": "host_list,auto,yaml,ini,toml",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_STDOUT_CALLBACK": "playrail_text",
@@ -300,7 +299,7 @@ def test_ansible_starts_in_it_and_decides_as_it_says(cwd: Path) -> None:
     expected = {
         "HOST_KEY_CHECKING": True,
         "DEFAULT_ASK_PASS": False,
-        "INVENTORY_ANY_UNPARSED_IS_FAILED": True,
+        "INVENTORY_UNPARSED_IS_FAILED": True,
         "ANSIBLE_PIPELINING": True,
         "INVENTORY_ENABLED": ["host_list", "auto", "yaml", "ini", "toml"],
     }

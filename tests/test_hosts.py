@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ THERE = "there are a, b, c, broken, all, ab, none, odd, bad"
         ("none", UnknownServer, f"The group 'none' has no hosts; {THERE}"),
         ([], ServerRequired, f"The list of servers is empty; {THERE}"),
         ("x:y", ServerMisconfigured, "The server 'x:y' cannot be used: Because."),
-        ("odd", ServerMisconfigured, "The server 'x:y' cannot be used: Because."),
+        (["x:y", "broken"], ServerMisconfigured, "The server 'x:y' cannot be used: Because."),
     ],
 )
 def test_words_that_mean_none(
@@ -91,7 +92,43 @@ def test_words_that_mean_none(
     assert (type(caught.value), str(caught.value)) == (error, message)
 
 
-@pytest.mark.parametrize("wanted", ["broken", "bad", ["a", "broken"], "tag:half", "tag:some"])
+@pytest.mark.parametrize(
+    ("wanted", "names", "left_out"),
+    [
+        ("odd", ("c",), ["x:y"]),
+        ("bad", ("c",), ["broken"]),
+        ("all", ("a", "b", "c"), ["broken", "x:y"]),
+        (["a", "broken"], ("a",), ["broken"]),
+        (["x:y", "b", "bad"], ("b", "c"), ["x:y", "broken"]),
+        ("tag:half", ("a",), ["broken"]),
+        ("tag:odd", ("b",), ["x:y"]),
+        ("ab", ("a", "b"), []),
+        ("c", ("c",), []),
+        ("broken", None, []),
+        ("x:y", None, []),
+        ("tag:some", None, []),
+        (None, None, []),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_the_others_are_used(
+    settings: Settings, wanted: str | list[str] | None, names: tuple[str, ...] | None, left_out: list[str]
+) -> None:
+    known = replace(
+        NAMED,
+        hosts={**NAMED.hosts, "b": Host(name="b", groups=(), tags=("odd",))},
+        tags_of_refused={"x:y": ("odd",)},
+    )
+    unusable = known.unusable(wanted, settings)
+    assert list(unusable) == left_out
+    assert {problem.code for problem in unusable.values()} <= {"server_misconfigured"}
+    if names is not None:
+        assert known.resolve(wanted, settings) == names
+    else:
+        with pytest.raises(PlayrailError):
+            known.resolve(wanted, settings)
+
+
+@pytest.mark.parametrize("wanted", ["broken", ["broken", "x:y"], "tag:some"])
 def test_a_failed_entry_is_not_another_host_of_that_name(settings: Settings, wanted: str | list[str]) -> None:
     with pytest.raises(ServerMisconfigured, match=r"'broken' cannot be used: oops: is not a field") as caught:
         NAMED.resolve(wanted, settings)

@@ -34,7 +34,7 @@ ROWS = (
     ("shell_expansion", "shell_scripts", "inline_code"),
     ("ansible", "ledger", "mikrus"),
     ("settings",),
-    ("servers",),
+    ("servers", "project"),
     ("private_files", "private_keys", "diffs", "core_dumps"),
     ("errors", "remote_text", "visible"),
 )

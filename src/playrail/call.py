@@ -13,7 +13,9 @@ from playrail.ansible.play import Play
 from playrail.ansible.runner import Progress
 from playrail.answers import Answer, Meta, Result
 from playrail.asking import Ask, Question
+from playrail.errors import Problem
 from playrail.policy import Decision
+from playrail.results import with_unusable
 from playrail.tool import AnyTool, Risk, ToolInput
 
 
@@ -85,7 +87,7 @@ class Call:
         return round((time.monotonic() - self.started) * 1000)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Going:
     """What a call is going to do, understood and allowed. `play` is None where none is run."""
 
@@ -95,9 +97,15 @@ class Going:
     play: Play | None
     arguments: Mapping[str, Any]
     decision: Decision
+    unusable: Mapping[str, Problem] = field(default_factory=dict)
+    """Hosts that the call's words mean as well and that cannot be used. Nothing is done for them but to say so."""
     resumed: str | None = None
     """The plan that the call made before; to carry it out is what it goes on with."""
 
     @property
     def risk(self) -> Risk:
         return self.tool.risk_of(self.given)
+
+    def whole(self, result: Result) -> Result:
+        """The result with what could not be used."""
+        return with_unusable(result, self.unusable, of=len(self.hosts))

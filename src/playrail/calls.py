@@ -189,7 +189,7 @@ class Playrail:
         tool = self._tool(call.name)
         given = parse(tool, arguments)
         asked["arguments"] = self.secrets.hidden(given.recorded())
-        hosts = await self._resolve(tool, given)
+        hosts, unusable = await self._meant(tool, given)
         asked["hosts"] = list(hosts)
         wanted = given.preview if isinstance(given, Changing) else None  # None: there is nothing to preview
         changes = tool.risk_of(given).changes and wanted is not None
@@ -204,9 +204,8 @@ class Playrail:
         unseen = changes and call.granted is None and decision > Decision.ALLOW
         call.check = preview or unseen or resumed is not None  # the change itself is then a call that this one makes
         play = None if resumed else self._play(tool, given, hosts, run_id=new_run_id(), check=call.check)
-        return Going(
-            tool=tool, given=given, hosts=hosts, play=play, arguments=arguments, decision=decision, resumed=resumed
-        )
+        unusable = {} if call.granted else unusable  # a plan says which hosts it is for
+        return Going(tool, given, hosts, play, arguments, decision, unusable=unusable, resumed=resumed)
 
     async def _resumed(self, call: Call, arguments: Mapping[str, Any]) -> str:
         """The plan that the same call made before its client was asked. Raises UnknownPlan when it made another one."""
@@ -234,16 +233,17 @@ class Playrail:
         )
         data, remote = {"plan": plan.told()}, result.remote_text
         if going.given.preview or (going.decision is Decision.ALLOW):
-            return Result(data=data, remote_text=remote)
+            return going.whole(Result(data=data, remote_text=remote))
         if going.decision is Decision.CLIENT_APPROVAL:
             try:
-                return await self._carried_out(call, plan.plan_id)
+                return going.whole(await self._carried_out(call, plan.plan_id))
             except PlayrailError as error:
                 await self._records.refused(call, {"hosts": list(going.hosts)}, error)
                 raise
         kind = ApprovalRequired if going.decision is Decision.OPERATOR_APPROVAL else PlanRequired
         why = "has to be approved by the operator" if kind is ApprovalRequired else "has to be seen before it is done"
-        return Result(data=data, problem=kind(f"{call.name} {why}: {plan.plan_id}.").problem, remote_text=remote)
+        problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
+        return going.whole(Result(data=data, problem=problem, remote_text=remote))
 
     async def _carried_out(self, call: Call, plan_id: str) -> Result:
         """What the one step of a plan comes to, as the answer to a call of that step's tool."""
@@ -261,16 +261,20 @@ class Playrail:
             raise UnknownTool(f"There is no tool named {name[:64]!r}.", data={"tools": list(self.tools)})
         return self.tools[name]
 
-    async def _resolve(self, tool: AnyTool, given: ToolInput) -> Sequence[str]:
+    async def _meant(self, tool: AnyTool, given: ToolInput) -> tuple[Sequence[str], Mapping[str, Problem]]:
+        """The hosts that the call is for, and those that its words mean as well and that cannot be used."""
         if not isinstance(given, OnHosts):
-            return ()
+            return (), {}
         if isinstance(tool, ApiTool):
-            elsewhere = tool.elsewhere
-            named = self._apis.named(given.server, elsewhere=elsewhere)
+            named = self._apis.named(given.server, elsewhere=tool.elsewhere)
             if named is not None:
-                return named
-            return self._apis.resolve(given.server, await self.inventory.hosts(), elsewhere=elsewhere)
-        return (await self.inventory.hosts()).resolve(given.server, self.settings)
+                return named, {}
+        known = await self.inventory.hosts()
+        if isinstance(tool, ApiTool):
+            hosts = self._apis.resolve(given.server, known, elsewhere=tool.elsewhere)
+        else:
+            hosts = known.resolve(given.server, self.settings)
+        return hosts, known.unusable(given.server, self.settings)
 
     async def _decision(
         self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], caller: str, *, preview: bool
@@ -281,6 +285,7 @@ class Playrail:
         changes = going.risk.changes and not call.check
         try:
             result = await self._ran(call, going)
+            result = going.whole(result) if going.resumed is not None or not call.check else result
             return await asyncio.to_thread(self._withheld.without, result) if result.effects else result
         except PlayrailError as error:
             return Result.of(error)
@@ -355,7 +360,7 @@ class Playrail:
     async def _read(self, name: str, arguments: Mapping[str, Any]) -> tuple[AnyTool, ToolInput, Sequence[str]]:
         tool = self._tool(name)
         given = parse(tool, arguments)
-        return tool, given, await self._resolve(tool, given)
+        return tool, given, (await self._meant(tool, given))[0]
 
     def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool) -> Play | None:
         if not isinstance(tool, PlaybookTool) or (check and tool.unforeseeable):

@@ -6,8 +6,11 @@ It must work where Playrail does not, so it goes past the door: it needs no ledg
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import shutil
+import stat
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +24,12 @@ from playrail import catalog
 from playrail.ansible.content import content_root
 from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
 from playrail.ansible.host_keys import MEND, HostKeys
+from playrail.ansible.hosts import NAME_REMEDY
 from playrail.ansible.inventory import Hosts, Inventory
+from playrail.ansible.notes import UNREAD_REMEDY
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
+from playrail.ansible.project import VARIABLES, left_out_beside, read_beside
 from playrail.ansible.runner import Ended, Runner, RunResult
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
@@ -47,6 +53,11 @@ SEVERAL_SOURCES = (
 )
 NOT_USED = ("MCP_PORT", "MCP_HOST", "MCP_REST_PORT", "MCP_UNSAFE_PUBLIC_ACCESS_CONFIRMED", "ANSIBLE_STDOUT_CALLBACK")
 REINSTALL = "pip install --upgrade playrail"
+
+PLAY, PLAY_BYTES = (
+    re.compile(rb"^- (hosts|name|import_playbook|ansible\.builtin\.import_playbook):", re.MULTILINE),
+    4096,
+)
 
 State = Literal["ok", "warn", "fail"]
 
@@ -74,7 +85,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         return
     yield _ansible_playbook(child)
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
-    for check in (*_settings(settings, environ, dotenv), *_policy(settings), *_written(settings)):
+    for check in (*_settings(settings, environ, dotenv), *_project(settings), *_policy(settings), *_written(settings)):
         yield check
     async for check in _servers(settings, child, said_of_ssh(settings, environ)):
         yield check
@@ -164,6 +175,45 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
         yield Check(name=".env", state="warn", found="other users of this machine can read it", mend=mend)
 
 
+def _project(settings: Settings) -> Iterator[Check]:
+    """The home of the user's own Ansible, if it has one, and the directories that plays read there or do not."""
+    for place in _variables_not_read(settings):
+        variable = "PLAYRAIL_PROJECT" if settings.project is None else "ANSIBLE_PLAYBOOK_DIR"
+        found = "group_vars or host_vars lie there and are not read, as they would be by playbooks there"
+        yield Check(name=f"directory {place}", state="warn", found=found, mend=f"If they should be, set {variable}.")
+    if settings.project is None:
+        return
+    read = ", ".join(path.name for path in read_beside(settings)) or "nothing"
+    found = f"{settings.project}; read beside the playbooks in {settings.playbook_dir}: {read}"
+    if left_out := ", ".join(path.name for path in left_out_beside(settings)):
+        found += f"; not read: {left_out}, for Playrail's plays bring their own"
+    if settings.project.stat().st_mode & stat.S_IWOTH:
+        mend = f"Run `chmod o-w {settings.project}`: who can write there decides what Ansible does."
+        yield Check(name="project", state="warn", found=f"everybody can write to {found}", mend=mend)
+    else:
+        yield Check(name="project", state="ok", found=found)
+
+
+def _variables_not_read(settings: Settings) -> Iterator[Path]:
+    """Directories with variables where they count for somebody's playbooks, and not for Playrail's plays."""
+    sources = {source if source.is_dir() else source.parent for source in settings.inventory}
+    near = {Path.cwd(), *sources, *(source.parent for source in sources)}
+    if settings.project is not None:
+        with contextlib.suppress(OSError):
+            near = {path for path in settings.project.iterdir() if path.is_dir() and _has_playbook(path)}
+    for place in sorted(near - sources - {settings.playbook_dir}):
+        if any((place / name).is_dir() for name in VARIABLES):
+            yield place
+
+
+def _has_playbook(place: Path) -> bool:
+    with contextlib.suppress(OSError):
+        for path in (*place.glob("*.yml"), *place.glob("*.yaml")):
+            if PLAY.search(path.read_bytes()[:PLAY_BYTES]):
+                return True
+    return False
+
+
 def _policy(settings: Settings) -> Iterator[Check]:
     """Nothing where there is no policy, which is as good."""
     if settings.policy_file is None:
@@ -249,9 +299,10 @@ async def _servers(settings: Settings, child: Mapping[str, str], said: Mapping[s
     try:
         try:
             known = await inventory.hosts()
+            usable = known.hosts.keys() - known.refused.keys()
             deadline_s = _deadline_s(inventory, known, at_most=forks_at_most(child))
             unchecked = await keys.unchecked(known.hosts)
-            ran = await _check_hosts(inventory, known, settings, child, deadline_s) if known.hosts else None
+            ran = await _check_hosts(inventory, known, settings, child, deadline_s) if usable else None
         except PlayrailError as error:
             yield Check(name="inventory", state="fail", found=str(error), mend=error.problem.hint)
             return
@@ -269,7 +320,14 @@ def _inventory(known: Hosts, settings: Settings) -> Iterator[Check]:
         mend = "Name servers in MCP_SERVERS, or an Ansible inventory in PLAYRAIL_INVENTORY."
         yield Check(name="inventory", state="warn", found="there are no hosts", mend=mend)
     for name, reason in known.refused.items():
-        yield Check(name=f"host {name!r}", state="warn", found=reason, mend="Give it another name in the inventory.")
+        yield Check(name=f"host {name!r}", state="warn", found=reason, mend=known.mends.get(name, NAME_REMEDY))
+    for path, reason in known.unread.items():
+        yield Check(name=f"inventory file {path}", state="warn", found=f"is not read: {reason}", mend=UNREAD_REMEDY)
+    if known.other_tags:
+        named = ", ".join(known.other_tags[:5]) + (" and others" if len(known.other_tags) > 5 else "")  # noqa: PLR2004
+        mend = "To choose or decide by tags, give these hosts a list of words in playrail_tags."
+        found = f"the variable tags of {named} is no list, so these hosts have no tags for Playrail"
+        yield Check(name="tags", state="warn", found=found, mend=mend)
     default = settings.default_server
     usable = {*known.hosts, *known.groups} - set(settings.failed_servers)
     if default is not None and default not in usable:
@@ -287,7 +345,7 @@ async def _check_hosts(
     inventory: Inventory, known: Hosts, settings: Settings, child: Mapping[str, str], deadline_s: float
 ) -> RunResult:
     """Look at all hosts side by side."""
-    hosts = tuple(known.hosts)
+    hosts = tuple(name for name in known.hosts if name not in known.refused)
     runtime = private_directory(settings.runtime_dir)
     alive = _claimed(runtime)
     play = Play(

@@ -96,7 +96,7 @@ class Engine:
             private_directory(self.settings.state_dir)
             alive = claim(servers, self.settings.runtime_dir)
         except (OSError, SettingsInvalid) as error:
-            raise LedgerUnavailable(f"The state directory cannot be used: {error}.") from error
+            raise LedgerUnavailable(f"The state directory cannot be used: {error}.", hint=_mend(error)) from error
         try:
             with the_dead(servers) as dead:
                 for process in dead:
@@ -106,7 +106,8 @@ class Engine:
             runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
         except (OSError, PlayrailError) as error:
             alive.release()
-            raise LedgerUnavailable(f"The state or runtime directory cannot be used: {error}.") from error
+            message = f"The state or runtime directory cannot be used: {error}."
+            raise LedgerUnavailable(message, hint=_mend(error)) from error
         if self._warm:
             self._resident = Resident(
                 runs_dir=runs_dir,
@@ -171,3 +172,9 @@ class Engine:
             self._alive.release()
             self._alive = None
         self.ledger.close()
+
+
+def _mend(error: Exception) -> str | None:
+    """What mends a directory that is not private, where that is it."""
+    hint = error.problem.hint if isinstance(error, SettingsInvalid) else None
+    return None if hint == SettingsInvalid.hint else hint

@@ -29,7 +29,8 @@ from playrail.plans import Step
 from playrail.plays import standing_variables
 from playrail.policy import Policy
 from playrail.private_files import private_directory
-from playrail.settings import Settings, read_config
+from playrail.project import read_config
+from playrail.settings import Settings
 from playrail.tool import AnyTool, ApiTool, PlaybookTool
 
 KEY = "plans.key"  # in the state directory

@@ -9,6 +9,11 @@ from pathlib import Path
 
 from playrail.errors import SettingsInvalid
 
+_ANOTHER = (
+    "Nothing was run. The operator has to name another directory: PLAYRAIL_STATE_DIR for what is kept, "
+    "PLAYRAIL_RUNTIME_DIR for what is not."
+)
+
 
 def private_directory(path: Path) -> Path:
     """Make `path` with mode 0700 if it is missing, and return it.
@@ -22,11 +27,12 @@ def private_directory(path: Path) -> Path:
     except OSError as error:
         raise SettingsInvalid(f"{path}: cannot be made a private directory ({error.strerror})") from error
     if not stat.S_ISDIR(status.st_mode):
-        raise SettingsInvalid(f"{path}: is not a directory (a symlink to one is not accepted)")
+        raise SettingsInvalid(f"{path}: is not a directory (a symlink to one is not accepted)", hint=_ANOTHER)
     if status.st_uid != os.geteuid():
-        raise SettingsInvalid(f"{path}: belongs to another user; it must be this user's own")
+        raise SettingsInvalid(f"{path}: belongs to another user; it must be this user's own", hint=_ANOTHER)
     if status.st_mode & 0o077:
-        raise SettingsInvalid(f"{path}: others can enter it; its mode must be 0700")
+        mend = f"Nothing was run. The operator has to run `chmod 700 {shlex.quote(str(path))}`."
+        raise SettingsInvalid(f"{path}: others can enter it; its mode must be 0700", hint=mend)
     return path
 
 

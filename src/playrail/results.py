@@ -14,6 +14,7 @@ from playrail.tool import Report
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of all reports together: a client takes an answer whole or not at all
 NOTHING = (None, 0)
+SOME_FAILED = "some_hosts_failed"
 NAMED = 5  # servers whose failure the one sentence tells
 
 
@@ -89,7 +90,7 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
     more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     alike = len({problem.code for problem in problems.values()}) == 1
     return Problem(
-        code=first.code if alike and len(problems) == of else "some_hosts_failed",
+        code=first.code if alike and len(problems) == of else SOME_FAILED,
         error=f"{len(problems)} of {of} hosts failed: {told}{more}",
         hint="See data.failed for each host's code and hint; data.hosts has what the others reported. "
         "Call again, if at all, with `server` set to those that failed.",
@@ -101,7 +102,28 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
 def failed_preview(result: Result, problem: Problem) -> Result:
     """Says that it was a preview: what it tells of changes has not come about."""
     failed = (result.data or {}).get("failed", {})
-    several = problem.code == "some_hosts_failed"
+    several = problem.code == SOME_FAILED
     hint = "data.failed has each host's code and hint. Preview again on the others alone." if several else problem.hint
     told = replace(problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint)
     return replace(result, data={"preview": True, "failed": failed}, problem=told)
+
+
+def with_unusable(result: Result, unusable: Mapping[str, Problem], *, of: int) -> Result:
+    """The same with the servers that the call meant as well and that cannot be used; `of` others were at hand.
+
+    A problem that the whole call has stays, and says so.
+    """
+    if not unusable:
+        return result
+    failed = {**(result.data or {}).get("failed", {}), **{host: one.told() for host, one in unusable.items()}}
+    problem = result.problem
+    if problem is None or problem.code == SOME_FAILED:
+        problem = _summary({host: Problem(**told) for host, told in failed.items()}, of=of + len(unusable), again=True)
+    else:
+        names = ", ".join([*unusable][:NAMED])
+        more = f" and {len(unusable) - NAMED} more" if len(unusable) > NAMED else ""
+        problem = replace(problem, error=f"{problem.error} Nothing was tried on {names}{more}, which cannot be used.")
+    if problem is not None and "plan" in (result.data or {}) and result.problem is None:
+        problem = replace(problem, hint="data.plan is for the others: apply_plan carries it out on them.")
+    codes = {**result.failed, **{host: one.code for host, one in unusable.items()}}
+    return replace(result, data={**(result.data or {}), "failed": failed}, problem=problem, failed=codes)

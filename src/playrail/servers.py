@@ -36,7 +36,7 @@ _RESERVED_NAMES = frozenset({"all", "ungrouped", GENERATED_GROUP})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # what Ansible itself takes for the machine it runs on
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
+_USER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\\)?[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 _SSH_EXPANDS = re.compile(r'["\\%$\x00-\x1f\x7f]')  # OpenSSH expands or unquotes these in the paths it is given
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET_LIMIT = 1024  # characters; Ansible hands a password to ssh through 16 KiB of shared memory
@@ -106,7 +106,10 @@ def _host(value: object) -> object:
 
 def _user(value: object) -> object:
     if isinstance(value, str) and not _USER.fullmatch(value):
-        raise ValueError("must be a user name: at most 64 letters, digits, or _ . @ + - (a letter, a digit or _ first)")
+        raise ValueError(
+            "must be a user name: at most 64 letters, digits, or _ . @ + - (a letter, a digit or _ first), "
+            "after a domain and a backslash where it has one"
+        )
     return value
 
 

@@ -6,15 +6,11 @@ repeated in it, except paths, because any of them may turn out to be a secret.
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import io
 import logging
 import os
 import re
-import shlex
-import stat
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +20,9 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
-from playrail.private_files import is_anothers, trusted_text
+from playrail.private_files import trusted_text
 from playrail.private_keys import has_agent
+from playrail.project import find_config, find_inventory, find_playbooks, named_project, project_of, warn_if_open
 from playrail.servers import (
     FailedServer,
     MikrusServer,
@@ -44,6 +41,7 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_MIKRUS_RATE",
     "PLAYRAIL_PASS_ENV",
     "PLAYRAIL_POLICY",
+    "PLAYRAIL_PROJECT",
     "PLAYRAIL_PROTECT_READ",
     "PLAYRAIL_PROTECT_WRITE",
     "PLAYRAIL_RUNTIME_DIR",
@@ -74,6 +72,10 @@ class Settings:
     default_server: str | None = None
     inventory: tuple[Path, ...] = ()
     ansible_config: Path | None = None
+    project: Path | None = None
+    """The working directory of Ansible's processes: where the user starts `ansible-playbook` by hand."""
+    playbook_dir: Path | None = None
+    """Where the user's playbooks lie; group_vars, host_vars and plugins beside them count as they do by hand."""
     enable_write_operations: bool = False
     policy_file: Path | None = None
     """The rules by which calls are decided, see policy_file.py; None: there are none."""
@@ -108,7 +110,10 @@ class Settings:
         home = values.get("HOME")
         entries = _entries(values)
         servers, failed = read_servers(entries, home=home, agent=has_agent(values))
-        ansible_config = _ansible_config(values, home)
+        named = named_project(values, home)
+        ansible_config = find_config(values, home, named)
+        project = named or project_of(ansible_config)
+        warn_if_open(project)
         state_dir = _directory(values, "PLAYRAIL_STATE_DIR", home) or _default_state_dir(values, home)
         pass_env = _pass_env(values)
         _warn(servers, failed)
@@ -118,8 +123,10 @@ class Settings:
             servers=MappingProxyType(servers),
             failed_servers=MappingProxyType(failed),
             default_server=_default_server(values, entries),
-            inventory=_inventory(values, home, ansible_config),
+            inventory=find_inventory(values, home, ansible_config, named),
             ansible_config=ansible_config,
+            project=project,
+            playbook_dir=find_playbooks(values, home, ansible_config, project),
             enable_write_operations=_switch(values, "ENABLE_WRITE_OPERATIONS"),
             policy_file=expand_user(values["PLAYRAIL_POLICY"], home).absolute()
             if "PLAYRAIL_POLICY" in values
@@ -143,17 +150,6 @@ class Settings:
                 }
             ),
         )
-
-
-def read_config(path: Path) -> configparser.ConfigParser:
-    """Read an ansible.cfg with the rules that Ansible has for it. Raises SettingsInvalid."""
-    parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        # `from None`: a parsing error quotes the line.
-        raise SettingsInvalid(f"{path}: is not a readable ansible.cfg ({type(error).__name__})") from None
-    return parser
 
 
 def _variables(name: str, text: str) -> dict[str, str]:
@@ -291,62 +287,3 @@ def _default_runtime_dir(values: Mapping[str, str], state_dir: Path) -> Path:
     if memory.is_dir() and os.access(memory, os.W_OK):
         return memory / f"playrail-{os.getuid()}"
     return state_dir / "runtime"
-
-
-def _ansible_config(values: Mapping[str, str], home: str | None) -> Path | None:
-    """Find the ansible.cfg that Ansible itself would choose in the working directory."""
-    if "ANSIBLE_CONFIG" in values:
-        path = expand_user(values["ANSIBLE_CONFIG"], home).absolute()
-        path = path / "ansible.cfg" if path.is_dir() else path
-        if not os.access(path, os.R_OK):
-            raise SettingsInvalid(f"ANSIBLE_CONFIG: {str(path)!r} cannot be read; allowed is an existing ansible.cfg")
-        return path
-    here = Path.cwd()
-    candidates = [expand_user("~/.ansible.cfg", home), Path("/etc/ansible/ansible.cfg")]
-    if not here.stat().st_mode & stat.S_IWOTH:
-        _refuse_anothers(here / "ansible.cfg")
-        candidates.insert(0, here / "ansible.cfg")
-    elif (here / "ansible.cfg").exists():
-        _log.warning("ansible.cfg in %s is ignored, because everybody can write to that directory", here)
-    return next((path for path in candidates if path.is_file() and os.access(path, os.R_OK)), None)
-
-
-def _refuse_anothers(path: Path) -> None:
-    """Refuse an ansible.cfg that nobody named and that another user wrote: it says what code Ansible runs."""
-    try:
-        status = path.stat()
-    except OSError:
-        return
-    mend = f"remove it, or if you trust it set ANSIBLE_CONFIG={shlex.quote(str(path))}"
-    if is_anothers(status):
-        raise SettingsInvalid(f"{path}: belongs to another user; {mend}")
-    if status.st_mode & stat.S_IWOTH:
-        raise SettingsInvalid(f"{path}: everybody can write to it; run `chmod o-w {shlex.quote(str(path))}`, {mend}")
-
-
-def _inventory(values: Mapping[str, str], home: str | None, config: Path | None) -> tuple[Path, ...]:
-    """Find the user's inventories: PLAYRAIL_INVENTORY, or else where plain Ansible is told to look for them."""
-    if "PLAYRAIL_INVENTORY" in values:
-        texts = re.split(f"[,{re.escape(os.pathsep)}]", values["PLAYRAIL_INVENTORY"])
-        return _existing("PLAYRAIL_INVENTORY", texts, home=home, base=Path.cwd())
-    if "ANSIBLE_INVENTORY" in values:
-        return _existing("ANSIBLE_INVENTORY", values["ANSIBLE_INVENTORY"].split(","), home=home, base=Path.cwd())
-    if config is None:
-        return ()
-    listed = read_config(config).get("defaults", "inventory", fallback="")
-    texts = string.Template(listed).safe_substitute(values).split(",")
-    return _existing(f"{config}, [defaults] inventory", texts, home=home, base=config.parent)
-
-
-def _existing(where: str, texts: list[str], *, home: str | None, base: Path) -> tuple[Path, ...]:
-    paths = []
-    for text in filter(None, map(str.strip, texts)):
-        path = Path(os.path.normpath(base / expand_user(text, home)))
-        if not path.exists():
-            raise SettingsInvalid(f"{where}: {str(path)!r} does not exist; allowed are inventory files and directories")
-        if not os.access(path, os.R_OK) or not (path.is_file() or path.is_dir()):
-            raise SettingsInvalid(f"{where}: {str(path)!r} cannot be read; allowed are inventory files and directories")
-        if "," in str(path):  # Ansible reads it as a list of host names
-            raise SettingsInvalid(f"{where}: {str(path)!r} has a comma in it; allowed are paths without one")
-        paths.append(path)
-    return tuple(dict.fromkeys(paths))

@@ -95,6 +95,7 @@ def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | N
 
     runner = ansible_runner.run(
         private_data_dir=str(run_dir),
+        project_dir=os.environ.get("PWD"),  # the directory that it starts Ansible in
         ident=orders["run_id"],
         playbook=orders["playbook"],
         inventory=orders["inventory"],

@@ -16,6 +16,7 @@ from typing import Any
 
 from playrail.ansible.ending import end_descendants
 from playrail.ansible.play import EVENT_LIMIT, STOP_GRACE_S, Play
+from playrail.ansible.project import working_directory
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def start_cold(
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            cwd=run_dir,
+            cwd=working_directory(environment, run_dir),
             env=dict(environment),
             limit=EVENT_LIMIT,
             start_new_session=True,  # the terminal's Ctrl-C is for Playrail, which then ends the run in order

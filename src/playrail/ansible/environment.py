@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
+from playrail.ansible.project import plugin_variables, project_variables
 from playrail.ansible.ssh_options import CONNECT_RETRIES
-from playrail.settings import Settings, read_config
+from playrail.project import read_config
+from playrail.settings import Settings
 
 _PASSED = (
     "HOME",
@@ -76,7 +78,7 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
         said_so = any(user.mentions(setting) for setting in each.settings)
         if (each.verdict is Verdict.PRESET and not said_so) or (each.where == "given" and said_so):
             child |= each.env
-    return child
+    return child | project_variables(settings) | plugin_variables(settings, child, config)
 
 
 def inventory_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

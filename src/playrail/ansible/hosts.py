@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from playrail.errors import ServerMisconfigured, ServerRequired, UnknownServer
+from playrail.ansible.notes import notes_of
+from playrail.errors import Problem, ServerMisconfigured, ServerRequired, UnknownServer
 from playrail.servers import shown
 from playrail.settings import Settings
 
@@ -18,6 +20,7 @@ TAG = "tag:"  # before a tag, where a server is named
 
 _PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")  # what Ansible's `hosts:` may take for a pattern
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+NAME_REMEDY = "The operator has to give it another name in the inventory, and its address in ansible_host."
 _LISTED = 100  # names in an error's data
 _NAMED = 10  # names in an error's sentence
 _CUT = 100  # characters of a caller's word that come back to them
@@ -54,50 +57,67 @@ class Hosts:
     hosts: Mapping[str, Host]
     groups: Mapping[str, tuple[str, ...]]
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Hosts whose name Ansible would read as a pattern, with the reason; they may occur in `groups`."""
+    """Hosts that cannot be used, with the reason: their name is a pattern, or their variables cannot be read. Only the
+    second are in `hosts` too, as far as they are known."""
+    mends: Mapping[str, str] = field(default_factory=dict)
+    """What the operator has to do about those of them whose reason has a remedy of its own."""
+    tags_of_refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The tags of those that are not in `hosts`."""
+    other_tags: tuple[str, ...] = ()
+    """Hosts whose `tags` are not a list (a cloud's are a mapping) and that have no `playrail_tags`: they have none."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Files of the inventory that no plugin reads, with the reason."""
 
     def resolve(self, wanted: str | Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
         """Return the hosts meant by a name, a group, a tag or a list of them; None means the default or the only host.
 
         Order is kept, nothing comes twice. A name that is both a host and a group is the host, as it is for Ansible.
-        A group is all of its hosts or an error, never some of them. Raises UnknownServer, ServerMisconfigured,
-        ServerRequired.
+        Hosts that cannot be used are left out when there are others: `unusable` tells them, and so has to whoever
+        calls this. Raises UnknownServer, ServerMisconfigured, ServerRequired.
         """
         if wanted is None:
             return self._default(settings)
         words = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
         if not words:
             raise ServerRequired(f"The list of servers is empty; {self._there_are()}", data=self._names())
-        for word in words:
-            self._refuse_unusable(word, settings)
         unknown = [word for word in words if self._meant(word, settings) is None]
         if unknown:
             raise UnknownServer(
                 f"No server, group or tag is named {_quoted(unknown)}; {self._there_are()}",
                 data={"unknown": [word[:_CUT] for word in unknown[:_LISTED]], **self._names()},
             )
-        names: dict[str, None] = {}
         for word in words:
-            members = self._meant(word, settings)
-            if not members:
+            if not self._meant(word, settings):
                 raise UnknownServer(
                     f"The group {shown(word)} has no hosts; {self._there_are()}",
                     data={"unknown": [word[:_CUT]], **self._names()},
                 )
-            for member in members:
-                self._refuse_unusable(member, settings)
-            names.update(dict.fromkeys(members))
-        return tuple(names)
+        members = self._members(words, settings)
+        usable = tuple(name for name in members if self._flaw(name, settings) is None)
+        if not usable and (flaw := self._flaw(members[0], settings)) is not None:
+            raise flaw
+        return usable
+
+    def unusable(self, wanted: str | Sequence[str] | None, settings: Settings) -> dict[str, Problem]:
+        """Of the hosts that the words mean, those that `resolve` leaves out, each with the reason."""
+        words = [wanted or settings.default_server or ""] if isinstance(wanted, str | None) else list(wanted)
+        members = self._members(words, settings)
+        found = {name: flaw.problem for name in members if (flaw := self._flaw(name, settings)) is not None}
+        return found if len(found) < len(members) else {}
+
+    def _members(self, words: Sequence[str], settings: Settings) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for word in words for name in self._meant(word, settings) or ()))
 
     def _meant(self, word: str, settings: Settings) -> tuple[str, ...] | None:
         """The hosts that a word means, None when it means nothing. A group may be empty.
 
-        A tag means servers that failed as well, though they cannot be used: all that have it, or an error.
+        A tag means servers that cannot be used as well: whoever chooses by it must know that they are missing.
         """
-        if word in self.hosts:
+        if word in self.hosts or self._flaw(word, settings) is not None:
             return (word,)
         if word.startswith(TAG):
-            tagged = {**{name: host.tags for name, host in self.hosts.items()}, **_tags_of_failed(settings)}
+            usable = {name: host.tags for name, host in self.hosts.items()}
+            tagged = {**usable, **self.tags_of_refused, **_tags_of_failed(settings)}
             return tuple(name for name, tags in tagged.items() if word.removeprefix(TAG) in tags) or None
         return self.groups.get(word)
 
@@ -117,17 +137,18 @@ class Hosts:
             return tuple(self.hosts)
         raise ServerRequired(f"Which server? {self._there_are()}", data=self._names())
 
-    def _refuse_unusable(self, word: str, settings: Settings) -> None:
-        """Raise if `word` cannot be used. A failed entry stays failed even if an inventory has a host of that name."""
-        reason = None
+    def _flaw(self, word: str, settings: Settings) -> ServerMisconfigured | None:
+        """Why a server cannot be used. A failed entry stays failed even if an inventory has a host of that name."""
+        reason, hint = None, None
         if word in settings.failed_servers:
             reason = settings.failed_servers[word].reason
         elif word in self.refused:
-            reason = self.refused[word]
+            reason, hint = self.refused[word], f"{self.mends.get(word, NAME_REMEDY)} Other servers are not affected."
         elif word not in self.hosts and word not in self.groups and word in settings.servers:
             reason = "It could not be found in the inventory that Playrail made."
-        if reason is not None:
-            raise ServerMisconfigured(f"The server {shown(word)} cannot be used: {reason}")
+        if reason is None:
+            return None
+        return ServerMisconfigured(f"The server {shown(word)} cannot be used: {reason}", hint=hint)
 
     def _there_are(self) -> str:
         names = [*self.hosts, *(group for group in self.groups if group not in self.hosts)]
@@ -156,17 +177,26 @@ def read_listing(listing: Mapping[str, Any]) -> Hosts:
     variables = listing.get("_meta", {}).get("hostvars", {})
     names = dict.fromkeys([*groups["all"], *variables])
     groups["all"] = tuple(names)
-    refused = {name: reason for name in names if (reason := _refusal(name)) is not None}
+    notes = notes_of(listing)
+    patterns = {name: reason for name in names if (reason := _refusal(name)) is not None}
     belongs: dict[str, list[str]] = {name: [] for name in names}
     for group, members in groups.items():
         for member in members:
             belongs[member].append(group)
-    hosts = {
+    every = {
         name: _host(name, variables.get(name, {}), tuple(group for group in belongs[name] if group != "all"))
         for name in names
-        if name not in refused
     }
-    return Hosts(hosts=hosts, groups=groups, refused=refused)
+    hosts = {name: host for name, host in every.items() if name not in patterns}
+    return Hosts(
+        hosts=hosts,
+        groups=groups,
+        refused={**notes.broken, **patterns},
+        mends={name: mend for name, mend in notes.mends.items() if name not in patterns},
+        tags_of_refused={name: every[name].tags for name in patterns if every[name].tags},
+        other_tags=tuple(name for name in names if _has_other_tags(variables.get(name, {}))),
+        unread=notes.unread,
+    )
 
 
 def _collect(group: str, listing: Mapping[str, Any], groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -180,9 +210,21 @@ def _collect(group: str, listing: Mapping[str, Any], groups: dict[str, tuple[str
 
 
 def _refusal(name: str) -> str | None:
-    if not name or _PATTERN.search(name):
+    if not name or (_PATTERN.search(name) and not _is_ipv6(name)):
         return "Ansible reads its name as a pattern; give it an alias in the inventory and its address in ansible_host."
     return None
+
+
+def _has_other_tags(variables: Mapping[str, Any]) -> bool:
+    return "playrail_tags" not in variables and not isinstance(variables.get("tags"), list | None)
+
+
+def _is_ipv6(name: str) -> bool:
+    """Whether the name is an IPv6 address, which Ansible takes for a name and not for a pattern with colons."""
+    try:
+        return "%" not in name and bool(ipaddress.IPv6Address(name))
+    except ValueError:
+        return False
 
 
 def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> Host:

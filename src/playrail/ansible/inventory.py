@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import secrets
 import signal
 import stat
@@ -19,9 +18,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from playrail.ansible.bound_files import NOT_READ
 from playrail.ansible.environment import inventory_environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.hosts import Host, Hosts, read_listing
+from playrail.ansible.notes import notes_of, own_words
+from playrail.ansible.project import COLLECTIONS, VARIABLES, read_beside, working_directory
+from playrail.ansible.refusals import refused_by_ansible
 from playrail.errors import InventoryInvalid
 from playrail.private_files import private_directory
 from playrail.servers import ssh_of
@@ -34,10 +37,7 @@ MIKRUS_WAIT_S = 120.0  # for a turn, more than once: the API takes few requests 
 LONGEST_TURN_S = 30.0  # that is waited for when work is to be ended; somebody waits for that
 OTHERS_TIMEOUT_S = 30.0  # taken for hosts of the user's own inventories; Ansible's default is 10 s
 KEPT_S = 300.0  # an inventory plugin asks the outside world, which changes without any file changing
-_TEXT_LIMIT = 1000  # characters of Ansible's own words in an error
-_VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
-_NOT_SOURCES = frozenset({*_VARIABLE_DIRECTORIES, "vars_plugins"})
-_QUOTES_CONTENT = re.compile(r"(, got:|, found) .*")  # where Ansible repeats a piece of the file it complains about
+_NOT_SOURCES = frozenset({*VARIABLES, "vars_plugins"})
 
 _log = logging.getLogger(__name__)
 
@@ -151,43 +151,50 @@ class Inventory:
         self._listing = listing
         for name, reason in hosts.refused.items():
             _log.warning("inventory host %r cannot be used: %s", name, reason)
+        if hosts.other_tags:
+            named = ", ".join(hosts.other_tags[:5])
+            _log.warning("the variable tags is no list and so counts for nothing; use playrail_tags: %s", named)
+        for path, reason in hosts.unread.items():
+            _log.warning("the inventory file %s is not read: %s", path, reason)
         self._kept = (hosts, fingerprint, time.monotonic())
         return hosts
 
     async def _list(self) -> Mapping[str, Any]:
+        """What Ansible says of the sources. Raises InventoryInvalid, also when nothing can be read of one of them."""
         child = inventory_environment(self._settings, os.environ if self._environ is None else self._environ)
-        # Not the working directory: Ansible would take group_vars and ansible.cfg there for its own.
-        place = private_directory(self._settings.runtime_dir)
-        sources = self.sources()
-        status, output, errors = await _ansible_inventory(sources, environ=child, place=place)
-        if status != 0 and "decrypt" in errors:
-            # Without the vault's password, plays that need its variables fail on their own; the names are no secret.
-            _log.warning(
-                "group_vars or host_vars are encrypted and no vault password works; listing hosts without them"
-            )
-            child["ANSIBLE_VARS_ENABLED"] = ""
-            status, output, errors = await _ansible_inventory(sources, environ=child, place=place)
+        child["ANSIBLE_INVENTORY_UNPARSED_FAILED"] = "False"  # it would not say which; see below
+        # Without a project not the working directory, which nobody chose: Ansible would take it for its own.
+        place = working_directory(child, private_directory(self._settings.runtime_dir))
+        status, output, errors = await _listed(self.sources(), environ=child, place=place)
         if status != 0:
-            raise InventoryInvalid(f"Ansible cannot read the inventory: {_own_words(errors)}")
+            raise refused_by_ansible(
+                own_words(errors), otherwise=InventoryInvalid, what="Ansible cannot read the inventory"
+            )
         try:
-            listing = json.loads(output)
+            listing: Mapping[str, Any] = json.loads(output)
         except ValueError:
             raise InventoryInvalid("ansible-inventory printed something that is not JSON") from None
-        if not isinstance(listing, dict):
-            raise InventoryInvalid("ansible-inventory printed something that is not a JSON object")
+        notes = notes_of(listing)
+        if notes.empty and not notes.empty_is_fine:
+            source, why = next(iter(notes.empty.items()))
+            raise InventoryInvalid(
+                f"Ansible cannot read the inventory: Completely failed to parse inventory source {source}. {why}"
+            )
         return listing
 
     def _fingerprint(self) -> Fingerprint:
         paths = [Path(source) for source in self.sources()]
-        beside = {path.parent / name for path in paths if path.is_file() for name in _VARIABLE_DIRECTORIES}
+        places = {path.parent for path in paths if path.is_file()} | {self._settings.playbook_dir}
+        beside = {place / name for place in places if place is not None for name in VARIABLES}
+        beside |= {path for path in read_beside(self._settings) if path.name != COLLECTIONS}
         config = [self._settings.ansible_config] if self._settings.ansible_config else []
         return tuple(entry for path in (*paths, *sorted(beside), *config) for entry in _states(path))
 
 
-async def _ansible_inventory(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:
-    """Exit status, output and errors of `ansible-inventory --list`. Raises InventoryInvalid after READ_DEADLINE_S."""
+async def _listed(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:
+    """Exit status, output and errors of the listing, see listing.py. Raises InventoryInvalid after READ_DEADLINE_S."""
     # -P: a module in the working directory must not be taken for Ansible's.
-    command = [sys.executable, "-P", "-m", "ansible", "inventory", "--list"]
+    command = [sys.executable, "-P", "-m", "playrail.ansible.listing", "--list"]
     process = await asyncio.create_subprocess_exec(
         *command,
         *(word for source in sources for word in ("-i", source)),
@@ -209,13 +216,6 @@ async def _ansible_inventory(sources: list[str], *, environ: Mapping[str, str], 
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     return process.returncode or 0, output, errors.decode(errors="replace")
-
-
-def _own_words(errors: str) -> str:
-    """Ansible's errors and then its warnings, bounded, without the lines of the file that it quotes below them."""
-    lines = [_QUOTES_CONTENT.sub(r"\1 (not shown)", line) for line in errors.splitlines()]
-    found = [line for mark in ("[ERROR]", "ERROR", "[WARNING]") for line in lines if line.startswith(mark)]
-    return " ".join(dict.fromkeys(found))[:_TEXT_LIMIT] or "it gave no reason"
 
 
 def _refuse_executables(sources: Iterable[Path]) -> None:
@@ -247,7 +247,7 @@ def _states(path: Path) -> Iterator[tuple[str, int, int, int, int]]:
         yield str(path), status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
         if stat.S_ISDIR(status.st_mode):
             for child in sorted(path.iterdir()):
-                if child.name != ".git":
+                if child.name not in NOT_READ:
                     yield from _states(child)
 
 

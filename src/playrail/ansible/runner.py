@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +16,13 @@ from playrail.ansible.cold import start_cold
 from playrail.ansible.failures import classify
 from playrail.ansible.outcome import HostOutcome, Outcome, TaskResult, hide
 from playrail.ansible.play import STOP_GRACE_S, Going, Play
+from playrail.ansible.refusals import refused_by_ansible
 from playrail.ansible.resident import Resident
 from playrail.errors import AnsibleFailed, CollectionMissing
 
 log = logging.getLogger(__name__)
 
 PULSE_S = 10.0  # between two words of progress about one long task
-VAULT = re.compile(r"no vault secrets|vault password|Decryption failed|vault secret", re.IGNORECASE)
-VAULT_HINT = (
-    "Do not retry; the operator has to name the vault's password: vault_password_file in ansible.cfg, or "
-    "ANSIBLE_VAULT_PASSWORD_FILE."
-)
 SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every message unreadable
 
 Progress = Callable[[float, str], Awaitable[None]]  # a number that grows, and what is going on
@@ -81,7 +76,10 @@ class Runner:
             log.error("run %s broke off: %s", play.run_id, text)
             ended = Ended.BROKEN_OFF
         if outcome.statistics is None and ended is Ended.BY_ITSELF:
-            raise _not_run(text)
+            missing = classify({"msg": text}, unreachable=False).code == CollectionMissing.code
+            failure = CollectionMissing if missing else AnsibleFailed
+            what = "Ansible did not run the play"
+            raise refused_by_ansible(text[-1500:] or "it said nothing", what=what, otherwise=failure)
         if text:
             log.info("run %s said: %s", play.run_id, text)
         return RunResult(
@@ -97,14 +95,6 @@ class Runner:
         if self._resident is not None and (served := await self._resident.start(play, stop)) is not None:
             return served
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
-
-
-def _not_run(text: str) -> AnsibleFailed:
-    """Why Ansible ran nothing, in its own words, which say the reason at their end."""
-    message = f"Ansible did not run the play: {text[-1500:] or 'it said nothing'}"
-    if classify({"msg": text}, unreachable=False).code == CollectionMissing.code:
-        return CollectionMissing(message)
-    return AnsibleFailed(message, hint=VAULT_HINT if VAULT.search(text) else None)
 
 
 def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:

@@ -32,6 +32,7 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars, load_options_vars
 from ansible.vars.manager import VariableManager
 
+from playrail.ansible.adjacent import look_beside_playbooks
 from playrail.ansible.captured_events import INTERPRETER, CapturedEvents, Emit
 from playrail.ansible.content import content_root
 from playrail.ansible.ending import adopt_orphans, end_descendants, is_ssh_master, marked
@@ -182,6 +183,7 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
         if len(orders["hosts"]) == 1 and warm.plain:
             task = warm.quick_task(playbook, variables)
             if task is not None:
+                look_beside_playbooks(warm.loader)
                 gc.disable()  # it would write to memory that is shared, for a process that ends soon
                 return play_quickly(task, orders["hosts"][0], variables, warm.inventory, warm.loader, events)
         plays = PlaybookExecutor(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.metadata import version
 from statistics import median
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from playrail.ansible.hosts import Host
-from playrail.servers import FailedServer, MikrusServer
+from playrail.ansible.hosts import Host, Hosts
+from playrail.errors import UnknownServer
+from playrail.servers import MikrusServer, shown
 from playrail.settings import Settings
 from playrail.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
 
-MAX_SERVERS = 500  # in one answer
+SERVERS_BYTES, GROUPS_BYTES = 12_000, 5_000  # in one answer, of 24 KB in all
+SHORT_GROUPS, MOST_GROUPS = 4, 50  # of a server; the second when details are asked for
+LONGEST_REASON = 300  # characters
+MAX_UNREAD = 5  # files
+MAX_NAMES = 100  # in an error
 SIDE_EFFECTS = {
     Risk.READ: "none",
     Risk.SENSITIVE: "discloses",
@@ -24,82 +31,160 @@ SIDE_EFFECTS = {
     Risk.SHELL: "anything",
 }
 
+T = TypeVar("T")
+
+
+def _nothing(value: Any) -> bool:
+    return value is None
+
 
 class NoArguments(ToolInput):
     """A tool that is asked nothing."""
 
 
 class Choice(ToolInput):
+    group: str | None = Field(
+        default=None, min_length=1, max_length=253, description="Only servers of this group.", examples=["web"]
+    )
     tag: str | None = Field(
         default=None, min_length=1, max_length=63, description="Only servers with this tag.", examples=["web"]
     )
+    match: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Only servers with this text in the name.",
+        examples=["db"],
+    )
+    offset: int = Field(
+        default=0, ge=0, description="Leave out so many of them first: next_offset of the last answer.", examples=[20]
+    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most servers in one answer.", examples=[20])
+    details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 
 class Server(Report):
+    """One server. What is not said of it is as usual: it is configured, over SSH, and not the default."""
+
     name: str
-    type: Literal["ssh", "local", "mikrus", "other"] = Field(
-        description="How it is reached. mikrus: through the API, or over SSH when it has an address."
-    )
-    status: Literal["configured", "failed"] = Field(description="failed: its entry is wrong and it cannot be used.")
-    is_default: bool
-    address: str | None = None
-    user: str | None = None
     groups: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    error: str | None = Field(default=None, description="Why it failed.")
+    more_groups: int | None = Field(default=None, exclude_if=_nothing, description="How many groups are not named.")
+    tags: tuple[str, ...] | None = Field(default=None, exclude_if=_nothing)
+    is_default: bool | None = Field(default=None, exclude_if=_nothing)
+    status: Literal["failed"] | None = Field(
+        default=None, exclude_if=_nothing, description="failed: its entry is wrong and it cannot be used."
+    )
+    error: str | None = Field(default=None, exclude_if=_nothing, description="Why it failed.")
+    type: Literal["ssh", "local", "mikrus", "other"] | None = Field(
+        default=None,
+        exclude_if=_nothing,
+        description="How it is reached. mikrus: through the API, or over SSH when it has an address.",
+    )
+    address: str | None = Field(default=None, exclude_if=_nothing)
+    user: str | None = Field(default=None, exclude_if=_nothing)
+
+
+class UnreadFile(Report):
+    path: str
+    reason: str
 
 
 class Servers(Report):
     default_server: str | None = Field(description="The server used when `server` is omitted.")
-    total_count: int
+    total_count: int = Field(description="All servers that were asked for; `servers` holds some of them.")
     failed_count: int
     servers: tuple[Server, ...]
-    groups: dict[str, int] = Field(description="Group names and how many servers each has.")
+    next_offset: int | None = Field(
+        default=None, exclude_if=_nothing, description="The `offset` that goes on; none when these are the last."
+    )
+    groups: dict[str, int] = Field(description="Groups, and how many of the servers that were asked for each has.")
+    groups_left_out: int | None = Field(
+        default=None, exclude_if=_nothing, description="How many more groups there are; `match` or `group` finds them."
+    )
+    unread: tuple[UnreadFile, ...] | None = Field(
+        default=None,
+        exclude_if=_nothing,
+        description="Files of the inventory that Ansible does not read: servers, groups and variables may be missing.",
+    )
     truncated: bool
 
 
 async def _list_configured_servers(context: Context, given: Choice) -> Servers:
-    settings = context.settings
-    known = await context.inventory.hosts()
+    settings, known = context.settings, await context.inventory.hosts()
+    failed = {**known.refused, **{name: entry.reason for name, entry in settings.failed_servers.items()}}
+    tags = {**known.tags_of_refused, **{name: entry.tags for name, entry in settings.failed_servers.items()}}
+    bare = {name: Host(name=name, groups=(), tags=tags.get(name, ())) for name in failed}
+    hosts = {**bare, **known.hosts, **{name: bare[name] for name in settings.failed_servers}}
+    if given.group is not None and given.group not in known.groups:
+        raise UnknownServer(
+            f"There is no group named {shown(given.group)}.", data={"groups": list(known.groups)[:MAX_NAMES]}
+        )
+    of_group = None if given.group is None else set(known.groups[given.group])
+    chosen = [host for host in hosts.values() if _is_chosen(host, given, of_group)]
     default = settings.default_server or (next(iter(known.hosts)) if len(known.hosts) == 1 else None)
-    failed = {
-        **{name: FailedServer(kind="other", reason=reason) for name, reason in known.refused.items()},
-        **settings.failed_servers,
-    }
-    servers = [
-        Server(
-            name=host.name,
-            type=_type(host, settings),
-            status="configured",
-            is_default=host.name == default,
-            address=host.address,
-            user=host.user,
-            groups=host.groups,
-            tags=host.tags,
-        )
-        for host in known.hosts.values()
-        if host.name not in failed
+    page = chosen[given.offset : given.offset + given.limit]
+    told = [
+        _server(host, settings, default=default, error=failed.get(host.name), details=given.details) for host in page
     ]
-    servers += [
-        Server(
-            name=name,
-            type="other",
-            status="failed",
-            is_default=name == default,
-            tags=entry.tags,
-            error=entry.reason,
-        )
-        for name, entry in failed.items()
-    ]
-    chosen = [server for server in servers if given.tag is None or given.tag in server.tags]
+    servers = _fitting(told, SERVERS_BYTES, lambda server: server.model_dump_json())
+    following = given.offset + len(servers)
+    groups = _counts(known, {host.name for host in chosen}, every=len(chosen) == len(hosts))
+    named = dict(_fitting(list(groups.items()), GROUPS_BYTES, lambda item: json.dumps(item[0]) + "00000"))
+    unread = [UnreadFile(path=path[:300], reason=why[:300]) for path, why in known.unread.items()]
     return Servers(
         default_server=default,
         total_count=len(chosen),
-        failed_count=sum(server.status == "failed" for server in chosen),
-        servers=tuple(chosen[:MAX_SERVERS]),
-        groups={group: len(members) for group, members in known.groups.items()},
-        truncated=len(chosen) > MAX_SERVERS,
+        failed_count=sum(host.name in failed for host in chosen),
+        servers=tuple(servers),
+        next_offset=following if following < len(chosen) else None,
+        groups=named,
+        groups_left_out=len(groups) - len(named) or None,
+        unread=tuple(unread[:MAX_UNREAD]) or None,
+        truncated=len(servers) < len(chosen) or len(named) < len(groups),
     )
+
+
+def _is_chosen(host: Host, given: Choice, of_group: AbstractSet[str] | None) -> bool:
+    return (
+        (of_group is None or host.name in of_group)
+        and (given.tag is None or given.tag in host.tags)
+        and (given.match is None or given.match.casefold() in host.name.casefold())
+    )
+
+
+def _server(host: Host, settings: Settings, *, default: str | None, error: str | None, details: bool) -> Server:
+    groups = host.groups[: MOST_GROUPS if details else SHORT_GROUPS]
+    reached: dict[str, Any] = (
+        {"type": _type(host, settings), "address": host.address, "user": host.user} if details else {}
+    )
+    return Server(
+        name=host.name,
+        groups=groups,
+        more_groups=len(host.groups) - len(groups) or None,
+        tags=host.tags or None,
+        is_default=host.name == default or None,
+        status="failed" if error is not None else None,
+        error=None if error is None else error[:LONGEST_REASON],
+        **(reached if error is None else {}),
+    )
+
+
+def _counts(known: Hosts, chosen: AbstractSet[str], *, every: bool) -> dict[str, int]:
+    """How many of the chosen servers each group has, without those that have none of them; the largest groups first."""
+    counts = {group: sum(member in chosen for member in members) for group, members in known.groups.items()}
+    order = sorted(counts.items(), key=lambda item: -item[1])
+    return {group: count for group, count in order if count or every}
+
+
+def _fitting(items: Sequence[T], most: int, written: Callable[[T], str]) -> list[T]:
+    """The first of them that fit into so many bytes."""
+    fitting = []
+    for item in items:
+        most -= len(written(item).encode()) + 2
+        if most < 0:
+            break
+        fitting.append(item)
+    return fitting
 
 
 def _type(host: Host, settings: Settings) -> Literal["ssh", "local", "mikrus", "other"]:

@@ -1,4 +1,8 @@
-"""The text that belongs to ansible-runner's events. In check mode it begins with what aside.py has to say of a task."""
+"""The text that belongs to ansible-runner's events. In check mode it begins with what aside.py has to say of a task.
+
+It is also what Playrail has in every Ansible process when a play begins, so it has the play look beside the user's
+playbooks.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
+from playrail.ansible.adjacent import look_beside_playbooks
 from playrail.ansible.aside import aside
 
 DOCUMENTATION = """
@@ -33,6 +38,10 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
         super().__init__()
         # Before anything is forked: our plugin also answers to the full name of the stock one, once it is loaded.
         connection_loader.get("ssh", class_only=True)
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        look_beside_playbooks(play.get_variable_manager()._loader)  # noqa: SLF001
+        super().v2_playbook_on_play_start(play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         _tell(result, skipped=False)
