@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -26,6 +27,8 @@ TEXT = "Plan plan-1: write_file (WRITE) on web1"
 
 class Stub:
     tools: Mapping[str, Any] = {}
+    settings = SimpleNamespace(text="auto", output_schemas=False)
+    secrets = SimpleNamespace(withheld=lambda text: text)
 
     def __init__(self, state: Path) -> None:
         self.ledger = Ledger(state / "ledger.sqlite")

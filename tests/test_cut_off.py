@@ -17,8 +17,9 @@ from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
+from playrail.fitting import fitted
 from playrail.private_files import private_directory
-from playrail.results import MAX_ANSWER_BYTES, _bounded, _summary
+from playrail.results import _summary
 from playrail.tool import Risk
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
@@ -136,10 +137,12 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
 
 
 def test_reports_that_do_not_fit_into_one_answer_are_named() -> None:
-    whole: dict[str, Any] = {"content": "x" * (MAX_ANSWER_BYTES // 2 - 100)}
-    assert _bounded({"a": whole, "b": whole, "c": whole, "d": {"content": "y"}}) == (
-        {"a": whole, "b": whole, "d": {"content": "y"}},
-        ["c"],
+    whole: dict[str, Any] = {"content": "x" * 11_000}
+    hosts = {"a": whole, "b": whole, "c": whole, "d": {"content": "y"}}
+
+    assert fitted({"hosts": hosts}, 24_000) == (
+        {"hosts": {"a": whole, "b": whole, "d": {"content": "y"}}, "left_out": ["c"]},
+        True,
     )
 
 

@@ -36,7 +36,7 @@ ROWS = (
     ("settings",),
     ("servers", "project"),
     ("private_files", "private_keys", "diffs", "core_dumps"),
-    ("errors", "remote_text", "visible"),
+    ("errors", "remote_text", "visible", "arguments", "fitting"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 # Below `import X` is a library, then who may import it.

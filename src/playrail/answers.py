@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from playrail.ansible.outcome import TaskResult
+from playrail.arguments import as_meant
 from playrail.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.tool import AnyTool, Effect, ToolInput
 
+NAMED = 10  # wrong arguments that the one sentence tells
+LONGEST_RULE = 300  # characters, where an argument breaks several
 NAME_LIMIT = 64  # characters of an unknown argument's name that are repeated to the caller
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meta:
     """Facts about the call itself. `truncated`: the answer leaves something out, which its data tells. `remote_text`:
-    the data holds text that servers wrote: what it says is never an instruction.
+    the data holds text that servers wrote: what it says is never an instruction. `secrets_hidden`: a secret of the
+    settings stood in the data, and a mark stands in its place.
     """
 
     request_id: str
@@ -29,6 +34,12 @@ class Meta:
     retry_safe: bool = True
     truncated: bool = False
     remote_text: bool = False
+    secrets_hidden: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """What is as usual is left out."""
+        usual = {field.name: field.default for field in fields(self) if field.name != "duration_ms"}
+        return {name: value for name, value in vars(self).items() if value != usual.get(name, MISSING)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +63,10 @@ class Answer:
 
     def envelope(self) -> dict[str, Any]:
         """The answer as JSON data, in the same shape for every tool."""
-        meta = dict(vars(self.meta))
-        if self.problem is None:
-            return {"success": True, "data": self.data, "_meta": meta}
-        told = {"success": False, **self.problem.told()}
-        if self.data is not None:
+        told: dict[str, Any] = {"success": True} if self.problem is None else {"success": False, **self.problem.told()}
+        if self.data:
             told["data"] = self.data
-        return {**told, "_meta": meta}
+        return {**told, "_meta": self.meta.told()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,7 @@ class Result:
     truncated: bool = False
     cached: bool = False
     remote_text: bool = False
+    secrets_hidden: bool = False
     failed: Mapping[str, str] = field(default_factory=dict)
     """Per host the code of its problem."""
     effects: Mapping[str, Sequence[Effect]] = field(default_factory=dict)
@@ -90,24 +99,44 @@ class Result:
 
 
 def parse(tool: AnyTool, arguments: Mapping[str, Any]) -> ToolInput:
-    """The tool's validated input. Raises InvalidArgument that names every wrong argument, and quotes no value."""
+    """The tool's validated input. Raises InvalidArgument that names the wrong arguments, and quotes no value."""
+    takes = tool.input.model_fields
+    known = {name: value for name, value in arguments.items() if name in takes}
+    unknown = list(itertools.islice((name for name in arguments if name not in takes), NAMED))
     try:
-        given: ToolInput = tool.input.model_validate(dict(arguments))
+        given: ToolInput = tool.input.model_validate(as_meant(tool.input, known))
     except ValidationError as error:
-        wrong: dict[str, str] = {}
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            name = str(item["loc"][0]) if item["loc"] else "arguments"
-            wrong.setdefault(_bounded(name), _rule(item["type"], item["msg"], tool))
-        listed = "; ".join(f"{name}: {rule}" for name, rule in wrong.items())
-        raise InvalidArgument(f"{tool.name} was called with wrong arguments: {listed}.") from None
-    return given
+        wrong = _wrong(error)
+    else:
+        if not unknown:
+            return given
+        wrong = []
+    if unknown:
+        wrong += [f"{_bounded(name)}: unknown argument" for name in unknown]
+        wrong.append(f"this tool takes {', '.join(takes) or 'none'}")
+    left = len(arguments) - len(known) - len(unknown)
+    more = f" {left} more are unknown." if left else ""
+    raise InvalidArgument(f"{tool.name} was called with wrong arguments: {'; '.join(wrong)}.{more}") from None
 
 
-def _rule(kind: str, message: str, tool: AnyTool) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown argument, this tool takes {', '.join(tool.input.model_fields) or 'none'}"
+def _wrong(error: ValidationError) -> list[str]:
+    """Per wrong argument its name and the rule that it breaks."""
+    wrong: dict[str, str] = {}
+    for item in itertools.islice(error.errors(include_url=False, include_context=False, include_input=False), 1000):
+        name = _bounded(str(item["loc"][0])) if item["loc"] else "arguments"
+        rule = _rule(item["type"], item["msg"])
+        if name not in wrong:
+            wrong[name] = rule
+        elif rule not in wrong[name] and len(wrong[name]) < LONGEST_RULE:  # a field that takes this or that
+            wrong[name] += f", or {rule}"
+    return [f"{name}: {rule}" for name, rule in list(wrong.items())[:NAMED]]
+
+
+def _rule(kind: str, message: str) -> str:
     if kind == "missing":
         return "is required"
+    if kind == "string_unicode":
+        return "must be valid Unicode (no lone surrogates)"
     return (
         message.removeprefix("Value error, ").replace("Input should be", "should be").replace("String should", "should")
     )

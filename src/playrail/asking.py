@@ -16,6 +16,8 @@ class Said(Enum):
     """The client has no way to ask, or failed when it did."""
     SILENT = "silent"
     """Nobody has answered in time."""
+    UNREADABLE = "unreadable"
+    """The client answered with something else than an answer. Nobody has approved."""
     LATER = "later"
     """The question goes out with the answer to this call; the client comes back with what was said."""
 

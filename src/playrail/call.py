@@ -16,7 +16,7 @@ from playrail.asking import Ask, Question
 from playrail.errors import Problem
 from playrail.policy import Decision
 from playrail.results import with_unusable
-from playrail.tool import AnyTool, Risk, ToolInput
+from playrail.tool import ANSWER_BYTES, AnyTool, Risk, ToolInput, most_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,8 @@ class Call:
     """The runs that may have changed something, of calls that this one made."""
     retry_safe: bool = True
     question: Question | None = None
+    most_bytes: int = ANSWER_BYTES
+    """Of its answer."""
 
     def inner(self, name: str, *, granted: Granted | None = None, check: bool = False) -> Call:
         """A call that this one makes, which ends with it."""
@@ -71,6 +73,10 @@ class Call:
             check=check,
         )
 
+    def bound(self, given: ToolInput) -> None:
+        """Lets the answer have as many bytes as the call asks for."""
+        self.most_bytes = most_bytes(given)
+
     def answer(self, result: Result) -> Answer:
         meta = Meta(
             request_id=self.request_id,
@@ -80,6 +86,7 @@ class Call:
             retry_safe=self.retry_safe,
             truncated=result.truncated,
             remote_text=result.remote_text,
+            secrets_hidden=result.secrets_hidden,
         )
         return Answer(meta=meta, data=result.data, problem=result.problem, runs=self.runs, question=self.question)
 

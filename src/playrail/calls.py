@@ -18,6 +18,7 @@ from playrail.ansible.play import Play, new_run_id
 from playrail.ansible.runner import Progress
 from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
+from playrail.arguments import as_meant
 from playrail.asking import Ask
 from playrail.call import Call, Going, Granted
 from playrail.desk import Desk, in_time
@@ -44,7 +45,7 @@ from playrail.plans import Foreseen, Prepared, Step
 from playrail.policy import Decision
 from playrail.policy_file import read_policy
 from playrail.records import Records, Secrets, would_run
-from playrail.results import failed_preview
+from playrail.results import failed_preview, shown
 from playrail.rulings import Rulings
 from playrail.settings import Settings
 from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
@@ -143,12 +144,15 @@ class Playrail:
 
     async def _answer(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         try:
-            return call.answer(await self._through(call, arguments))
+            result = await self._through(call, arguments)
         except PlayrailError as error:
-            return call.answer(Result.of(error))
+            result = Result.of(error)
         except Exception:  # the one place where what nobody foresaw becomes an answer
             log.exception("call %s of %s failed", call.request_id, call.name)
-            return call.answer(Result(problem=INTERNAL))
+            result = Result(problem=INTERNAL)
+        if call.parent is None:
+            result = shown(result, hide=self.secrets.withheld, most=call.most_bytes)
+        return call.answer(result)
 
     async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Result:
         await self.open()
@@ -187,7 +191,10 @@ class Playrail:
     async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]) -> Going:
         """What the call is going to do, once it is understood and allowed; `asked` is filled for the record."""
         tool = self._tool(call.name)
+        arguments = as_meant(tool.input, arguments)
         given = parse(tool, arguments)
+        call.bound(given)
+        self.secrets.check_no_mark(given, changes=tool.risk_of(given).changes)
         asked["arguments"] = self.secrets.hidden(given.recorded())
         hosts, unusable = await self._meant(tool, given)
         asked["hosts"] = list(hosts)

@@ -13,6 +13,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from playrail.arguments import OnlyText
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NUL_BYTE = "\\x00"  # how a name with this byte would be spelled (playbooks/files/module_utils/playrail_names.py)
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
@@ -107,6 +109,7 @@ LinkTarget = Annotated[
 FileMode = Annotated[
     str,
     Field(pattern=r"^[0-7]{3,4}$", description="Permissions in octal.", examples=["0644"]),
+    OnlyText(),
 ]
 
 CommandLine = Annotated[

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from playrail.ansible.generated import secrets_of
-from playrail.ansible.outcome import TaskResult, hide
+from playrail.ansible.outcome import HIDDEN, TaskResult, hide
 from playrail.ansible.play import Play
 from playrail.answers import Result
 from playrail.call import Call, Going
-from playrail.errors import EndUnrecorded, LedgerUnavailable, PlayrailError
+from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
 from playrail.servers import MikrusServer
@@ -28,10 +28,12 @@ log = logging.getLogger(__name__)
 LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; nothing came of it
 LONGEST_REASON = 1000  # characters of why it was refused
 MOST_REFUSED = 50  # values of its arguments and hosts
+MOST_TOLD = 5  # hosts whose error a record has in words
 LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
 MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
 BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
+WITHHELD = "(secret of Playrail's settings)"  # in answers
 SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every text unreadable
 
 OF_A_SECRET = re.compile("PASS|SECRET|TOKEN|_KEY$", re.IGNORECASE)  # the name of a variable that holds one
@@ -51,17 +53,31 @@ class Secrets:
         texts |= {text for name, text in handed_on.items() if OF_A_SECRET.search(name)}
         self._texts = sorted((text for text in texts if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
 
-    def hidden(self, value: T) -> T:
+    def hidden(self, value: T, *, mark: str = HIDDEN) -> T:
         """The same JSON data without the secrets."""
         found: Any = value
         match value:
             case str():
-                found = hide(value, self._texts)
+                found = hide(value, self._texts, mark=mark)
             case Mapping():
-                found = {self.hidden(key): self.hidden(item) for key, item in value.items()}
+                found = {self.hidden(key, mark=mark): self.hidden(item, mark=mark) for key, item in value.items()}
             case list() | tuple():
-                found = [self.hidden(item) for item in value]
+                found = [self.hidden(item, mark=mark) for item in value]
         return found  # type: ignore[no-any-return]  # of the same type, as every branch shows
+
+    def withheld(self, value: T) -> T:
+        """The same for an answer, with a mark that no caller can take for what stands there."""
+        return self.hidden(value, mark=WITHHELD)
+
+    def check_no_mark(self, given: ToolInput, *, changes: bool) -> None:
+        """Raises InvalidArgument when a change would write the mark where the secret stood."""
+        marked = [name for name, value in given.recorded().items() if WITHHELD in str(value)] if changes else []
+        if marked:
+            raise InvalidArgument(
+                f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret of Playrail's "
+                "settings; what is on the server is not that.",
+                hint="Change the other lines without this one, or ask the operator to make this change.",
+            )
 
 
 class Ledgers(Protocol):
@@ -222,11 +238,20 @@ def ending(result: Result, *, duration_ms: int) -> dict[str, Any]:
     """The record `ended`."""
     return {
         "outcome": result.problem.code if result.problem else "ok",
-        "error": result.problem.error if result.problem else None,
+        "error": _error(result),
         "changed": list(result.changed),
         "failed": dict(result.failed),
         "duration_ms": duration_ms,
     }
+
+
+def _error(result: Result) -> str | None:
+    """The one sentence; of several hosts also what the first of them said, which an answer tells beside it."""
+    if result.problem is None:
+        return None
+    told = (result.data or {}).get("failed", {}) if len(result.failed) > 1 else {}
+    each = [f"{host}: {one['error']}" for host, one in list(told.items())[:MOST_TOLD]]
+    return "; ".join([result.problem.error, *each])
 
 
 def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict[str, Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from playrail.answers import Result
 from playrail.errors import Problem
+from playrail.fitting import fitted, size
 from playrail.remote_text import cleaned
 from playrail.tool import Report
 
-MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of all reports together: a client takes an answer whole or not at all
 NOTHING = (None, 0)
 SOME_FAILED = "some_hosts_failed"
-NAMED = 5  # servers whose failure the one sentence tells
+NAMED = 10  # servers that the one sentence names
+LONGEST_SENTENCE = 1_000  # characters of an error or a hint
+ENVELOPE_BYTES = 300  # of an answer without its data and its problem
+LISTS = ("hosts", "changed", "failed")  # of a tool on hosts; to leave an empty one out says the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,22 +43,20 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     changed = tuple(host for host, result in results.items() if result.changed)
     reports = {host: result.report for host, result in results.items() if result.report is not None}
     clean = {host: cleaned(report.model_dump(mode="json")) for host, report in reports.items()}
-    told, left_out = _bounded({host: report for host, (report, _) in clean.items()})
     removed = {host: count for host in results if (count := clean.get(host, NOTHING)[1] + errors.get(host, NOTHING)[1])}
     data = {
-        "hosts": told,
+        "hosts": {host: report for host, (report, _) in clean.items()},
         "changed": list(changed),
         "failed": {host: problem.told() for host, problem in problems.items()},
-        **({"left_out": left_out} if left_out else {}),
         **({"control_sequences_removed": removed} if removed else {}),
     }
     return Result(
         data=data,
         problem=_summary(problems, of=len(results), again=again),
         changed=changed,
-        truncated=bool(left_out) or any(report.cut for report in reports.values()),
+        truncated=any(report.cut for report in reports.values()),
         cached=all(result.cached for result in results.values()),
-        remote_text=bool(told or problems),
+        remote_text=bool(reports or problems),
         failed={host: problem.code for host, problem in problems.items()},
         effects={host: tuple(report.effects()) for host, report in reports.items()},
         unforeseen={host: _unforeseen(result) for host, result in results.items()},
@@ -68,15 +68,95 @@ def _unforeseen(result: HostResult) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*result.unpreviewed, *told)))
 
 
-def _bounded(reports: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The reports that fit into one answer, and the hosts whose reports do not."""
-    told: dict[str, Any] = {}
-    left = MAX_ANSWER_BYTES
-    for host, report in reports.items():
-        if (size := len(json.dumps(report))) <= left:
-            told[host] = report
-            left -= size
-    return told, [host for host in reports if host not in told]
+def shown(result: Result, *, hide: Callable[[Any], Any], most: int) -> Result:
+    """The result as an answer has it: without what says nothing, without secrets, told once, and in so many bytes."""
+    problem = None if result.problem is None else _sentences(result.problem, hide)
+    if result.data is None:
+        return replace(result, problem=problem)
+    data, secret = _without_secrets(_without_nothing(result.data), hide)
+    if problem is not None:
+        data = _told_once(data, problem)
+    around = ENVELOPE_BYTES + (0 if problem is None else size(problem.told()))
+    data, cut = fitted(data, max(most - around, most // 2))
+    return replace(result, data=data, problem=problem, truncated=result.truncated or cut, secrets_hidden=secret)
+
+
+def _sentences(problem: Problem, hide: Callable[[Any], Any]) -> Problem:
+    return replace(problem, error=_short(hide(problem.error)), hint=_short(hide(problem.hint)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SENTENCE else f"{text[:LONGEST_SENTENCE]}…"
+
+
+def _without_nothing(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Without nulls, and without empty lists and objects but those that a report has itself: these are what it found,
+    or would have.
+    """
+    told = {name: value for name, value in data.items() if value is not None and (value or name not in LISTS)}
+    if isinstance(told.get("hosts"), Mapping):
+        hosts = {host: _slim_report(report) for host, report in told["hosts"].items()}
+        return {**{name: _slim(value) for name, value in told.items()}, "hosts": hosts}
+    slim: dict[str, Any] = _slim_report(told)
+    return slim
+
+
+def _slim_report(report: Any) -> Any:
+    if not isinstance(report, Mapping):
+        return report
+    return {
+        name: _slim(value)
+        for name, value in report.items()
+        if value is not None and not (name == "truncated" and value is False)
+    }
+
+
+def _slim(value: Any) -> Any:
+    match value:
+        case Mapping():
+            slim = {name: _slim(item) for name, item in value.items()}
+            return {name: item for name, item in slim.items() if item is not None and item not in ([], {})}
+        case list() | tuple():
+            return [_slim(item) for item in value]
+    return value
+
+
+def _without_secrets(data: dict[str, Any], hide: Callable[[Any], Any]) -> tuple[dict[str, Any], bool]:
+    """Without secrets. A report that held one says so: what it shows is not what stands there."""
+    hidden: dict[str, Any] = hide(data)
+    if hidden == data:
+        return data, False
+    hosts = data.get("hosts")
+    if isinstance(hosts, Mapping):
+        hidden["hosts"] = {
+            host: {**report, "secrets_hidden": True}
+            if isinstance(report, dict) and report != hosts.get(host)
+            else report
+            for host, report in hidden["hosts"].items()
+        }
+    return hidden, True
+
+
+def _told_once(value: Any, problem: Problem) -> Any:
+    """Of the failures in the data that the answer itself tells, the code alone."""
+    match value:
+        case Mapping():
+            told = {name: _told_once(item, problem) for name, item in value.items()}
+            failed = told.get("failed")
+            if isinstance(failed, Mapping):
+                told["failed"] = {host: _code_of(one, problem) for host, one in failed.items()}
+            return told
+        case list():
+            return [_told_once(item, problem) for item in value]
+    return value
+
+
+def _code_of(one: Any, problem: Problem) -> Any:
+    if not isinstance(one, Mapping) or not isinstance(one.get("error"), str):
+        return one
+    error, hint = _short(one["error"]), _short(str(one.get("hint", "")))
+    is_told = error.rstrip("…") in problem.error and hint == problem.hint
+    return {"code": one["code"]} if is_told and "code" in one else {**one, "error": error, "hint": hint}
 
 
 def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Problem | None:
@@ -86,13 +166,13 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
     first = next(iter(problems.values()))
     if len(problems) == of == 1:
         return replace(first, error=f"{next(iter(problems))}: {first.error}")
-    told = "; ".join(f"{host}: {problem.error.rstrip('.')}" for host, problem in list(problems.items())[:NAMED])
-    more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+    told = ", ".join(f"{host} ({problem.code})" for host, problem in list(problems.items())[:NAMED])
+    more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     alike = len({problem.code for problem in problems.values()}) == 1
     return Problem(
         code=first.code if alike and len(problems) == of else SOME_FAILED,
         error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint="See data.failed for each host's code and hint; data.hosts has what the others reported. "
+        hint="See data.failed for each host's error and hint; data.hosts has what the others reported. "
         "Call again, if at all, with `server` set to those that failed.",
         retryable=all(problem.retryable for problem in problems.values()) and (again or len(problems) == of),
         retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0) or None,

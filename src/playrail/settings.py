@@ -34,11 +34,13 @@ from playrail.servers import (
     ssh_of,
 )
 
+TEXTS = ("auto", "full", "short")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 PLAYRAIL_VARIABLES = (
     "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS",
     "PLAYRAIL_INVENTORY",
     "PLAYRAIL_MIKRUS_RATE",
+    "PLAYRAIL_OUTPUT_SCHEMAS",
     "PLAYRAIL_PASS_ENV",
     "PLAYRAIL_POLICY",
     "PLAYRAIL_PROJECT",
@@ -46,6 +48,7 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_PROTECT_WRITE",
     "PLAYRAIL_RUNTIME_DIR",
     "PLAYRAIL_STATE_DIR",
+    "PLAYRAIL_TEXT",
     "PLAYRAIL_TOOLSETS",
     "PLAYRAIL_WARM",
     "PLAYRAIL_WARM_IDLE_S",
@@ -89,6 +92,10 @@ class Settings:
     protect_write: tuple[str, ...] = (BUILT_IN_RULES,)
     mikrus_rate: tuple[int, int] = (5, 60)
     """How many requests to the mikr.us API one key may make, and in how many seconds."""
+    text: str = "auto"
+    """Whether the text of an answer has all of it (full), a line (short), or what the client needs (auto)."""
+    output_schemas: bool = False
+    """Whether the list of tools has the schemas of their answers."""
     warm: bool = True
     """Whether the server keeps an Ansible ready that serves plays."""
     warm_idle_s: int = 900
@@ -138,6 +145,8 @@ class Settings:
             protect_read=_rules(values, "PLAYRAIL_PROTECT_READ"),
             protect_write=_rules(values, "PLAYRAIL_PROTECT_WRITE"),
             mikrus_rate=_rate(values, "PLAYRAIL_MIKRUS_RATE"),
+            text=_word(values, "PLAYRAIL_TEXT", TEXTS),
+            output_schemas=_switch(values, "PLAYRAIL_OUTPUT_SCHEMAS"),
             warm=_switch(values, "PLAYRAIL_WARM", otherwise="yes"),
             warm_idle_s=_number(values, "PLAYRAIL_WARM_IDLE_S", otherwise=900),
             warm_memory_mb=_number(values, "PLAYRAIL_WARM_MEMORY_MB", otherwise=400),
@@ -221,6 +230,14 @@ def _log_level(values: Mapping[str, str]) -> str:
     if level not in LOG_LEVELS:
         raise SettingsInvalid(f"LOG_LEVEL: no such level; allowed are {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _word(values: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    """One of the words that are allowed, the first by default."""
+    word = values.get(name, allowed[0]).strip().lower()
+    if word not in allowed:
+        raise SettingsInvalid(f"{name}: no such word; allowed are {', '.join(allowed)}")
+    return word
 
 
 def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from playrail.settings import Settings
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
+ENVELOPE_BYTES = 400  # of these for what is around the reports
+HOST_BYTES = 100  # and for each host's name, and what tells of it
 LEAST_SHARE_BYTES = 1_000  # that each of many servers has of them
 NO_VARIABLES = {"server", "preview"}  # fields that are not about what is done on a host
 OVERHEAD_S = 20.0  # for Ansible to start, and to bring back what the work left when its own time was over
@@ -47,7 +49,10 @@ class Risk(IntEnum):
 
 
 class ToolInput(BaseModel):
-    """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a value."""
+    """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a value.
+
+    What a client wrote otherwise, and can only be meant so, is put right before (arguments.py).
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -65,9 +70,8 @@ ServerName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 def _in_short(schema: dict[str, Any]) -> None:
-    del schema["anyOf"]
     schema.pop("default", None)
-    schema.update({"type": ["string", "array"], "items": {"type": "string"}})
+    schema["anyOf"] = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
 
 
 class OnHosts(ToolInput):
@@ -97,10 +101,14 @@ class Reading(OnHosts):
     )
 
 
+def most_bytes(given: ToolInput) -> int:
+    """Bytes that the answer to this call may have."""
+    return given.max_bytes if isinstance(given, Reading) else ANSWER_BYTES
+
+
 def share_bytes(given: ToolInput, *, hosts: int) -> int:
-    """Bytes that each of so many hosts has of an answer to this call."""
-    most = given.max_bytes if isinstance(given, Reading) else ANSWER_BYTES
-    return max(LEAST_SHARE_BYTES, most // max(1, hosts))
+    """Bytes that the report of each of so many hosts has of the answer to this call."""
+    return max(LEAST_SHARE_BYTES, (most_bytes(given) - ENVELOPE_BYTES) // max(1, hosts) - HOST_BYTES)
 
 
 class Changing(OnHosts):

@@ -90,7 +90,7 @@ class Playrail:
 
     async def ask(self, task: Task) -> float:
         seconds, answer = await called(self.client, task.tool, {**task.arguments, "server": self.host.name})
-        changed = bool(answer["data"]["changed"])
+        changed = bool(answer["data"].get("changed"))
         if task.changes not in (None, changed):
             raise NotMeasured(f"{task.tool}: it says that changed is {changed}")
         return seconds

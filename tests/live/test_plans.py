@@ -103,7 +103,7 @@ def test_a_service_is_started_by_a_plan_and_stopped_by_its_undoing(planner: Wire
 @pytest.mark.usefixtures("_repository")
 def test_packages_are_installed_by_a_plan_and_removed_by_its_undoing(planner: Wire) -> None:
     plan = proposed(planner, "install_package", name="seen-lib", preview=True)
-    changes = {change["name"]: (change["before"], change["after"]) for change in plan["changes"][HOST]}
+    changes = {change["name"]: (change.get("before"), change.get("after")) for change in plan["changes"][HOST]}
     assert changes == {"seen-lib": (None, {"version": "1.0"}), "seen-tool": (None, {"version": "2.0-1"})}
     assert installed() == []
 

@@ -27,14 +27,14 @@ STATUSES = {
 }
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
+def hide(text: str, secrets: Iterable[str], *, mark: str = HIDDEN) -> str:
     """The text without the secrets in it: a message may repeat what a task with `no_log` was given.
 
     A secret is found as it is, and as JSON and Python would write it.
     """
     for secret in secrets:
         for form in _forms(secret):
-            text = text.replace(form, HIDDEN)
+            text = text.replace(form, mark)
     return text
 
 

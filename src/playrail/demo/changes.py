@@ -241,13 +241,14 @@ async def _approve(stage: Stage, plan_id: str) -> None:
 def _note_diffs(stage: Stage, plan: Mapping[str, Any]) -> None:
     for changes in plan["changes"].values():
         for change in changes:
-            stage.note("diff", str(change["diff"]).rstrip())
-    stage.note("plan", f"{plan['plan_id']}, hash {plan['hash'][:16]}…, needs approval by: {plan['needs_approval_by']}")
+            stage.note("diff", str(change.get("diff", "")).rstrip())
+    needs = plan.get("needs_approval_by", "nobody")
+    stage.note("plan", f"{plan['plan_id']}, hash {plan['hash'][:16]}…, needs approval by: {needs}")
 
 
 def _changed_lines(plan: Mapping[str, Any]) -> list[str]:
     """The lines that a plan takes out and puts in."""
-    diffs = [str(change["diff"]) for changes in plan["changes"].values() for change in changes]
+    diffs = [str(change.get("diff", "")) for changes in plan["changes"].values() for change in changes]
     lines = [line for diff in diffs for line in diff.splitlines()]
     return [line for line in lines if line[:1] in ("-", "+") and not line.startswith(("---", "+++"))]
 

@@ -72,7 +72,7 @@ class Shown:
         if records.get("ended" if step.code == "ok" else "refused", {}).get("outcome") != step.code:
             return "the ledger does not say the same"
         if step.code == "ok" and step.on_hosts:
-            if not self.envelope["data"]["hosts"]:
+            if not self.envelope["data"].get("hosts"):
                 return "no host reported anything"
             if step.plays and self.command is None:
                 return "the ledger has no command for it"

@@ -20,6 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from playrail.asking import Ask, Question, Said
+from playrail.server.messages import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,12 @@ def _asking_now(context: ServerRequestContext[Any]) -> Ask:
             return Said.CANNOT
         try:
             result = await context.session.elicit_form(question.text, FORM, context.request_id)
-        except (MCPError, ValidationError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            log.warning("the client could not be asked about %s: %s", question.plan_id, type(error).__name__)
-            return Said.CANNOT
+        except ValidationError:
+            return _unreadable(question)
+        except MCPError as error:
+            return _unreadable(question) if error.error.message == REFUSED else _cannot(question, error)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            return _cannot(question, error)
         return _said(result)
 
     return ask
@@ -82,6 +86,16 @@ def _asked(session: ServerSession, plan_id: str, response: types.InputResponse |
         return await later(question)
 
     return ask
+
+
+def _unreadable(question: Question) -> Said:
+    log.warning("the client's answer about %s is none", question.plan_id)
+    return Said.UNREADABLE
+
+
+def _cannot(question: Question, error: Exception) -> Said:
+    log.warning("the client could not be asked about %s: %s", question.plan_id, type(error).__name__)
+    return Said.CANNOT
 
 
 def _said(result: types.ElicitResult) -> Said:

@@ -45,8 +45,11 @@ class Part:
 class Resources:
     """The handlers of `resources/…`. `caller` sees their own runs and no other's."""
 
-    def __init__(self, ledger: Callable[[], Awaitable[Ledger]], *, caller: str) -> None:
+    def __init__(
+        self, ledger: Callable[[], Awaitable[Ledger]], *, caller: str, hide: Callable[[str], Awaitable[str]]
+    ) -> None:
         self._ledger = ledger
+        self._hide = hide
         self._caller = caller
 
     async def list(
@@ -90,7 +93,7 @@ class Resources:
         if text is None:
             raise _not_found(params.uri)
         return types.ReadResourceResult(
-            contents=[types.TextResourceContents(uri=params.uri, mime_type=part.mime_type, text=text)]
+            contents=[types.TextResourceContents(uri=params.uri, mime_type=part.mime_type, text=await self._hide(text))]
         )
 
 

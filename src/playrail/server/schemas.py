@@ -14,13 +14,15 @@ INPUT_NOISE = frozenset({"$defs", "title"})
 OUTPUT_NOISE = INPUT_NOISE | {"default", "examples", "description", "additionalProperties", "required"}
 
 
-def describe(name: str, tool: AnyTool) -> types.Tool:
-    """The tool as `tools/list` shows it under `name`."""
+def describe(name: str, tool: AnyTool, *, output: bool = True) -> types.Tool:
+    """The tool as `tools/list` shows it under `name`; without `output` without the schema of its answers, which is more
+    than half of it and which hardly a client reads.
+    """
     return types.Tool(
         name=name,
         description=description(tool),
         input_schema=input_schema(tool),
-        output_schema=output_schema(tool),
+        output_schema=output_schema(tool) if output else None,
         annotations=hints(tool),
     )
 
@@ -109,12 +111,14 @@ def _shorten(node: Any, definitions: Mapping[str, Any], left_out: frozenset[str]
 
 
 def _nullable(node: dict[str, Any]) -> dict[str, Any]:
-    """`X or null` said shorter. Of an optional argument null is not told at all: to leave it out is the same."""
+    """`X or null` said shorter. Of an optional argument null is not told at all: to leave it out is the same.
+
+    A list of types, such as `["string", "null"]`, would be shorter still, but Gemini's API refuses it.
+    """
     optional = node.get("default", ...) is None
     choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
     nullable = len(choices) < len(node["anyOf"]) and not optional
     rest = {key: value for key, value in node.items() if key != "anyOf" and not (key == "default" and optional)}
-    if len(choices) > 1 or (nullable and not isinstance(choices[0].get("type"), str)):
+    if len(choices) > 1 or nullable:
         return {**rest, "anyOf": [*choices, {"type": "null"}] if nullable else choices}
-    merged = {**choices[0], **rest}
-    return {**merged, "type": [merged["type"], "null"]} if nullable else merged
+    return {**choices[0], **rest}

@@ -15,10 +15,11 @@ import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 
 from playrail.server.approval import as_result, asking
 from playrail.server.resources import Resources, link
+from playrail.server.stdio import Stdio, take_standard_streams
+from playrail.server.texts import in_a_line, is_text_short
 
 if TYPE_CHECKING:
     from playrail.answers import Answer
@@ -76,6 +77,10 @@ class Door:
     async def ledger(self) -> Ledger:
         return (await self.playrail()).ledger
 
+    async def hide(self, text: str) -> str:
+        """The text without the secrets of the settings."""
+        return (await self.playrail()).secrets.withheld(text)
+
     async def close(self) -> None:
         if self._made is not None:
             await (await self.playrail()).close()
@@ -92,7 +97,8 @@ def build(door: Door) -> Server[Any]:
             playrail = await door.playrail()
             from playrail.server.schemas import describe  # noqa: PLC0415  it imports what the door does
 
-            listed.extend(describe(name, tool) for name, tool in playrail.tools.items())
+            output = playrail.settings.output_schemas
+            listed.extend(describe(name, tool, output=output) for name, tool in playrail.tools.items())
         return types.ListToolsResult(tools=listed)
 
     async def call_tool(
@@ -100,7 +106,7 @@ def build(door: Door) -> Server[Any]:
     ) -> types.CallToolResult | types.InputRequiredResult:
         async def progress(done: float, task: str) -> None:
             try:
-                await context.session.report_progress(done, None, task)
+                await context.session.report_progress(done, None, playrail.secrets.withheld(task))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 log.debug("progress could not be sent: the client is gone")
 
@@ -111,9 +117,10 @@ def build(door: Door) -> Server[Any]:
         )
         if answer.question is not None:
             return as_result(answer.question)
-        return _told(answer, links=context.protocol_version >= LINKS_SINCE)
+        short = is_text_short(playrail.settings.text, _client_of(context))
+        return _told(answer, links=context.protocol_version >= LINKS_SINCE, short=short)
 
-    resources = Resources(door.ledger, caller=CALLER)
+    resources = Resources(door.ledger, caller=CALLER, hide=door.hide)
     return Server(
         "playrail",
         version=version("playrail"),
@@ -127,15 +134,28 @@ def build(door: Door) -> Server[Any]:
     )
 
 
-def _told(answer: Answer, *, links: bool) -> types.CallToolResult:
+def _client_of(context: ServerRequestContext[Any]) -> types.Implementation | None:
+    params = context.session.client_params
+    return None if params is None else params.client_info
+
+
+def _told(answer: Answer, *, links: bool, short: bool) -> types.CallToolResult:
     """The answer as structured content and as text, and then links to its runs that may have changed something."""
-    envelope = answer.envelope()
-    text = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+    whole = json.dumps(answer.envelope(), ensure_ascii=False, separators=(",", ":"))
+    whole = whole.encode(errors="replace").decode()  # what is not Unicode is no JSON on the wire either
+    envelope = json.loads(whole)
+    text = in_a_line(envelope) if short else whole
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text), *(map(link, answer.runs) if links else ())],
         structured_content=envelope,
         is_error=answer.problem is not None,
     )
+
+
+def _end() -> None:
+    """Ends the process. A thread that reads or writes cannot be interrupted, and would keep it alive."""
+    logging.shutdown()
+    os._exit(0)
 
 
 async def serve_stdio(make: Callable[[], Playrail]) -> None:
@@ -152,14 +172,13 @@ async def serve_stdio(make: Callable[[], Playrail]) -> None:
                     log.info("stopping on %s", number.name)
                     with anyio.CancelScope(shield=True):
                         await door.close()
-                    # The thread that reads standard input cannot be interrupted, and would keep the process alive.
-                    logging.shutdown()
-                    os._exit(0)
+                    _end()
 
         group.start_soon(until_signal)
         group.start_soon(door.warm_up)
-        server = build(door)
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        client = Stdio(*take_standard_streams())
+        await client.serve(build(door))
         group.cancel_scope.cancel()
     await door.close()
+    if client.is_stuck:
+        _end()
