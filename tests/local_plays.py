@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -184,6 +185,13 @@ def processes(*words: str) -> list[int]:
     numbers = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
     told = {int(entry.name): _told(entry) for entry in numbers}
     return [pid for pid, text in told.items() if all(word in text for word in words)]
+
+
+def end_at_work(pid: int, seconds: str) -> None:
+    """Kills the process as soon as a `sleep SECONDS` is at work."""
+    while not processes(f"sleep\0{seconds}\0"):
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
 
 
 def naps(place: Path, seconds: str) -> list[int]:

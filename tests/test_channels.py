@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from kept_modules import all_payloads, with_arguments
+from local_plays import end_at_work
 from playrail.ansible.kept import PLACEHOLDER, READY, START, frame
 from playrail.ansible.plugins.connection.ssh import Unfit, _taken_apart, ask
 
@@ -392,8 +393,8 @@ def test_ansible_tells_of_a_module_that_may_have_run(
 ) -> None:
     ansible("-m", "ping")
     kept = broker.kept()
-    threading.Timer(2.5, os.kill, [kept, signal.SIGKILL]).start()
-    done = ansible("-m", "command", "-a", "sleep 6")
+    threading.Thread(target=end_at_work, args=(kept, "8.0617"), daemon=True).start()
+    done = ansible("-m", "command", "-a", "sleep 8.0617")
 
     assert "UNREACHABLE" in done.stdout
-    assert "Connection to here closed by remote host" in done.stdout
+    assert "The connection was lost while a command was at work on the host" in done.stdout

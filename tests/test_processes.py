@@ -89,6 +89,31 @@ def start() -> Iterator[Start]:
         process.wait()
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["supervised", "alone"])
+def test_what_comes_in_the_place_of_a_killed_process_is_told(start: Start, name: str, kept: bool) -> None:
+    seconds = f"100{uuid.uuid4().int % 10**9}"
+    supervisor = start(name, f"{'while :; do' if kept else ''} sleep {seconds}; {'done' if kept else 'read x'}")
+    (first,) = sleepers(seconds)
+
+    answer = kill(first, signal="KILL")
+
+    assert how(answer) == {first: "ended"}
+    again = sleepers(seconds) if kept else []
+    supervisor.kill()
+    for pid in again:
+        os.kill(pid, signal.SIGKILL)
+    assert answer["started_again"] == again
+
+
+def sleepers(seconds: str) -> list[int]:
+    deadline = time.monotonic() + 10
+    while True:
+        done = subprocess.run(["pgrep", "-f", f"^sleep {seconds}$"], capture_output=True, text=True, check=False)
+        if done.stdout or time.monotonic() > deadline:
+            return [int(pid) for pid in done.stdout.split()]
+        time.sleep(0.05)
+
+
 def test_a_child_follows_its_parent(start: Start, name: str) -> None:
     process = start(name)
     found = tree(limit=1000, max_bytes=1_000_000)

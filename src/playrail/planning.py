@@ -360,7 +360,8 @@ def _outdated(
     """Names what differs, and never what it holds."""
     told = []
     for part in parts:
-        items = list(differing(plan.items.get(part, {}), (now or {}).get(part, {}))) if part in plan.items else []
+        named = part in plan.items and "hosts" not in parts  # of other hosts every variable is another one
+        items = list(differing(plan.items[part], (now or {}).get(part, {}))) if named else []
         more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
         which = f" ({', '.join(map(in_one_line, items[:MOST_NAMED]))}{more})" if items else ""
         told.append(f"{IN_WORDS.get(part, part)}{which}")

@@ -176,9 +176,11 @@ class ByField:
     field: str
     cases: Mapping[Any, Risk]
     otherwise: Risk
+    meant: str | None = None
+    """The property of the input that tells what the field comes to, where its value alone does not."""
 
     def of(self, given: ToolInput) -> Risk:
-        return self.cases.get(getattr(given, self.field), self.otherwise)
+        return self.cases.get(getattr(given, self.meant or self.field), self.otherwise)
 
     @property
     def least(self) -> Risk:
@@ -189,8 +191,8 @@ class ByField:
         return max(self.otherwise, *self.cases.values())
 
 
-def by_field(field: str, cases: Mapping[Any, Risk], *, otherwise: Risk) -> ByField:
-    return ByField(field=field, cases=cases, otherwise=otherwise)
+def by_field(field: str, cases: Mapping[Any, Risk], *, otherwise: Risk, meant: str | None = None) -> ByField:
+    return ByField(field=field, cases=cases, otherwise=otherwise, meant=meant)
 
 
 InputT = TypeVar("InputT", bound=ToolInput)

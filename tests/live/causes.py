@@ -215,6 +215,21 @@ CAUSES = [
         hint="install",
     ),
     Cause(
+        name="silent_sudo",
+        setup="printf '#!/bin/sh\\nexec sleep 30\\n' >/usr/local/bin/silent-sudo; chmod 755 /usr/local/bin/silent-sudo",
+        given={**SUDO, "ansible_become_exe": "/usr/local/bin/silent-sudo"},
+        code="become_failed",
+        says="asked for nothing",
+    ),
+    Cause(
+        name="slow_login",
+        setup=FREE + "; " + bashrc("sleep 30"),
+        given={"ansible_become": True},
+        code="host_unreachable",
+        says="did not begin in time",
+        retryable=True,
+    ),
+    Cause(
         name="no_method",
         given={"ansible_become": True, "ansible_become_method": "nosuch"},
         code="become_failed",

@@ -158,6 +158,22 @@ def test_a_host_that_limits_logins_is_asked_again(place: Path, host: OwnHost, th
     assert len(answer["data"]["hosts"]) == 8
 
 
+def test_a_password_in_a_file_that_ansible_cfg_names_is_used(place: Path, host: OwnHost) -> None:
+    host.sh(
+        "id ops 2>/dev/null || { useradd --create-home --shell /bin/bash ops; echo ops:open-sesame | chpasswd; "
+        "cp -r /root/.ssh /home/ops/; chown -R ops: /home/ops/.ssh; echo 'ops ALL=(ALL) ALL' >/etc/sudoers.d/ops; }"
+    )
+    (place / "password").write_text("open-sesame\n")
+    ops = variables(host, ansible_user="ops", ansible_become=True)
+
+    answer = call(
+        place, {"web1": ops}, "[defaults]\nbecome_password_file = password\n", "execute_command", cmd="id -un"
+    )
+
+    assert answer["success"], answer
+    assert answer["data"]["hosts"]["web1"]["stdout"] == "root\n"
+
+
 def test_nothing_of_a_call_is_in_the_hosts_log(place: Path, host: OwnHost) -> None:
     call(place, {"web1": variables(host)}, "", "search_in_files", pattern="playrail-xyzzy", path="/etc")
     call(

@@ -80,6 +80,6 @@ def test_what_a_host_sends_stays_text(wire: Wire) -> None:
         "deb12", "sh", "-c", f'printf %s "{template}" > /srv/template; mkdir -p "/srv/dir/{template.replace("/", "_")}"'
     )
     assert wire.report("read_file", server="deb12", path="/srv/template")["content"] == template
-    names = [item["name"] for item in wire.report("list_directory", server="deb12", path="/srv/dir")["entries"]]
+    names = wire.report("list_directory", server="deb12", path="/srv/dir")["directories"]
     assert template.replace("/", "_") in names
     assert wire.report("execute_command", server="deb12", cmd="cat /srv/template")["stdout"] == template

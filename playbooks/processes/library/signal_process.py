@@ -52,6 +52,7 @@ processes: {description: "The largest ones, as process_tree has them.", type: li
 total: {description: "How many processes there are; of a signal, to how many it was to go.", type: int, returned: success}
 all_visible: {description: "Whether other users' processes may be seen.", type: bool, returned: success}
 truncated: {description: "Whether processes were left out.", type: bool, returned: success}
+started_again: {description: "Processes that came in the place of those that ended.", type: list, elements: int, returned: success}
 signalled: {description: "Per process pid, name, user, ended and how.", type: list, elements: dict, returned: success}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """
@@ -74,6 +75,7 @@ from ansible.module_utils.playrail_processes import (
 )
 
 BRIEF_S = 1.0
+AGAIN_S = 0.6  # in which most supervisors start anew what has ended; systemd waits 0.1 s
 BRIEF = ("HUP", "USR1", "USR2")  # most programs go on after these
 ASKING = 0  # no signal: the kernel only says whether one may be sent; kill(2)
 MAX_TOLD = 500  # processes; those of which nothing has come go first
@@ -235,6 +237,23 @@ def follow(outcomes, waiting, name, wait_s):
         time.sleep(0.05)
 
 
+def same(process):
+    """What a process that is started again has in common with this one."""
+    return process.name, tuple(process.arguments()), process.uid
+
+
+def started_again(ended, before):
+    """The processes that are like those that ended and were not there before: somebody starts them again."""
+    deadline = time.monotonic() + AGAIN_S
+    while ended:
+        new = [process for process in processes() if (process.pid, process.start) not in before]
+        found = [process.pid for process in new if process.state not in GONE and same(process) in ended]
+        if found or time.monotonic() >= deadline:
+            return sorted(found)[:MAX_TOLD]
+        time.sleep(0.1)
+    return []
+
+
 def signalled(found, name, wait_s, check_mode):
     """What came of the signal, per process: see `how` of the tool."""
     number = ASKING if check_mode else getattr(signal, "SIG" + name)
@@ -277,16 +296,20 @@ def main():
     )
     given = module.params
     if given["action"] == "list":
-        module.exit_json(changed=False, signalled=[], **largest(given["sort"], given["limit"]))
+        module.exit_json(changed=False, signalled=[], started_again=[], **largest(given["sort"], given["limit"]))
     try:
         found = chosen(given["process"])
     except Refused as refusal:
         module.fail_json(msg=str(refusal), playrail_code=refusal.code)
+    before = set((process.pid, process.start) for process in processes())
+    alike = dict((process.pid, same(process)) for process in found)
     told = signalled(found, given["signal"], given["wait_s"], module.check_mode)
+    ended = set(alike[one["pid"]] for one in told if one["how"] == "ended" and alike[one["pid"]][1])
     told.sort(key=lambda one: one["how"] not in ("not_permitted", "running"))
     module.exit_json(
         changed=any(one["how"] not in ("not_permitted", "gone", "zombie") for one in told),
         signalled=told[:MAX_TOLD],
+        started_again=started_again(ended, before),
         processes=[],
         total=len(told),
         all_visible=all_visible(),

@@ -20,6 +20,7 @@ LOST = "The connection was lost while a command was at work on the host: "
 NO_COMMAND = "The login ended without running the command"
 NOT_BECOME = "did not run the command"
 NO_PASSWORD = "no password is set for it"  # noqa: S105  (a sentence)
+BEGUN = "playrail-login-begun"  # a channel's login writes it to standard error, before sudo is asked
 SSH_FAILED = 255  # ssh's exit status when it is not that of the command
 
 _SHELL = re.compile(r"/[^\s'\"]+ -c ")  # what Ansible puts in front of commands for a shell like sh

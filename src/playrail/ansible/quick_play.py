@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from ansible import context
 from ansible.executor.task_result import CallbackTaskResult
@@ -52,6 +52,14 @@ def quick_task(playbook: Playbook) -> Task | None:
     return tasks[0] if len(set(tasks[0].get_ds()) - TASK_WORDS) == 1 else None  # which is the action
 
 
+class Ready(Protocol):
+    """As much as is needed here of what the run that stays has ready, see warm.py."""
+
+    loader: Any
+    inventory: Any
+    passwords: dict[str, str | None]
+
+
 class _Told:
     """In the place of the queue to Ansible's main process."""
 
@@ -65,10 +73,9 @@ class _Told:
         """Of what happens within a task nothing is told."""
 
 
-def play_quickly(
-    task: Any, host_name: str, manager: VariableManager, inventory: Any, loader: Any, events: CapturedEvents
-) -> int:
+def play_quickly(task: Any, host_name: str, manager: VariableManager, warm: Ready, events: CapturedEvents) -> int:
     """Play the task on the host, and tell its events. Returns what `ansible-playbook` would."""
+    inventory, loader = warm.inventory, warm.loader
     host = inventory.get_host(host_name)
     play = task.play
     play.hosts = [host_name]
@@ -85,7 +92,7 @@ def play_quickly(
             task_vars=variables,
             host=host,
             task=task,
-            play_context=PlayContext(play, {}, lock.fileno()),
+            play_context=PlayContext(play, warm.passwords, lock.fileno()),
             loader=loader,
             variable_manager=manager,
             shared_loader_obj=get_plugin_loader_namespace(),

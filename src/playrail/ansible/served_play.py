@@ -185,13 +185,13 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
             if task is not None:
                 look_beside_playbooks(warm.loader)
                 gc.disable()  # it would write to memory that is shared, for a process that ends soon
-                return play_quickly(task, orders["hosts"][0], variables, warm.inventory, warm.loader, events)
+                return play_quickly(task, orders["hosts"][0], variables, warm, events)
         plays = PlaybookExecutor(
             playbooks=[str(playbook)],
             inventory=warm.inventory,
             variable_manager=variables,
             loader=warm.loader,
-            passwords={"conn_pass": None, "become_pass": None},
+            passwords=warm.passwords,
         )
         return int(plays.run())
     except AnsibleError as error:

@@ -195,7 +195,7 @@ _LINES = (
     _line(
         "host_unreachable",
         r"(?:\S+: )?(?:Connection|Operation) timed out(?: during banner exchange)?|Connection to \S+ port \d+ timed out"
-        r"|Timeout \(\d+s\).*: the login did not begin in time, it timed out|the host took too long to begin"
+        r"|(?:Timeout \(\d+s\): )?the login did not begin in time, it timed out"
         r"|Connection to \S+ timed out.*",
         "{who} did not answer in time",
         _LATER,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
+from ansible.cli import CLI
 from ansible.playbook import Playbook
 from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
 from ansible.vars.manager import VariableManager
@@ -34,6 +35,8 @@ class Warm:
     place: Path
     plain: bool = field(default_factory=lambda: _is_plain())  # noqa: PLW0108  it stands below
     """Whether nothing but Ansible's own strategies, and ansible-runner's callback, has a part in plays."""
+    passwords: dict[str, str | None] = field(default_factory=lambda: _passwords())  # noqa: PLW0108  as above
+    """Those that ansible.cfg names the files of."""
     learned: int = -1
     unread: bytes = b""
     """The beginning of a line of that pipe, the rest of which is to come."""
@@ -114,6 +117,11 @@ def _is_plain() -> bool:
         and not getattr(plugin, "CALLBACK_NEEDS_ENABLED", getattr(plugin, "CALLBACK_NEEDS_WHITELIST", False))
     ]
     return [name for name in used if name.rpartition(".")[2] != "serve_plays"] == []
+
+
+def _passwords() -> dict[str, str | None]:
+    connection, become = CLI.ask_passwords()  # it asks nobody: environment.py decides that
+    return {"conn_pass": connection, "become_pass": become}
 
 
 def _state(path: Path) -> object:

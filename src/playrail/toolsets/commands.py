@@ -269,7 +269,7 @@ def _signal_name(number: int) -> str:
 execute_command = PlaybookTool(
     name="execute_command",
     summary="Run a program with arguments when no other tool fits; with shell=true a shell script.",
-    risk=by_field("script", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
+    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=Command,
     playbook="commands/execute_command.yml",
     report=CommandResult,
@@ -279,7 +279,7 @@ execute_command = PlaybookTool(
 execute_on_multiple = PlaybookTool(
     name="execute_on_multiple",
     summary="Run the same program, or shell script, on several servers at once; each server's result is told apart.",
-    risk=by_field("script", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL),
+    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=CommandOnMany,
     playbook="commands/execute_command.yml",
     report=CommandResult,

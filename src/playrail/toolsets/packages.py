@@ -27,23 +27,15 @@ from playrail.toolsets.package_failures import (
     script_failure,
     with_repositories,
 )
+from playrail.toolsets.package_output import Versions, packages_done
 from playrail.toolsets.package_versions import is_older
 
-# What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
-UNPACKED = re.compile(r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE)
-WOULD_UNPACK = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?\((?P<new>\S+) ", re.MULTILINE)
-REMOVED = re.compile(r"^(?:Removing|Remv) (?P<name>\S+) [\[(](?P<old>[^\])\s]+)", re.MULTILINE)
 KEPT_BACK = re.compile(
     r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: +.*\n?)+)",
     re.MULTILINE,
 )
 VIRTUAL = re.compile(r"is a virtual package provided by")  # apt tells it apart from its errors
 TOLD_BY = ("apt", "dnf", "dnf5")  # what these did is read; what the other managers did, or would do, is not known
-# What the module dnf returns of each package.
-DNF_DID = re.compile(r"(?P<did>Installed|Downgrade|Removed): (?P<name>\S+)-(?P<version>[^-\s]+-[^-\s]+?)(?:\.[^.\s]+)?")
-
-
-Versions = tuple[str | None, str | None]  # before and after
 
 
 class Upgraded(Report):
@@ -121,7 +113,7 @@ class SystemUpdate(Report):
 
 def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     """What `apt-get upgrade` did, read from what it wrote."""
-    done = _done(output, (), architecture)
+    done = packages_done(output, (), architecture)
     kept_back = [name for found in KEPT_BACK.findall(output) for name in found.split()]
     return {
         "changed": bool(done),
@@ -133,22 +125,6 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
         "kept_back": kept_back,
         "done": done,
     }
-
-
-def _done(output: str, results: Sequence[str], architecture: str | None) -> dict[str, Versions]:
-    """What was, or in check mode would be, done to which package, by the words of apt and dpkg or of the module dnf."""
-    old: dict[str, str | None] = {}
-    new: dict[str, str | None] = {}
-    for one in [*REMOVED.finditer(output), *UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]:
-        words = one.groupdict()
-        name = plain_name(words["name"], architecture)
-        old.setdefault(name, words["old"])
-        new[name] = words.get("new")
-    for line in results:
-        if (did := DNF_DID.fullmatch(line)) is not None:
-            versions = old if did["did"] == "Removed" else new
-            versions[did["name"]] = did["version"]
-    return {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
 
 
 update_system = PlaybookTool(
@@ -252,7 +228,7 @@ class PackageChanges(Report):
     def _of_looks(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or "before" not in raw:
             raise ValueError("is no look at packages")
-        done = _done(raw["stdout"], raw["results"], architecture := raw.get("architecture"))
+        done = packages_done(raw["stdout"], raw["results"], architecture := raw.get("architecture"))
         given: Packages = (info.context or {})["given"]
         return {
             "packages": [_asked(name, raw, done, given) for name in dict.fromkeys(given.names)],

@@ -130,6 +130,11 @@ class ProcessOutcome(Report):
     processes: list[RunningProcess] = Field(description="Of list: the largest first.")
     total: int = Field(description="How many processes there are, or were chosen to kill.")
     signalled: list[Signalled] = Field(description="Of kill: what came of the signal, the failures first.")
+    started_again: list[int] | None = Field(
+        default=None,
+        description="Of kill: new processes like those that ended. Something starts them again, such as a service "
+        "(manage_service stops it).",
+    )
     all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
     truncated: bool = Field(description="Whether processes were left out.")
 
@@ -139,7 +144,9 @@ class ProcessOutcome(Report):
     @classmethod
     def _with_what_was_asked(cls, raw: Any, info: ValidationInfo) -> Any:
         given = (info.context or {}).get("given")
-        return {**raw, "sent": given.signal} if isinstance(raw, dict) and isinstance(given, ProcessAction) else raw
+        if not isinstance(raw, dict) or not isinstance(given, ProcessAction):
+            return raw
+        return {**raw, "sent": given.signal, "started_again": raw.get("started_again") or None}
 
     def problem(self) -> Problem | None:
         denied = [one for one in self.signalled if one.how == "not_permitted"]

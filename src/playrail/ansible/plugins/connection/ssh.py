@@ -27,7 +27,7 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
 from playrail.ansible.kept import PLACEHOLDER, SIZES, START, frame
-from playrail.ansible.marked_commands import LOST, NOT_BEGUN, SSH_FAILED
+from playrail.ansible.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
 from playrail.ansible.marked_ssh import DENIED, MODULE, Marked
 from playrail.ansible.ssh_options import (
     CONNECT_RETRIES,
@@ -241,7 +241,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
             "identity": identity,
             "env": {name: value for name, value in variables.items() if name not in startup},
             "opening": {
-                "command": shlex.join([words[0], "-c", start]),
+                "command": shlex.join([words[0], "-c", f"echo {BEGUN} >&2; {start}"]),
                 "prompt": prompt,
                 "password": password,
                 "connect_s": float(self.get_option("timeout")),
