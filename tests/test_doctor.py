@@ -20,7 +20,7 @@ from playrail.ansible.hosts import Host, Hosts
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import forks
-from playrail.doctor import Check
+from playrail.doctor_project import Check
 from playrail.errors import Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.settings import Settings

@@ -16,6 +16,7 @@ ROWS = (
     ("cli",),
     ("commands",),
     ("server", "demo", "doctor"),
+    ("doctor_project",),
     ("calls",),
     ("desk",),
     ("drift",),

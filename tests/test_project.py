@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, WAY, environ
-from playrail import doctor
+from playrail import doctor, doctor_project
 from playrail.calls import Playrail
 from playrail.private_files import private_directory
 from playrail.settings import Settings
@@ -234,7 +234,7 @@ def test_doctor_tells_what_is_read_and_what_is_not(project: Path) -> None:
     write(project, {"plays/site.yml": "- hosts: all\n", "plays/group_vars/all.yml": ""})
     given = environ(project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"))
 
-    async def collect() -> dict[str, doctor.Check]:
+    async def collect() -> dict[str, doctor_project.Check]:
         return {check.name: check async for check in doctor.examine(given, dotenv=project / ".env")}
 
     found = asyncio.run(collect())
@@ -254,7 +254,7 @@ def test_doctor_names_the_project_that_nobody_named(project: Path) -> None:
     )
     given = environ(project.parent, PLAYRAIL_INVENTORY=str(project / "inventory" / "hosts"))
 
-    async def collect() -> dict[str, doctor.Check]:
+    async def collect() -> dict[str, doctor_project.Check]:
         return {check.name: check async for check in doctor.examine(given, dotenv=project / ".env")}
 
     assert "PLAYRAIL_PROJECT" in (asyncio.run(collect())[f"directory {project}"].mend or "")

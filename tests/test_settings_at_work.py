@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, environ
-from playrail import doctor
+from playrail import doctor, doctor_project
 from playrail.private_files import private_directory
 from test_users_world import CALLBACK, VARIABLES, call, vaulted
 
@@ -57,7 +57,7 @@ def test_variables_from_the_vault_are_in_no_log(place: Path, where: str) -> None
     assert CANARY not in seen(place)
 
 
-async def examined(given: dict[str, str]) -> list[doctor.Check]:
+async def examined(given: dict[str, str]) -> list[doctor_project.Check]:
     return [check async for check in doctor.examine(given, dotenv=Path("/nowhere"))]
 
 

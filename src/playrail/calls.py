@@ -256,12 +256,8 @@ class Playrail:
         """What the one step of a plan comes to, as the answer to a call of that step's tool."""
         _, (answer,) = await self.planning.apply(call, plan_id)
         call.run_id, call.retry_safe = answer.meta.run_id, answer.meta.retry_safe
-        return Result(
-            data=answer.data,
-            problem=answer.problem,
-            truncated=answer.meta.truncated,
-            remote_text=answer.meta.remote_text,
-        )
+        meta = answer.meta
+        return Result(data=answer.data, problem=answer.problem, truncated=meta.truncated, remote_text=meta.remote_text)
 
     def _tool(self, name: str) -> AnyTool:
         if name not in self.tools:
@@ -273,13 +269,12 @@ class Playrail:
         if not isinstance(given, OnHosts):
             return (), {}
         if isinstance(tool, ApiTool):
-            named = self._apis.named(given.server, elsewhere=tool.elsewhere)
-            if named is not None:
+            if (named := self._apis.named(given.server, elsewhere=tool.elsewhere)) is not None:
                 return named, {}
-        known = await self.inventory.hosts()
-        if isinstance(tool, ApiTool):
+            known = await self.inventory.hosts()
             hosts = self._apis.resolve(given.server, known, elsewhere=tool.elsewhere)
         else:
+            known = await self.inventory.hosts()
             hosts = known.resolve(given.server, self.settings)
         return hosts, known.unusable(given.server, self.settings)
 

@@ -6,17 +6,13 @@ It must work where Playrail does not, so it goes past the door: it needs no ledg
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import re
 import shutil
-import stat
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -29,8 +25,8 @@ from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.notes import UNREAD_REMEDY
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
-from playrail.ansible.project import VARIABLES, left_out_beside, read_beside
 from playrail.ansible.runner import Ended, Runner, RunResult
+from playrail.doctor_project import Check, check_project
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
@@ -54,23 +50,6 @@ SEVERAL_SOURCES = (
 NOT_USED = ("MCP_PORT", "MCP_HOST", "MCP_REST_PORT", "MCP_UNSAFE_PUBLIC_ACCESS_CONFIRMED", "ANSIBLE_STDOUT_CALLBACK")
 REINSTALL = "pip install --upgrade playrail"
 
-PLAY, PLAY_BYTES = (
-    re.compile(rb"^- (hosts|name|import_playbook|ansible\.builtin\.import_playbook):", re.MULTILINE),
-    4096,
-)
-
-State = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was looked at: what was found, and how to mend it unless it is ok."""
-
-    name: str
-    state: State
-    found: str
-    mend: str | None = None
-
 
 async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[Check]:
     """Yield every check as soon as its outcome is known; where the settings are invalid, those before them only."""
@@ -85,7 +64,12 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         return
     yield _ansible_playbook(child)
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
-    for check in (*_settings(settings, environ, dotenv), *_project(settings), *_policy(settings), *_written(settings)):
+    for check in (
+        *_settings(settings, environ, dotenv),
+        *check_project(settings),
+        *_policy(settings),
+        *_written(settings),
+    ):
         yield check
     async for check in _servers(settings, child, said_of_ssh(settings, environ)):
         yield check
@@ -173,45 +157,6 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
     if dotenv.is_file() and dotenv.stat().st_mode & 0o077:
         mend = f"chmod 600 {dotenv}"
         yield Check(name=".env", state="warn", found="other users of this machine can read it", mend=mend)
-
-
-def _project(settings: Settings) -> Iterator[Check]:
-    """The home of the user's own Ansible, if it has one, and the directories that plays read there or do not."""
-    for place in _variables_not_read(settings):
-        variable = "PLAYRAIL_PROJECT" if settings.project is None else "ANSIBLE_PLAYBOOK_DIR"
-        found = "group_vars or host_vars lie there and are not read, as they would be by playbooks there"
-        yield Check(name=f"directory {place}", state="warn", found=found, mend=f"If they should be, set {variable}.")
-    if settings.project is None:
-        return
-    read = ", ".join(path.name for path in read_beside(settings)) or "nothing"
-    found = f"{settings.project}; read beside the playbooks in {settings.playbook_dir}: {read}"
-    if left_out := ", ".join(path.name for path in left_out_beside(settings)):
-        found += f"; not read: {left_out}, for Playrail's plays bring their own"
-    if settings.project.stat().st_mode & stat.S_IWOTH:
-        mend = f"Run `chmod o-w {settings.project}`: who can write there decides what Ansible does."
-        yield Check(name="project", state="warn", found=f"everybody can write to {found}", mend=mend)
-    else:
-        yield Check(name="project", state="ok", found=found)
-
-
-def _variables_not_read(settings: Settings) -> Iterator[Path]:
-    """Directories with variables where they count for somebody's playbooks, and not for Playrail's plays."""
-    sources = {source if source.is_dir() else source.parent for source in settings.inventory}
-    near = {Path.cwd(), *sources, *(source.parent for source in sources)}
-    if settings.project is not None:
-        with contextlib.suppress(OSError):
-            near = {path for path in settings.project.iterdir() if path.is_dir() and _has_playbook(path)}
-    for place in sorted(near - sources - {settings.playbook_dir}):
-        if any((place / name).is_dir() for name in VARIABLES):
-            yield place
-
-
-def _has_playbook(place: Path) -> bool:
-    with contextlib.suppress(OSError):
-        for path in (*place.glob("*.yml"), *place.glob("*.yaml")):
-            if PLAY.search(path.read_bytes()[:PLAY_BYTES]):
-                return True
-    return False
 
 
 def _policy(settings: Settings) -> Iterator[Check]:

@@ -135,9 +135,7 @@ class Settings:
             project=project,
             playbook_dir=find_playbooks(values, home, ansible_config, project),
             enable_write_operations=_switch(values, "ENABLE_WRITE_OPERATIONS"),
-            policy_file=expand_user(values["PLAYRAIL_POLICY"], home).absolute()
-            if "PLAYRAIL_POLICY" in values
-            else None,
+            policy_file=_path(values, "PLAYRAIL_POLICY", home),
             log_level=_log_level(values),
             allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
             pass_env=pass_env,
@@ -281,11 +279,13 @@ def _pass_env(values: Mapping[str, str]) -> tuple[str, ...]:
     return names
 
 
+def _path(values: Mapping[str, str], name: str, home: str | None) -> Path | None:
+    return expand_user(values[name], home).absolute() if name in values else None
+
+
 def _directory(values: Mapping[str, str], name: str, home: str | None) -> Path | None:
-    if name not in values:
-        return None
-    path = expand_user(values[name], home).absolute()
-    if path.exists() and not path.is_dir():
+    path = _path(values, name, home)
+    if path is not None and path.exists() and not path.is_dir():
         raise SettingsInvalid(f"{name}: {str(path)!r} is not a directory; allowed is a directory or a path to make one")
     return path
 
