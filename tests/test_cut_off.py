@@ -8,7 +8,6 @@ import signal
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,6 @@ from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
-from playrail.fitting import fitted
 from playrail.private_files import private_directory
 from playrail.results import _summary
 from playrail.tool import Risk
@@ -134,16 +132,6 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
 
     assert [answer.code for answer in asyncio.run(calling())] == ["writes_disabled"] * 3
     assert sum(path.stat().st_size for path in (place / "state").glob("ledger*")) < 500_000
-
-
-def test_reports_that_do_not_fit_into_one_answer_are_named() -> None:
-    whole: dict[str, Any] = {"content": "x" * 11_000}
-    hosts = {"a": whole, "b": whole, "c": whole, "d": {"content": "y"}}
-
-    assert fitted({"hosts": hosts}, 24_000) == (
-        {"hosts": {"a": whole, "b": whole, "d": {"content": "y"}}, "left_out": ["c"]},
-        True,
-    )
 
 
 @pytest.mark.parametrize(("again", "failed", "retryable"), [(True, 1, True), (False, 1, False), (False, 2, True)])

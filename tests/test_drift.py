@@ -104,6 +104,7 @@ def test_what_goes_with_all_around_it_has_drifted() -> None:
     assert told["drifted"][0]["wanted"]["mode"] == "0600"
     assert told["drifted"][1]["because"] == "service_not_found: There is no unit app."
     assert looked(("remove_file", {"path": "/k"}), k=gone)["drifted"] == []
+    assert looked(service("app", "stop"), app=unit)["drifted"] == []
 
 
 def test_a_unit_that_playrail_removed_has_not_drifted() -> None:

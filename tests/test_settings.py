@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import subprocess
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -323,3 +324,14 @@ def test_private_directory_refuses_another_owner(tmp_path: Path) -> None:
     os.chown(path, 12345, -1)
     with pytest.raises(SettingsInvalid, match="belongs to another user"):
         private_directory(path)
+
+
+def test_a_user_of_a_domain_is_one_for_ssh_too(cwd: Path) -> None:
+    settings = load(cwd, {"MCP_SERVERS": json.dumps({"web": {**GOOD, "user": "DOM\\jane.doe"}})})
+    server = settings.servers["web"]
+    assert isinstance(server, SshServer)
+    # As Ansible's plugin hands it to ssh.
+    told = subprocess.run(
+        ["ssh", "-G", "-F", os.devnull, "-o", f'User="{server.user}"', "h"], capture_output=True, check=True
+    )
+    assert "user DOM\\jane.doe" in told.stdout.decode().splitlines()

@@ -47,7 +47,13 @@ def plain(project: Path, *command: str, **more: str) -> str:
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         cwd=project,
-        env={**given, "ANSIBLE_STDOUT_CALLBACK": "default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", **more},
+        env={
+            **given,
+            "ANSIBLE_STDOUT_CALLBACK": "default",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **more,
+        },
         capture_output=True,
         text=True,
         check=False,

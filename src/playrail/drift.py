@@ -77,11 +77,16 @@ async def _look(door: Undoing, call: Call, host: str, step: Step) -> tuple[list[
             return [], why
         if step.mark == NEEDS_WHAT_GOES:
             return [], f"{why} A later call of Playrail may have removed it."
-        return [] if step.removes else [_gone(step, why)], None
+        return [] if step.removes or _is_off(step) else [_gone(step, why)], None
     changes = changes_of(foreseen).get(host, [])
     if not changes and (unseen := foreseen.unforeseen.get(host)):
         return [], " ".join(unseen)
     return [_drifted(change) for change in changes], None
+
+
+def _is_off(step: Step) -> bool:
+    """Whether a service was set not to run: so it does not, when its unit is gone."""
+    return step.kind == "service" and arguments_of(step.given).get("action") in ("stop", "disable")
 
 
 def _drifted(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,14 +90,15 @@ def _short(text: str) -> str:
 
 
 def _without_nothing(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Without nulls, and without empty lists and objects but those that a report has itself: these are what it found,
-    or would have.
+    """Without nulls, and without empty lists and objects but those that a report or a plan has itself: these say what
+    was looked for and not found, or that nothing would change.
     """
     told = {name: value for name, value in data.items() if value is not None and (value or name not in LISTS)}
     if isinstance(told.get("hosts"), Mapping):
         hosts = {host: _slim_report(report) for host, report in told["hosts"].items()}
         return {**{name: _slim(value) for name, value in told.items()}, "hosts": hosts}
-    slim: dict[str, Any] = _slim_report(told)
+    plan = {name: _slim_report(value) for name, value in told.items() if isinstance(value, Mapping)}
+    slim: dict[str, Any] = {**_slim_report(told), **plan}
     return slim
 
 

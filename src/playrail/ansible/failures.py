@@ -90,8 +90,8 @@ def _unreachable(message: str) -> Failure:
     """Of a connection. Only here may "connection refused" be said of the host and not of, say, its Docker engine."""
     if (found := _OF_API.search(message)) is not None:
         return Failure(problem=_of_api(found[1], found[2], found[3]))
-    if (lost := message.find(LOST)) >= 0:
-        trouble = ssh_reasons.lost(message[lost + len(LOST) :])
+    if (lost := message.find(LOST.strip())) >= 0:  # Ansible takes blanks away at the end
+        trouble = ssh_reasons.lost(message[lost + len(LOST.strip()) :])
         return _of_trouble(trouble)
     if (ended := message.find(NO_COMMAND)) >= 0:
         return _no_command(message[ended:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from playrail.settings import Settings
@@ -30,7 +31,18 @@ def project_variables(settings: Settings) -> dict[str, str]:
         found["PWD"] = str(settings.project)
     if settings.playbook_dir is not None:
         found["ANSIBLE_PLAYBOOK_DIR"] = str(settings.playbook_dir)
+        if _is_compiled():
+            found["PYTHONDONTWRITEBYTECODE"] = "1"  # beside the user's plugins; nothing is written into their project
     return found
+
+
+def _is_compiled() -> bool:
+    """Whether a play has been run with this Ansible before, or its installation compiled it: nothing is lost then."""
+    ansible = find_spec("ansible")
+    if ansible is None or ansible.origin is None:
+        return False
+    late = Path(ansible.origin).parent / "executor" / "playbook_executor.py"
+    return Path(cache_from_source(str(late))).exists()
 
 
 def plugin_variables(settings: Settings, given: Mapping[str, str], config: ConfigParser) -> dict[str, str]:
