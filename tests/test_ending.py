@@ -227,7 +227,7 @@ def test_what_left_the_programs_group_is_ended(way: str, seconds: str) -> None:
     assert sleeping(seconds) == []
 
 
-@pytest.mark.parametrize("way", WAYS_OUT.keys() - OVERLOOKED)
+@pytest.mark.parametrize("way", sorted(WAYS_OUT.keys() - OVERLOOKED))
 def test_what_left_is_ended_by_a_python_without_ctypes(way: str, seconds: str) -> None:
     """As that of minimal packages; it cannot know that there is no more."""
     answer = program("/bin/sh", "-c", WAYS_OUT[way].replace("{}", seconds), when="bare", max_seconds=1)

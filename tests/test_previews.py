@@ -28,7 +28,8 @@ def here(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_files(here: Stage, tmp_path: Path) -> None:
     path = tmp_path / "file"
     first = {"path": str(path), "content": "{{ 7 * 7 }}\r\nżółć", "mode": "0640"}
-    steps = [("write_file", first), ("write_file", {"path": str(path), "content": "two\n"})]
+    second = {"path": str(path), "content": "two\n", "replace_all": True}
+    steps = [("write_file", first), ("write_file", second)]
     done = []
 
     for tool, arguments in [*steps, ("remove_file", {"path": str(path)})]:

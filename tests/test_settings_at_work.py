@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, environ
+<<<<<<< ours
 from playrail import doctor, doctor_project
+=======
+from playrail import doctor
+from playrail.ansible.host_keys import NOT_CHECKED
+>>>>>>> theirs
 from playrail.private_files import private_directory
 from test_users_world import CALLBACK, VARIABLES, call, vaulted
 
@@ -128,3 +133,15 @@ def test_a_callback_in_ansibles_own_directory_is_heard(place: Path) -> None:
 
     assert answer["success"], answer
     assert (place / "heard").read_text().split() == ["web1"]
+
+
+def test_a_host_whose_key_is_not_checked_is_warned_about(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    given = configured(place, "[ssh_connection]\nssh_common_args = -o StrictHostKeyChecking=no\n")
+    host = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_user": "nobody"}
+    (place / "hosts.json").write_text(json.dumps({"web": {"hosts": {"web1": host}}}))
+
+    call(given, "read_file", server="web1", path="/etc/hostname")
+    checks = {check.name: check for check in asyncio.run(examined(given))}
+
+    assert f"'web1': {NOT_CHECKED}" in caplog.messages
+    assert (checks["key of web1"].state, checks["key of web1"].found) == ("warn", NOT_CHECKED)

@@ -96,7 +96,7 @@ def test_a_new_file_goes_again(free: World, note: Path) -> None:
 def test_content_and_mode_come_back(free: World, note: Path) -> None:
     note.write_text("old\r\nżółć {{ x }}")
     note.chmod(0o604)
-    run = did(free, "write_file", path=str(note), content="new\n", mode="0640")
+    run = did(free, "write_file", path=str(note), content="new\n", mode="0640", replace_all=True)
     assert (note.read_text(), mode(note)) == ("new\n", "0640")
 
     undone(free, run)

@@ -375,7 +375,7 @@ class OutcomeUnknown(PlayrailError):
     """A change that was cut short. Retrying blindly could do it twice."""
 
     code = "outcome_unknown"
-    hint = "Look at the host's state with a tool that reads before you decide; do not simply repeat the call."
+    hint = "Look at the host's state with a read tool before you decide; do not simply repeat the call."
 
 
 def cut_short(message: str, *, changes: bool, otherwise: type[PlayrailError] = DeadlineExceeded) -> PlayrailError:

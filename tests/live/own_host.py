@@ -61,6 +61,13 @@ class OwnHost:
     def sh(self, script: str) -> str:
         return docker("exec", self.container, "sh", "-c", script)
 
+    def install(self, *packages: str) -> None:
+        """Packages of its own system, however slow the mirror is."""
+        script = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq install -y"
+        words = f"{script} --no-install-recommends {shlex.join(packages)}"
+        command = ["docker", "exec", self.container, "sh", "-c", words]
+        subprocess.run(command, check=True, capture_output=True)
+
     def pids(self, pattern: str) -> list[int]:
         """The processes whose command line has the pattern."""
         done = subprocess.run(

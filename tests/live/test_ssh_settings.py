@@ -148,7 +148,7 @@ def test_a_host_that_limits_logins_is_asked_again(place: Path, host: OwnHost, th
     jump = f"ssh -i {host.key} -o UserKnownHostsFile={host.known_hosts} -W %h:22 root@{host.address}"
     proxied = {"ansible_ssh_common_args": f"-o ProxyCommand='{jump}'"} if through == "a jump host" else {}
     hosts = {f"web{number}": variables(host, ansible_ssh_args="-o ControlMaster=no", **proxied) for number in range(8)}
-    host.sh("echo 'MaxStartups 3:50:6' >/etc/ssh/sshd_config.d/few.conf && systemctl reload ssh")
+    host.sh("echo 'MaxStartups 4:50:8' >/etc/ssh/sshd_config.d/few.conf && systemctl reload ssh")
     try:
         answer = call(place, hosts, "", "execute_on_multiple", server="web", cmd="id -un")
     finally:
@@ -160,14 +160,15 @@ def test_a_host_that_limits_logins_is_asked_again(place: Path, host: OwnHost, th
 
 def test_a_password_in_a_file_that_ansible_cfg_names_is_used(place: Path, host: OwnHost) -> None:
     host.sh(
-        "id ops 2>/dev/null || { useradd --create-home --shell /bin/bash ops; echo ops:open-sesame | chpasswd; "
-        "cp -r /root/.ssh /home/ops/; chown -R ops: /home/ops/.ssh; echo 'ops ALL=(ALL) ALL' >/etc/sudoers.d/ops; }"
+        "id clerk 2>/dev/null || { useradd --create-home --shell /bin/bash clerk; echo clerk:open-sesame | chpasswd; "
+        "cp -r /root/.ssh /home/clerk/; chown -R clerk: /home/clerk/.ssh; "
+        "echo 'clerk ALL=(ALL) ALL' >/etc/sudoers.d/clerk; }"
     )
     (place / "password").write_text("open-sesame\n")
-    ops = variables(host, ansible_user="ops", ansible_become=True)
+    clerk = variables(host, ansible_user="clerk", ansible_become=True)
 
     answer = call(
-        place, {"web1": ops}, "[defaults]\nbecome_password_file = password\n", "execute_command", cmd="id -un"
+        place, {"web1": clerk}, "[defaults]\nbecome_password_file = password\n", "execute_command", cmd="id -un"
     )
 
     assert answer["success"], answer

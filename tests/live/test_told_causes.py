@@ -23,10 +23,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
 @pytest.fixture(scope="module")
 def host(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
     with own_host(hosts, tmp_path_factory.mktemp("own")) as made:
-        made.sh(
-            "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update; "
-            "apt-get -qq install -y --no-install-recommends locales fish csh >/dev/null 2>&1"
-        )
+        made.install("locales", "fish", "csh")
         made.sh("localedef -i pl_PL -f UTF-8 pl_PL.UTF-8")
         made.sh(f"install -d -m 1777 {RAN}; echo root:{PASSWORD} | chpasswd")
         for cause in CAUSES:
@@ -140,7 +137,7 @@ def test_a_full_disk_is_told(call: Any, host: OwnHost) -> None:
 def rust(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
     """A host whose sudo is sudo-rs, which writes words of its own in front of a prompt."""
     with own_host(hosts, tmp_path_factory.mktemp("rust"), image="playrail-lab:trixie") as made:
-        made.sh("apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y sudo-rs >/dev/null 2>&1")
+        made.install("sudo-rs")
         made.sh(f"useradd -m -s /bin/bash rusty; echo rusty:{PASSWORD} | chpasswd; install -d -m 1777 {RAN}")
         made.sh("cp -r /root/.ssh ~rusty/; chown -R rusty ~rusty")
         made.sh("echo 'rusty ALL=(ALL:ALL) ALL' >/etc/sudoers.d/rusty; chmod 440 /etc/sudoers.d/rusty")

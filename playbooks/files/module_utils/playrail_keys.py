@@ -2,8 +2,7 @@
 
 What it looks for is written so that a form is hard to miss and plain words are not taken for it: a
 certificate, a public key, a fingerprint, or a sentence that names the line which begins a key, is no
-key. The same file lies in playbooks/files/module_utils, for hosts, and in src/playrail, for records; a
-test holds the two alike.
+key. Hosts use it for what they show, and src/playrail/key_material.py for what is recorded.
 """
 
 from __future__ import annotations

@@ -143,9 +143,8 @@ def starters_of(systemd, unit):
 def changed(module, systemd, action, name):
     """What the action came to, or in check mode would come to."""
     before = systemd.look(name)
-    would_reload = action in READS_FILES and systemd.needs_reload(name, before) and not (
-        action == "start" and before.get("ActiveState") in RUNNING
-    )
+    to_do = is_missing(before) or not is_so(action, before)
+    would_reload = action in READS_FILES and to_do and systemd.needs_reload(name, before)
     if would_reload and not module.check_mode:
         status, _out, err = systemd.run("daemon-reload")
         refuse(status, err)

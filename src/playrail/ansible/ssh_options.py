@@ -53,7 +53,7 @@ LOGGED_IN = re.compile(
     r"|Timeout, server|mux_client_read_packet|read from master failed|packet_write|Authenticated to"
 )
 
-LEAST_TRIES = 7  # again, after a login was cut off
+LEAST_TRIES = 10  # again, after a login was cut off
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 5.0
 PATIENCE_S = 20.0  # after which nothing is tried again
 
