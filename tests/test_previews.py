@@ -6,6 +6,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def here(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def test_files(here: Stage, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    first = {"path": str(path), "content": "{{ 7 * 7 }}\r\nżółć", "mode": "0640"}
-    second = {"path": str(path), "content": "two\n", "replace_all": True}
+    first: dict[str, Any] = {"path": str(path), "content": "{{ 7 * 7 }}\r\nżółć", "mode": "0640"}
+    second: dict[str, Any] = {"path": str(path), "content": "two\n", "replace_all": True}
     steps = [("write_file", first), ("write_file", second)]
     done = []
 

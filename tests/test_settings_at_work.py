@@ -10,12 +10,8 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, environ
-<<<<<<< ours
 from playrail import doctor, doctor_project
-=======
-from playrail import doctor
 from playrail.ansible.host_keys import NOT_CHECKED
->>>>>>> theirs
 from playrail.private_files import private_directory
 from test_users_world import CALLBACK, VARIABLES, call, vaulted
 

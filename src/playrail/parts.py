@@ -75,9 +75,9 @@ def parts_of(
 
 def code_of(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> dict[str, Items]:
     """The code that plays run, of which a run that stays has loaded some. `said` are variables that may name more."""
-    content, project = content_root(), project_of(settings)
+    content, beside = content_root(), settings.playbook_dir
     config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
-    directory = project or Path.cwd()
+    directory = settings.project or Path.cwd()
     places = Places(environment, config, file=settings.ansible_config, directory=directory)
     ours = playbooks_and_roles(content)
     values = [value for section in config.sections() for value in dict(config[section]).values() if value]
@@ -85,17 +85,9 @@ def code_of(settings: Settings, environment: Mapping[str, str], said: Mapping[st
     named = named.union(*(dotted_in(Path(root), state) for root, state in ours.items()))
     return {
         "playbook": ours,
-        "plugins": plugins(places, project),
-        "collections": {**libraries(places), **collections(places, project, named)},
+        "plugins": plugins(places, beside),
+        "collections": {**libraries(places), **collections(places, beside, named)},
     }
-
-
-def project_of(settings: Settings) -> Path | None:
-    """The directory of the user's own playbooks, beside which Ansible finds variables and plugins."""
-    named: Path | None = getattr(settings, "project", None)
-    if named is None and settings.ansible_config is not None:
-        named = settings.ansible_config.parent
-    return named
 
 
 def _used(tools: Sequence[AnyTool]) -> frozenset[str]:
@@ -109,11 +101,9 @@ def _used(tools: Sequence[AnyTool]) -> frozenset[str]:
 
 def _sources(settings: Settings) -> Items:
     """The files that the inventory is read from, and those beside them, encrypted ones as they are."""
-    content, project = content_root(), project_of(settings)
-    sources = list(settings.inventory) or [content / "inventory"]
+    sources = list(settings.inventory) or [content_root() / "inventory"]
     beside = [path.parent / name for path in sources if not path.is_dir() for name in VARIABLES]
-    around = {project, getattr(settings, "playbook_dir", None)} - {None}
-    beside += [Path(place) / name for place in around for name in VARIABLES if place is not None]
+    beside += [settings.playbook_dir / name for name in VARIABLES if settings.playbook_dir is not None]
     return {str(path): files.digest(path) for path in dict.fromkeys([*sources, *beside])}
 
 
@@ -134,7 +124,7 @@ def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, 
     given += [value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")]
     given += [value for values in said.values() for value in values.values() if isinstance(value, str)]
     named = [name for text in given for name in SSH_FILE.findall(text)]
-    base, home = project_of(settings) or Path.cwd(), environment.get("HOME", "~")
+    base, home = settings.project or Path.cwd(), environment.get("HOME", "~")
     paths = {name: base / re.sub(r"^~(?=/|$)", home, name) for name in dict.fromkeys([*SSH, *named])}
     return {name: files.digest(path) for name, path in paths.items()}
 
