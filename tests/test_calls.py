@@ -151,7 +151,14 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     assert started["kind"] == "started"
     assert started["body"] == {
         "risk": "READ",
-        "arguments": {"server": None, "path": str(path), "offset": 0, "limit": 5},
+        "arguments": {
+            "server": None,
+            "path": str(path),
+            "offset": 0,
+            "limit": 5,
+            "details": False,
+            "max_bytes": 24_000,
+        },
         "hosts": ["localhost"],
         "playbook": "files/list_directory.yml",
         "run": answer.meta.run_id,

@@ -82,7 +82,7 @@ class Broker:
     def opened(self) -> int:
         """How often ssh was called for a channel."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return sum(" -O " not in line for line in lines)
+        return sum(" -O " not in line and line.strip() != "-V" for line in lines)
 
     def below(self) -> dict[int, str]:
         """Processes in the broker's session, which only fork."""

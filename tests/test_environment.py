@@ -171,12 +171,12 @@ def test_inventories_are_read_without_a_log(cwd: Path, where: str) -> None:
 @pytest.mark.parametrize(
     ("config", "given", "unparsed"),
     [
-        ("", {}, "True"),
+        ("", {}, None),
         ("", {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "0"}, "0"),
         ("[inventory]\nany_unparsed_is_failed = False\n", {}, None),
     ],
 )
-def test_a_source_that_cannot_be_read_fails_unless_the_user_says_otherwise(
+def test_whether_a_source_that_cannot_be_read_fails_is_the_users_word(
     cwd: Path, config: str, given: dict[str, str], unparsed: str | None
 ) -> None:
     (cwd / "ansible.cfg").write_text(config)

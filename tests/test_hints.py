@@ -41,6 +41,7 @@ NO_TOOLS = {
     "ansible_ssh_executable", "ansible_become_exe", "ansible_become_method", "ansible_become_user", "task_timeout",
     "vault_password_file", "update_cache", "max_bytes", "changed_since", "next_offset", "client_approval",
     "allow_downgrade", "half_configured", "request_tty", "max_matches", "no_systemd",
+    "replace_all", "hard_links", "link_to", "drop_ins", "fragment_path",
 }  # fmt: skip
 
 

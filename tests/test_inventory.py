@@ -86,7 +86,7 @@ def test_yaml_with_variables_beside_it(cwd: Path) -> None:
     got = read(load(cwd, {"PLAYRAIL_INVENTORY": "hosts.yml"}))
     every: dict[str, Any] = {"groups": ("ungrouped",), "user": "deploy"}
     assert got.hosts == {
-        "a": Host(name="a", tier="staging", tags=("db", "7"), **every),
+        "a": Host(name="a", tier="staging", unread=("tags",), **every),
         "b": Host(name="b", connection="local", tier="production", **every),
         "c": Host(name="c", address="10.0.0.3", tier="staging", **every),
     }

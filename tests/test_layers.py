@@ -32,7 +32,7 @@ ROWS = (
     ("asking", "plans", "steps"),
     ("toolsets",),
     ("tool", "fields", "disasters"),
-    ("shell_expansion", "shell_scripts", "inline_code"),
+    ("shell_expansion", "shell_scripts", "inline_code", "key_material"),
     ("ansible", "ledger", "mikrus"),
     ("settings",),
     ("servers", "project"),

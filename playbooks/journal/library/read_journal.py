@@ -95,7 +95,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.playrail_journal import FIELDS, Entry, Failed, Journalctl, told_time
 from ansible.module_utils.playrail_keeping import Keeping, has_namespaces
-from ansible.module_utils.playrail_units import alike, look, of_users
+from ansible.module_utils.playrail_journal_units import alike, look, of_users
 
 PLACES = 20  # of counts
 NO_SEARCH = re.compile(r"without pattern matching|PCRE2 support|(?:unrecognized|invalid) option.*grep", re.IGNORECASE)

@@ -89,7 +89,8 @@ def _refused(message: str) -> Failure | None:
 def _unreachable(message: str) -> Failure:
     """Of a connection. Only here may "connection refused" be said of the host and not of, say, its Docker engine."""
     if (found := _OF_API.search(message)) is not None:
-        return Failure(problem=_of_api(found[1], found[2], found[3]))
+        lost = found[1] == "connection_lost"  # any other code says that nothing was run, see mikrus_exec.py
+        return Failure(problem=_of_api(found[1], found[2], found[3], retryable=lost), begun=lost)
     if (lost := message.find(LOST.strip())) >= 0:  # Ansible takes blanks away at the end
         trouble = ssh_reasons.lost(message[lost + len(LOST.strip()) :])
         return _of_trouble(trouble)
@@ -182,10 +183,10 @@ def _by_words(group: Iterable[Rule], text: str, words: str) -> Failure | None:
     return None
 
 
-def _of_api(code: str, after_s: str | None, sentence: str) -> Problem:
+def _of_api(code: str, after_s: str | None, sentence: str, *, retryable: bool) -> Problem:
     kind = _API_ERRORS.get(code)
     if kind is None:
-        return _problem(code, sentence)
+        return _problem(code, sentence, retryable=retryable or None)
     return kind(sentence, retry_after_s=int(after_s) if after_s else None).problem
 
 

@@ -38,7 +38,7 @@ NO_SHELL = "programs run without a shell"
 LITERAL = "put literal ones in single quotes, or set shell=true"
 OPERATOR = re.compile(r"[|&;<>()\n]")
 EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")  # $'..' is one as well, in newer shells
-PATTERN = re.compile(r"[*?]|\[.*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)", re.DOTALL)
+PATTERN = re.compile(r"[*?]|\[[^\[]*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)")
 
 
 def words(text: str) -> list[str]:
