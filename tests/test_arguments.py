@@ -48,6 +48,7 @@ class Asked(ToolInput):
         ("share", "0.5", 0.5),
         ("share", 2, 2.0),
         ("flag", "true", True),
+        ("flag", "False", False),
         ("flag", "false", False),
         ("text", 244, "244"),
         ("text", -1, "-1"),
@@ -84,7 +85,7 @@ def test_what_can_only_be_meant_so(name: str, sent: Any, meant: Any) -> None:
             for sent in ["5.5", 5.5, "05", "01", " 5", "5 ", "+5", "5,0", "0x5", "\u0665", "", "five", "1e-1"]
         ),
         *(("number", sent) for sent in [True, "true", None, [5], "[5]", 2.0**53, "9007199254740993.0", "1e99", "null"]),
-        *(("flag", sent) for sent in ["yes", "no", "1", "0", 1, 0, "True", "TRUE", " true", "on", "", None]),
+        *(("flag", sent) for sent in ["yes", "no", "1", "0", 1, 0, "TRUE", " true", "on", "", None]),
         *(("text", sent) for sent in ["5", "01", "true", "[1]", "null", 5.5, 5.0, True, ["a"], {"a": 1}, 2**53]),
         *(("texts", sent) for sent in ["a,b", "a b", "a\nb", "a;b", "", "[a]", '["a"', True, 1.5, None, {"a": 1}]),
         *(("numbers", sent) for sent in ["1,2", "1.5", 1.5, "a"]),

@@ -330,3 +330,10 @@ def test_the_schema_has_no_argv() -> None:
     assert sorted(Command.model_json_schema()["properties"]) == [
         *("chdir", "cmd", "max_bytes", "preview", "server", "shell", "timeout_s")
     ]
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_key_in_a_command_is_refused(shell: bool) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE KEY-----\n"
+    with pytest.raises(ValidationError, match="write_file and secret=true"):
+        Command(cmd=f"printf '%s' '{key}'", shell=shell)

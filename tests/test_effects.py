@@ -13,7 +13,7 @@ from playrail.tool import Effect, Invocation
 from playrail.toolsets.file_effects import LINKS_BROKEN, NOT_KEPT
 from playrail.toolsets.packages import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
-from playrail.toolsets.services import STAYS_STOPPED, ServiceAction, ServiceState
+from playrail.toolsets.services import ServiceAction, ServiceState
 
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 OTHER = "0" * 64
@@ -96,12 +96,12 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
     "it is not known": ("remove_file", {**LEFT, "left_out": "unknown"}, None, "is not known"),
     "started": ("manage_service", state("inactive"), state("active"), act("stop")),
     "started, and reloads": ("manage_service", state("inactive"), state("reloading"), act("stop")),
-    "stopped": ("manage_service", state("active"), state("inactive"), leaving(act("start"), STAYS_STOPPED)),
+    "stopped": ("manage_service", state("active"), state("inactive"), act("start")),
     "stopped, with an error": (
         "manage_service",
         state("active"),
         state("failed"),
-        leaving(act("start"), STAYS_STOPPED),
+        act("start"),
     ),
     "failed to start": ("manage_service", state("inactive"), state("failed"), NO_ACTION),
     "enabled": ("manage_service", state("active", "disabled"), state("active"), act("disable")),

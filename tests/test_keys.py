@@ -31,6 +31,7 @@ def encoded(text: str, width: int = 0) -> str:
     return "\n    ".join(whole[at : at + width] for at in range(0, len(whole), width)) if width else whole
 
 
+DOCKER = '{"auths":{"https://registry.example":{"auth":"dXNlcjpwYXNz"}}}'
 KEYS = {
     **{f"pem {kind}": pem(kind) for kind in KINDS},
     "behind certificates": CERTIFICATE * 9 + pem(),
@@ -79,6 +80,22 @@ KEYS = {
     "web key": '{"kty": "EC", "crv": "P-256", "x": "abc", "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4"}',
     "dnssec": "Private-key-format: v1.3\nAlgorithm: 13\nPrivateKey: abc=\n",
     "tsig": 'key "rndc-key" {\n  algorithm hmac-sha256;\n  secret "OdPTYVqhNqOVw8MNJHxkbw6Jm5o=";\n};\n',
+    "utf-16, big end first": pem().encode("utf-16-be").decode("latin-1"),
+    "utf-16": ("\ufeff" + pem("RSA ")).encode("utf-16-le").decode("latin-1"),
+    "numbers, encrypted": "MIIFHDBWBgkqhkiG9w0BBQ0wSTAxBgkqhkiG9w0BBQwwJAQQ\n",
+    "numbers, ed25519 encrypted": "MIGjMF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAkBBBc\n",
+    "pkcs12 in base64": "keystore: MIIJqQIBAzCCCV8GCSqGSIb3DQEHAaCCCVAEgglMMIIJSDCC\n",
+    "told by openssl": "RSA Private-Key: (2048 bit)\nprivateExponent:\n    00:cf:2c:02:0d:7e:8a:28:01\n",
+    "told by openssl, curve": "Private-Key: (256 bit)\npriv:\n    1f:cf:2c:02:0d:7e:8a:28:01\n",
+    "wireguard in netplan": f"tunnels:\n  wg0:\n    mode: wireguard\n    key: {WIREGUARD}\n",
+    "ceph": "[client.admin]\n\tkey = AQBvaBFZAAAAABAA9VHgwCg3rWn8fMaX8KL01A==\n",
+    "docker of old": '{"https://index.docker.io/v1/": {"auth": "dXNlcjpwYXNz", "email": "a@b.example"}}',
+    "docker in kubernetes": f".dockerconfigjson: {encoded(DOCKER)}\n",
+    "netrc for all": "default login anonymous password s3cret\n",
+    "htpasswd": "ann:$apr1$abcdefgh$ijklmnopqrstuvwxyz0123\n",
+    "htpasswd, bcrypt": "ann:$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC\n",
+    "cloud-init": f"users:\n- name: ann\n  hashed_passwd: $6$rounds=4096$abcdefgh${'k' * 86}\n",
+    "preseed": f"d-i passwd/root-password-crypted password $y$j9T$abcdefghij${'k' * 43}\n",
 }
 OTHERS = {
     "a certificate": CERTIFICATE,
@@ -100,18 +117,35 @@ OTHERS = {
     "docker without logins": '{"auths": {}, "credsStore": "pass"}',
     "a vault": "$ANSIBLE_VAULT;1.1;AES256\n6162636465666768\n",
     "age's recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n",
+    "a shell's words": "echo $1 $2 $$ \"$5$6\"; sed 's/$6$/x/'; awk '{print $1$2$3}' $y\n",
+    "a form of a hash": "crypt(3) makes $6$salt$hash of it; $2y$05$ is of bcrypt, $apr1$ of Apache\n",
+    "a certificate's bytes": base64.b64decode(NUMBERS).decode("latin-1"),
     "hashes of files": f"{'0a1b2c3d' * 8}  ./usr/share/doc/x\nsecret key: none\n",
 }
 
 
 @pytest.mark.parametrize("case", KEYS)
 def test_a_key_is_known(case: str) -> None:
-    assert key_in(KEYS[case].encode()) is not None
+    coding = "latin-1" if case.startswith("utf-16") else "utf-8"
+    assert key_in(KEYS[case].encode(coding)) is not None
 
 
 @pytest.mark.parametrize("case", OTHERS)
 def test_what_is_no_key_is_not_taken_for_one(case: str) -> None:
-    assert key_in(OTHERS[case].encode()) is None
+    coding = "latin-1" if case.endswith("bytes") else "utf-8"
+    assert key_in(OTHERS[case].encode(coding)) is None
+
+
+@pytest.mark.parametrize("algorithm", ["RSA", "EC", "ED25519"])
+@pytest.mark.parametrize("secret", [[], ["-passout", "pass:x"]], ids=["plain", "encrypted"])
+def test_keys_in_bytes_are_known(algorithm: str, secret: list[str]) -> None:
+    curve = ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if algorithm == "EC" else []
+    made = ["openssl", "genpkey", "-quiet", "-algorithm", algorithm, *curve, "-outform", "PEM"]
+    key = subprocess.run(made, check=True, capture_output=True).stdout
+    form = ["openssl", "pkcs8", "-topk8", "-outform", "DER", *(secret or ["-nocrypt"])]
+    assert key_in(subprocess.run(form, input=key, check=True, capture_output=True).stdout)
+    told = ["openssl", "pkey", "-pubout", "-outform", "DER"]
+    assert key_in(subprocess.run(told, input=key, check=True, capture_output=True).stdout) is None
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])

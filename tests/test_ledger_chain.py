@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger_entries import entry, opened, tamper
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.chain import CHAINED, Verified
-from playrail.ledger.ledger import Entry, Ledger
+from playrail.ledger.ledger import Entry, Kind, Ledger
 
 SWAP = (
     "UPDATE records SET seq = 99 WHERE seq = 1",
@@ -181,3 +182,29 @@ def test_a_checkpoint_allows_what_came_before_it(ledger: Ledger) -> None:
     assert problem(ledger, f"1:{links[0]}").startswith("the known head, record 1, was pruned")
     tamper(ledger, "DELETE FROM records WHERE seq = 3")
     assert problem(ledger).startswith("records before 4 are missing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("capture", {"run": "r", "effects": ["h"]}),
+        ("capture", {"run": "r", "effects": {"h": [{"kind": "file", "name": "/a", "new": 1}]}}),
+        (
+            "capture",
+            {"run": "r", "effects": {"h": [{"kind": "file", "name": "/a", "before": {"content": 7}, "after": None}]}},
+        ),
+        ("started", {"arguments": None, "hosts": ["h"]}),
+        ("started", {"arguments": {}, "hosts": "h"}),
+        ("ended", {"outcome": "ok", "changed": "h", "failed": []}),
+        ("approval", {"plan": 7}),
+        ("events", [1]),
+    ],
+)
+def test_a_record_that_was_made_up_is_named(ledger: Ledger, kind: Kind, body: Any) -> None:
+    """It is rightly chained, and no reader may fall over it."""
+    ledger.append(Entry(kind=kind, call="c", server="s", caller="ann", tool="t", body=body))
+
+    assert problem(ledger).startswith("record 4 was not written by Playrail: ")
+    with pytest.raises(LedgerUnavailable, match="Record 4 of the ledger was not written by Playrail"):
+        list(ledger.read())
+    assert len(list(ledger.read(call="a"))) == 2

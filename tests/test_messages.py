@@ -112,11 +112,42 @@ def test_an_integer_may_be_written_with_a_point() -> None:
 
 def test_half_a_surrogate_pair_in_a_value_is_for_the_tool_to_judge() -> None:
     message = message_of(
-        parsed(json.dumps({**CALL, "params": {"arguments": {"path": "/\ud800"}}}).encode()), is_asked=False
+        parsed(json.dumps({**CALL, "params": {"name": "x", "arguments": {"path": "/\ud800"}}}).encode()), is_asked=False
     )
 
     assert isinstance(message, types.JSONRPCRequest)
-    assert message.params == {"arguments": {"path": "/\ud800"}}
+    assert message.params == {"name": "x", "arguments": {"path": "/\ud800"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [('{"path": "/a"}', {"path": "/a"}), ("{}", {}), ([], {}), ("[]", {}), (None, {}), ({"a": 1}, {"a": 1})],
+    ids=str,
+)
+def test_arguments_as_a_text_or_as_an_empty_list_are_what_they_say(sent: Any, meant: Any) -> None:
+    message = message_of({**CALL, "params": {"name": "x", "arguments": sent}}, is_asked=False)
+
+    assert isinstance(message, types.JSONRPCRequest)
+    assert message.params == {"name": "x", "arguments": meant}
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"name": "x", "arguments": ["a"]}, "arguments is not an object"),
+        ({"name": "x", "arguments": "5"}, "arguments is not an object"),
+        ({"name": "x", "arguments": "path=/a"}, "arguments is a text that is not JSON"),
+        ({"name": "x", "arguments": "{" * 5000}, "arguments is a text that is not JSON"),
+        ({"arguments": {}}, "name is not the name of a tool"),
+        ({"name": None}, "name is not the name of a tool"),
+        ({}, "name is not the name of a tool"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_told(params: dict[str, Any], why: str) -> None:
+    refusal = message_of({**CALL, "params": params}, is_asked=False)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.code, refusal.why, refusal.id) == (types.INVALID_PARAMS, f"Invalid params: {why}", 8)
 
 
 @pytest.mark.parametrize("change", [{"params": []}, {"params": 5}, {"method": 5}, {"jsonrpc": "1"}], ids=str)

@@ -140,3 +140,11 @@ def test_the_record_of_a_refused_call_is_small_whatever_was_sent(ledger: Ledger,
     assert record["body"]["outcome"] == "invalid_argument"
     assert "9000000 characters" in record["body"]["reason"]
     assert len(json.dumps(record)) < 40_000
+
+
+def test_a_key_that_a_command_printed_is_not_kept() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE KEY-----\n"
+    told = events("r", Result(tasks=[a_task(result={"stdout": key, "rc": 0})]), preview=False, changes=True)
+    kept = records.without_keys(told)["tasks"][0]
+    assert kept["result"] == {"stdout": "(left out: a private key)", "rc": 0}
+    assert kept["host"] == "h"

@@ -146,3 +146,11 @@ def test_a_long_argument_of_a_plan_is_told_by_what_it_is() -> None:
 
 def test_an_errors_data_is_kept() -> None:
     assert told(Result.of(WritesDisabled("No.", data={"plan": {"x": 1}}))) == {"plan": {"x": 1}}
+
+
+def test_a_host_that_failed_and_reported_nothing_is_told_once() -> None:
+    data = {"hosts": {"a": {}, "b": {"size": 1}}, "failed": {"a": {"code": "not_found"}}}
+
+    assert told(Result(data=data)) == {**data, "hosts": {"b": {"size": 1}}}
+    alone = {"hosts": {"a": {"other": None}}, "failed": {"a": {"code": "not_found"}}}
+    assert told(Result(data=alone)) == {"failed": alone["failed"]}

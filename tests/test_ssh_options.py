@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from playrail.ansible import ssh_options
-from playrail.ansible.ssh_options import Connecting, is_silent, never_logged_in, session_options, without_unwanted_flags
+from playrail.ansible.ssh_options import (
+    Connecting,
+    log_options,
+    never_logged_in,
+    session_options,
+    without_unwanted_flags,
+)
 
 
 def said(*lines: str) -> str:
@@ -97,6 +103,8 @@ def test_nothing_is_tried_again_after_too_long(monkeypatch: pytest.MonkeyPatch) 
         ("-Ctq -F /x", "-C -F /x"),
         ("-n -N -f -s", ""),
         ("-vvv -4 -o RequestTTY=force -J a,b", "-vvv -4 -o RequestTTY=force -J a,b"),
+        ("-E /tmp/log -y -C", "-C"),
+        ("-E/tmp/log -o A=B", "-o A=B"),
         ("-oRequestTTY=force -itest -p22", "-oRequestTTY=force -itest -p22"),
     ],
 )
@@ -105,17 +113,19 @@ def test_flags_that_would_make_something_else_of_a_command_go(given: str, kept: 
 
 
 @pytest.mark.parametrize(
-    ("words", "silent"),
+    ("words", "added"),
     [
-        (["-o", "LogLevel=QUIET"], True),
-        (["-oLogLevel quiet"], True),
-        (["-Cq"], True),
-        (["-o", "loglevel=FATAL"], True),
-        (["-o", "LogLevel=ERROR", "-C"], False),
+        (["-o", "LogLevel=QUIET"], ("LogLevel=ERROR",)),
+        (["-oLogLevel quiet"], ("LogLevel=ERROR",)),
+        (["-Cq"], ("LogLevel=ERROR",)),
+        (["-o", "loglevel=FATAL"], ("LogLevel=ERROR",)),
+        (["-o", "LogLevel=ERROR", "-C"], ()),
+        (["-oLogLevel=DEBUG"], ()),
+        (["-F", "/etc/quiet"], ("LogLevel=INFO",)),
     ],
 )
-def test_ssh_is_to_say_why_it_ends(words: list[str], silent: bool) -> None:
-    assert is_silent(words) is silent
+def test_ssh_is_to_say_why_it_ends(words: list[str], added: tuple[str, ...]) -> None:
+    assert log_options(words) == added
 
 
 def test_a_program_that_is_no_new_openssh_is_not_told_of_sessions() -> None:

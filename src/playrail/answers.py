@@ -123,13 +123,13 @@ def _wrong(error: ValidationError) -> list[str]:
     """Per wrong argument its name and the rule that it breaks."""
     wrong: dict[str, str] = {}
     for item in itertools.islice(error.errors(include_url=False, include_context=False, include_input=False), 1000):
-        name = _bounded(str(item["loc"][0])) if item["loc"] else "arguments"
+        name = _bounded(str(item["loc"][0])) if item["loc"] else ""  # a rule about all of them
         rule = _rule(item["type"], item["msg"])
         if name not in wrong:
             wrong[name] = rule
         elif rule not in wrong[name] and len(wrong[name]) < LONGEST_RULE:  # a field that takes this or that
             wrong[name] += f", or {rule}"
-    return [f"{name}: {rule}" for name, rule in list(wrong.items())[:NAMED]]
+    return [f"{name}: {rule}" if name else rule for name, rule in list(wrong.items())[:NAMED]]
 
 
 def _rule(kind: str, message: str) -> str:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 
 SAFE = 2**53  # from here on a client in JavaScript has lost digits of an integer, and nobody can say which
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
-WORDS = {"true": True, "false": False, "null": None}
+WORDS = {"true": True, "false": False, "True": True, "False": False, "null": None}
 SEVERAL = re.compile(r"[\s,;|]")  # a text with one of these may be meant as several
 
 Kind = type[Any]

@@ -32,6 +32,9 @@ class Granted:
     still: Callable[[], Awaitable[None]]
 
 
+MOST_OF_NAME = 200  # characters of a tool's name; no tool has so long a one
+
+
 @dataclass(kw_only=True)
 class Call:
     """One call. `granted`: it carries out a plan; `parent` is the call that makes it; `check`: it is a preview."""
@@ -58,6 +61,11 @@ class Call:
     retry_safe: bool = True
     question: Question | None = None
     most_bytes: int = ANSWER_BYTES
+
+    def __post_init__(self) -> None:
+        # It comes from the client, and is written down: short, and without half a surrogate pair.
+        self.name = self.name[:MOST_OF_NAME].encode(errors="backslashreplace").decode()
+
     """Of its answer."""
 
     def inner(self, name: str, *, granted: Granted | None = None, check: bool = False) -> Call:

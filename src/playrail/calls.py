@@ -261,7 +261,7 @@ class Playrail:
 
     def _tool(self, name: str) -> AnyTool:
         if name not in self.tools:
-            raise UnknownTool(f"There is no tool named {name[:64]!r}.", data={"tools": list(self.tools)})
+            raise UnknownTool.named(name, self.tools)
         return self.tools[name]
 
     async def _meant(self, tool: AnyTool, given: ToolInput) -> tuple[Sequence[str], Mapping[str, Problem]]:

@@ -26,6 +26,7 @@ from playrail.ansible.notes import UNREAD_REMEDY
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
 from playrail.ansible.runner import Ended, Runner, RunResult
+from playrail.ansible.withheld_environment import REMEDY
 from playrail.doctor_project import Check, check_project
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.alive import Alive, claim, the_dead
@@ -254,6 +255,12 @@ async def _servers(settings: Settings, child: Mapping[str, str], said: Mapping[s
     finally:
         inventory.close()
     found = [Check(name=f"key of {name}", state="warn", found=why, mend=MEND) for name, why in unchecked.items()]
+    found += [
+        Check(
+            name=f"variable {name}", state="warn", found=f"{host} asks for it, and Ansible is not given it", mend=REMEDY
+        )
+        for name, host in inventory.withheld().items()
+    ]
     for check in (*_inventory(known, settings), *found, *(_outcomes(ran, deadline_s) if ran else ())):
         yield check
 

@@ -54,7 +54,9 @@ of the same call have their own outcome.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -121,6 +123,15 @@ class InvalidArgument(PlayrailError):
 class UnknownTool(PlayrailError):
     code = "unknown_tool"
     hint = "Call one of the tools that tools/list names."
+
+    @classmethod
+    def named(cls, name: str, tools: Collection[str]) -> Self:
+        """Names what is like it: some clients put their own words in front of a tool's name."""
+        own = name.casefold().replace("-", "_")
+        found = [tool for tool in tools if own == tool or re.search(rf"[^a-z]{tool}$|__{tool}$", own)]
+        near = found or difflib.get_close_matches(own, tools, n=2, cutoff=0.75)
+        hint = f"{cls.hint} Like it: {', '.join(near)}." if near else None
+        return cls(f"There is no tool named {name[:64]!r}.", hint=hint, data={"tools": list(tools)})
 
 
 class UnknownServer(PlayrailError):

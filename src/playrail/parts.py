@@ -10,7 +10,6 @@ import contextlib
 import hmac
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
@@ -20,6 +19,7 @@ from typing import Any
 from playrail.ansible.bound_code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
 from playrail.ansible.bound_files import files
 from playrail.ansible.bound_places import Places
+from playrail.ansible.bound_ssh import ssh_files
 from playrail.ansible.bound_variables import bound_variables, used_in
 from playrail.ansible.content import content_root
 from playrail.ansible.digests import digest
@@ -36,9 +36,8 @@ from playrail.tool import AnyTool, ApiTool, PlaybookTool
 KEY = "plans.key"  # in the state directory
 KEY_BYTES = 32
 VARIABLES = ("group_vars", "host_vars")
-SSH = ("~/.ssh/config", "/etc/ssh/ssh_config", "/etc/ssh/ssh_config.d")
 SSH_ARGUMENTS = ("ssh_args", "ssh_common_args", "ssh_extra_args")
-SSH_FILE = re.compile(r"(?:^|\s)-F\s*([^\s'\"]+)")
+SSH_PROGRAM = "ssh_executable"
 
 Items = Mapping[str, str]
 """What a part consists of: each item's name and hash."""
@@ -118,15 +117,14 @@ def _configuration(settings: Settings, environment: Mapping[str, str]) -> Items:
 def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> Items:
     """The configuration of ssh, which says where a name leads to: the usual files, and those that are named."""
     config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
-    given = [
-        config.get("ssh_connection", key, fallback="") for key in ("ssh_args", "ssh_common_args", "ssh_extra_args")
-    ]
-    given += [value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")]
-    given += [value for values in said.values() for value in values.values() if isinstance(value, str)]
-    named = [name for text in given for name in SSH_FILE.findall(text)]
-    base, home = settings.project or Path.cwd(), environment.get("HOME", "~")
-    paths = {name: base / re.sub(r"^~(?=/|$)", home, name) for name in dict.fromkeys([*SSH, *named])}
-    return {name: files.digest(path) for name, path in paths.items()}
+    given = {key: config.get("ssh_connection", key, fallback="") for key in (*SSH_ARGUMENTS, SSH_PROGRAM)}
+    given |= {name: value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")}
+    for name, values in said.items():
+        texts = (value for value in values.values() if isinstance(value, str))
+        given |= {f"{name} {number}": text for number, text in enumerate(texts)}
+    programs = [value for name, value in given.items() if SSH_PROGRAM in name.lower()]
+    named = ssh_files(given.values(), programs, base=settings.project or Path.cwd(), home=environment.get("HOME"))
+    return {name: files.digest(path) for name, path in named.items()}
 
 
 def _keyed(settings: Settings, values: Mapping[str, Any]) -> Items:

@@ -26,6 +26,7 @@ TIERS = ("development", "staging", PRODUCTION)
 CALLERS = ("local", "cli")  # who there is: whoever started `playrail serve`, and `playrail call`
 EVERY_HOST = "group:all"
 OTHERS = "*"  # in limits: each one that nothing before it means
+TO_LOOK = "To look only, call a tool whose description begins without a mark such as [WRITE]."
 _NAMED = 10  # hosts that one sentence lists
 
 Count = Annotated[int, Field(ge=1)]
@@ -266,7 +267,8 @@ def decide(
         if verdict.decision is Decision.DENY:
             raise Denied(verdict.why(), data={"denied": verdict.strictest()})
     if risk.changes and not preview and not writes:
-        raise WritesDisabled(f"{tool.name} would make a change ({risk.name}), and write operations are disabled here.")
+        told = f"{tool.name} would make a change ({risk.name}), and write operations are disabled here."
+        raise WritesDisabled(told, hint=f"{WritesDisabled.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None)
     return verdict
 
 

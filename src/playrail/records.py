@@ -17,6 +17,7 @@ from playrail.ansible.play import Play
 from playrail.answers import Result
 from playrail.call import Call, Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
+from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
 from playrail.servers import MikrusServer
@@ -34,6 +35,7 @@ LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
 MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
 BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
 WITHHELD = "(secret of Playrail's settings)"  # in answers
+SHORTEST_KEY = 24  # characters
 SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every text unreadable
 
 OF_A_SECRET = re.compile("PASS|SECRET|TOKEN|_KEY$", re.IGNORECASE)  # the name of a variable that holds one
@@ -142,12 +144,13 @@ class Records:
         entries = []
         if going.play is not None:
             told = events(going.play.run_id, result, preview=call.check, changes=going.risk.changes)
-            entries.append(self._entry("events", call, self._secrets.hidden(told)))
+            entries.append(self._entry("events", call, without_keys(self._secrets.hidden(told))))
         if going.play is not None and going.risk.changes and not call.check:
             call.runs = (going.play.run_id,)
             captured = capture(going.play.run_id, result.effects, self._secrets)
             entries += [self._entry("capture", call, captured)] if captured is not None else []
-        end = self._entry("ended", call, self._secrets.hidden(ending(result, duration_ms=call.elapsed_ms())))
+        ended = self._secrets.hidden(ending(result, duration_ms=call.elapsed_ms()))
+        end = self._entry("ended", call, without_keys(ended))
         try:
             await self._append_patiently(*entries, end)
         except LedgerUnavailable as error:
@@ -204,6 +207,19 @@ def shortened(value: Any, *, longest: int = LONGEST_REFUSED) -> Any:
         return item
 
     return short(value)
+
+
+def without_keys(value: Any) -> Any:
+    """The same JSON data without texts that hold a private key, as the output of a command may."""
+    match value:
+        case str():
+            found = key_in(value.encode("utf-8", "surrogatepass")) if len(value) >= SHORTEST_KEY else None
+            return f"(left out: {found})" if found else value
+        case Mapping():
+            return {key: without_keys(item) for key, item in value.items()}
+        case list() | tuple():
+            return [without_keys(item) for item in value]
+    return value
 
 
 def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:

@@ -96,7 +96,10 @@ def _without_nothing(data: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in data.items() if value is not None and (value or name not in LISTS)}
     if isinstance(told.get("hosts"), Mapping):
         hosts = {host: _slim_report(report) for host, report in told["hosts"].items()}
-        return {**{name: _slim(value) for name, value in told.items()}, "hosts": hosts}
+        failed = told.get("failed") or ()
+        left = {host: report for host, report in hosts.items() if report or host not in failed}
+        rest = {name: _slim(value) for name, value in told.items() if name != "hosts"}
+        return {"hosts": left, **rest} if left or not hosts else rest
     plan = {name: _slim_report(value) for name, value in told.items() if isinstance(value, Mapping)}
     slim: dict[str, Any] = {**_slim_report(told), **plan}
     return slim

@@ -139,5 +139,6 @@ def linux_mcp_server(python: Path, host: Host, state: Path) -> Program:
             LINUX_MCP_KNOWN_HOSTS_PATH=host.known_hosts,
             LINUX_MCP_LOG_DIR=str(state),
             LINUX_MCP_LOG_LEVEL="WARNING",
+            LINUX_MCP_ALLOWED_LOG_PATHS="/var/log/dpkg.log",
         ),
     )

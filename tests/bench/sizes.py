@@ -57,7 +57,7 @@ READS = (
     Read(
         name="journal, 20 lines",
         ours=[("get_journal_logs", {"unit": "ssh", "lines": 20})],
-        theirs=[("get_journal_logs", {"unit": "ssh", "lines": 20})],
+        theirs=[("get_journal_logs", {"unit": "ssh", "last_lines": 20})],
     ),
     Read(
         name="directory /etc",
@@ -68,7 +68,7 @@ READS = (
     Read(
         name="log, last 20 lines",
         ours=[("tail_file", {"path": "/var/log/dpkg.log", "lines": 20})],
-        theirs=[("read_log_file", {"log_path": "/var/log/dpkg.log", "lines": 20})],
+        theirs=[("read_log_file", {"log_path": "/var/log/dpkg.log", "last_lines": 20})],
     ),
 )
 

@@ -103,7 +103,7 @@ class OwnHost:
                 subprocess.run([*rule, chain, "--protocol", "tcp", side, port, "--jump", "DROP"], check=True)
 
     def await_ssh(self) -> None:
-        until(lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"))
+        until(lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"), within_s=60)
 
     def join(self) -> None:
         docker("network", "connect", "--ip", self.address, NETWORK, self.container)
@@ -168,7 +168,7 @@ class Operator:
         return self.portal.start_task_soon(partial(self.playrail.call, tool, arguments, caller="ann"))
 
     def call(self, tool: str, /, **arguments: Any) -> Answer:
-        return self.start(tool, **arguments).result(timeout=40)
+        return self.start(tool, **arguments).result(timeout=120)
 
     def works(self) -> None:
         """A read and a change are done, as the host itself tells."""

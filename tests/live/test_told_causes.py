@@ -17,7 +17,8 @@ from playrail.private_files import private_directory
 from .causes import BANNER, CAUSES, PASSWORD, RAN, SUDO, Cause, calling, user_of, variables
 from .own_host import OwnHost, own_host
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
+# The first test waits for a host with many users.
+pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

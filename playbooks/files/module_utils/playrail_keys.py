@@ -21,6 +21,7 @@ ARMOUR = (
 )
 HEADER = rb"proc-type:|dek-info:|version:|comment:|hash:|subject:|charset:"
 BASE64 = rb"[a-z0-9+/]"
+HASH = rb"[./a-z0-9]"
 ASSIGNED = rb"[ _-]?key[\"']?\s{0,9}[:=]\s{0,9}[\"']?" + BASE64 + rb"{43}="
 
 # What it is; what the patterns are looked for with, which costs little; patterns that must all be there.
@@ -37,6 +38,21 @@ FORMS = (
     ("an age identity", b"age-secret-key-", (rb"age-secret-key-[a-z0-9-]{16}",)),
     ("a WireGuard key", b"private", (rb"private" + ASSIGNED,)),
     ("a WireGuard key", b"preshared", (rb"preshared" + ASSIGNED,)),
+    # netplan's words for the two.
+    (
+        "a WireGuard key",
+        b"wireguard",
+        (rb"(?m)^[ \t-]*[\"']?(?:key|private)[\"']?:\s{0,9}[\"']?" + BASE64 + rb"{43}=",),
+    ),
+    ("a key of Ceph", b"key", (rb"(?m)^\s{0,9}key\s{0,9}=\s{0,9}aq" + BASE64 + rb"{36}==",)),
+    # What openssl tells of a key in words.
+    (
+        "a private key",
+        b"priv",
+        (rb"(?m)^\s{0,9}(?:privateexponent|priv):\s{0,20}(?:[0-9a-f]{2}:){8}",),
+    ),
+    ("a private key", b"ssh private key file format", (rb"\Assh private key file format",)),
+    ("a private key of Tor", b"v1-secret", (rb"\A== ed25519v1-secret: ",)),
     (
         "a private key",
         b"client-key-data",
@@ -66,10 +82,15 @@ FORMS = (
         (rb"\"(?:auth|identitytoken|registrytoken|password)\"\s{0,9}:\s{0,9}\"[^\"]{4}",),
     ),
     (
+        "credentials of a Docker registry",
+        b'"auth"',
+        (rb"\"https?://[^\"\s]{3,99}\"\s{0,9}:\s{0,99}\{\s{0,99}\"auth\"\s{0,9}:\s{0,9}\"[^\"]{4}",),
+    ),
+    (
         "a login of .netrc",
-        b"machine",
+        b"password",
         (
-            rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*machine[ \t]",
+            rb"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:machine[ \t]|default[ \t\r\n]+login[ \t])",
             rb"(?m)(?:^|[ \t])password\s{1,99}\S",
         ),
     ),
@@ -86,6 +107,16 @@ FORMS = (
         b"$",
         (rb"(?m):!{0,2}\$[0-9a-z]{1,8}\$[^:\s]{8,300}:(?:\d*:\d*:|[^:\n]*:[^:\n]*$)",),
     ),
+    # Outside of shadow: .htpasswd, cloud-init, preseed, variables. Their length tells them.
+    (
+        "a password hash",
+        b"$",
+        (
+            rb"\$(?:[156]|apr1)\$(?:rounds=\d{1,9}\$)?" + HASH + rb"{1,16}\$" + HASH + rb"{22}"
+            rb"|\$g?y\$" + HASH + rb"{1,9}\$" + HASH + rb"{1,86}\$" + HASH + rb"{43}"
+            rb"|\$2[abxy]\$\d\d\$" + HASH + rb"{53}",
+        ),
+    ),
 )
 COMPILED = tuple((what, word, [re.compile(one) for one in found]) for what, word, found in FORMS)
 
@@ -99,11 +130,23 @@ NUMBERS = tuple(
         rb"M(?:HcCAQEEI|IGkAgEBBD|IHcAgEBBEI)[A-Za-z0-9+/]{32}",
         rb"M[A-Za-z0-9+/]{2,4}AgEAM[BC][A-Za-z0-9+/]{2}ByqGSM49AgEG",
         rb"M[A-Za-z0-9+/]{2}CAQAwBQYDK2V[a-zA-Z0-9+/]{16}",
+        rb"MII[A-Za-z0-9+/]{5}BgkqhkiG9w0BBQ[A-Za-z0-9+/]{16}",  # encrypted
+        rb"MIG[A-Za-z0-9+/]{4}GCSqGSIb3DQEFD[A-Za-z0-9+/]{16}",
+        rb"MII[A-Za-z0-9+/]{3}IBAzCC[A-Za-z0-9+/]{16}",  # PKCS#12
     )
 )
 NUMBER_WORDS = (
     *(b"b3BlbnNzaC1rZXktdjEA", b"IBADANBgkqhkiG9w0BAQEFAAS", b"IBAAK", b"CAQEEI", b"AgEBB"),
-    *(b"ByqGSM49AgEG", b"CAQAwBQYDK2V"),
+    *(b"ByqGSM49AgEG", b"CAQAwBQYDK2V", b"BgkqhkiG9w0BBQ", b"GCSqGSIb3DQEFD", b"IBAzCC"),
+)
+# A file that is nothing but a key, in bytes: PKCS#1 and #8 of RSA, elliptic curves in two forms, encrypted
+# ones, PKCS#12, keystores of Java, Kerberos' keytab.
+BINARY = re.compile(
+    rb"\A(?:\x30(?:[\x00-\x7f]|\x81.|\x82..)(?:"
+    rb"\x02\x01\x00(?:\x02[\x40-\x7f\x81\x82]|\x30.\x06.[\x2a\x2b])|\x02\x01\x01\x04[\x18-\x42]"
+    rb"|\x30.\x06.\x2a\x86\x48\x86\xf7\x0d\x01(?:\x05|\x0c\x01)|\x02\x01\x03\x30)"
+    rb"|\xfe\xed\xfe\xed\0\0\0[\x01\x02]|\xce\xce\xce\xce\0\0\0[\x01\x02]|\x05[\x01\x02]\0\0\0.\0[\x01-\x09]\0)",
+    re.DOTALL,
 )
 
 
@@ -116,14 +159,17 @@ def base64_forms(words: bytes) -> list[bytes]:
     return found
 
 
-ENCODED = tuple(
-    form for words in (b"PRIVATE KEY-----", b"SECRET-KEY-1", b"PuTTY-User-Key") for form in base64_forms(words)
-)
+ENCODED_WORDS = (b"PRIVATE KEY-----", b"SECRET-KEY-1", b"PuTTY-User-Key", b'{"auths":')
+ENCODED = tuple(form for words in ENCODED_WORDS for form in base64_forms(words))
 JOINTS = re.compile(rb"\\+[nr]")
 
 
 def key_in(data: bytes) -> str | None:
     """What private key or credential the bytes hold, in words; None when they hold none."""
+    if BINARY.match(data):
+        return "a private key"
+    if b"\0" in data:
+        data = data.translate(None, b"\0")  # of UTF-16 that leaves the plain letters
     small = data.lower()
     for what, word, patterns in COMPILED:
         if word in small and all(pattern.search(small) for pattern in patterns):

@@ -112,8 +112,11 @@ class Told(object):
         found = self.describer.described(process)
         del found["memory_percent"]
         found = {key: value for key, value in found.items() if QUIET.get(key) != value}
-        for name, own, parents in zip(("unit", "container"), self.place(process.pid), self.place(process.parent)):
-            if own is not None and own != parents:
+        # Where the host itself is a container, all are in it.
+        around = (None, self.place(1)[1])
+        places = zip(("unit", "container"), self.place(process.pid), self.place(process.parent), around)
+        for name, own, parents, hosts in places:
+            if own not in (None, parents, hosts):
                 found[name] = own
         return dict(found, depth=0)
 

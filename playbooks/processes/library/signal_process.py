@@ -70,6 +70,7 @@ from ansible.module_utils.playrail_processes import (
     in_container,
     is_number,
     of_playrail,
+    place,
     processes,
     stat,
 )
@@ -96,7 +97,7 @@ def largest(sort, limit):
     found = [process for process in seen if not process.kernel_thread and process.pid not in own]
     by = {"memory": lambda process: process.memory_bytes, "cpu": describer.clock.cpu_percent}[sort]
     found.sort(key=lambda process: (-by(process), process.pid))
-    listed = [describer.described(process) for process in found[:limit]]
+    listed = [dict(describer.described(process), **place(process.pid)) for process in found[:limit]]
     return {
         "processes": listed,
         "total": len(found),

@@ -94,6 +94,13 @@ def belonging(pid):
     return found[-1] if found else None, container.group(1) if container else None
 
 
+def place(pid):
+    """What is known of belonging(pid), by name. Where the host itself is a container, no container is told for it."""
+    unit, container = belonging(pid)
+    found = {"unit": unit, "container": None if container == belonging(1)[1] else container}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def of_playrail(found):
     """The numbers of those processes by which Playrail is at work here: its kept Python, and what carries this module."""
     by_number = {process.pid: process for process in found}

@@ -44,6 +44,10 @@ starters: {description: "Active units that can start this one.", type: list, ele
 boots: {description: "Units that are enabled and start this one.", type: list, elements: str, returned: for changes}
 ran: {description: "Whether it was seen to be up.", type: bool, returned: for changes}
 restarts: {description: "How often it was started again meanwhile.", type: int, returned: for changes}
+stopped: {description: "Active units that were stopped with it, as [before, after]; in check mode that would be, for a restart and started again.", type: list, elements: list, returned: for changes}
+restarted: {description: "Units that were started again with it.", type: list, elements: str, returned: for changes}
+absent: {description: "The units with which it is enabled, when none of them is there.", type: list, elements: str, returned: for enable}
+left: {description: "Per process of the unit that outlived the stop its pid and name.", type: list, elements: dict, returned: for changes}
 messages: {description: "The last lines of its journal.", type: list, elements: str, returned: when it is not up}
 alike: {description: "Names of units that are like the one that is not there.", type: list, elements: str, returned: when there is none}
 only_checked: {description: "Whether this was check mode.", type: bool, returned: for changes}
@@ -54,6 +58,7 @@ import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.playrail_ties import absent_starters, left_of, processes_of, taken_along, tied
 from ansible.module_utils.playrail_units import RUNNING, Failed, Systemd, full, is_missing, state_of
 
 ACTIONS = ("start", "stop", "restart", "reload", "enable", "disable")
@@ -86,15 +91,15 @@ def changed_of(before, after):
     return [before.get(key) for key in keys] != [after.get(key) for key in keys]
 
 
-def watch(systemd, name):
-    """Looks at a unit that was started until it has ended or been started again, or stays up. Returns the last
+def watch(systemd, name, restarts):
+    """Looks at a unit that was started or reloaded until it has ended or been started again, or stays up. Returns the last
     look, and as `ran` whether it was up in the first.
     """
     unit = systemd.look(name)
     ran = unit.get("ActiveState") in RUNNING
     simple = unit.get("Type") in ("simple", "exec", "idle")
     deadline = time.monotonic() + (STAYS_S if simple else STAYS_BRIEFLY_S)
-    while unit.get("ActiveState") in RUNNING and unit.get("NRestarts", "0") == "0" and time.monotonic() < deadline:
+    while unit.get("ActiveState") in RUNNING and unit.get("NRestarts", "0") == restarts and time.monotonic() < deadline:
         if unit.get("Type") in (None, "oneshot"):
             break
         time.sleep(LOOK_S)
@@ -129,7 +134,9 @@ def act(module, systemd, action, name, before):
     """Does it. Returns whether systemctl failed, what it said, and the state afterwards."""
     status, out, err = systemd.run(action, "--", name)
     refuse(status, err)
-    after = watch(systemd, name) if action in ("start", "restart") and status == 0 else systemd.look(name)
+    restarts = before.get("NRestarts", "0") if action == "reload" else "0"  # a start counts anew
+    watched = action in ("start", "restart", "reload") and status == 0
+    after = watch(systemd, name, restarts) if watched else systemd.look(name)
     return status != 0, said_of(out, err), after
 
 
@@ -159,16 +166,23 @@ def changed(module, systemd, action, name):
         return told
     unit, after = before.get("Id") or full(name), dict(before)
     idle, began = is_so(action, before), time.time()
-    done = not idle and not module.check_mode
+    done, along = not idle and not module.check_mode, {} if idle else tied(systemd, action, unit)
+    group = before.get("ControlGroup", "")
+    told.update(stopped=[[one, {}] for one in along.values()], restarted=[], left=[])
     if done:
+        processes = processes_of(group) if action == "restart" else {}
         told["job_failed"], told["said"], after = act(module, systemd, action, unit, before)
+        told.update(taken_along(systemd, along), left=left_of(action, group, processes))
+    if action == "enable" and not module.check_mode:
+        told["absent"] = absent_starters(systemd, unit)
     told["ran"] = bool(after.pop("ran", False))
     told.update(starters_of(systemd, before if is_missing(after) else after), status=after)
     forced = action in ("start", "restart", "reload") and not told["job_failed"]
     told["changed"] = not idle if module.check_mode else done and (forced or changed_of(before, after))
     if done and action in ("start", "restart", "reload") and (told["job_failed"] or after.get("ActiveState") not in RUNNING):
         told["messages"] = messages(module, unit, began)
-    told["restarts"] = int(after.get("NRestarts") or 0) if done and action in ("start", "restart") else 0
+    again = int(after.get("NRestarts") or 0) - (int(before.get("NRestarts") or 0) if action == "reload" else 0)
+    told["restarts"] = again if done and action in ("start", "restart", "reload") else 0
     return told
 
 

@@ -25,6 +25,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status: {description: "The unit's properties, as C(systemctl show) has them.", type: dict, returned: success}
+failed_step: {description: "Which of its commands failed, and how.", type: str, returned: when it is not up}
 alike: {description: "Names of units that are like the one that is not there.", type: list, elements: str, returned: when there is none}
 playrail_code: {description: "What kind of failure.", type: str, returned: failure}
 """

@@ -7,6 +7,7 @@ import calendar
 import difflib
 import glob
 import os
+import re
 import time
 
 TYPES = (
@@ -16,7 +17,7 @@ PROPERTIES = (
     *("Id", "Names", "Description", "LoadState", "LoadError", "ActiveState", "SubState", "UnitFileState", "Type", "Transient"),
     *("RemainAfterExit", "FragmentPath", "SourcePath", "DropInPaths", "NeedDaemonReload", "CanReload", "MainPID"),
     *("MemoryCurrent", "NRestarts", "Result", "ExecMainCode", "ExecMainStatus", "ConditionResult", "InvocationID"),
-    *("ConditionTimestampMonotonic",),
+    *("ConditionTimestampMonotonic", "ControlGroup"),
     *("TriggeredBy", "Triggers", "WantedBy", "RequiredBy"),
     *("ActiveEnterTimestamp", "ActiveExitTimestamp", "InactiveEnterTimestamp", "InactiveExitTimestamp"),
 )
@@ -28,6 +29,10 @@ PLACES = (
     *("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"),
 )
 MOST_ALIKE = 5
+FAILING = ("failed", "activating", "inactive")
+STEPS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost")
+# A command of a unit as `systemctl show` has it.
+COMMAND = re.compile(r"\{ path=(.*?) ; argv\[\]=.*? ; ignore_errors=no ; .*? ; code=(\w+) ; status=([\w/]+) \}")
 
 
 class Failed(Exception):
@@ -190,10 +195,22 @@ def may_be_new(unit):
     return any(os.path.exists(path) for path in paths)
 
 
+def failed_step(commands):
+    """Which of the unit's commands failed, and how; none of its arguments, which may hold what is secret."""
+    for step in STEPS:
+        for path, code, status in COMMAND.findall(commands.get(step, "")):
+            if code in ("killed", "dumped") or code == "exited" and status.split("/")[0] != "0":
+                return "%s %s: %s %s" % (step, path, "exit status" if code == "exited" else "signal", status)
+    return None
+
+
 def state_of(systemd, name):
     """What a look at the unit tells."""
     unit = systemd.look(name)
     told = {"status": unit}
+    if unit.get("ActiveState") in FAILING and unit.get("Result") not in (None, "success"):
+        found = systemd.show([unit["Id"]], STEPS)
+        told["failed_step"] = failed_step(found[0]) if found else None
     if is_missing(unit):
         told["alike"] = systemd.alike(name)
     return told

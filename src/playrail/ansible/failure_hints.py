@@ -16,7 +16,8 @@ HINTS: Mapping[str, str] = {
         "the inventory or ansible.cfg, or what is missing there."
     ),
     "no_shell": (
-        "Do not retry; the operator has to give this user a login shell that runs commands, or name another user."
+        "Do not retry; the operator has to give this user a login shell that runs commands, whose start-up files "
+        "(.bashrc) do not end it, or name another user."
     ),
     "result_unreadable": (
         "Try once more; if it stays so, the operator should look what ends or disturbs programs on the server: memory, "

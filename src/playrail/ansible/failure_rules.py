@@ -50,6 +50,12 @@ HERE = (
         error="The inventory or ansible.cfg names a way to become another user that Ansible does not have",
         hint="Do not retry; the operator has to mend become_method, or install the collection that has it.",
     ),
+    _rule(
+        "server_misconfigured",
+        r"Error processing keyword '|Config '\S+' for '\S+' \w+ plugin from .+ has an invalid value"
+        r"|Error loading (?:vars|variables)",
+        hint="Do not retry; nothing was run. The operator has to mend this server's variables in the inventory.",
+    ),
     _rule("collection_missing", r"couldn't resolve module/action"),
     _rule(
         "host_key_unknown",
@@ -157,6 +163,14 @@ PYTHON = (
         r"requires? a minimum of Python|requires Python|interpreter.+(?:too old|not supported)",
         error="The server's Python is too old for Ansible",
         hint="The operator has to install a newer Python 3 there, and name it with ansible_python_interpreter.",
+    ),
+    _rule(
+        "no_python",
+        r"Fatal Python error: |Could not find platform (?:in)?dependent libraries"
+        r"|ModuleNotFoundError: No module named '(?:encodings|zipfile|json|base64|zlib|tempfile|importlib[\w.]*)'",
+        error="The server's Python is damaged or not whole: it does not start",
+        hint="Do not retry; the operator has to install the whole package python3 there, or name another Python with "
+        "ansible_python_interpreter.",
     ),
     _rule(
         "no_python",

@@ -32,6 +32,7 @@ _NOT_BECOME = re.compile(
     r"|^(?:Task failed: )?(?:Incorrect|Missing) \w+ password"
     r"|temporary files Ansible .*needs to create"
 )
+_TEMPORARY = re.compile("temporary files Ansible")
 _SSH = re.compile(
     re.escape(NOT_BEGUN.strip()) + r"|Make sure this host can be reached over ssh:|Invalid/incorrect .*password.*:"
 )
@@ -82,7 +83,7 @@ def _refused(message: str) -> Failure | None:
     """By the program that makes one user another."""
     if not _NOT_BECOME.search(message):
         return None
-    words = _after_colon(message)
+    words = message if _TEMPORARY.search(message) else _after_colon(message)
     return _by_words(rules.BECOME, message, words) or _become(words)
 
 
@@ -118,9 +119,10 @@ def _no_command(message: str) -> Failure:
     """The login came to an end of its own: the account, or its shell, runs nothing."""
     text = message.partition(": ")[2]
     trouble = ssh_reasons.trouble(text)
-    if trouble.code == "auth_failed":
+    if trouble.code == "auth_failed" or (trouble.retryable and not trouble.begun):
         return _of_trouble(trouble)
-    words = " ".join(lines_of(text)[-2:]) or message
+    status = message.removeprefix(NO_COMMAND).partition(":")[0].strip(" ()")
+    words = " ".join(lines_of(text)[-2:]) or f"{status}, without a word"
     return _by_words(rules.SHELL, text, words) or Failure(
         problem=_problem("no_shell", with_words("The user's login on the server runs no commands.", words))
     )

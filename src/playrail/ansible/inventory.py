@@ -25,6 +25,7 @@ from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.ansible.notes import notes_of, own_words
 from playrail.ansible.project import COLLECTIONS, VARIABLES, read_beside, working_directory
 from playrail.ansible.refusals import refused_by_ansible
+from playrail.ansible.withheld_environment import withheld
 from playrail.errors import InventoryInvalid
 from playrail.private_files import private_directory
 from playrail.servers import ssh_of
@@ -104,6 +105,11 @@ class Inventory:
         """What `ansible-inventory --list` said when the sources were last read."""
         return self._listing or {}
 
+    def withheld(self) -> Mapping[str, str]:
+        """Return which variables of the environment templates ask for in vain, though they are set; who asks first."""
+        given = os.environ if self._environ is None else self._environ
+        return withheld(self.listing, given=given, passed=inventory_environment(self._settings, given))
+
     def state(self) -> object:
         """Return what differs when the sources have changed, or another listing was read from them."""
         return self._fingerprint(), self._listings
@@ -156,6 +162,8 @@ class Inventory:
             _log.warning("the variable tags is no list and so counts for nothing; use playrail_tags: %s", named)
         for path, reason in hosts.unread.items():
             _log.warning("the inventory file %s is not read: %s", path, reason)
+        for name, host in self.withheld().items():
+            _log.warning("the inventory asks for the variable %s, which Ansible is not given: %s", name, host)
         self._kept = (hosts, fingerprint, time.monotonic())
         return hosts
 

@@ -18,6 +18,7 @@ UNREAD_REMEDY = (
 )
 TEXT_LIMIT = 1000  # characters of Ansible's own words
 _QUOTES_CONTENT = re.compile(r"(, got:|, found|and got:)( .*|$)")  # where Ansible repeats a piece of the file
+_ADVICE = "Deprecation warnings can be disabled"  # about Ansible's own output
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -52,7 +53,7 @@ def notes_of(listing: Mapping[str, Any]) -> Notes:
 
 def own_words(errors: str) -> str:
     """Ansible's errors and then its warnings, bounded, without the lines of the file that it quotes below them."""
-    lines = [_QUOTES_CONTENT.sub(r"\1 (not shown)", line) for line in errors.splitlines()]
+    lines = [_QUOTES_CONTENT.sub(r"\1 (not shown)", line) for line in errors.splitlines() if _ADVICE not in line]
     found = [line for mark in ("[ERROR]", "ERROR", "[WARNING]") for line in lines if line.startswith(mark)]
     words = (line.removeprefix("[WARNING]: ").removeprefix("[ERROR]: ") for line in found)
     return " ".join(dict.fromkeys(words))[:TEXT_LIMIT] or "it gave no reason"

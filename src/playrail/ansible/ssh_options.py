@@ -20,10 +20,13 @@ PLAIN_COMMAND = ("RemoteCommand=none",)
 PLAIN_SESSION = ("SessionType=default", "ForkAfterAuthentication=no", "StdinNull=no")
 SESSION_OPTIONS_SINCE = (8, 7)  # version of OpenSSH; an earlier one refuses them
 NO_TERMINAL = "-T"  # after all: among flags the last counts, and it beats a RequestTTY
-UNWANTED_FLAGS = "tfnNsq"  # no option in front beats them
+UNWANTED_FLAGS = "tfnNsqy"  # no option in front beats them
 FLAGS = re.compile(r"-[46AaCfGgKkMNnqsTtVvXxYy]+")  # those that have no argument, as ssh(1) tells
+LOG_FILE = re.compile("-E(.*)")  # where ssh's words go instead
+LEVEL = re.compile(r"(-o\s*)?loglevel\s*[= ].*", re.IGNORECASE)
 SILENT = re.compile(r"loglevel\s*[= ]\s*\"?(quiet|fatal)", re.IGNORECASE)
 TOLD_ERRORS = "LogLevel=ERROR"  # so that ssh says why it ends, and no more
+TOLD = "LogLevel=INFO"  # the default of ssh
 
 VERSION = re.compile(r"OpenSSH_(\d+)\.(\d+)")
 VERSION_DEADLINE_S = 5.0
@@ -75,16 +78,23 @@ def session_options(program: str) -> tuple[str, ...]:
 def without_unwanted_flags(words: Sequence[str]) -> list[str]:
     """Return ssh's options without the flags that make it more, or less, than a way to a command."""
     kept = []
-    for word in words:
+    left = iter(words)
+    for word in left:
+        if found := LOG_FILE.fullmatch(word):
+            if not found[1]:
+                next(left, None)
+            continue
         flags = word.translate(dict.fromkeys(map(ord, UNWANTED_FLAGS))) if FLAGS.fullmatch(word) else word
         if flags != "-":
             kept.append(flags)
     return kept
 
 
-def is_silent(words: Sequence[str]) -> bool:
-    """Whether these options would have ssh end without a word."""
-    return any(SILENT.search(word) or (FLAGS.fullmatch(word) and "q" in word) for word in words)
+def log_options(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the option that has ssh say why it ends, whatever these options or ssh's own files say."""
+    if any(SILENT.search(word) or (FLAGS.fullmatch(word) and "q" in word) for word in words):
+        return (TOLD_ERRORS,)
+    return () if any(LEVEL.fullmatch(word) for word in words) else (TOLD,)
 
 
 class Connecting:

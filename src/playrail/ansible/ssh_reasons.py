@@ -99,7 +99,8 @@ _LINES = (
         r"|number|configuration|ciphers?|mac).*|Invalid (?:-J|jump|multiplex|ProxyJump).*|Only a single -J.*"
         r"|.*percent_expand: .*|hostname contains invalid characters|No user exists for uid.*"
         r"|bind(?: \S+)?: .*|Unsupported (?:option|KEX).*|.*no argument after keyword.*|cannot use -.*"
-        r"|.*posix_spawn.*|.*: Cannot assign requested address|proxy dialer: .*|ssh_init_forwarding.*",
+        r"|.*posix_spawn.*|Error: remote port forwarding failed.*|Could not request local forwarding.*"
+        r"|.*: Cannot assign requested address|proxy dialer: .*|ssh_init_forwarding.*",
         "ssh on Playrail's machine cannot work with the arguments that it was given",
         "Do not retry; the operator has to mend ssh's arguments for this host in the inventory or ansible.cfg.",
     ),
@@ -152,6 +153,13 @@ _LINES = (
     ),
     _line(
         "host_unreachable",
+        r".*[Tt]oo many logins for .*",
+        "{who} lets this user have no more sessions at once (maxlogins)",
+        "Nothing was run. Try again when others have logged out; the operator can raise the limit in limits.conf.",
+        retryable=True,
+    ),
+    _line(
+        "host_unreachable",
         r".*(?:System is (?:booting up|going down)|Unprivileged users are not permitted to log in|pam_nologin).*",
         "{who} is starting or going down, and lets nobody log in",
         "Try again in a minute.",
@@ -191,7 +199,13 @@ _LINES = (
         "This machine may not connect to {who}",
         "Do not retry; a firewall or a rule on Playrail's machine forbids it, which the operator has to look at.",
     ),
-    _line("host_unreachable", r"ssh: connect to host .+", "{who} cannot be reached", _LATER, retryable=True),
+    _line(
+        "host_unreachable",
+        r"ssh: connect to host .+: (?!failure$).+",
+        "{who} cannot be reached",
+        _LATER,
+        retryable=True,
+    ),
     _line(
         "host_unreachable",
         r"(?:\S+: )?(?:Connection|Operation) timed out(?: during banner exchange)?|Connection to \S+ port \d+ timed out"
@@ -224,6 +238,7 @@ _LINES = (
         begun=True,
     ),
 )
+_NO_MASTER = re.compile(r"Failed to connect to new control master")  # of a shared connection that ended at once
 _ENDED = re.compile(r"Connection (?:closed|reset) by .+|Disconnected from .+|Received disconnect from .+")
 _TIRED = re.compile(r"(?:kex_exchange_identification|banner exchange): .+")  # that a machine before it failed, as well
 
@@ -251,9 +266,12 @@ def trouble(text: str) -> Trouble:
     reasons = [line for line in rest if not _ENDED.match(line) or "Too many" in line or ":14: " in line]
     told = [(rule, line) for line in reversed(reasons) if (rule := _rule_for(line)) is not None]
     changed = [each for each in told if each[0].code == "host_key_changed"]  # "verification failed" comes after it
+    unknown = [each for each in told if each[0].code == "host_key_unknown"]  # which one is said first
+    if told and told[0][0].code == "host_key_unknown":
+        told = unknown[-1:]
     for rule, line in [*changed, *told]:
         return _told(rule, line, rest, proxied=proxied)
-    return _untold(text, rest, proxied=proxied)
+    return _ended_at_once(rest) if rest and _NO_MASTER.match(rest[-1]) else _untold(text, rest, proxied=proxied)
 
 
 def _rule_for(line: str) -> _Line | None:
@@ -271,7 +289,8 @@ def _told(rule: _Line, line: str, lines: list[str], *, proxied: bool) -> Trouble
         error = f"The private key could not be used, and {who} accepted nothing else"
         hint = _key_hint(troubles)
         words = "; ".join(each for each in [*troubles, line] if not _UNUSED_KEY.match(each))
-    error = error[:1].upper() + error[1:]
+    if rule.error.startswith("{who}"):
+        error = error[:1].upper() + error[1:]
     return Trouble(
         code=rule.code, error=error, words=words, hint=hint, retryable=rule.retryable, begun=rule.begun and not proxied
     )
@@ -284,7 +303,7 @@ def _key_hint(troubles: list[str]) -> str:
     elif "too open" in text or "bad permissions" in text:
         what = "others can read the key: the operator has to run `chmod 600` on it"
     elif "No such file" in text:
-        what = "the operator has to name a key file that exists"
+        what = "the operator has to name a key file that exists, or another user if the right key was offered too"
     elif "libcrypto" in text or "invalid format" in text:
         what = (
             "the file is damaged (often its last newline is missing) or in another program's format: the operator has "
@@ -315,6 +334,16 @@ def _forwarded(lines: list[str]) -> Trouble | None:
     return None
 
 
+def _ended_at_once(lines: list[str]) -> Trouble:
+    return Trouble(
+        code="auth_failed",
+        error="The server ended the connection as soon as the user was logged in",
+        words=" ".join(lines[-2:]),
+        hint="Do not retry; nothing was run. The operator has to look into the server's auth log: often the directory "
+        "of ChrootDirectory, or a limit of this user.",
+    )
+
+
 def _untold(text: str, lines: list[str], *, proxied: bool) -> Trouble:
     """No line is known: it depends on how the connection ended."""
     others = [line for line in lines if not _ENDED.match(line)]
@@ -340,7 +369,8 @@ def _untold(text: str, lines: list[str], *, proxied: bool) -> Trouble:
                 code="auth_failed",
                 error="The server ended the login after it had said why",
                 words=" ".join(others[-2:]),
-                hint="Do not retry; the operator has to look why the server lets this user not log in (its auth log).",
+                hint="Do not retry; the operator has to look why the server lets this user not log in: its auth log, "
+                "the user's limits, or /etc/nologin while it is under maintenance.",
             )
         return Trouble(
             code="host_unreachable",

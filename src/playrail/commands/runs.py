@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +18,8 @@ from playrail.remote_text import cleaned
 if TYPE_CHECKING:
     from playrail.runs import Run, RunSummary
 
+WIDE = 115  # columns in which there is room for the whole time
+WHOLE_NAMES = 96  # and for a tool's whole name
 NAMED = 3  # hosts in a line of the table
 LONGEST_ARGUMENT = 300  # characters; --json has all
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -43,7 +47,9 @@ def runs(
         print_json(cleaned([asdict(run) for run in found])[0])
         return
     columns = ("when", "run", "caller", "tool", "servers", "outcome", "changed")
-    print_table(columns, [_row(run) for run in found], whole={"run"})
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    rows = [_row(run, is_short=width < WIDE) for run in found]
+    print_table(columns, rows, whole={"run", "tool"} if width >= WHOLE_NAMES else {"run"})
 
 
 def run(
@@ -65,9 +71,9 @@ def run(
     _show(found)
 
 
-def _row(found: RunSummary) -> tuple[str, ...]:
+def _row(found: RunSummary, *, is_short: bool) -> tuple[str, ...]:
     cells = (
-        f"{found.at[:10]} {found.at[11:19]}",
+        f"{found.at[5:10]} {found.at[11:16]}" if is_short else f"{found.at[:10]} {found.at[11:19]}",
         found.run or found.call,
         found.caller,
         f"{found.tool} (preview)" if found.preview else found.tool,

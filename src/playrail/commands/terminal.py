@@ -93,7 +93,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
     from rich.text import Text  # noqa: PLC0415
 
     headed = (Column(name, overflow="fold", no_wrap=name in whole) for name in columns)
-    table = Table(*headed, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(*headed, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for row in rows:
         table.add_row(*map(Text, row))
     # Where a program reads it, it is not wrapped at 80 columns.

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playrail.ledger.shapes import misshapen
+
 FIRST = "0" * 64
 CHAINED = ("seq", "at", "kind", "call", "server", "caller", "tool", "body", "previous")
 
@@ -113,8 +115,18 @@ class _Examination:
         self._head = Head(seq=seq, at=row["at"], hash=row["hash"])
         self._hashes.append(_beginning(str(row["hash"])))
         self._look_for_known(self._head)
-        if row["kind"] == "checkpoint" and self._problem is None:
-            self._problem = self._checkpoint(seq, row["body"])
+        if self._problem is None:
+            self._problem = self._content(seq, row["kind"], row["body"])
+
+    def _content(self, seq: int, kind: str, text: str) -> str | None:
+        """What is wrong with a record that is rightly chained."""
+        if kind == "checkpoint":
+            return self._checkpoint(seq, text)
+        try:
+            wrong = misshapen(kind, json.loads(text))
+        except ValueError:
+            wrong = "its body is no JSON"
+        return f"record {seq} was not written by Playrail: {wrong}" if wrong else None
 
     def _checkpoint(self, seq: int, text: str) -> str | None:
         """What is wrong with a checkpoint: the record that it says to be the last was there, just before it."""

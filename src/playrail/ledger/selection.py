@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from playrail.errors import LedgerUnavailable
 from playrail.ledger import tables
+from playrail.ledger.shapes import misshapen
 from playrail.ledger.tables import records
 
 Kind = Literal[
@@ -58,7 +59,7 @@ def still_open(connection: Connection, server: str) -> Iterator[dict[str, Any]]:
 
 def _parsed(connection: Connection, found: Select[Any]) -> Iterator[dict[str, Any]]:
     for row in connection.execute(found).mappings():
-        yield {**row, "body": _body(row["seq"], row["body"])}
+        yield {**row, "body": _body(row["seq"], row["kind"], row["body"])}
 
 
 def query(wanted: Wanted) -> Select[Any]:
@@ -86,12 +87,19 @@ def query(wanted: Wanted) -> Select[Any]:
     return select(records).where(records.c.seq.in_(found)).order_by(order)
 
 
-def _body(seq: int, text: str) -> Any:
+def _body(seq: int, kind: str, text: str) -> Any:
     try:
         str(text).encode()  # it has bytes that are no text when this cannot be done
-        return json.loads(text)
+        body = json.loads(text)
     except (ValueError, TypeError) as error:
-        raise LedgerUnavailable(
-            f"Record {seq} of the ledger was altered: it cannot be read.",
-            hint="The operator has to look at `playrail ledger verify`, and at a copy of the ledger from before.",
-        ) from error
+        raise _altered(seq, "was altered: it cannot be read") from error
+    if (wrong := misshapen(kind, body)) is not None:
+        raise _altered(seq, f"was not written by Playrail: {wrong}")
+    return body
+
+
+def _altered(seq: int, how: str) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"Record {seq} of the ledger {how}.",
+        hint="The operator has to look at `playrail ledger verify`, and at a copy of the ledger from before.",
+    )

@@ -152,10 +152,30 @@ def _request(value: dict[str, Any]) -> types.JSONRPCMessage | Refusal:
         return _invalid(value, "the id is neither a text nor an integer")
     if (wrong := _wrong(value)) is not None:
         return wrong
+    if value["method"] == "tools/call":
+        params = _of_tool(value.get("params") or {})
+        if isinstance(params, str):
+            return _invalid(value, params, code=types.INVALID_PARAMS)
+        value = {**value, "params": params}
     try:
         return types.JSONRPCRequest.model_validate({**_known(value), "id": name})
     except ValidationError:  # a text that is not Unicode, where it cannot be handed on
         return _invalid(value, "the id, the method or a name in params is not valid Unicode")
+
+
+def _of_tool(params: dict[str, Any]) -> dict[str, Any] | str:
+    """The parameters of a call, or what is wrong with them. Some clients send JSON as text, or [] for no arguments."""
+    if not isinstance(params.get("name"), str):
+        return "name is not the name of a tool"
+    given = params.get("arguments")
+    if isinstance(given, str):
+        try:
+            given = parsed(given.encode(errors="surrogatepass"))
+        except Unreadable:
+            return "arguments is a text that is not JSON"
+    if given is not None and given != [] and not isinstance(given, dict):
+        return "arguments is not an object"
+    return {**params, "arguments": given or {}} if "arguments" in params else params
 
 
 def _notification(value: dict[str, Any]) -> types.JSONRPCMessage | Refusal:

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationInfo, computed_field, field_validator, mod
 from playrail.disasters import disaster, runs_a_script
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath, CommandLine
+from playrail.key_material import key_in
 from playrail.shell_scripts import ASSIGNMENT
 from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 
@@ -144,6 +145,17 @@ class Command(Changing, Reading):
         found = disaster(self.argv, self.chdir or "/root")
         if found is not None:
             raise ValueError(f"cmd is refused: {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _holds_no_key(self) -> Command:
+        """An approver has to see a command whole, and everybody on the host sees its processes."""
+        found = key_in(self.cmd.encode())
+        if found is not None:
+            raise ValueError(
+                f"cmd holds {found}, which the host's list of processes and the record would show: "
+                "put it in a file with write_file and secret=true, and name the file in cmd"
+            )
         return self
 
     @computed_field  # type: ignore[prop-decorator]  # mypy 1362

@@ -122,6 +122,7 @@ def known_failure(message: str, *, version: str | None = None) -> Problem | None
                     code="version_not_found", error="There is no such package, or no such version of it."
                 )
             said = _said(failure.pattern, message)
+            said = "" if re.fullmatch(failure.pattern, said) else said  # a part that tells nothing more
             return Problem(
                 code=failure.code,
                 error=f"{failure.error} It said: {said}" if said else failure.error,

@@ -41,6 +41,8 @@ class RunningProcess(Report):
     memory_bytes: int = Field(description="Resident memory; what processes share is counted for each.")
     memory_percent: float
     started: datetime
+    unit: str | None = Field(default=None, description="Its systemd unit, which may start it again.")
+    container: str | None = Field(default=None, description="Its container, as Docker shows the id.")
     command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
 
 

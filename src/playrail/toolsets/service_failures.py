@@ -37,6 +37,9 @@ class Change(BaseModel):
     starters: tuple[str, ...] = ()
     boots: tuple[str, ...] = ()
     restarts: int = 0
+    stopped: tuple[tuple[Mapping[str, str], Mapping[str, str]], ...] = ()
+    restarted: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     ran: bool = False
     messages: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
@@ -90,7 +93,7 @@ class Change(BaseModel):
         """How it ended, in brackets."""
         result, code = self.status.get("Result", ""), self.status.get("ExecMainCode", "")
         how = {"1": "exit status", "2": "signal", "3": "signal"}.get(code)
-        told = [result, *([f"{how} {self.status.get('ExecMainStatus')}"] if how else [])]
+        told = ["" if result == "success" else result, *([f"{how} {self.status.get('ExecMainStatus')}"] if how else [])]
         return f" ({', '.join(filter(None, told))})" if any(told) else ""
 
 
@@ -129,9 +132,7 @@ def _of_start(change: Change) -> Problem | None:
         return Problem(
             code="service_failed",
             error=f"{change.unit} did not come up: it is {change.state}{change.ending}{why}.",
-            hint="Somebody masked it on purpose; ask before it is unmasked."
-            if masked
-            else "get_journal_logs of this unit says why.",
+            hint="Somebody masked it on purpose; ask before it is unmasked." if masked else _way_on(change),
         )
     if change.restarts:
         return Problem(
@@ -141,6 +142,15 @@ def _of_start(change: Change) -> Problem | None:
             hint="get_journal_logs of this unit says why.",
         )
     return None if change.is_active or _may_end(change) else _ended(change)
+
+
+def _way_on(change: Change) -> str:
+    if change.status.get("Result") == "start-limit-hit":
+        return (
+            "It was started too often in a short time. When its cause is mended, execute_command with"
+            f" `systemctl reset-failed {change.status.get('Id', change.unit)}` lets it be started again."
+        )
+    return "get_journal_logs of this unit says why."
 
 
 def _may_end(change: Change) -> bool:
@@ -179,6 +189,17 @@ def _of_stop(change: Change) -> Problem | None:
 
 
 def _of_reload(change: Change) -> Problem | None:
+    if (
+        change.before.get("ActiveState") in RUNNING
+        and not change.job_failed
+        and (change.restarts or not change.is_active)
+    ):
+        again = " and was started again" if change.is_active or change.state in UNDER_WAY else ""
+        return Problem(
+            code="service_failed",
+            error=f"{change.unit} was told to reload and ended{again}{change.ending}; it is {change.state}.",
+            hint="get_journal_logs of this unit says why; most likely its configuration is wrong.",
+        )
     if not change.is_active:
         return Problem(
             code="service_not_active",
@@ -201,6 +222,13 @@ def _of_reload(change: Change) -> Problem | None:
 
 
 def _of_enable(change: Change) -> Problem | None:
+    if change.absent:
+        return Problem(
+            code="service_not_enabled",
+            error=f"{change.unit} is enabled, but would never be started:"
+            f" it is to start with {', '.join(change.absent)}, and there is no such unit.",
+            hint="Disable it, mend WantedBy= or RequiredBy= of its unit file, and enable it again.",
+        )
     if change.only_checked:
         fails = change.file_state in NEVER_ENABLED and not change.reloads
     else:

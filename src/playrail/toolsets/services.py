@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasPath, BeforeValidator, Field, ValidationInfo, computed_field, model_validator
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, computed_field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import UnitName
@@ -33,9 +33,7 @@ UNFORESEEN = {
     "start": "Whether {} comes up is known only when it is started.",
     "restart": "Whether {} comes up again is known only then; and that it was restarted cannot be taken back.",
     "reload": "What {} makes of its configuration is known only then; and that it was reloaded cannot be taken back.",
-    "stop": "Units that require {} are stopped as well; which, is not told.",
 }
-STAYS_STOPPED = "Units that were stopped with it, because they require it, stay stopped."
 RUNNING = ("active", "reloading", "refreshing")
 # A generator may make these at each boot, of a script of SysV init for one; enabled-runtime may as well be gone then.
 NOT_KNOWN = ("generated", "enabled-runtime")
@@ -101,7 +99,13 @@ def _split(value: Any) -> Any:
 
 Word = Annotated[str | None, BeforeValidator(_set)]
 Words = Annotated[list[str] | None, BeforeValidator(_split)]
+Names = Annotated[list[str] | None, BeforeValidator(lambda names: names or None)]
 Number = Annotated[int | None, BeforeValidator(_set)]
+
+
+class LeftRunning(BaseModel):
+    pid: int
+    name: str
 
 
 class ServiceState(Report):
@@ -121,6 +125,7 @@ class ServiceState(Report):
     exit_code: int | None = Field(default=None, description="Exit status of its main process; null while it runs.")
     exit_signal: int | None = Field(default=None, description="Number of the signal that ended its main process.")
 
+    failed_step: str | None = Field(default=None, description="Which of its commands failed, and how.")
     fragment_path: Word = shown("FragmentPath", about="Its unit file.")
     drop_ins: Words = shown("DropInPaths", about="Files that change it.")
     triggered_by: Words = shown("TriggeredBy", about="Units that start it: sockets, timers, paths.")
@@ -130,8 +135,15 @@ class ServiceState(Report):
     daemon_reloaded: bool | None = Field(
         default=None, description="true: systemd has read changed unit files anew for this."
     )
+    also_stopped: Names = Field(default=None, description="Units that were stopped with it.")
+    also_restarted: Names = Field(default=None, description="Units that were started again with it.")
+    left: list[LeftRunning] | None = Field(
+        default=None, description="Its processes that run on, though it was stopped: KillMode= of its file leaves them."
+    )
     said: str | None = Field(default=None, description="What systemctl said.")
-    messages: list[str] | None = Field(default=None, description="The last lines of its journal, when it is not up.")
+    messages: list[str] | None = Field(
+        default=None, description="The last lines of its journal, when an action left it not up."
+    )
 
     done: Change = Field(exclude=True)
     asked: Service = Field(exclude=True)
@@ -160,8 +172,12 @@ class ServiceState(Report):
             "since": _time(status.get(ENTERED.get(status.get("ActiveState"), ""))),
             "need_daemon_reload": status.get("NeedDaemonReload") == "yes" or None,
             "daemon_reloaded": (done.reloads and not done.only_checked) or None,
+            "also_stopped": [] if done.only_checked else [_short(was["Id"]) for was, _now in done.stopped],
+            "also_restarted": [_short(name) for name in done.restarted],
+            "left": raw.get("left") or None,
             "said": done.said or None,
             "messages": raw.get("messages") or None,
+            "failed_step": raw.get("failed_step"),
             "done": done,
             "asked": asked,
             **_ending(status),
@@ -181,7 +197,18 @@ class ServiceState(Report):
         if self.done.is_gone or (self.done.only_checked and self.done.goes):
             after = None
         effect = Effect(kind="service", name=_short(self.name or self.asked.name), before=before, after=after)
-        return () if before == after else (effect,)
+        return (*self._with_it(), *(() if before == after else (effect,)))
+
+    def _with_it(self) -> Iterator[Effect]:
+        """Of the units that were stopped with it, or would be; the farthest first, so that it comes back before."""
+        if self.done.only_checked and self.done.action == "restart":  # they are started again
+            return
+        for was, now in reversed(self.done.stopped):
+            enabled = _set(was.get("UnitFileState"))
+            active = "inactive" if self.done.only_checked else now.get("ActiveState")
+            after = None if active is None else {"active": active, "enabled": enabled}
+            before = {"active": was["ActiveState"], "enabled": enabled}
+            yield Effect(kind="service", name=_short(was["Id"]), before=before, after=after)
 
     def _would_be(self) -> Mapping[str, str]:
         """What a real run would bring about, as far as that is known beforehand."""
@@ -217,6 +244,10 @@ class ServiceState(Report):
         told = [self._untold() or UNFORESEEN.get(self.done.action)]
         if self.done.reloads:
             told.append(READS_FILES)
+        if self.done.action == "restart" and self.done.stopped:
+            told.append(
+                f"{', '.join(_short(was['Id']) for was, _now in self.done.stopped)} are started again with {{}}."
+            )
         if self.done.action == "stop" and self.done.starters:
             told.append(f"{', '.join(self.done.starters)} can start {{}} again.")
         return tuple(sentence.format(self.asked.name) for sentence in told if sentence)
@@ -242,9 +273,7 @@ def _undo(effect: Effect) -> Invocation | str:
     ]
     actions = [BRINGS_BACK.get((key, was or "")) for key, was, now in changes if (was, now) != ("inactive", "failed")]
     if len(actions) == len(changes) == 1 and actions[0] is not None:
-        leaves = (STAYS_STOPPED,) if actions[0] == "start" else ()
-        arguments = {"name": effect.name, "action": actions[0]}
-        return Invocation(tool="manage_service", arguments=arguments, leaves=leaves)
+        return Invocation(tool="manage_service", arguments={"name": effect.name, "action": actions[0]})
     told = " and ".join(f"{was or 'in an unknown state'}, now {now}" for _, was, now in changes)
     return f"{effect.name} was {told}: no action of manage_service brings that back."
 

@@ -33,9 +33,8 @@ from playrail.ansible.ssh_options import (
     CONNECT_RETRIES,
     NO_TERMINAL,
     PLAIN_COMMAND,
-    TOLD_ERRORS,
     Connecting,
-    is_silent,
+    log_options,
     session_options,
     without_unwanted_flags,
 )
@@ -132,8 +131,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         first = [*PLAIN_COMMAND, *session_options("ssh")]
         if self._has_password():
             first.append("BatchMode=no")  # else ssh would not use the password
-        if is_silent(options):
-            first.append(TOLD_ERRORS)
+        first.extend(log_options(options))
         if subsystem == "ssh":
             options = [*without_unwanted_flags(options), NO_TERMINAL]
         words = [*before, *(word for option in first for word in ("-o", option)), *options]
