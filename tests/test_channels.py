@@ -67,8 +67,16 @@ class Broker:
         command = [sys.executable, "-P", "-m", "playrail.ansible.channels", str(self.socket)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
         until = time.monotonic() + 20
-        while not self.socket.exists() and time.monotonic() < until:
+        while not self.answers() and time.monotonic() < until:
             time.sleep(0.02)
+
+    def answers(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(self.socket))
+        except OSError:
+            return False
+        return True
 
     def order(self, host: str = "here", python: str = sys.executable, **changes: Any) -> dict[str, Any]:
         script = f"export PLAYRAIL_RUN={PLACEHOLDER}; exec {python} -c '{START}'"

@@ -172,6 +172,9 @@ def test_real_keys_are_known_whole_and_in_part(tmp_path: Path, kind: str, form: 
         b" ",
         b"M",
         b"\\n",
+        b"\\",
+        b"-",
+        b"#",
     ],
 )
 def test_no_content_takes_longer_than_its_length(piece: bytes) -> None:

@@ -54,7 +54,7 @@ def test_only_commands_for_a_shell_are_marked(command: str, *, fits: bool) -> No
         (255, True, "", LOST, False),
         (255, True, "ops@web1: Permission denied (publickey).", LOST, False),
         (255, False, "ops@web1: Permission denied (publickey).", NOT_BEGUN, True),
-        (255, False, "Connection closed by 10.0.0.1 port 22", NOT_BEGUN, True),
+        (255, False, "Connection closed by 10.0.0.1 port 22", LOST, False),
         (255, False, "Connection to web1 closed by remote host.", LOST, False),
         (255, False, "client_loop: send disconnect: Broken pipe", LOST, False),
         (255, False, "", LOST, False),

@@ -105,7 +105,7 @@ def test_five_megabytes_there_and_back(server: Server) -> None:
 
 def test_work_that_takes_longer_than_a_request(server: Server) -> None:
     assert server.run("sleep 2.5; echo late", wait_s=1).stdout == b"late\n"
-    assert len(server.requests) in (3, 4)
+    assert len(server.requests) >= 3
 
 
 def test_a_command_is_apart_from_its_request(plain: Server) -> None:

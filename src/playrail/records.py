@@ -54,22 +54,16 @@ class Secrets:
         texts = {secret.get_secret_value() for secret in (*of_servers, *keys)}
         texts |= {text for name, text in handed_on.items() if OF_A_SECRET.search(name)}
         self._texts = sorted((text for text in texts if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
+        # A server's name is no secret, and nobody could call it by a mark.
+        self._in_answers = [text for text in self._texts if not any(text in name for name in settings.servers)]
 
-    def hidden(self, value: T, *, mark: str = HIDDEN) -> T:
+    def hidden(self, value: T) -> T:
         """The same JSON data without the secrets."""
-        found: Any = value
-        match value:
-            case str():
-                found = hide(value, self._texts, mark=mark)
-            case Mapping():
-                found = {self.hidden(key, mark=mark): self.hidden(item, mark=mark) for key, item in value.items()}
-            case list() | tuple():
-                found = [self.hidden(item, mark=mark) for item in value]
-        return found  # type: ignore[no-any-return]  # of the same type, as every branch shows
+        return _without(value, self._texts, HIDDEN)
 
     def withheld(self, value: T) -> T:
         """The same for an answer, with a mark that no caller can take for what stands there."""
-        return self.hidden(value, mark=WITHHELD)
+        return _without(value, self._in_answers, WITHHELD)
 
     def check_no_mark(self, given: ToolInput, *, changes: bool) -> None:
         """Raises InvalidArgument when a change would write the mark where the secret stood."""
@@ -80,6 +74,18 @@ class Secrets:
                 "settings; what is on the server is not that.",
                 hint="Change the other lines without this one, or ask the operator to make this change.",
             )
+
+
+def _without(value: T, texts: Sequence[str], mark: str) -> T:
+    found: Any = value
+    match value:
+        case str():
+            found = hide(value, texts, mark=mark)
+        case Mapping():
+            found = {_without(key, texts, mark): _without(item, texts, mark) for key, item in value.items()}
+        case list() | tuple():
+            found = [_without(item, texts, mark) for item in value]
+    return found  # type: ignore[no-any-return]  # of the same type, as every branch shows
 
 
 class Ledgers(Protocol):

@@ -155,7 +155,7 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
         "install_package": {"name": "jq"},
         "manage_process": {"action": "kill", "target": "1"},
     }
-    changing = {tool["name"] for tool in capabilities if tool["changes"] and tool["playbook"]}
+    changing = {tool["name"] for tool in capabilities if tool.get("changes") and tool.get("playbook")}
     assert changing == set(arguments)
     for tool in changing:
         assert other.call(tool, **arguments[tool])["code"] == "writes_disabled"

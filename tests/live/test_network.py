@@ -45,19 +45,19 @@ def test_network(wire: Wire, hosts: Mapping[str, Any], host: str) -> None:
     for name, one in interfaces.items():
         assert one["mtu"] == int(on_host(host, "cat", f"/sys/class/net/{name}/mtu"))
         assert (one.get("mac") or "00:00:00:00:00:00") == on_host(host, "cat", f"/sys/class/net/{name}/address").strip()
-    addresses = [address for one in interfaces.values() for address in one["addresses"]]
+    addresses = [address for one in interfaces.values() for address in one.get("addresses", [])]
     assert f"{hosts['hosts'][host]['address']}/24" in addresses
     assert "127.0.0.1/8" in addresses
     lines = on_host(host, "cat", "/etc/resolv.conf").splitlines()
     assert found["dns_servers"] == [line.split()[1] for line in lines if line.startswith("nameserver ")]
     assert {22} <= {one["port"] for one in found["listening"]}
-    assert found["truncated"] is False
+    assert "truncated" not in found
 
 
 def test_network_as_ip_tells_it(wire: Wire) -> None:
     found = wire.report("get_network_info", server="deb12")
     told = json.loads(on_host("deb12", "ip", "-json", "address"))
-    assert {one["name"]: one["addresses"] for one in found["interfaces"]} == {
+    assert {one["name"]: one.get("addresses", []) for one in found["interfaces"]} == {
         link["ifname"]: [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"]] for link in told
     }
     routes = json.loads(on_host("deb12", "ip", "-json", "route", "show", "default"))

@@ -58,7 +58,12 @@ def test_a_template_stays_text(wire: Wire, name: str, field: str) -> None:
         on_host("deb12", "logger", "--", text)
     if field == "chdir":
         on_host("deb12", "mkdir", "-p", text)
+    if field == "link_to":
+        good = {"path": "/srv/template-link"}
+        on_host("deb12", "rm", "-f", good["path"])
     answer = wire.call(name, **{**good, "server": "deb12", field: text})
+    if field == "link_to":
+        answer["leads_to"] = on_host("deb12", "readlink", good["path"])
     if field == "content":
         answer = wire.call("read_file", server="deb12", path=good["path"])
     for python in ([sys.executable], ["docker", "exec", "playrail-lab-deb12", "python3"]):

@@ -161,7 +161,7 @@ def base64_forms(words: bytes) -> list[bytes]:
 
 ENCODED_WORDS = (b"PRIVATE KEY-----", b"SECRET-KEY-1", b"PuTTY-User-Key", b'{"auths":')
 ENCODED = tuple(form for words in ENCODED_WORDS for form in base64_forms(words))
-JOINTS = re.compile(rb"\\+[nr]")
+JOINTS = re.compile(rb"(?<!\\)\\+[nr]")  # begun at a run's first: else each of its backslashes begins one
 
 
 def key_in(data: bytes) -> str | None:

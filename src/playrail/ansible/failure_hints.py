@@ -24,6 +24,9 @@ HINTS: Mapping[str, str] = {
         "a limit, or a login that prints text (.bashrc)."
     ),
     "task_timed_out": "The operator can raise task_timeout of ansible.cfg; ask for less at a time.",
+    "server_misconfigured": (
+        "Do not retry; the operator has to mend what the inventory or the settings say of this server."
+    ),
     "host_key_changed": (
         "Do not retry: either the server was installed anew or something stands in between. The operator has to "
         "compare the new key and, if it is right, remove the old one with `ssh-keygen -R`."

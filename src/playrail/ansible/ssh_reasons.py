@@ -244,9 +244,12 @@ _TIRED = re.compile(r"(?:kex_exchange_identification|banner exchange): .+")  # t
 
 
 def may_have_had_session(text: str) -> bool:
-    """Whether ssh, when it said this and failed, may have begun the command."""
+    """Whether ssh, when it said this and failed, may have begun the command.
+
+    That the connection ended is said before the login and after it alike: only what stands before that tells which.
+    """
     lines = lines_of(text)
-    return not lines or any(_IN_SESSION.match(line) for line in lines[-2:])
+    return all(_ENDED.match(line) for line in lines) or any(_IN_SESSION.match(line) for line in lines[-2:])
 
 
 def lacks_reason(text: str) -> bool:
@@ -363,7 +366,9 @@ def _untold(text: str, lines: list[str], *, proxied: bool) -> Trouble:
             hint="Nothing was run. The operator should look at the jump host or the ProxyCommand; try again later.",
             retryable=True,
         )
-    if lines and _ENDED.match(lines[-1]) and not may_have_had_session(text):
+    if all(_ENDED.match(line) for line in lines):  # said before the login and after it alike
+        return lost(text)
+    if _ENDED.match(lines[-1]) and not may_have_had_session(text):
         if others and "reset" not in lines[-1]:
             return Trouble(
                 code="auth_failed",
@@ -379,8 +384,6 @@ def _untold(text: str, lines: list[str], *, proxied: bool) -> Trouble:
             hint="Nothing was run. Try again; if it stays so, the operator should look into the server's auth log.",
             retryable=True,
         )
-    if not lines:
-        return lost("")
     hint = "ssh's own words are in the error; the operator should try `ssh` by hand from Playrail's machine."
     return Trouble(code="host_unreachable", error=UNKNOWN, words=" ".join(others[-3:] or lines[-1:]), hint=hint)
 
