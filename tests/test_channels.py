@@ -23,34 +23,9 @@ from kept_modules import all_payloads, with_arguments
 from local_plays import end_at_work
 from playrail.ansible.kept import PLACEHOLDER, READY, START, frame
 from playrail.ansible.plugins.connection.ssh import Unfit, _taken_apart, ask
+from ssh_stand_ins import SSH, SUDO
 
 PLUGINS = Path(__file__).parents[1] / "src/playrail/ansible/plugins/connection"
-SSH = """#!/bin/sh
-printf "%s\\n" "$*" >> "{log}"
-case "$*" in
-*" -O "*hangs*) exec sleep 61 ;;
-*" -O "*) exit 0 ;;
-*unreachable*) echo "ssh: connect to host unreachable port 22: Connection refused" >&2; exit 255 ;;
-*denied*) echo "me@denied: Permission denied (publickey)." >&2; exit 255 ;;
-esac
-for command; do :; done
-echo "Welcome to this host"
-exec sh -c "$command"
-"""
-SUDO = """#!/bin/sh
-while test "$1" != -u; do
-  test "$1" != -p || prompt=$2
-  shift
-done
-shift 2
-for attempt in 1 2; do
-  printf %s "$prompt" >&2
-  read password
-  test "$password" != right || exec "$@"
-  echo "Sorry, try again." >&2
-done
-exit 1
-"""
 
 
 class Broker:
@@ -71,12 +46,8 @@ class Broker:
             time.sleep(0.02)
 
     def answers(self) -> bool:
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(str(self.socket))
-        except OSError:
-            return False
-        return True
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
 
     def order(self, host: str = "here", python: str = sys.executable, **changes: Any) -> dict[str, Any]:
         script = f"export PLAYRAIL_RUN={PLACEHOLDER}; exec {python} -c '{START}'"
