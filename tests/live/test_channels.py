@@ -186,7 +186,7 @@ def test_a_module_whose_channel_is_lost_may_have_run(plays: Plays, interpreter: 
     on_host("deb12", "pkill", "-f", f"^sleep {nap}$")
 
     assert results[0]["unreachable"] is True
-    assert "closed by remote host" in results[0]["msg"]
+    assert "The connection was lost while a command was at work" in results[0]["msg"]
 
 
 def test_what_a_run_began_is_found_and_ended(plays: Plays, interpreter: str) -> None:

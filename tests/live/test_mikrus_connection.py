@@ -78,4 +78,5 @@ def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_
     assert not sleeping(HOST, seconds)
     jobs = on_host(HOST, "ls", f"{MIKRUS_REMOTE}/jobs").split()
     assert len(jobs) == 2
-    assert on_host(HOST, "sh", "-c", f"ls -d {MIKRUS_REMOTE}/jobs/*/exit.* | wc -l").strip() == "2"
+    ended = f"ls -d {MIKRUS_REMOTE}/jobs/*/exit.* | wc -l"
+    until(lambda: on_host(HOST, "sh", "-c", ended).strip() == "2")  # each job notes its end itself

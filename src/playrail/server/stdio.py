@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes; the largest content that a tool takes fits six times over, as \u0000 is long
 KEPT_OF_LONG_LINE = 64 * 1024  # bytes of its head and of its tail
-AFTER_INPUT_S = 2.0  # for answers that are under way when the input ends
+AFTER_INPUT_S = 0.3  # for answers that are nearly there when the input ends: clients kill who stays for seconds
 LAST_WRITE_S = 5.0  # for the client to read the last of them
 BATCHES_IN = "2025-03-26"  # the one revision of MCP that has them
 MOST_REFUSED_AT_ONCE = 100  # errors that answer a batch one by one
