@@ -303,7 +303,7 @@ def variables(cause: Cause, host: OwnHost, keys: Mapping[str, str]) -> dict[str,
         "ansible_user": user_of(cause),
         "ansible_ssh_private_key_file": keys.get(key, key),
         "ansible_ssh_common_args": " ".join(filter(None, args)),
-        "ansible_timeout": 5,
+        "ansible_timeout": 12,
         **given,
     }
 
