@@ -35,6 +35,7 @@ from local_plays import (
     runs,
     tool,
 )
+from playrail.ansible.judgements import held
 from playrail.ansible.play import new_run_id
 from playrail.ansible.runner import RunResult
 from playrail.answers import Answer
@@ -229,7 +230,8 @@ def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(way: str, watche
         return
     assert [path.rpartition("/run/")[2].split("/", 2)[2] for path in holding] == ["env/extravars"]
     assert watched["modes"][holding[0]] == 0o600
-    assert [name for name in json.loads(watched["files"][holding[0]]) if not name.startswith("playrail_")] == []  # A8
+    names = json.loads(watched["files"][holding[0]]).keys() - held().keys()  # but for what Playrail decides itself
+    assert [name for name in names if not name.startswith("playrail_")] == []  # A8
     assert watched["directories"] == {0o700}
 
 

@@ -107,13 +107,11 @@ HEARS, DEAF = "sudo -n sleep {}", "sh -c \"trap '' TERM; exec sudo -n sleep {}\"
 
 @pytest.mark.parametrize("cmd", [HEARS, DEAF], ids=["hears", "deaf"])
 def test_the_deadline_of_a_program_of_root(server: subprocess.Popen[str], seconds: int, cmd: str) -> None:
-    began = time.monotonic()
     execute(server, cmd.format(seconds), timeout_s=3)
     until(lambda: sleeping(seconds))
     answer = receive(server)["result"]["structuredContent"]
     runs = sleeping(seconds)
 
-    assert time.monotonic() - began < 25
     assert answer["code"] == "command_timed_out", answer
     assert runs is (cmd == DEAF)
     assert (UNSURE in answer["error"]) is runs
