@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from playrail import catalog
-from playrail.ansible import failure_rules, ssh_reasons
+from playrail.ansible import failure_rules, ssh_lines
 from playrail.ansible.failure_hints import HINTS
 from playrail.ansible.failure_rules import Rule
 from playrail.answers import Answer, Meta
@@ -83,7 +83,7 @@ ALL = sorted(
         *HINTS.values(),
         *(kind.hint for kind in classes(PlayrailError)),
         *(rule.hint for rule in RULES if rule.hint),
-        *(line.hint for line in ssh_reasons._LINES if line.hint),
+        *(line.hint for line in ssh_lines.LINES if line.hint),
         *written(),
     }
     - {""}
@@ -113,13 +113,13 @@ def test_a_hint_leads_to_a_call_that_is_allowed(hint: str, toolsets: tuple[str, 
 
 
 def test_codes_have_hints_of_their_own() -> None:
-    codes = {rule.code for rule in RULES} | {line.code for line in ssh_reasons._LINES}
+    codes = {rule.code for rule in RULES} | {line.code for line in ssh_lines.LINES}
     assert codes <= set(HINTS)
 
 
 def test_hints_of_unreachable_hosts_name_no_tool() -> None:
     """A tool would meet the same trouble."""
-    for line in ssh_reasons._LINES:
+    for line in ssh_lines.LINES:
         assert not named(line.hint or HINTS[line.code]), line
 
 

@@ -118,8 +118,7 @@ def _of_trouble(trouble: ssh_reasons.Trouble) -> Failure:
 def _no_command(message: str) -> Failure:
     """The login came to an end of its own: the account, or its shell, runs nothing."""
     text = message.partition(": ")[2]
-    trouble = ssh_reasons.trouble(text)
-    if trouble.code == "auth_failed" or (trouble.retryable and not trouble.begun):
+    if (trouble := ssh_reasons.sent_away(text)) is not None:
         return _of_trouble(trouble)
     status = message.removeprefix(NO_COMMAND).partition(":")[0].strip(" ()")
     words = " ".join(lines_of(text)[-2:]) or f"{status}, without a word"
