@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from playrail.ansible.content import content_root
 from playrail.ansible.digests import digest
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.named_content import named_roles
+from playrail.ansible.project import VARIABLES
 from playrail.plans import Step
 from playrail.plays import standing_variables
 from playrail.policy import Policy
@@ -35,7 +35,6 @@ from playrail.tool import AnyTool, ApiTool, PlaybookTool
 
 KEY = "plans.key"  # in the state directory
 KEY_BYTES = 32
-VARIABLES = ("group_vars", "host_vars")
 SSH_ARGUMENTS = ("ssh_args", "ssh_common_args", "ssh_extra_args")
 SSH_PROGRAM = "ssh_executable"
 
@@ -75,7 +74,7 @@ def parts_of(
 def code_of(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> dict[str, Items]:
     """The code that plays run, of which a run that stays has loaded some. `said` are variables that may name more."""
     content, beside = content_root(), settings.playbook_dir
-    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    config = read_config(settings.ansible_config)
     directory = settings.project or Path.cwd()
     places = Places(environment, config, file=settings.ansible_config, directory=directory)
     ours = playbooks_and_roles(content)
@@ -116,7 +115,7 @@ def _configuration(settings: Settings, environment: Mapping[str, str]) -> Items:
 
 def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> Items:
     """The configuration of ssh, which says where a name leads to: the usual files, and those that are named."""
-    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    config = read_config(settings.ansible_config)
     given = {key: config.get("ssh_connection", key, fallback="") for key in (*SSH_ARGUMENTS, SSH_PROGRAM)}
     given |= {name: value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")}
     for name, values in said.items():

@@ -22,9 +22,11 @@ from playrail.servers import expand_user
 _log = logging.getLogger(__name__)
 
 
-def read_config(path: Path) -> configparser.ConfigParser:
-    """Read an ansible.cfg with the rules that Ansible has for it. Raises SettingsInvalid."""
+def read_config(path: Path | None) -> configparser.ConfigParser:
+    """Read an ansible.cfg with the rules that Ansible has for it. Without one, it is empty. Raises SettingsInvalid."""
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
+    if path is None:
+        return parser
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:

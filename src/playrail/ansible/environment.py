@@ -58,10 +58,9 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     child = {name: value for name, value in child.items() if name not in dropped()}
     child |= decided() | _LOCALE
     child["PATH"] = f"{Path(sys.executable).parent}:{given.get('PATH') or _DEFAULT_PATH}"
-    config = ConfigParser(interpolation=None)
     if settings.ansible_config is not None:
         child["ANSIBLE_CONFIG"] = str(settings.ansible_config)
-        config = read_config(settings.ansible_config)
+    config = read_config(settings.ansible_config)
     user = _User(given=given, config=config, base=base_directory(settings))
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
         _inventory_plugins(user, allow_scripts=settings.allow_inventory_scripts)
@@ -91,7 +90,7 @@ SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_
 
 def said_of_ssh(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the user says for all hosts of ssh's options, and of the connection (`transport`)."""
-    config = read_config(settings.ansible_config) if settings.ansible_config else ConfigParser(interpolation=None)
+    config = read_config(settings.ansible_config)
     user = _User(given=_given(settings, environ), config=config, base=base_directory(settings))
     names = {name: f"connection/ssh.{name}" for name in SSH_OPTIONS} | {"transport": "DEFAULT_TRANSPORT"}
     return {name: said for name, setting in names.items() if (said := user.says(setting)) is not None}
