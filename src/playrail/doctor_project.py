@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from playrail.ansible.project import VARIABLES, left_out_beside, read_beside
+from playrail.private_files import everybody_can_write
 from playrail.settings import Settings
 
 PLAY = re.compile(rb"^- (hosts|name|import_playbook|ansible\.builtin\.import_playbook):", re.MULTILINE)
@@ -41,7 +41,7 @@ def check_project(settings: Settings) -> Iterator[Check]:
     found = f"{settings.project}; read beside the playbooks in {settings.playbook_dir}: {read}"
     if left_out := ", ".join(path.name for path in left_out_beside(settings)):
         found += f"; not read: {left_out}, for Playrail's plays bring their own"
-    if settings.project.stat().st_mode & stat.S_IWOTH:
+    if everybody_can_write(settings.project.stat()):
         mend = f"Run `chmod o-w {settings.project}`: who can write there decides what Ansible does."
         yield Check(name="project", state="warn", found=f"everybody can write to {found}", mend=mend)
     else:

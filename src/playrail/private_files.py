@@ -70,9 +70,13 @@ def _flaw(path: Path, status: os.stat_result) -> str | None:
         return f"belongs to another user; run `chown {os.geteuid()} {quoted}` once you have looked at what it says"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"others can write to it; run `chmod go-w {quoted}` once you have looked at what it says"
-    if path.parent.stat().st_mode & stat.S_IWOTH:
+    if everybody_can_write(path.parent.stat()):
         return f"everybody can write to its directory; run `chmod o-w {place}`, start Playrail in another directory"
     return None
+
+
+def everybody_can_write(status: os.stat_result) -> bool:
+    return bool(status.st_mode & stat.S_IWOTH)
 
 
 def is_anothers(status: os.stat_result) -> bool:

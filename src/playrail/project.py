@@ -10,13 +10,12 @@ import logging
 import os
 import re
 import shlex
-import stat
 import string
 from collections.abc import Mapping
 from pathlib import Path
 
 from playrail.errors import SettingsInvalid
-from playrail.private_files import is_anothers
+from playrail.private_files import everybody_can_write, is_anothers
 from playrail.servers import expand_user
 
 _log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def project_of(config: Path | None) -> Path | None:
 
 def warn_if_open(project: Path | None) -> None:
     """Say that others can decide what Ansible does, which reads variables and plugins in the project."""
-    if project is not None and project.stat().st_mode & stat.S_IWOTH:
+    if project is not None and everybody_can_write(project.stat()):
         _log.warning("everybody can write to the project %s, and so decide what Ansible does here", project)
 
 
@@ -85,7 +84,7 @@ def find_config(values: Mapping[str, str], home: str | None, project: Path | Non
         return path
     here = project or Path.cwd()
     candidates = [expand_user("~/.ansible.cfg", home), Path("/etc/ansible/ansible.cfg")]
-    if not here.stat().st_mode & stat.S_IWOTH:
+    if not everybody_can_write(here.stat()):
         _refuse_anothers(here / "ansible.cfg")
         candidates.insert(0, here / "ansible.cfg")
     elif (here / "ansible.cfg").exists():
@@ -102,7 +101,7 @@ def _refuse_anothers(path: Path) -> None:
     mend = f"remove it, or if you trust it set ANSIBLE_CONFIG={shlex.quote(str(path))}"
     if is_anothers(status):
         raise SettingsInvalid(f"{path}: belongs to another user; {mend}")
-    if status.st_mode & stat.S_IWOTH:
+    if everybody_can_write(status):
         raise SettingsInvalid(f"{path}: everybody can write to it; run `chmod o-w {shlex.quote(str(path))}`, {mend}")
 
 
