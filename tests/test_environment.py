@@ -75,6 +75,22 @@ def test_the_users_own_plugins_stay(cwd: Path, kind: str, ours: Path) -> None:
     assert child({"ANSIBLE_HOME": "/h"})[name] == f"/h/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
 
 
+@pytest.mark.parametrize(
+    ("name", "beside", "own"),
+    [
+        ("ANSIBLE_FILTER_PLUGINS", "filter_plugins", "plugins/filter"),
+        ("ANSIBLE_CALLBACK_PLUGINS", "callback_plugins", "plugins/callback"),
+        ("ANSIBLE_COLLECTIONS_PATH", "collections", "collections"),
+    ],
+)
+def test_what_lies_beside_playbooks_comes_before_the_users_own(cwd: Path, name: str, beside: str, own: str) -> None:
+    (cwd / beside).mkdir()
+    (cwd / "ansible.cfg").write_text("[defaults]\nhome = own\n")
+
+    assert child({})[name].startswith(f"{cwd}/{beside}:{cwd}/own/{own}:/usr/share/ansible/{own}")
+    assert child({name: "/x"})[name].startswith(f"{cwd}/{beside}:/x")
+
+
 def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:
     """Whatever the user says, in either place; what Ansible makes of it is asked from Ansible."""
     (cwd / "ansible.cfg").write_text(RIDDLES)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
-from playrail.ansible.project import plugin_variables, project_variables
+from playrail.ansible.project import SearchPath, adjacent_paths, plugin_path, project_variables
 from playrail.ansible.ssh_options import CONNECT_RETRIES
 from playrail.project import read_config
 from playrail.settings import Settings
@@ -65,8 +65,8 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
         _inventory_plugins(user, allow_scripts=settings.allow_inventory_scripts)
     )
-    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{user.plugins('connection')}:{_OWN_CONNECTIONS}"
-    child["ANSIBLE_CALLBACK_PLUGINS"] = f"{user.plugins('callback')}:{_OWN_CALLBACKS}"
+    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{user.paths(plugin_path('connection'))}:{_OWN_CONNECTIONS}"
+    child["ANSIBLE_CALLBACK_PLUGINS"] = f"{user.paths(plugin_path('callback'))}:{_OWN_CALLBACKS}"
     child["ANSIBLE_STDOUT_CALLBACK"] = "playrail_text"  # ansible-runner puts its own above it
     if user.says("DEFAULT_STRATEGY") in _ASKING_STRATEGIES:
         child["ANSIBLE_STRATEGY"] = "linear"
@@ -77,7 +77,9 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
         said_so = any(user.mentions(setting) for setting in each.settings)
         if (each.verdict is Verdict.PRESET and not said_so) or (each.where == "given" and said_so):
             child |= each.env
-    return child | project_variables(settings) | plugin_variables(settings, child, config)
+    for path, beside in adjacent_paths(settings):
+        child[path.variable] = f"{beside}:{child.get(path.variable) or user.paths(path)}"
+    return child | project_variables(settings)
 
 
 def inventory_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -122,15 +124,14 @@ class _User:
         values += [self.given.get(each, "") for each in setting.env]
         return next((value.strip() for value in reversed(values) if value.strip()), None)
 
-    def plugins(self, kind: str) -> str:
-        """Where the user's own plugins are. What ansible.cfg says is relative to its directory."""
-        if named := self.given.get(f"ANSIBLE_{kind.upper()}_PLUGINS"):
+    def paths(self, path: SearchPath) -> str:
+        """Where the user has Ansible look. What ansible.cfg says is relative to its directory."""
+        if named := self.given.get(path.variable):
             return named
-        configured = self.config.get("defaults", f"{kind}_plugins", fallback="")
-        if not configured:
-            home = self.given.get("ANSIBLE_HOME") or self._path(self.config.get("defaults", "home", fallback=""))
-            return f"{home or '~/.ansible'}/plugins/{kind}:/usr/share/ansible/plugins/{kind}"
-        return ":".join(map(self._path, configured.split(":")))
+        if configured := self.config.get("defaults", path.key, fallback=""):
+            return ":".join(map(self._path, configured.split(":")))
+        home = self.given.get("ANSIBLE_HOME") or self._path(self.config.get("defaults", "home", fallback=""))
+        return f"{home or '~/.ansible'}/{path.below}:/usr/share/ansible/{path.below}"
 
     def _path(self, path: str) -> str:
         # Ansible itself expands what begins with ~ or $, and {{CWD}}.

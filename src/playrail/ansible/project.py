@@ -8,7 +8,7 @@ roles beside them are left out: they would stand in the place of those that Play
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from configparser import ConfigParser
+from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
@@ -45,35 +45,33 @@ def _is_compiled() -> bool:
     return Path(cache_from_source(str(late))).exists()
 
 
-def plugin_variables(settings: Settings, given: Mapping[str, str], config: ConfigParser) -> dict[str, str]:
-    """The paths of plugins, each kind of which has a directory beside the user's playbooks: that one first."""
-    found = {}
-    for kind in ADJACENT_PLUGINS:
-        beside = None if settings.playbook_dir is None else settings.playbook_dir / f"{kind}_plugins"
-        if beside is not None and beside.is_dir():
-            name = f"ANSIBLE_{kind.upper()}_PLUGINS"
-            paths = given.get(name) or configured_paths(
-                settings, config, key=f"{kind}_plugins", home=given.get("ANSIBLE_HOME"), below=f"plugins/{kind}"
-            )
-            found[name] = f"{beside}:{paths}"
-    collections = None if settings.playbook_dir is None else settings.playbook_dir / COLLECTIONS
-    if collections is not None and collections.is_dir():
-        key = "collections_path" if config.has_option("defaults", "collections_path") else "collections_paths"
-        paths = given.get("ANSIBLE_COLLECTIONS_PATH") or configured_paths(
-            settings, config, key=key, home=given.get("ANSIBLE_HOME"), below=COLLECTIONS
-        )
-        found["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}:{paths}"
-    return found
+@dataclass(frozen=True, kw_only=True)
+class SearchPath:
+    """Where Ansible looks for plugins of one kind, or for collections: the names of this setting."""
+
+    variable: str
+    key: str
+    """In the section [defaults] of ansible.cfg."""
+    below: str
+    """Where it looks by itself, in its own directory and in /usr/share/ansible."""
 
 
-def configured_paths(settings: Settings, config: ConfigParser, *, key: str, home: str | None, below: str) -> str:
-    """What ansible.cfg says in `key`, relative to its directory, or else where Ansible looks by itself."""
-    configured = config.get("defaults", key, fallback="")
-    if not configured:
-        return f"{home or '~/.ansible'}/{below}:/usr/share/ansible/{below}"
-    base = settings.ansible_config.parent if settings.ansible_config else Path.cwd()
-    # Ansible itself expands what begins with ~ or $, and {{CWD}}.
-    return ":".join(path if path.startswith(("~", "$", "{{")) else str(base / path) for path in configured.split(":"))
+def plugin_path(kind: str) -> SearchPath:
+    """The setting for plugins of one kind."""
+    return SearchPath(variable=f"ANSIBLE_{kind.upper()}_PLUGINS", key=f"{kind}_plugins", below=f"plugins/{kind}")
+
+
+_COLLECTIONS_PATH = SearchPath(variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS)
+
+
+def adjacent_paths(settings: Settings) -> Iterator[tuple[SearchPath, Path]]:
+    """The settings whose directory beside the user's playbooks exists, each with that directory."""
+    if settings.playbook_dir is None:
+        return
+    named = {f"{kind}_plugins": plugin_path(kind) for kind in ADJACENT_PLUGINS} | {COLLECTIONS: _COLLECTIONS_PATH}
+    for name, setting in named.items():
+        if (path := settings.playbook_dir / name).is_dir():
+            yield setting, path
 
 
 def working_directory(environment: Mapping[str, str], otherwise: Path) -> Path:
