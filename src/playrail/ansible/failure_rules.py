@@ -86,20 +86,31 @@ PREPARING = (
     ),
 )
 
+_TERMINAL_WANTED = _rule(
+    "become_failed",
+    r"must have a tty|you must have a terminal",
+    error="sudo wants a terminal (requiretty), and Playrail gives none",
+    hint="Do not retry; the operator has to put `Defaults:USER !requiretty` into sudoers, with the user's name.",
+)
+_SUDO_RS_WITHOUT_PASSWORD = _rule(
+    "become_failed",
+    r"sudo-rs.+(?:prompt|tty|askpass)",
+    error="sudo-rs did not take the password",
+    hint="Do not retry; the operator can name another sudo with ansible_become_exe.",
+)
+_NOT_ALLOWED = _rule(
+    "become_failed",
+    r"is not in the sudoers file|is not allowed to (?:run|execute)|may not run sudo|not allowed to execute"
+    r"|doas: Operation not permitted|I'm sorry .+\. I'm afraid",
+    error="The user may not become another one",
+    hint="Do not retry; the operator has to add a rule for this user (sudoers, doas.conf), or log in as another.",
+)
+# Those whose words nobody else says, where it is not known that sudo was asked.
+BECOME_ONLY = (_TERMINAL_WANTED, _SUDO_RS_WITHOUT_PASSWORD, _NOT_ALLOWED)
 # How sudo and the others refuse. What a rule adds is only the better hint.
 BECOME = (
-    _rule(
-        "become_failed",
-        r"must have a tty|you must have a terminal",
-        error="sudo wants a terminal (requiretty), and Playrail gives none",
-        hint="Do not retry; the operator has to put `Defaults:USER !requiretty` into sudoers, with the user's name.",
-    ),
-    _rule(
-        "become_failed",
-        r"sudo-rs.+(?:prompt|tty|askpass)",
-        error="sudo-rs did not take the password",
-        hint="Do not retry; the operator can name another sudo with ansible_become_exe.",
-    ),
+    _TERMINAL_WANTED,
+    _SUDO_RS_WITHOUT_PASSWORD,
     _rule(
         "become_failed",
         r"(?:sudo|su|doas|pbrun|pfexec|dzdo|ksu|machinectl|\S+): (?:\d+: |line \d+: )?(?:command )?not found"
@@ -113,13 +124,7 @@ BECOME = (
         error="The program for becoming another user may not raise rights on this server",
         hint="Do not retry; the operator has to mend its installation, or what holds the login down (a container?).",
     ),
-    _rule(
-        "become_failed",
-        r"is not in the sudoers file|is not allowed to (?:run|execute)|may not run sudo|not allowed to execute"
-        r"|doas: Operation not permitted|I'm sorry .+\. I'm afraid",
-        error="The user may not become another one",
-        hint="Do not retry; the operator has to add a rule for this user (sudoers, doas.conf), or log in as another.",
-    ),
+    _NOT_ALLOWED,
     _rule(
         "become_failed",
         r"unknown user|user .+ does not exist|No passwd entry for user",
@@ -147,17 +152,15 @@ BECOME = (
     ),
 )
 
-# Those whose words nobody else says, where it is not known that sudo was asked.
-BECOME_ONLY = tuple(rule for rule in BECOME if re.search("tty|sudoers", rule.pattern.pattern))
-
+PYTHON_NOT_FOUND = _rule(
+    "no_python",
+    r"The module interpreter .+ was not found|(?:python[0-9.]*|env): (?:command )?not found"
+    r"|python[0-9.]*\W*: No such file|No python interpreters found|interpreter discovery"
+    r"|bad interpreter|cannot execute: required file not found",
+    error="The Python that Ansible was to use was not found on the server",
+)
 PYTHON = (
-    _rule(
-        "no_python",
-        r"The module interpreter .+ was not found|(?:python[0-9.]*|env): (?:command )?not found"
-        r"|python[0-9.]*\W*: No such file|No python interpreters found|interpreter discovery"
-        r"|bad interpreter|cannot execute: required file not found",
-        error="The Python that Ansible was to use was not found on the server",
-    ),
+    PYTHON_NOT_FOUND,
     _rule(
         "no_python",
         r"requires? a minimum of Python|requires Python|interpreter.+(?:too old|not supported)",
@@ -180,12 +183,13 @@ PYTHON = (
     ),
 )
 
+SHELL_RESTRICTED = _rule(
+    "no_shell",
+    r"sh: .*: restricted|: restricted: |cannot specify `/' in command names",
+    error="The user's login shell on the server is a restricted one, which runs no programs by their path",
+)
 SHELL = (
-    _rule(
-        "no_shell",
-        r"sh: .*: restricted|: restricted: |cannot specify `/' in command names",
-        error="The user's login shell on the server is a restricted one, which runs no programs by their path",
-    ),
+    SHELL_RESTRICTED,
     _rule("no_shell", r"account is currently not available|sftp connections only|interactive shell|not allow shell"),
 )
 

@@ -74,7 +74,7 @@ def judge(result: Mapping[str, Any], *, unreachable: bool) -> Failure:
         or _refused(message)
         or (_unreachable(message) if unreachable else None)
         or (_unreadable(result, message) if _UNREADABLE.search(message) else None)
-        or _by_words((*rules.PREPARING, *rules.PYTHON[:1], *rules.TASK), _explanation(result), message)
+        or _by_words((*rules.PREPARING, rules.PYTHON_NOT_FOUND, *rules.TASK), _explanation(result), message)
         or Failure(problem=_problem("task_failed", _message(result)))
     )
 
@@ -152,7 +152,7 @@ def _not_started(message: str, said: list[str], status: object, words: str) -> F
     refusal = next((line for line in reversed(said) if _BECOME_SAID.match(line)), None)
     if refusal is not None:
         return _by_words(rules.BECOME, text, words) or _become(refusal)
-    found = _by_words((*rules.SHELL[:1], *rules.PYTHON, *rules.PREPARING), text, words)
+    found = _by_words((rules.SHELL_RESTRICTED, *rules.PYTHON, *rules.PREPARING), text, words)
     if found is None and status in _SHELL_STATUS:
         python = _problem("no_python", with_words("Python could not be started on the server.", words))
         found = _by_words(rules.BECOME, text, words) or Failure(problem=python)
