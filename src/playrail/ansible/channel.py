@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.kept import READY, SIZES, frame
-from playrail.ansible.marked_commands import BEGUN
+from playrail.ansible.marked_commands import BEGUN, SSH_FAILED
+from playrail.ansible.ssh_lines import LATE_LOGIN
 
 OLDEST = (3, 8)  # version of Python; what ansible-core from 2.19 on sends needs it too
 SOURCES = ("kept_files", "kept")  # in the order in which they are needed; the last is the program
@@ -29,8 +30,6 @@ AT_ONCE = 16  # modules at work on one channel; others wait here
 ARCHIVES = 32  # that a kept interpreter holds
 TEXT_LIMIT = 4000  # bytes of what ssh and sudo say that are kept
 SHOWN = 300  # characters of it in a reason
-TOO_LATE = "the login did not begin in time, it timed out"  # in words that ssh_reasons.py knows
-SSH_FAILED = 255  # ssh's exit status when it is not that of the command
 FRAME_LIMIT = 1 << 17  # bytes that wait to be read
 
 
@@ -361,7 +360,7 @@ class _Start:
         connected = BEGUN.encode() in self._text
         text = self._text.decode(errors="replace").replace(BEGUN, "").strip()
         if isinstance(error, TimeoutError):
-            why = "the host took too long to begin" if connected else TOO_LATE
+            why = "the host took too long to begin" if connected else LATE_LOGIN
             return NotOpened(why, text=f"{text}\n{why}".strip(), connected=connected)
         why = f"ssh ended with status {status}: {text[-SHOWN:]}" if text else f"ssh ended with status {status}"
         return NotOpened(why, text=text, connected=status != SSH_FAILED)

@@ -24,6 +24,7 @@ from playrail.ansible.marked_commands import (
     end_of,
     result_of_module,
 )
+from playrail.ansible.ssh_lines import LATE_LOGIN
 from playrail.ansible.ssh_reasons import lacks_reason
 from playrail.private_keys import has_agent, key_problem
 
@@ -125,7 +126,7 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
             return self._keep(AnsibleConnectionFailure(text))
         waited = text.partition(" waiting ")[0]
         if self._mark is None or self._mark.after(text.encode()) is None:
-            return SSH_FAILED, b"", f"{waited}: the login did not begin in time, it timed out".encode()
+            return SSH_FAILED, b"", f"{waited}: {LATE_LOGIN}".encode()
         return self._keep(
             AnsibleError(f"{self.become.name} {NOT_BECOME}: {waited}, and it asked for nothing that is known")
         )

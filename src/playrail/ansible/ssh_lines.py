@@ -11,10 +11,13 @@ IN_SESSION = re.compile(
     r"|Shared connection to .+ closed|packet_write_wait: |Write failed: |Corrupted MAC|.*message authentication code"
     r"|ssh_dispatch_run_fatal: .*(?:Broken pipe|reset|timed out|Connection corrupted)|.*mux_client_read_packet"
 )
+LATE_LOGIN = "the login did not begin in time, it timed out"  # our own words, where ssh was ended before it said any
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
+    """What lines of this form mean. The command may have `begun` all the same."""
+
     code: str
     pattern: re.Pattern[str]
     error: str
@@ -177,7 +180,7 @@ LINES = (
     _line(
         "host_unreachable",
         r"(?:\S+: )?(?:Connection|Operation) timed out(?: during banner exchange)?|Connection to \S+ port \d+ timed out"
-        r"|(?:Timeout \(\d+s\): )?the login did not begin in time, it timed out"
+        rf"|(?:Timeout \(\d+s\): )?{LATE_LOGIN}"
         r"|Connection to \S+ timed out.*",
         "{who} did not answer in time",
         _LATER,
