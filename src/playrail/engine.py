@@ -83,9 +83,9 @@ class Engine:
             await self._host_keys.warn((await self.inventory.hosts()).hosts)
 
     async def renew(self) -> None:
-        """Has the next play start anew when code was changed that the run that stays may have loaded."""
+        """Have the next play start anew when code was changed that the run that stays may have loaded."""
         if self._resident is not None:
-            self._resident.renew(await asyncio.to_thread(self._code))
+            await self._resident.renew()
 
     def _code(self) -> str:
         return digest({part: dict(items) for part, items in code_of(self.settings, self.environment, {}).items()})

@@ -110,6 +110,7 @@ class Resident:
         most_bytes: int,
         code: Callable[[], str] = str,
     ) -> None:
+        """`code` tells a hash of the code that plays run. It reads files."""
         self._code = code
         self._runs_dir = runs_dir
         self._environment = environment
@@ -166,8 +167,9 @@ class Resident:
             self._starting = asyncio.create_task(self._start(key))
         return await asyncio.shield(self._starting)
 
-    def renew(self, code: str) -> None:
-        """End it when it was started with other code than this."""
+    async def renew(self) -> None:
+        """End it when the code is another one than that it was started with."""
+        code = await asyncio.to_thread(self._code)
         if self._stay is not None and self._stay.code != code:
             self._retire(self._stay)
 
