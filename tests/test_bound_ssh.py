@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,5 +55,16 @@ def test_what_changes_by_itself_is_not(home: Path) -> None:
 
 
 def test_files_that_include_each_other_end(home: Path) -> None:
-    (home / ".ssh" / "config.d" / "web").write_text("Include ~/.ssh/config\n")
+    (home / ".ssh" / "config.d" / "web").write_text("Include ~/.ssh/config\nInclude config\n")
     assert str(home / ".ssh/config.d/web") in ssh_files([], [], base=home, home=str(home))
+
+
+def test_a_home_that_only_the_list_of_users_has(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOME says another one: a shell goes by that, ssh does not."""
+    users = SimpleNamespace(getpwuid=lambda _: SimpleNamespace(pw_dir=str(home)))
+    monkeypatch.setattr("playrail.ansible.bound_ssh.pwd", users)
+    (home / ".ssh/config").write_text("Include ~/.ssh/config.d/*\n")
+
+    found = ssh_files(["-F ~/ssh.cfg"], [], base=tmp_path, home=str(tmp_path / "elsewhere"))
+
+    assert {str(home / name) for name in (".ssh/config.d/web", "bin/way", "ssh.cfg")} <= found.keys()
