@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.environment import said_of_ssh
-from playrail.ansible.host_keys import FIRST_TAKEN, FORGOTTEN, JUMP, NOT_CHECKED, HostKeys, Inventory
+from playrail.ansible.environment import environment
+from playrail.ansible.host_keys import FIRST_TAKEN, FORGOTTEN, JUMP, NOT_CHECKED, HostKeys, Inventory, host_keys
 from playrail.servers import SshServer
 from playrail.settings import Settings
 
@@ -31,7 +31,7 @@ def keys(place: Path, hosts: Mapping[str, Mapping[str, Any]], *, config: str = "
     (place / "ansible.cfg").write_text(config)
     environ = {"HOME": str(place), "PATH": os.environ["PATH"], "ANSIBLE_CONFIG": str(place / "ansible.cfg"), **given}
     settings = Settings.load(environ, dotenv=None)
-    return HostKeys(Listed(hosts), settings.servers, environ=environ, said=said_of_ssh(settings, environ), place=place)
+    return host_keys(Listed(hosts), settings, environ=environ, child=environment(settings, environ))
 
 
 def reason(place: Path, variables: Mapping[str, Any], *, config: str = "", **given: str) -> str | None:
@@ -83,6 +83,15 @@ def test_what_files_of_ssh_switch_off(tmp_path: Path) -> None:
     assert reason(tmp_path, {"ansible_host": "{{ inventory_hostname }}"}, config=relative) == NOT_CHECKED
     assert reason(tmp_path, {"ansible_host": "192.0.2.1"}, config=relative) is None
     assert reason(tmp_path, {}, config="[ssh_connection]\nssh_args = -F ./nowhere\n") is None
+
+
+def test_a_relative_file_of_ssh_is_that_of_the_project(tmp_path: Path) -> None:
+    """In which Ansible is started, wherever ansible.cfg lies."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "ssh.cfg").write_text("StrictHostKeyChecking no\n")
+    relative = "[ssh_connection]\nssh_args = -F ./ssh.cfg\n"
+
+    assert reason(tmp_path, {}, config=relative, PLAYRAIL_PROJECT=str(tmp_path / "project")) == NOT_CHECKED
 
 
 def test_the_setting_of_ansible_cfg_is_decided_and_so_not_warned_about(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 
 from playrail import catalog
 from playrail.ansible.content import content_root
-from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
-from playrail.ansible.host_keys import MEND, HostKeys
+from playrail.ansible.environment import environment, forks_at_most
+from playrail.ansible.host_keys import MEND, host_keys
 from playrail.ansible.hosts import NAME_REMEDY
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.notes import UNREAD_REMEDY
@@ -72,7 +72,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         *_written(settings),
     ):
         yield check
-    async for check in _servers(settings, child, said_of_ssh(settings, environ)):
+    async for check in _servers(settings, environ, child):
         yield check
 
 
@@ -239,9 +239,9 @@ def _ledger(path: Path) -> Check:
     return Check(name="ledger", state="ok", found=f"{path}: the chain holds")
 
 
-async def _servers(settings: Settings, child: Mapping[str, str], said: Mapping[str, str]) -> AsyncIterator[Check]:
+async def _servers(settings: Settings, environ: Mapping[str, str], child: Mapping[str, str]) -> AsyncIterator[Check]:
     inventory = Inventory(settings, content_root())
-    keys = HostKeys(inventory, settings.servers, environ=child, said=said, place=base_directory(settings))
+    keys = host_keys(inventory, settings, environ=environ, child=child)
     try:
         try:
             known = await inventory.hosts()

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from playrail.ansible.content import content_root
 from playrail.ansible.digests import digest
-from playrail.ansible.environment import base_directory, environment, forks_at_most, said_of_ssh
+from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.generated import pace_directory
-from playrail.ansible.host_keys import HostKeys
+from playrail.ansible.host_keys import host_keys
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner
@@ -38,13 +38,7 @@ class Engine:
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
         self.environment = environment(settings, environ)
-        self._host_keys = HostKeys(
-            self.inventory,
-            settings.servers,
-            environ=self.environment,
-            said=said_of_ssh(settings, environ),
-            place=base_directory(settings),
-        )
+        self._host_keys = host_keys(self.inventory, settings, environ=environ, child=self.environment)
         self._alive: Alive | None = None
         self._plays: Plays | None = None
         self._resident: Resident | None = None

@@ -13,8 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from playrail.ansible.environment import base_directory, said_of_ssh
 from playrail.ansible.judgements import setting_of
+from playrail.ansible.project import working_directory
 from playrail.servers import Server, shown, ssh_of
+from playrail.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +148,19 @@ class HostKeys:
                     await process.wait()
         lines = (line.partition(" ") for line in output.decode(errors="replace").splitlines())
         return {name: value for name, _, value in lines}
+
+
+def host_keys(
+    inventory: Inventory, settings: Settings, *, environ: Mapping[str, str], child: Mapping[str, str]
+) -> HostKeys:
+    """Return what looks at the hosts of this inventory as Ansible's processes, whose environment is `child`, do."""
+    return HostKeys(
+        inventory,
+        settings.servers,
+        environ=child,
+        said=said_of_ssh(settings, environ),
+        place=working_directory(child, base_directory(settings)),
+    )
 
 
 def judge(configuration: Mapping[str, str]) -> str | None:
