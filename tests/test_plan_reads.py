@@ -91,6 +91,20 @@ def test_what_is_put_where_the_play_reads_keeps_the_plan_from_being_applied(
     assert named in answer.problem.error
 
 
+def test_a_file_of_ssh_that_a_text_without_templates_names(tmp_path: Path) -> None:
+    given = place(tmp_path)
+    project = tmp_path / "project"
+    put(project / "host_vars" / "web1.yml", 'ansible_ssh_common_args: !unsafe "-F ./ssh.cfg"\n')
+    with world(tmp_path / "place", PLAYRAIL_WARM="0", **given) as made:
+        plan = made.plan("write_file", path=str(tmp_path / "target"), content="approved")
+        put(project / "ssh.cfg", "ProxyCommand ./elsewhere\n")
+        answer = made.apply(plan)
+
+    assert (answer.code, (tmp_path / "target").exists()) == ("plan_outdated", False)
+    assert answer.problem is not None
+    assert "ssh.cfg" in answer.problem.error
+
+
 SCRIPT = """#!{python}
 import json, time
 variables = {variables!r}

@@ -22,6 +22,7 @@ from playrail.ansible.bound_ssh import ssh_files
 from playrail.ansible.bound_variables import bound_variables, used_in
 from playrail.ansible.content import content_root
 from playrail.ansible.digests import digest
+from playrail.ansible.hosts import text_of
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.named_content import named_roles
 from playrail.ansible.project import VARIABLES
@@ -119,7 +120,7 @@ def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, 
     given = {key: config.get("ssh_connection", key, fallback="") for key in (*SSH_ARGUMENTS, SSH_PROGRAM)}
     given |= {name: value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")}
     for name, values in said.items():
-        texts = (value for value in values.values() if isinstance(value, str))
+        texts = filter(None, map(text_of, values.values()))
         given |= {f"{name} {number}": text for number, text in enumerate(texts)}
     programs = [value for name, value in given.items() if SSH_PROGRAM in name.lower()]
     named = ssh_files(given.values(), programs, base=settings.project or Path.cwd(), home=environment.get("HOME"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from playrail.ansible.environment import base_directory, said_of_ssh
+from playrail.ansible.hosts import text_of
 from playrail.ansible.judgements import setting_of
 from playrail.ansible.project import working_directory
 from playrail.servers import Server, shown, ssh_of
@@ -91,7 +92,7 @@ class HostKeys:
         return {host: reason for host, reason in zip(asked, found, strict=True) if reason is not None}
 
     async def _look(self, host: str) -> str | None:
-        variables = {name: _text(value) for name, value in self._inventory.variables(host).items()}
+        variables = {name: text_of(value) for name, value in self._inventory.variables(host).items()}
         known = self._known.get(host)
         if known is None or known[0] != variables:
             known = self._known[host] = variables, await self._reason(host, variables)
@@ -173,12 +174,6 @@ def judge(configuration: Mapping[str, str]) -> str | None:
     if NOWHERE.issuperset(configuration.get("userknownhostsfile", "?").split()):
         return FORGOTTEN
     return JUMP if JUMP_UNCHECKED.search(configuration.get("proxycommand", "")) else None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, dict):  # how the listing marks a text that is never a template
-        value = value.get("__ansible_unsafe")
-    return str(value) if isinstance(value, str | int | bool) else None
 
 
 def _rendered(text: str, variables: Mapping[str, str | None]) -> str:

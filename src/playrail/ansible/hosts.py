@@ -276,13 +276,16 @@ def _words(value: object) -> tuple[str, ...] | None:
 
 def _plain(value: object) -> str | None:
     """Return the text of a variable when it is one already: no template, nothing encrypted, no structure."""
+    text = None if isinstance(value, bool) else text_of(value)
+    is_template = text is not None and not isinstance(value, dict) and _TEMPLATE.search(text)
+    return None if is_template else text
+
+
+def text_of(value: object) -> str | None:
+    """Return the text of a variable, a template as it is; None of a structure, or what is encrypted."""
     if isinstance(value, dict):  # how the listing marks a text that is never a template
         value = value.get("__ansible_unsafe")
-        return value if isinstance(value, str) else None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value)
-    return None if _TEMPLATE.search(text) else text
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _quoted(words: Sequence[str]) -> str:
