@@ -45,7 +45,9 @@ class Trouble:
 
 _NO_MASTER = re.compile(r"Failed to connect to new control master")  # of a shared connection that ended at once
 _ENDED = re.compile(r"Connection (?:closed|reset) by .+|Disconnected from .+|Received disconnect from .+")
-_TIRED = re.compile(r"(?:kex_exchange_identification|banner exchange): .+")  # that a machine before it failed, as well
+_ENDED_EARLY = re.compile(
+    r"(?:kex_exchange_identification|banner exchange): .+"
+)  # that a machine before it failed, as well
 
 
 def may_have_had_session(text: str) -> bool:
@@ -60,39 +62,52 @@ def may_have_had_session(text: str) -> bool:
 def lacks_reason(text: str) -> bool:
     """Whether a machine on the way failed, and ssh kept to itself why: it does so while it shares connections."""
     lines = lines_of(text)
-    proxied = any(_PROXY_ENDED.match(line) for line in lines)
-    return proxied and all(_PROXY_ENDED.match(line) or _TIRED.match(line) or _ENDED.match(line) for line in lines)
+    ends = (_PROXY_ENDED, _ENDED_EARLY, _ENDED)
+    return _is_proxied(lines) and all(any(end.match(line) for end in ends) for line in lines)
 
 
 def trouble(text: str) -> Trouble:
     """What ssh's words mean."""
     lines = lines_of(text)
-    proxied = any(_PROXY_ENDED.match(line) for line in lines)
-    if proxied and (found := _forwarded(lines)):
+    proxied = _is_proxied(lines)
+    if proxied and (found := _behind_jump_host(lines)):
         return found
-    rest = [line for line in lines if not (proxied and (_PROXY_ENDED.match(line) or _TIRED.match(line)))]
+    rest = [line for line in lines if not (proxied and (_PROXY_ENDED.match(line) or _ENDED_EARLY.match(line)))]
     reasons = [line for line in rest if not _ENDED.match(line) or "Too many" in line or ":14: " in line]
-    told = [(rule, line) for line in reversed(reasons) if (rule := _rule_for(line)) is not None]
-    changed = [each for each in told if each[0].code == "host_key_changed"]  # "verification failed" comes after it
-    unknown = [each for each in told if each[0].code == "host_key_unknown"]  # which one is said first
-    if told and told[0][0].code == "host_key_unknown":
-        told = unknown[-1:]
-    for rule, line in [*changed, *told]:
-        return _told(rule, line, rest, proxied=proxied)
-    return _ended_at_once(rest) if rest and _NO_MASTER.match(rest[-1]) else _untold(text, rest, proxied=proxied)
+    if known := _known(reasons, LINES):
+        return _explained(*_cause(known), rest, proxied=proxied)
+    if rest and _NO_MASTER.match(rest[-1]):
+        return _ended_at_once(rest)
+    return _by_its_end(text, rest, proxied=proxied)
 
 
 def sent_away(text: str) -> Trouble | None:
     """Why a login that was let in ran nothing, if the host says it. A banner may hold ssh's other words."""
-    told = [(rule, line) for line in reversed(lines_of(text)) if (rule := _rule_for(line, BY_HOST)) is not None]
-    return _told(*told[0], [], proxied=False) if told else None
+    known = _known(lines_of(text), BY_HOST)
+    return _explained(*known[0], [], proxied=False) if known else None
 
 
-def _rule_for(line: str, rules: tuple[Line, ...] = LINES) -> Line | None:
-    return next((rule for rule in rules if rule.pattern.fullmatch(line)), None)
+def _is_proxied(lines: list[str]) -> bool:
+    """Whether there is a machine on the way, and the connection through it ended."""
+    return any(_PROXY_ENDED.match(line) for line in lines)
 
 
-def _told(rule: Line, line: str, lines: list[str], *, proxied: bool) -> Trouble:
+def _known(lines: list[str], rules: tuple[Line, ...]) -> list[tuple[Line, str]]:
+    """The lines whose meaning is known, the last one first."""
+    found = ((next((rule for rule in rules if rule.pattern.fullmatch(line)), None), line) for line in reversed(lines))
+    return [(rule, line) for rule, line in found if rule is not None]
+
+
+def _cause(known: list[tuple[Line, str]]) -> tuple[Line, str]:
+    """Which of these lines says why: the last one, but of host keys, where "verification failed" ends what ssh says."""
+    changed = [each for each in known if each[0].code == "host_key_changed"]
+    if changed:
+        return changed[0]
+    unknown = [each for each in known if each[0].code == "host_key_unknown"]  # which key, ssh says first
+    return unknown[-1] if known[0] in unknown else known[0]
+
+
+def _explained(rule: Line, line: str, lines: list[str], *, proxied: bool) -> Trouble:
     who = "the server"
     if proxied:
         hop = next((match for each in reversed(lines) if (match := _HOP.match(each))), None)
@@ -128,7 +143,7 @@ def _key_hint(troubles: list[str]) -> str:
     return f"Do not retry; {what}."
 
 
-def _forwarded(lines: list[str]) -> Trouble | None:
+def _behind_jump_host(lines: list[str]) -> Trouble | None:
     """The jump host let somebody in, and did not get to the server."""
     for line in reversed(lines):
         if found := _FORWARDING.match(line):
@@ -158,7 +173,7 @@ def _ended_at_once(lines: list[str]) -> Trouble:
     )
 
 
-def _untold(text: str, lines: list[str], *, proxied: bool) -> Trouble:
+def _by_its_end(text: str, lines: list[str], *, proxied: bool) -> Trouble:
     """No line is known: it depends on how the connection ended."""
     others = [line for line in lines if not _ENDED.match(line)]
     if proxied:
