@@ -118,5 +118,5 @@ def test_each_host_is_warned_about_once_and_many_are_counted(tmp_path: Path, cap
 def test_a_server_of_the_settings_tells_it_there(tmp_path: Path) -> None:
     server = SshServer(host="192.0.2.1", verify_host_key=False)
     listed = Listed({"web1": {"ansible_host_key_checking": False}})
-    found = HostKeys(listed, {"web1": server}, environ=os.environ, said={}, place=tmp_path)
+    found = HostKeys(listed, {"web1": server}, environ=os.environ, options={}, directory=tmp_path)
     assert asyncio.run(found.unchecked(["web1"])) == {}

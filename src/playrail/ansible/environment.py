@@ -45,6 +45,7 @@ _SCRIPT_PLUGINS = frozenset({"script", "ansible.builtin.script", "ansible.legacy
 _YAML_PLUGINS = frozenset({"yaml", "ansible.builtin.yaml", "ansible.legacy.yaml"})
 _ASKING_STRATEGIES = frozenset({"debug", "ansible.builtin.debug", "ansible.legacy.debug"})
 FORKS = "ANSIBLE_FORKS"
+SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_user")
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -52,7 +53,8 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
 
     Raises SettingsInvalid when ansible.cfg cannot be read.
     """
-    given = _given(settings, environ)
+    user = _user(settings, environ)
+    given = user.given
     child = {name: given[name] for name in (*_PASSED, *settings.pass_env) if name in given}
     child |= {name: value for name, value in given.items() if name.startswith(_FIRST_NAMES)}
     child = {name: value for name, value in child.items() if name not in dropped()}
@@ -60,8 +62,6 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     child["PATH"] = f"{Path(sys.executable).parent}:{given.get('PATH') or _DEFAULT_PATH}"
     if settings.ansible_config is not None:
         child["ANSIBLE_CONFIG"] = str(settings.ansible_config)
-    config = read_config(settings.ansible_config)
-    user = _User(given=given, config=config, base=base_directory(settings))
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
         _inventory_plugins(user, allow_scripts=settings.allow_inventory_scripts)
     )
@@ -87,13 +87,9 @@ def inventory_environment(settings: Settings, environ: Mapping[str, str]) -> dic
     return environment(settings, environ) | decided("inventory")
 
 
-SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_user")
-
-
-def said_of_ssh(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+def users_ssh_options(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the user says for all hosts of ssh's options, and of the connection (`transport`)."""
-    config = read_config(settings.ansible_config)
-    user = _User(given=_given(settings, environ), config=config, base=base_directory(settings))
+    user = _user(settings, environ)
     names = {name: f"connection/ssh.{name}" for name in SSH_OPTIONS} | {"transport": "DEFAULT_TRANSPORT"}
     return {name: said for name, setting in names.items() if (said := user.says(setting)) is not None}
 
@@ -138,8 +134,9 @@ class _User:
         return path if not path or path.startswith(("~", "$", "{{")) else str(self.base / path)
 
 
-def _given(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()} | dict(environ)
+def _user(settings: Settings, environ: Mapping[str, str]) -> _User:
+    given = {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()} | dict(environ)
+    return _User(given=given, config=read_config(settings.ansible_config), base=base_directory(settings))
 
 
 def base_directory(settings: Settings) -> Path:

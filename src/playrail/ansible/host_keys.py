@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from playrail.ansible.environment import base_directory, said_of_ssh
+from playrail.ansible.environment import base_directory, users_ssh_options
 from playrail.ansible.hosts import text_of
 from playrail.ansible.judgements import setting_of
 from playrail.ansible.project import working_directory
@@ -53,7 +53,8 @@ class Inventory(Protocol):
 class HostKeys:
     """Looks at hosts once, until their variables change.
 
-    `said` is what the user says of ssh for all hosts, by the names of the options of Ansible's plugin.
+    `options` are what the user says of ssh for all hosts, by their names in Ansible's plugin; `directory` is where
+    Ansible is started.
     """
 
     def __init__(
@@ -62,14 +63,14 @@ class HostKeys:
         servers: Mapping[str, Server],
         *,
         environ: Mapping[str, str],
-        said: Mapping[str, str],
-        place: Path,
+        options: Mapping[str, str],
+        directory: Path,
     ) -> None:
         self._inventory = inventory
         self._servers = servers
         self._environ = environ
-        self._said = said
-        self._place = place
+        self._options = options
+        self._directory = directory
         self._known: dict[str, tuple[object, str | None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
@@ -104,9 +105,9 @@ class HostKeys:
         def option(name: str, plugin: str = "ssh") -> str:
             names = setting_of(f"connection/{plugin}.{name}").variables
             given = [text for each in names if (text := variables.get(each)) is not None]
-            return _rendered(given[-1] if given else self._said.get(name, ""), plain)
+            return _rendered(given[-1] if given else self._options.get(name, ""), plain)
 
-        connection = variables.get("ansible_connection") or self._said.get("transport") or "ssh"
+        connection = variables.get("ansible_connection") or self._options.get("transport") or "ssh"
         if connection in PARAMIKO:
             return NOT_CHECKED if option("host_key_checking", "paramiko_ssh").lower() in NO else None
         if connection not in SSH:
@@ -134,7 +135,7 @@ class HostKeys:
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
                     env=dict(self._environ),
-                    cwd=self._place,
+                    cwd=self._directory,
                 )
             except OSError:
                 return {}
@@ -159,8 +160,8 @@ def host_keys(
         inventory,
         settings.servers,
         environ=child,
-        said=said_of_ssh(settings, environ),
-        place=working_directory(child, base_directory(settings)),
+        options=users_ssh_options(settings, environ),
+        directory=working_directory(child, base_directory(settings)),
     )
 
 
