@@ -90,9 +90,11 @@ class Plays:
         deadline_s = tool.deadline_s(given, hosts=len(play.hosts), at_most=self.at_most)
         deadline_s += self.inventory.connect_timeout_s(play.hosts)
         warned = asyncio.create_task(self.host_keys.warn(play.hosts)) if self.host_keys else None
-        ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
-        if warned is not None:
-            await warned
+        try:
+            ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
+        finally:
+            if warned is not None:
+                await asyncio.wait({warned})  # whatever came of it, the play's own outcome counts
         result = _result(tool, given, ran, check=play.check)
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
