@@ -115,6 +115,18 @@ def test_each_host_is_warned_about_once_and_many_are_counted(tmp_path: Path, cap
     assert "5 more hosts" in caplog.messages[-1]
 
 
+def test_calls_side_by_side_warn_about_a_host_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = keys(tmp_path, {"web1": {"ansible_host_key_checking": False}})
+
+    async def warn_together() -> None:
+        await asyncio.gather(found.warn(["web1"]), found.warn(["web1"]))
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(warn_together())
+
+    assert caplog.messages == [f"'web1': {NOT_CHECKED}"]
+
+
 def test_a_server_of_the_settings_tells_it_there(tmp_path: Path) -> None:
     server = SshServer(host="192.0.2.1", verify_host_key=False)
     listed = Listed({"web1": {"ansible_host_key_checking": False}})

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class Inventory(Protocol):
 
 
 class HostKeys:
-    """Looks at hosts once, until their variables change.
+    """Asks ssh about each host once, until other words lead to it.
 
     `options` are what the user says of ssh for all hosts, by their names in Ansible's plugin; `directory` is where
     Ansible is started.
@@ -71,14 +71,15 @@ class HostKeys:
         self._environ = environ
         self._options = options
         self._directory = directory
-        self._known: dict[str, tuple[object, str | None]] = {}
+        self._judged: dict[tuple[str, ...], str | None] = {}
+        self._warned: dict[str, str] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def warn(self, hosts: Iterable[str]) -> None:
         """Log of these hosts what is found of them for the first time."""
-        before = dict(self._known)
         found = await self.unchecked(hosts)
-        new = {host: reason for host, reason in found.items() if before.get(host, (None, None))[1] != reason}
+        new = {host: reason for host, reason in found.items() if self._warned.get(host) != reason}
+        self._warned |= new
         for host, reason in list(new.items())[:NAMED]:
             log.warning("%s: %s", shown(host), reason)
         if len(new) > NAMED:
@@ -89,18 +90,12 @@ class HostKeys:
     async def unchecked(self, hosts: Iterable[str]) -> dict[str, str]:
         """Return the hosts whose keys are not checked, with what is not. Those of the settings tell it there."""
         asked = [host for host in hosts if (ssh := ssh_of(self._servers.get(host))) is None or ssh.verify_host_key]
-        found = await asyncio.gather(*map(self._look, asked))
+        found = await asyncio.gather(*map(self._reason, asked))
         return {host: reason for host, reason in zip(asked, found, strict=True) if reason is not None}
 
-    async def _look(self, host: str) -> str | None:
+    async def _reason(self, host: str) -> str | None:
         variables = {name: text_of(value) for name, value in self._inventory.variables(host).items()}
-        known = self._known.get(host)
-        if known is None or known[0] != variables:
-            known = self._known[host] = variables, await self._reason(host, variables)
-        return known[1]
-
-    async def _reason(self, host: str, variables: Mapping[str, str | None]) -> str | None:
-        plain = {"inventory_hostname": host, "ansible_host": host, **variables}
+        plain: dict[str, str | None] = {"inventory_hostname": host, "ansible_host": host, **variables}
 
         def option(name: str, plugin: str = "ssh") -> str:
             names = setting_of(f"connection/{plugin}.{name}").variables
@@ -121,9 +116,14 @@ class HostKeys:
         if any("{{" in word or "{%" in word for word in (*words, address)):
             # What templates make of it is not known; what stands beside them is.
             return NOT_CHECKED if unchecked or JUMP_UNCHECKED.search(" ".join(words)) else None
-        return judge(await self._configuration([*words, address]))
+        return await self._judge((*words, address))
 
-    async def _configuration(self, words: list[str]) -> dict[str, str]:
+    async def _judge(self, words: tuple[str, ...]) -> str | None:
+        if words not in self._judged:
+            self._judged[words] = judge(await self._configuration(words))
+        return self._judged[words]
+
+    async def _configuration(self, words: Sequence[str]) -> dict[str, str]:
         """Return what ssh would do with these words; nothing when it refuses them, which calls tell."""
         async with self._turns:
             try:
