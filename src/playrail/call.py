@@ -18,6 +18,8 @@ from playrail.policy import Decision
 from playrail.results import with_unusable
 from playrail.tool import ANSWER_BYTES, AnyTool, Risk, ToolInput, most_bytes
 
+LONGEST_NAME = 200  # characters of a tool's name; no tool has so long a one
+
 
 @dataclass(frozen=True, kw_only=True)
 class Granted:
@@ -30,9 +32,6 @@ class Granted:
     hosts: tuple[str, ...]
     closes: bool
     still: Callable[[], Awaitable[None]]
-
-
-MOST_OF_NAME = 200  # characters of a tool's name; no tool has so long a one
 
 
 @dataclass(kw_only=True)
@@ -61,12 +60,11 @@ class Call:
     retry_safe: bool = True
     question: Question | None = None
     most_bytes: int = ANSWER_BYTES
+    """Of its answer."""
 
     def __post_init__(self) -> None:
         # It comes from the client, and is written down: short, and without half a surrogate pair.
-        self.name = self.name[:MOST_OF_NAME].encode(errors="backslashreplace").decode()
-
-    """Of its answer."""
+        self.name = self.name[:LONGEST_NAME].encode(errors="backslashreplace").decode()
 
     def inner(self, name: str, *, granted: Granted | None = None, check: bool = False) -> Call:
         """A call that this one makes, which ends with it."""

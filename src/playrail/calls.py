@@ -201,7 +201,7 @@ class Playrail:
         wanted = given.preview if isinstance(given, Changing) else None  # None: there is nothing to preview
         changes = tool.risk_of(given).changes and wanted is not None
         preview = changes and (call.check or bool(wanted))
-        decision = await self._decision(tool, given, hosts, call.caller, preview=preview)
+        decision = await self._rulings.decision(tool, given, hosts, call.caller, preview=preview)
         if decision.wants_plan and wanted is None and tool.risk_of(given).changes:
             raise Denied(f"{call.name} has no preview, and the policy wants to see one first.")
         if call.granted is not None and call.granted.hosts != tuple(hosts):
@@ -278,11 +278,6 @@ class Playrail:
             hosts = known.resolve(given.server, self.settings)
         return hosts, known.unusable(given.server, self.settings)
 
-    async def _decision(
-        self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], caller: str, *, preview: bool
-    ) -> Decision:
-        return await self._rulings.decision(tool, given, hosts, caller, preview=preview)
-
     async def _run(self, call: Call, going: Going) -> Result:
         changes = going.risk.changes and not call.check
         try:
@@ -357,7 +352,7 @@ class Playrail:
     async def decide(self, prepared: Prepared, caller: str) -> Decision:
         """What policy says of the step. Raises Denied."""
         tool, given, hosts = await self._read(prepared.step.tool, prepared.arguments)
-        return await self._decision(tool, given, hosts, caller, preview=False)
+        return await self._rulings.decision(tool, given, hosts, caller, preview=False)
 
     async def _read(self, name: str, arguments: Mapping[str, Any]) -> tuple[AnyTool, ToolInput, Sequence[str]]:
         tool = self._tool(name)
