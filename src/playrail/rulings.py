@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playrail.ansible.inventory import Host, Inventory
+from playrail.ansible.inventory import Host, Hosts, Inventory
 from playrail.call import Call
 from playrail.errors import PlayrailError
 from playrail.ledger.ledger import Read
@@ -30,6 +31,8 @@ class Rulings:
         self._settings = settings
         self._inventory = inventory
         self._now = now
+        self._doubted: Hosts | None = None
+        """The listing of hosts whose doubts were told."""
         self._told: frozenset[str] = frozenset()
 
     async def decision(
@@ -39,7 +42,7 @@ class Rulings:
         verdict = decide(
             tool=tool,
             risk=tool.risk_of(given),
-            hosts=[] if self._policy is None else await self._known(hosts),
+            hosts=[] if self._policy is None else await self._known(self._policy, hosts),
             caller=caller,
             policy=self._policy,
             writes=self._settings.enable_write_operations,
@@ -50,15 +53,14 @@ class Rulings:
 
     async def limits(self, call: Call, hosts: Sequence[str], *, changes: bool) -> Callable[[Read], None] | None:
         """What looks at the ledger whether one more such call is within the policy's limits."""
-        if self._policy is None or (call.granted is not None and not call.granted.closes):  # what is begun is ended
+        policy = self._policy
+        if policy is None or (call.granted is not None and not call.granted.closes):  # what is begun is ended
             return None
-        known, now = await self._known(hosts), self._now()
+        known, now = await self._known(policy, hosts), self._now()
         inner = call.parent is not None
 
         def within(read: Read) -> None:
-            check_limits(
-                self._policy, caller=call.caller, hosts=known, changes=changes, now=now, read=read, inner=inner
-            )
+            check_limits(policy, caller=call.caller, hosts=known, changes=changes, now=now, read=read, inner=inner)
 
         return within
 
@@ -66,19 +68,22 @@ class Rulings:
         """Warns of what the policy says and the inventory does not bear out; of the same once."""
         if self._policy is None:
             return
-        try:
-            known = await self._inventory.hosts()
-        except PlayrailError:
-            return  # each call tells that
-        found = dict.fromkeys(doubts(self._policy, known))
+        with contextlib.suppress(PlayrailError):  # each call tells that
+            self._tell_doubts(self._policy, await self._inventory.hosts())
+
+    def _tell_doubts(self, policy: Policy, known: Hosts) -> None:
+        if known is self._doubted:  # to look through hundreds of hosts at each call would take longer than to decide
+            return
+        self._doubted = known
+        found = dict.fromkeys(doubts(policy, known))
         for doubt in found:
             if doubt not in self._told:
                 log.warning("policy: %s", in_one_line(doubt))
         self._told = frozenset(found)
 
-    async def _known(self, hosts: Sequence[str]) -> list[Host]:
+    async def _known(self, policy: Policy, hosts: Sequence[str]) -> list[Host]:
         if not hosts:
             return []
-        known = (await self._inventory.hosts()).hosts
-        await self.tell_doubts()
-        return [known[name] for name in hosts]
+        known = await self._inventory.hosts()
+        self._tell_doubts(policy, known)
+        return [known.hosts[name] for name in hosts]
