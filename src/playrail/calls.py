@@ -68,8 +68,9 @@ class Playrail:
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
-        self._hints = Hints(catalog.load(), self.tools, writes=settings.enable_write_operations)
-        self.policy = read_policy(settings.policy_file, catalog.load()) if settings.policy_file else None
+        every = catalog.load()
+        self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
+        self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
         self._rulings = Rulings(self.policy, settings, self.inventory, now=lambda: datetime.now(UTC))
