@@ -27,18 +27,17 @@ OVERLAYS = re.compile(r"[\u0334-\u0338\u0488\u0489\u20d2\u20d3\u20d8-\u20da\u20d
 SLASHES = "\u2044\u2215\u29f8\u2571"  # what Unicode gives no plain form for
 ALPHABETS = ("CYRILLIC ", "GREEK ", "ARMENIAN ", "CHEROKEE ", "COPTIC ")  # with letters like Latin ones
 WORD = re.compile(r"[^\W\d_]+")
+PLAIN = re.compile(r"[\t\n\x20-\x7e]*")  # what is as it looks; most texts are nothing else
 
 
 def visible(text: str) -> str:
     """The text with line ends and tabs as they are, and all else that is not seen as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(text, _escaped))
+    return _shown(text, _escaped)
 
 
 def visible_json(text: str) -> str:
     """The text of JSON data with what is not seen in JSON's own escapes: programs read the same."""
-    return "".join(_shown(text, lambda letter: json.dumps(letter)[1:-1]))
+    return _shown(text, lambda letter: json.dumps(letter)[1:-1])
 
 
 def in_one_line(text: str) -> str:
@@ -62,12 +61,16 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def _shown(text: str, escaped: Callable[[str], str]) -> Iterator[str]:
+def _shown(text: str, escaped: Callable[[str], str]) -> str:
+    return text if PLAIN.fullmatch(text) else "".join(_letters(text, escaped))
+
+
+def _letters(text: str, escaped: Callable[[str], str]) -> Iterator[str]:
     mixed = {place for word in WORD.finditer(text) if _is_mixed(word[0]) for place in _foreign(word)}
     marks = 0
     base = ""
     for place, letter in enumerate(text):
-        if "\x20" <= letter < "\x7f" or letter in "\t\n":
+        if PLAIN.fullmatch(letter):
             marks, base = 0, letter
             yield letter
             continue
