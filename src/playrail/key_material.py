@@ -5,6 +5,7 @@ A record must not keep what no tool for files shows.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from typing import Any
@@ -14,17 +15,16 @@ from playrail.ansible.content import content_root
 ON_HOSTS = "playbooks/files/module_utils/playrail_keys.py"
 
 
-def _loaded() -> Any:
+@cache
+def _on_hosts() -> Any:
+    """The hosts' module. It compiles dozens of patterns, so it is loaded when it is needed, and not at the start."""
     loader = SourceFileLoader("playrail_keys", str(content_root() / ON_HOSTS))
     module = module_from_spec(ModuleSpec(loader.name, loader, origin=loader.path))
     loader.exec_module(module)
     return module
 
 
-_on_hosts = _loaded()
-
-
 def key_in(data: bytes) -> str | None:
     """What kind of key or credential is in these bytes; None when there is none."""
-    found: str | None = _on_hosts.key_in(data)
+    found: str | None = _on_hosts().key_in(data)
     return found
