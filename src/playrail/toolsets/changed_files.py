@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,9 +80,14 @@ class NewFile(Changing):
         except binascii.Error:
             return None
 
+    @cached_property
+    def _has_key(self) -> bool:
+        """Whether the content holds a private key. To look through megabytes takes long, and a call asks often."""
+        return key_in(self._bytes() or b"") is not None
+
     def secret_fields(self) -> Collection[str]:
         """A private key is a secret though nobody says so."""
-        is_secret = self.content is not None and (self.secret or key_in(self._bytes() or b"") is not None)
+        is_secret = self.content is not None and (self.secret or self._has_key)
         return ("content",) if is_secret else ()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from signal import Signals
 from typing import Annotated, Any
 
@@ -159,12 +160,12 @@ class Command(Changing, Reading):
         return self
 
     @computed_field  # type: ignore[prop-decorator]  # mypy 1362
-    @property
+    @cached_property
     def argv(self) -> list[str]:
         """What is run; the playbook's `playrail_argv`."""
         return _argv(self.cmd, shell=self.shell)
 
-    @property
+    @cached_property
     def script(self) -> bool:
         """Whether a shell or another interpreter is given code: with `shell`, or as a program (`sh -c`, `perl -e`)."""
         return self.shell or runs_a_script(self.argv)
