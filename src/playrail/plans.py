@@ -134,7 +134,8 @@ class Plan:
         if not whole:
             for step in steps:
                 step["arguments"] = {name: echoed(value) for name, value in step["arguments"].items()}
-                step |= {name: echoed(step[name]) for name in ("would_run",) if name in step}
+                if "would_run" in step:
+                    step["would_run"] = echoed(step["would_run"])
         told: dict[str, Any] = {
             "plan_id": self.plan_id,
             "hash": self.hash,
@@ -180,7 +181,7 @@ def changes_of(foreseen: Foreseen) -> dict[str, list[dict[str, Any]]]:
     for host, effects in foreseen.effects.items():
         for effect in effects:
             told = _shown(effect)
-            if (text := _diff(effect)) is not None:
+            if (text := diff_of(effect)) is not None:
                 fits = len(text[0]) <= left
                 left -= len(text[0]) if fits else 0
                 told |= {"diff": text[0] if fits else None, "diff_cut": text[1] or not fits}
@@ -192,16 +193,17 @@ def _shown(effect: Effect) -> dict[str, Any]:
     return {
         "kind": effect.kind,
         "name": in_one_line(effect.name),
-        "before": _without_content(effect.before),
-        "after": _without_content(effect.after),
+        "before": without_content(effect.before),
+        "after": without_content(effect.after),
     }
 
 
-def _without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The state of a file, or of another thing, without the file's content."""
     return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
 
 
-def _diff(effect: Effect) -> tuple[str, bool] | None:
+def diff_of(effect: Effect) -> tuple[str, bool] | None:
     """The unified diff of a file whose content is known on both sides, and whether it was cut."""
     if effect.kind != "file":
         return None

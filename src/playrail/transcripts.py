@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from playrail.diffs import in_one_line, unified
+from playrail.diffs import unified
 from playrail.plan_words import in_short
-from playrail.plans import is_text
+from playrail.plans import diff_of, without_content
 from playrail.remote_text import cleaned
 from playrail.runs import Run, Task
 from playrail.tool import Effect
+from playrail.visible import in_one_line
 
 WIDTH = 80  # columns, as ansible-playbook has where it cannot ask a terminal
 COUNTED = ("ok", "changed", "unreachable", "failed", "skipped", "ignored")
@@ -84,18 +85,10 @@ def _of_a_host(task: Task) -> Iterator[str]:
 
 def _of_effect(effect: Effect) -> str:
     """A line about the change, and of a file whose content is known before and after the diff."""
-    sides = (effect.before, effect.after)
-    before, after = (None if state is None else state.get("content") for state in sides)
-    known = all(state is None or is_text(state) for state in sides)
-    text = unified(before, after, name=effect.name)[0] if effect.kind == "file" and known else ""
-    was, became = map(_without, sides)
+    text, _ = diff_of(effect) or ("", False)
+    was, became = without_content(effect.before), without_content(effect.after)
     told = in_short({"kind": effect.kind, "name": effect.name, "before": was, "after": became, "diff": text or None})
     return f"# {in_one_line(told)}\n{text}"
-
-
-def _without(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The state without its content, which the diff shows."""
-    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
 
 
 def _of_ansible(part: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from playrail.errors import (
 )
 from playrail.ledger.ledger import Ledger
 from playrail.planning import Door, Planning, plan_in
-from playrail.plans import Foreseen, Plan, Prepared, is_text
+from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
 from playrail.records import Secrets
 from playrail.runs import taken_back
 from playrail.tool import AnyTool, Effect, Invocation
@@ -268,7 +268,12 @@ def _changed_since(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> di
     changed: dict[str, list[dict[str, Any]]] = {}
     for host, left, found in _pairs(effects, now):
         if found is not None and left.kind in LOSES_WORK and _compared(found) != _compared(left.after):
-            told = {"kind": left.kind, "name": left.name, "left": _plain(left.after), "now": _plain(found)}
+            told = {
+                "kind": left.kind,
+                "name": left.name,
+                "left": without_content(left.after),
+                "now": without_content(found),
+            }
             if left.after is not None and is_text(left.after) and is_text(found):
                 told["diff"] = unified(left.after["content"], found["content"], name=left.name)[0]
             changed.setdefault(host, []).append(told)
@@ -283,7 +288,12 @@ def _not_of_the_run(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> d
         others = {(one.kind, one.name): one for one in effects_now if (one.kind, one.name) not in own}
         for one in others.values():
             if one.kind in LOSES_WORK and one.before is not None:
-                told = {"kind": one.kind, "name": one.name, "now": _plain(one.before), "would_be": _plain(one.after)}
+                told = {
+                    "kind": one.kind,
+                    "name": one.name,
+                    "now": without_content(one.before),
+                    "would_be": without_content(one.after),
+                }
                 found.setdefault(host, []).append(told)
     return found
 
@@ -304,7 +314,3 @@ def _pairs(
         for left in found:
             if (left.kind, left.name) in states:
                 yield host, left, states[left.kind, left.name]
-
-
-def _plain(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}

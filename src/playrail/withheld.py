@@ -13,6 +13,7 @@ from playrail.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
 from playrail.ledger.withheld import LEFT_OUT, withheld_in
+from playrail.plans import without_content
 from playrail.tool import Effect
 
 State = Mapping[str, Any] | None
@@ -67,7 +68,7 @@ def _may_be_secret(state: State) -> bool:
 def _told(state: State, is_secret: Callable[[State], bool]) -> State:
     if state is None or not is_secret(state):
         return state
-    return {key: value for key, value in state.items() if key not in ("content", "encoding")} | {"left_out": LEFT_OUT}
+    return {**(without_content(state) or {}), "left_out": LEFT_OUT}
 
 
 def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:
