@@ -7,8 +7,6 @@ from itertools import takewhile
 
 from playrail.visible import in_one_line
 
-__all__ = ["in_one_line", "unified"]
-
 MAX_LINES = 2_000  # of a diff
 MAX_BYTES = 64 * 1024  # of a diff
 MAX_COMPARED = 4_000  # lines of a side, from the first that differs; the time to compare grows with their square
