@@ -202,9 +202,9 @@ def _code_disaster(code: str, home: str) -> str | None:
         return DELETES
     if any(DISK.match(normpath(path)) for path in does.writes):
         return OVERWRITES
-    if does.words and (found := disaster(does.words, home)) is not None:
+    if does.starts and (found := disaster(does.starts, home)) is not None:
         return found
-    return next((found for text in does.scripts if (found := _script_disaster(text, home)) is not None), None)
+    return next((found for text in does.starts if (found := _script_disaster(text, home)) is not None), None)
 
 
 def programs_of(argv: Sequence[str]) -> list[str | None]:

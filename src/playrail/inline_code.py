@@ -29,25 +29,21 @@ FORKS = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Acts:
-    """What the code may do. `scripts` and `words` may be given to a shell, or be a program with its arguments."""
+    """What the code may do. `starts`: its texts, where it starts programs: scripts for a shell, or the words of one."""
 
     removes: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     forks: bool = False
-    scripts: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
 
 
 def acts(code: str) -> Acts:
     """What its texts tell."""
-    starts = STARTS.search(code) is not None
-    texts = tuple(_texts(code)) if starts else ()
     return Acts(
         removes=tuple(REMOVES.findall(code)),
         writes=tuple(WRITES.findall(code)),
         forks=FORKS.search(code) is not None,
-        scripts=texts,
-        words=texts,
+        starts=tuple(_texts(code)) if STARTS.search(code) else (),
     )
 
 

@@ -27,3 +27,9 @@ def cleaned(value: Any) -> tuple[Any, int]:
             names = [(CONTROL.subn("", name), cleaned(item)) for name, item in value.items()]
             return {name: item for (name, _), (item, _) in names}, sum(one + more for (_, one), (_, more) in names)
     return value, 0
+
+
+def sentence(said: Any) -> str:
+    """What a program or a module said, as a sentence of its own: with a large letter and a full stop."""
+    text = str(said)
+    return f"{text[:1].upper()}{text[1:]}."

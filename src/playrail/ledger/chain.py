@@ -80,7 +80,8 @@ def _is_whole(row: Mapping[str, Any]) -> bool:
         return False
 
 
-def _beginning(link: str) -> int:
+def _short(link: str) -> int:
+    """Eight bytes that stand for a hash: millions of these fit into memory."""
     return int.from_bytes(hashlib.blake2b(link.encode(errors="replace"), digest_size=8).digest())
 
 
@@ -95,7 +96,7 @@ class _Examination:
         self._checkpoints: set[int] = set()
         """Up to which record one said that records may be deleted."""
         self._hashes = array("Q")
-        """The beginnings of the hashes of the records that are there: millions of these fit into memory."""
+        """Those of the records that are there, in short."""
         self._first: int | None = None
         self._head: Head | None = None
         self._problem: str | None = None
@@ -113,7 +114,7 @@ class _Examination:
         if self._problem is None and not _is_whole(row):
             self._problem = f"record {seq} was altered"
         self._head = Head(seq=seq, at=row["at"], hash=row["hash"])
-        self._hashes.append(_beginning(str(row["hash"])))
+        self._hashes.append(_short(str(row["hash"])))
         self._look_for_known(self._head)
         if self._problem is None:
             self._problem = self._content(seq, row["kind"], row["body"])
@@ -148,7 +149,7 @@ class _Examination:
         """Whether the record of this number has this hash, as far as is known: what was pruned before may have had."""
         first = self._first or 1
         if seq >= first:
-            return self._hashes[seq - first] == _beginning(link)
+            return self._hashes[seq - first] == _short(link)
         return self._start is None or seq != self._start.seq or self._start.hash == link
 
     def _gap(self, seq: int, previous: str) -> str | None:

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath
-from playrail.tool import PlaybookTool, Reading, Report, Risk
+from playrail.remote_text import sentence
+from playrail.tool import PlaybookTool, Reading, Risk
+from playrail.toolsets.troubled import OrTrouble
 
 
 class DiskPlace(Reading):
@@ -59,7 +61,7 @@ class DeletedFile(BaseModel):
     path: str = Field(description="Where it was, as that process sees it.")
 
 
-class DiskUsage(Report):
+class DiskUsage(OrTrouble):
     file_system: FileSystem | None
     mounts: list[MountedFileSystem] | None = Field(
         default=None, description="Other file systems below the path, fullest first: not part of entries and totals."
@@ -92,24 +94,18 @@ class DiskUsage(Report):
     complete: bool | None = Field(description="False when not all was measured.")
     truncated: bool = Field(description="Whether something was left out.")
 
-    trouble: Problem | None = Field(default=None, exclude=True)
-
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or raw.get("playrail_code") != "file_system_silent":
             return raw
-        return {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": _silent(raw)}
-
-    def problem(self) -> Problem | None:
-        return self.trouble
+        return cls.without_all(_silent(raw))
 
 
 def _silent(raw: Mapping[str, Any]) -> Problem:
-    said = str(raw.get("msg"))
     return Problem(
         code="file_system_silent",
-        error=f"{said[:1].upper()}{said[1:]}.",
+        error=sentence(raw.get("msg")),
         hint="Analyze another path; the operator has to look at what is mounted there.",
         retryable=True,
     )

@@ -11,6 +11,7 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_va
 from playrail.errors import Problem
 from playrail.fields import Since, moment
 from playrail.tool import PlaybookTool, Reading, Report, Risk
+from playrail.toolsets.troubled import OrTrouble
 
 ContainerName = Annotated[
     str,
@@ -56,15 +57,13 @@ class OtherEngine(Report):
     why: str | None = Field(default=None, description="Why it did not answer, where it was tried.")
 
 
-class OfDocker(Report):
+class OfDocker(OrTrouble):
     """What Docker told, or why it told nothing: then all is null."""
 
     engine: str | None = Field(default=None, description="The socket that was asked, where it is not the usual one.")
     other_engines: list[OtherEngine] | None = Field(
         default=None, description="Other engines on this host, such as users' own, whose containers are not told here."
     )
-
-    trouble: Problem | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -81,10 +80,7 @@ class OfDocker(Report):
             hint=hint,
             retryable=code in ("docker_unavailable", "podman_silent"),
         )
-        return {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": problem}
-
-    def problem(self) -> Problem | None:
-        return self.trouble
+        return cls.without_all(problem)
 
 
 EngineSocket = Annotated[

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import CONTROL, Since, UnitName, moment
+from playrail.remote_text import sentence
 from playrail.tool import PlaybookTool, Reading, Report, Risk
+from playrail.toolsets.troubled import OrTrouble
 
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
 HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."
@@ -88,7 +90,7 @@ class Entry(Report):
     message_bytes: int | None = Field(default=None, description="Of a message that was cut: how long it is.")
 
 
-class JournalEntries(Report):
+class JournalEntries(OrTrouble):
     unit: str | None = Field(default=None, description="The real name of the unit that was asked for.")
     entries: list[Entry] | None = Field(
         description="The newest ones, oldest first; null when the journal was not read."
@@ -109,8 +111,6 @@ class JournalEntries(Report):
         description="False when time was over before all was read: there may be more; null when it was not read."
     )
 
-    trouble: Problem | None = Field(default=None, exclude=True)
-
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
@@ -118,8 +118,7 @@ class JournalEntries(Report):
             raise ValueError("is no result of read_journal")  # noqa: TRY004  pydantic's way to refuse
         problem = _problem_of(raw)
         if problem is not None:
-            empty = {**dict.fromkeys(cls.model_fields), "truncated": False, "trouble": problem}
-            return {**empty, "incomplete": problem.code == "permission_denied"}
+            return {**cls.without_all(problem), "incomplete": problem.code == "permission_denied"}
         if "entries" not in raw:
             return raw
         return {**raw, "entries": raw["entries"][::-1], "by_ansible": raw.get("by_ansible") or None, "trouble": None}
@@ -151,10 +150,9 @@ def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
                 hint=HOW_TO_SEE_MORE,
             )
         case "service_not_found":
-            said = str(raw.get("msg"))
             return Problem(
                 code="service_not_found",
-                error=f"{said[:1].upper()}{said[1:]}.",
+                error=sentence(raw.get("msg")),
                 hint="Ask for a unit that there is, or let search_journal_logs look without `unit`.",
             )
     return None

@@ -80,9 +80,7 @@ class SystemUpdate(Report):
         return {
             **raw,
             **_packages(raw["stdout"], raw.get("architecture")),
-            "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
-            "unfinished": sorted(raw.get("unfinished") or ()) or None,
-            "script": script_failure(raw["stdout"]),
+            **_left_open(raw),
         }
 
     def effects(self) -> Sequence[Effect]:
@@ -109,6 +107,15 @@ class SystemUpdate(Report):
             error=f"The upgrade did not finish: {self.script or last_words(self.failure)}",
             hint=f"The report has what was upgraded before. {FINISH}",
         )
+
+
+def _left_open(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the work did not reach, and did not finish."""
+    return {
+        "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
+        "unfinished": sorted(raw.get("unfinished") or ()) or None,
+        "script": script_failure(raw["stdout"]),
+    }
 
 
 def _packages(output: str, architecture: str | None) -> dict[str, Any]:
@@ -235,9 +242,7 @@ class PackageChanges(Report):
             "others": _others(given.names, done, architecture) if raw["manager"] in TOLD_BY else None,
             "package_manager": raw["manager"],
             "lists_updated": raw["lists_updated"],
-            "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
-            "unfinished": sorted(raw.get("unfinished") or ()) or None,
-            "script": script_failure(raw["stdout"]),
+            **_left_open(raw),
             "unfetched": raw.get("unfetched", ""),
             "failure": raw["failure"] and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
             "blind": raw.get("blind"),

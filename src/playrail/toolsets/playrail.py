@@ -16,6 +16,7 @@ from playrail.errors import UnknownServer
 from playrail.servers import MikrusServer, shown
 from playrail.settings import Settings
 from playrail.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
+from playrail.toolsets.brief import Brief
 
 SERVERS_BYTES, GROUPS_BYTES = 12_000, 5_000  # in one answer, of 24 KB in all
 SHORT_GROUPS, MOST_GROUPS = 4, 50  # of a server; the second when details are asked for
@@ -32,10 +33,6 @@ SIDE_EFFECTS = {
 }
 
 T = TypeVar("T")
-
-
-def _nothing(value: Any) -> bool:
-    return value is None
 
 
 class NoArguments(ToolInput):
@@ -63,25 +60,24 @@ class Choice(ToolInput):
     details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 
-class Server(Report):
+class Server(Brief, Report):
     """One server. What is not said of it is as usual: it is configured, over SSH, and not the default."""
 
     name: str
     groups: tuple[str, ...] = ()
-    more_groups: int | None = Field(default=None, exclude_if=_nothing, description="How many groups are not named.")
-    tags: tuple[str, ...] | None = Field(default=None, exclude_if=_nothing)
-    is_default: bool | None = Field(default=None, exclude_if=_nothing)
+    more_groups: int | None = Field(default=None, description="How many groups are not named.")
+    tags: tuple[str, ...] | None = None
+    is_default: bool | None = None
     status: Literal["failed"] | None = Field(
-        default=None, exclude_if=_nothing, description="failed: its entry is wrong and it cannot be used."
+        default=None, description="failed: its entry is wrong and it cannot be used."
     )
-    error: str | None = Field(default=None, exclude_if=_nothing, description="Why it failed.")
+    error: str | None = Field(default=None, description="Why it failed.")
     type: Literal["ssh", "local", "mikrus", "other"] | None = Field(
         default=None,
-        exclude_if=_nothing,
         description="How it is reached. mikrus: through the API, or over SSH when it has an address.",
     )
-    address: str | None = Field(default=None, exclude_if=_nothing)
-    user: str | None = Field(default=None, exclude_if=_nothing)
+    address: str | None = None
+    user: str | None = None
 
 
 class UnreadFile(Report):
@@ -89,21 +85,20 @@ class UnreadFile(Report):
     reason: str
 
 
-class Servers(Report):
+class Servers(Brief, Report):
     default_server: str | None = Field(description="The server used when `server` is omitted.")
     total_count: int = Field(description="All servers that were asked for; `servers` holds some of them.")
     failed_count: int
     servers: tuple[Server, ...]
     next_offset: int | None = Field(
-        default=None, exclude_if=_nothing, description="The `offset` that goes on; none when these are the last."
+        default=None, description="The `offset` that goes on; none when these are the last."
     )
     groups: dict[str, int] = Field(description="Groups, and how many of the servers that were asked for each has.")
     groups_left_out: int | None = Field(
-        default=None, exclude_if=_nothing, description="How many more groups there are; `match` or `group` finds them."
+        default=None, description="How many more groups there are; `match` or `group` finds them."
     )
     unread: tuple[UnreadFile, ...] | None = Field(
         default=None,
-        exclude_if=_nothing,
         description="Files of the inventory that Ansible does not read: servers, groups and variables may be missing.",
     )
     truncated: bool

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInf
 from playrail.errors import Problem
 from playrail.fields import UnitName
 from playrail.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk, by_field
-from playrail.toolsets.service_failures import Change, failure_of
+from playrail.toolsets.service_failures import RUNNING, Change, failure_of
 
 BRINGS_BACK = {  # of a state before, the action that brings it back
     ("active", "active"): "start",
@@ -34,7 +34,6 @@ UNFORESEEN = {
     "restart": "Whether {} comes up again is known only then; and that it was restarted cannot be taken back.",
     "reload": "What {} makes of its configuration is known only then; and that it was reloaded cannot be taken back.",
 }
-RUNNING = ("active", "reloading", "refreshing")
 # A generator may make these at each boot, of a script of SysV init for one; enabled-runtime may as well be gone then.
 NOT_KNOWN = ("generated", "enabled-runtime")
 NOT_SET = ("", "[not set]", "n/a", str(2**64 - 1))  # systemd's ways to say: no value
@@ -188,14 +187,12 @@ class ServiceState(Report):
         if not self.done.changed:
             return ()
         was = self.done.before
-        after: dict[str, str | None] | None = {"active": self.active_state, "enabled": self.unit_file_state}
-        before = {"active": _set(was.get("ActiveState")), "enabled": _set(was.get("UnitFileState"))}
-        if self.done.only_checked and after is not None:
-            after |= self._would_be()
-        if not was and after is not None:
-            before["enabled"] = after["enabled"]
-        if self.done.is_gone or (self.done.only_checked and self.done.goes):
-            after = None
+        now = {"active": self.active_state, "enabled": self.unit_file_state}
+        if self.done.only_checked:
+            now |= self._would_be()
+        enabled = _set(was.get("UnitFileState")) if was else now["enabled"]
+        before = {"active": _set(was.get("ActiveState")), "enabled": enabled}
+        after = None if self.done.is_gone or (self.done.only_checked and self.done.goes) else now
         effect = Effect(kind="service", name=_short(self.name or self.asked.name), before=before, after=after)
         return (*self._with_it(), *(() if before == after else (effect,)))
 
