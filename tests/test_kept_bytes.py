@@ -182,6 +182,14 @@ def test_a_link_replaces_no_file_and_leads_to_no_secret(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
+@pytest.mark.parametrize("target", [b"caf\xe9", rb"caf\xe9"], ids=["a byte", "four characters"])
+def test_a_link_leads_where_it_is_spelled_to_lead(tmp_path: Path, target: bytes) -> None:
+    (tmp_path / "old").symlink_to(os.fsdecode(target))
+    shown = run("list_part", tmp_path)["links"]["old"]
+    told = run("write_text", tmp_path / "new", link_to=shown)
+    assert (told["link"], os.fsencode((tmp_path / "new").readlink())) == (shown, target)
+
+
 @pytest.mark.parametrize(
     ("raw", "shown"),
     [

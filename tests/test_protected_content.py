@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,18 +109,37 @@ def test_what_cannot_be_read_has_a_code_of_its_own(tmp_path: Path) -> None:
     assert "playrail_code" not in run("write_text", long, content="y\n")
 
 
+@contextlib.contextmanager
+def flagged(path: Path, flag: str) -> Iterator[None]:
+    if subprocess.run(["chattr", f"+{flag}", str(path)], capture_output=True, check=False).returncode:
+        pytest.skip("this file system has no flags")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", f"-{flag}", str(path)], check=True)
+
+
 @as_root
 def test_an_immutable_file_or_directory_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").write_text("x\n")
     for flag, name in (("i", "folder"), ("i", "folder/file"), ("a", "folder/file")):
-        if subprocess.run(["chattr", f"+{flag}", str(tmp_path / name)], capture_output=True, check=False).returncode:
-            pytest.skip("this file system has no flags")
-        try:
+        with flagged(tmp_path / name, flag):
             for check_mode in (True, False):
                 for module in ("write_text", "remove_text"):
                     answer = run(module, tmp_path / "folder" / "file", _ansible_check_mode=check_mode)
                     assert answer["playrail_code"] == "immutable_file", (module, answer)
                     assert f"lsattr shows {flag}" in answer["msg"]
-        finally:
-            subprocess.run(["chattr", f"-{flag}", str(tmp_path / name)], check=True)
+
+
+@as_root
+def test_only_the_directory_of_a_link_keeps_it_from_being_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x").write_text("x\n")
+    (folder / "link").symlink_to("x")
+    with flagged(folder, "i"):
+        assert run("remove_text", folder / "link")["playrail_code"] == "immutable_file"
+    for path in (tmp_path, folder / "x"):
+        with flagged(path, "i"):
+            assert run("remove_text", folder / "link")["changed"]

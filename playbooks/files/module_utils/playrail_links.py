@@ -3,12 +3,13 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import errno
 import grp
 import os
 import pwd
 import stat
 
-from ansible.module_utils.playrail_names import meant, spelled
+from ansible.module_utils.playrail_names import spelled
 from ansible.module_utils.playrail_places import name_of, real_path
 from ansible.module_utils.playrail_refusals import Refused, fixed
 
@@ -46,23 +47,22 @@ class Link(object):
             each.check(full, os.path.realpath(full))
 
     def check_changeable(self):
-        flagged = fixed(os.path.dirname(self.resolved)) or fixed(os.path.join(os.path.dirname(self.resolved), "x"))
+        flagged = fixed(self.resolved)
         if flagged:
             raise Refused("immutable_file", "%s cannot be changed: %s" % (self.path, flagged))
         if not os.access("/proc/self/fd/%d" % self.folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "")
+            raise OSError(errno.EACCES, "")
 
     def point(self, target):
         """Makes it lead there, at once."""
         temporary = "%s.%d" % (os.path.join(os.path.dirname(self.name), ".ansible_tmp"), os.getpid())
-        os.symlink(meant(target), temporary)
+        os.symlink(target, temporary)
         try:
             if self.status is None:
                 os.link(temporary, self.name, follow_symlinks=False)  # fails when something is there by now
             else:
                 self.check_same()
                 os.rename(temporary, self.name)
-                return
         finally:
             if os.path.lexists(temporary):
                 os.unlink(temporary)
