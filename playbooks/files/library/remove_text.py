@@ -72,13 +72,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.playrail_files import Place, attributes_of, check_expected, difference
 from ansible.module_utils.playrail_links import Link
 from ansible.module_utils.playrail_names import meant, spelled
-from ansible.module_utils.playrail_places import WRITE, Rules, unreadable
+from ansible.module_utils.playrail_places import rules_for_changes
 from ansible.module_utils.playrail_refusals import Refused, failure
-
-
-def rules_of(given):
-    """What must not be written, and what must not be read."""
-    return Rules(given["protected"], WRITE), unreadable(given["unreadable"])
 
 
 def remove(module):
@@ -88,7 +83,7 @@ def remove(module):
     is_link = os.path.islink(path)
     try:
         if given["expected_sha256"] is not None or not is_link:
-            place = Place(path, rules_of(given))
+            place = Place(path, rules_for_changes(given))
     except FileNotFoundError:  # not even its directory is there
         if given["expected_sha256"] is not None:
             raise
@@ -115,8 +110,7 @@ def remove(module):
 
 def remove_link(module, path):
     """Removes a symbolic link. What it leads to stays."""
-    rules = rules_of(module.params)
-    link = Link(path, rules, rules[1:])
+    link = Link(path, rules_for_changes(module.params))
     link.check_changeable()
     if not module.check_mode:
         link.remove()

@@ -121,12 +121,12 @@ import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_attributes import Attributes, new_mode
+from ansible.module_utils.playrail_attributes import Attributes, allowed, new_mode
 from ansible.module_utils.playrail_bytes import Traits, losses
 from ansible.module_utils.playrail_files import Place, attributes_of, check_expected, described, difference
 from ansible.module_utils.playrail_links import Link
 from ansible.module_utils.playrail_names import meant, spelled
-from ansible.module_utils.playrail_places import WRITE, Rules, real_path, unreadable
+from ansible.module_utils.playrail_places import real_path, rules_for_changes
 from ansible.module_utils.playrail_refusals import Refused, failure
 
 def backup_name(place):
@@ -232,11 +232,6 @@ def foreseen(attributes, place):
     )
 
 
-def rules_of(given):
-    """What must not be written, and what must not be read."""
-    return Rules(given["protected"], WRITE), unreadable(given["unreadable"])
-
-
 def check_losses(place, content, given):
     """What is lost with the old content, in words, and how line ends change. Raises Refused when that is not wanted."""
     if place.old is None:
@@ -265,7 +260,7 @@ def put(module, content):
     if given["mode"] and not re.match(r"[0-7]{3,4}\Z", given["mode"]):
         raise Refused("invalid_argument", "mode is three or four octal digits")
     given["mode"] = given["mode"] and given["mode"].zfill(4)
-    place = Place(meant(given["path"]), rules_of(given), parents=given["parents"])
+    place = Place(meant(given["path"]), rules_for_changes(given), parents=given["parents"])
     check_expected(place, given["expected_sha256"])
     attributes = Attributes(given["mode"], given["owner"], given["group"], place.status)
     parts = attributes.changes(place.status)
@@ -302,19 +297,17 @@ def put(module, content):
 
 def made_folders(place):
     """The directories that are made on the way, with their mode."""
-    umask = os.umask(0)
-    os.umask(umask)
     path, found = real_path(place.folder), []
     for name in place.missing:
         path = os.path.join(path, name)
-        found.append({"path": spelled(path), "mode": "%04o" % (0o777 & ~umask)})
+        found.append({"path": spelled(path), "mode": "%04o" % allowed(0o777)})
     return found
 
 
 def point(module):
     """Makes a symbolic link, or says what would become of it. Raises Refused and OSError."""
     given = module.params
-    link = Link(meant(given["path"]), rules_of(given), rules_of(given)[1:])
+    link = Link(meant(given["path"]), rules_for_changes(given))
     target = meant(given["link_to"])
     link.check_target(target)
     told = {"old": link.state(), "link": spelled(target), "resolved_path": spelled(link.resolved)}

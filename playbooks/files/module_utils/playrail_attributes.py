@@ -68,9 +68,14 @@ class Attributes(object):
 
 
 def new_mode():
+    return allowed(0o666)
+
+
+def allowed(mode):
+    """What the user's umask leaves of a mode."""
     umask = os.umask(0)
     os.umask(umask)
-    return 0o666 & ~umask
+    return mode & ~umask
 
 
 def copy_extended(old, new):

@@ -17,14 +17,15 @@ from ansible.module_utils.playrail_refusals import Refused, fixed
 class Link(object):
     """The place of a symbolic link, which its directory's descriptor holds; `old` is where it leads, None when it is not there.
 
-    `rules` are about its own place. What it leads to is judged by `targets`: nobody is to have a secret by another name.
+    `rules` are those for changes: its own place is judged by both, and what it leads to by what must not be read, as
+    nobody is to have a secret by another name.
     """
 
-    def __init__(self, path, rules, targets):
+    def __init__(self, path, rules):
         self.path = spelled(path)
         folder = os.path.realpath(os.path.dirname(path))
         self.resolved = os.path.join(folder, os.path.basename(path))
-        self.targets = targets
+        _unwritable, self.unreadable = rules
         for each in rules:
             each.check(path, self.resolved)
         self.folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
@@ -43,8 +44,7 @@ class Link(object):
 
     def check_target(self, target):
         full = os.path.join(os.path.dirname(self.resolved), target)
-        for each in self.targets:
-            each.check(full, os.path.realpath(full))
+        self.unreadable.check(full, os.path.realpath(full))
 
     def check_changeable(self):
         flagged = fixed(self.resolved)

@@ -246,6 +246,11 @@ def unreadable(listed):
     return Rules(listed, READ, copies=True)
 
 
+def rules_for_changes(given):
+    """What must not be written, and what must not be read, from the arguments of a module that changes files."""
+    return Rules(given["protected"], WRITE), unreadable(given["unreadable"])
+
+
 def check_bytes(path, content):
     """Raises Refused when a private key or a credential is in the content of the file."""
     what = key_in(content)
