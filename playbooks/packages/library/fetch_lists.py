@@ -55,7 +55,7 @@ def fetch(module, lock_s):
         if not LOCKED.search(text):
             return text
         if time.monotonic() > deadline:
-            module.fail_json(msg=LOCKED.search(text).string.strip()[-300:], playrail_code="package_manager_busy")
+            module.fail_json(msg=text.strip()[-300:], playrail_code="package_manager_busy")
         time.sleep(PAUSE_S)
 
 

@@ -66,6 +66,10 @@ FAMILIES = (  # what os-release(5) says in ID or ID_LIKE, and what may manage pa
 PROGRAMS = {"apt": "apt-get"}
 # dpkg's words for a package with which it has not finished; dpkg(1).
 UNFINISHED = ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
+# Of a system without dpkg.
+NOT_KNOWN = {
+    "architecture": None, "held": [], "unfinished": {}, "reboot_required": None, "packages_requiring_reboot": []
+}
 NEWEST_ONLY = ("pacman",)
 # Without these nobody gets in, or nothing can be managed: SSH, what Ansible runs on, init, and how the user becomes root.
 NEEDED = {"openssh-server", "openssh", "dropbear", "python3", "python3-minimal", "systemd", "systemd-sysv", "init", "sudo"}
@@ -165,13 +169,17 @@ VERSION = {
 }
 
 
-def marks(module):
-    """The packages on hold, and those with which dpkg has not finished, with its word for how far it came."""
+def dpkg_state(module):
+    """The system's architecture, the packages on hold, and those with which dpkg has not finished, with its word for
+    how far it came.
+    """
     form = "--showformat=${db:Status-Want} ${db:Status-Status} ${binary:Package}\\n"
     lines = [line.split() for line in written(module, "dpkg-query", "--show", form).splitlines()]
-    native = ":" + written(module, "dpkg", "--print-architecture").strip()
+    architecture = written(module, "dpkg", "--print-architecture").strip()
+    native = ":" + architecture
     plain = [(want, status, name[:-len(native)] if name.endswith(native) else name) for want, status, name in lines]
     return {
+        "architecture": architecture or None,
         "held": sorted({name for want, _status, name in plain if want == "hold"}),
         "unfinished": {name: status for _want, status, name in plain if status in UNFINISHED},
     }
@@ -262,18 +270,14 @@ def main():
         # dnf and zypper remove what provides a name; apt leaves it
         others = [] if manager == "apt" else [one for packages in provided.values() for one in packages]
         refuse_removal(module, manager, [name for name in names if versions[name] is not None] + others)
-    known = manager == "apt"
+    known = dict(dpkg_state(module), **restart()) if manager == "apt" else NOT_KNOWN
     module.exit_json(
         changed=False,
         manager=manager,
         distribution=distribution,
         versions=versions,
         providers=provided,
-        architecture=written(module, "dpkg", "--print-architecture").strip() or None if known else None,
-        **dict(
-            marks(module) if known else {"held": [], "unfinished": {}},
-            **(restart() if known else {"reboot_required": None, "packages_requiring_reboot": []})
-        )
+        **known
     )
 
 
