@@ -119,7 +119,7 @@ def look(given):
     name = full(given)
     of_template = "@." in name
     unit = shown(name.replace("@.", SOMETHING))
-    if not unit.known and unit.known is not None:
+    if unit.known is False:
         real = named_in_files(name)
         if real is not None:
             unit = shown(real.replace("@.", SOMETHING))

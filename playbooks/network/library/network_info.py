@@ -88,7 +88,7 @@ def shown(interface, details):
 
 def is_bare(interface):
     """Whether it has no address but what every link gives itself, as the ends of containers' links have."""
-    return not any(not address.startswith("fe80:") for address in interface["addresses"])
+    return all(address.startswith("fe80:") for address in interface["addresses"])
 
 
 def network(given):

@@ -10,9 +10,7 @@ import os
 import re
 import time
 
-TYPES = (
-    *("service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope", "device"),
-)
+TYPES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap", "slice", "scope", "device")
 PROPERTIES = (
     *("Id", "Names", "Description", "LoadState", "LoadError", "ActiveState", "SubState", "UnitFileState", "Type", "Transient"),
     *("RemainAfterExit", "FragmentPath", "SourcePath", "DropInPaths", "NeedDaemonReload", "CanReload", "MainPID"),

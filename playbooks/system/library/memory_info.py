@@ -12,7 +12,7 @@ description:
     C(/proc/meminfo) does not know. Changes nothing.
 options:
   details:
-    description: Whether to tell buffers, shared memory and free swap as well.
+    description: Whether to tell buffers and shared memory as well.
     type: bool
     default: false
 author: Playrail
@@ -40,7 +40,7 @@ GROUPS = "/sys/fs/cgroup"
 ALWAYS = ("MemTotal", "MemFree", "MemAvailable", "Cached", "SwapTotal", "SwapFree")
 DETAILS = ("Buffers", "Shmem")
 LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
-# Of each version of control groups: where a group lies, its limit, what it uses, and what ends processes in it.
+# Of each version of control groups: the mark of its line in /proc/PID/cgroup, where groups lie, and the files of limit and use.
 VERSIONS = (
     ("0::", "", "memory.max", "memory.current"),
     (":memory:", "/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
