@@ -70,7 +70,7 @@ def test_help_documents_every_command_and_exit_status(playrail: Playrail) -> Non
     text = " ".join(ended.stdout.split())
     for word in ("serve", "tools", "call", "inventory", "doctor", "demo", "ledger"):
         assert f"│ {word} " in text
-    assert "Exit status: 0 fine · 1 the tool failed, or doctor found something to mend · 2 wrong usage" in text
+    assert "Exit status: 0 fine · 1 the tool failed, or something was found wrong · 2 wrong usage" in text
     assert "130 interrupted" in text
 
 

@@ -49,7 +49,7 @@ app = typer.Typer(
     name="playrail",
     help="Guard rails for the plays an assistant runs: an MCP server that operates servers through Ansible.\n\n"
     "Settings come from the environment and from a .env file in the working directory.",
-    epilog="Exit status: 0 fine · 1 the tool failed, or doctor found something to mend · "
+    epilog="Exit status: 0 fine · 1 the tool failed, or something was found wrong · "
     "2 wrong usage or wrong settings · 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
