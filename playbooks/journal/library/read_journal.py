@@ -93,7 +93,7 @@ import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.playrail_journal import FIELDS, Entry, Failed, Journalctl, told_time
+from ansible.module_utils.playrail_journal import FIELDS, SECOND_US, Entry, Failed, Journalctl, told_time
 from ansible.module_utils.playrail_keeping import Keeping, has_namespaces
 from ansible.module_utils.playrail_journal_units import alike, look, of_users
 
@@ -102,7 +102,6 @@ NO_SEARCH = re.compile(r"without pattern matching|PCRE2 support|(?:unrecognized|
 NO_SUCH_UNITS = "add filter for units"  # so journalctl says that a pattern means none
 CURSOR_TIME = re.compile(r"(?:^|;)t=([0-9a-f]{1,13})(?:;|$)")  # in microseconds, before the year 2113
 ENVELOPE_BYTES = 500  # of the answer, beside what a host tells; less where many hosts share it
-SECOND_US = 1000000
 CUT_BYTES = 200  # of a single message that is longer than the whole answer may be
 
 

@@ -17,6 +17,7 @@ PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "deb
 UNREADABLE = re.compile(br"Failed to open journal (?:file|directory) .*: Permission denied|insufficient permissions")
 LEVEL = re.compile(br"<(\d+)>")  # a syslog prefix: eight times the facility, and the priority
 ERROR = 3
+SECOND_US = 1000000
 # What Ansible's modules write when they start: by syslog under their own name, by libsystemd within the message.
 # ansible-pull and its kin are programs of their own, whose lines count.
 BY_ANSIBLE = re.compile(r"ansible-[\w.]+$")
@@ -114,7 +115,7 @@ def text(value):
 
 
 def told_time(time_us):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_us // 1000000)) + ".%06dZ" % (time_us % 1000000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_us // SECOND_US)) + ".%06dZ" % (time_us % SECOND_US)
 
 
 def cut(message, most, term, ignore_case):

@@ -21,7 +21,7 @@ FOLDERS = (
 ALIAS = re.compile(r"^Alias=(.*)$", re.MULTILINE)
 OUTPUT = re.compile(r"^StandardOutput=(\S+)\s*$", re.MULTILINE)
 TO_JOURNAL = ("", "inherit", "journal", "journal+console", "syslog", "syslog+console", "kmsg", "kmsg+console")
-UNIT_BYTES = 65536
+CONFIGURATION_BYTES = 65536  # of a file, at most
 ALIKE = 10  # names that are told when there is none
 
 
@@ -85,15 +85,15 @@ def shown(name):
         known = False  # systemd takes any such name for a slice
     output = told.get("StandardOutput", "")
     if output in ("file", "append", "truncate"):  # the path stands in the unit's files alone
-        output = ([output] + [one for path in files for one in OUTPUT.findall(text(path))])[-1]
+        output = ([output] + [one for path in files for one in OUTPUT.findall(beginning(path))])[-1]
     return Unit(told.get("Id") or name, names, known, output, told.get("LogNamespace", ""))
 
 
-def text(path):
+def beginning(path):
     """The file's beginning; empty when it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return file.read(UNIT_BYTES).decode("utf-8", "replace")
+            return file.read(CONFIGURATION_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 
@@ -109,7 +109,7 @@ def named_in_files(name):
             path = os.path.join(folder, file)
             if os.path.islink(path) or not SUFFIX.search(file):
                 continue
-            if any(name in words.split() for words in ALIAS.findall(text(path))):
+            if any(name in words.split() for words in ALIAS.findall(beginning(path))):
                 return file
     return None
 

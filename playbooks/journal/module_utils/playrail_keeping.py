@@ -5,23 +5,14 @@ __metaclass__ = type
 
 import os
 import re
-import subprocess
+
+from ansible.module_utils.playrail_journal import PRIORITIES
+from ansible.module_utils.playrail_journal_units import beginning, run
 
 ON_DISK, IN_MEMORY = "/var/log/journal", "/run/log/journal"
 CONFIGURED = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
 SETTING = re.compile(r"^\s*(Storage|MaxLevelStore)\s*=\s*(\S*)\s*$", re.MULTILINE)
-LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 MAY_BE_MISSED = 6  # info: a level that stores less leaves out what units usually write
-CONFIGURATION_BYTES = 65536
-
-
-def text(path):
-    """The file's beginning; empty when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(CONFIGURATION_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def files_of_settings():
@@ -41,14 +32,14 @@ def settings():
     """Storage and MaxLevelStore where they are set."""
     found = {}
     for path in files_of_settings():
-        found.update((name, value) for name, value in SETTING.findall(text(path)) if value)
+        found.update((name, value) for name, value in SETTING.findall(beginning(path)) if value)
     return found
 
 
 def has_files(folder):
     """Whether this machine's journal has files there."""
     try:
-        names = os.listdir(os.path.join(folder, text("/etc/machine-id").strip() or "?"))
+        names = os.listdir(os.path.join(folder, beginning("/etc/machine-id").strip() or "?"))
     except OSError:
         return False
     return any(".journal" in name for name in names)
@@ -56,7 +47,7 @@ def has_files(folder):
 
 def has_namespaces():
     """Whether units write to journals apart (LogNamespace= in systemd.exec(5))."""
-    number = text("/etc/machine-id").strip()
+    number = beginning("/etc/machine-id").strip()
     for folder in (ON_DISK, IN_MEMORY):
         try:
             if number and any(name.startswith(number + ".") for name in os.listdir(folder)):
@@ -68,13 +59,8 @@ def has_namespaces():
 
 def journald_runs():
     """True, False, or None where that cannot be asked."""
-    argv = ["systemctl", "show", "--property=ActiveState", "--", "systemd-journald.service"]
-    try:
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except OSError:
-        return None
-    output = child.communicate()[0]
-    return b"=active" in output if b"ActiveState=" in output else None
+    output = run(["systemctl", "show", "--property=ActiveState", "--", "systemd-journald.service"]) or ""
+    return "=active" in output if "ActiveState=" in output else None
 
 
 class Keeping(object):
@@ -104,6 +90,6 @@ class Keeping(object):
             yield "systemd-journald does not run on this host: nothing new is kept."
         if self.in_memory and not self.on_disk:
             yield "The journal is kept in memory only: it is lost whenever the host starts."
-        level = LEVELS.index(self.level) if self.level in LEVELS else len(LEVELS)
+        level = PRIORITIES.index(self.level) if self.level in PRIORITIES else len(PRIORITIES)
         if level < MAY_BE_MISSED or self.level in tuple("012345"):
             yield "journald keeps only priority %s and worse (MaxLevelStore)." % self.level
