@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
-
-import ansible.module_utils
 
 from host_modules import module_answer
 
 MODULE = Path(__file__).parent.parent / "playbooks" / "journal" / "library" / "read_journal.py"
 SHARED = MODULE.parents[1] / "module_utils"
-WITH_PATH = (
-    "import os, runpy, sys; os.environ['PATH'] = sys.argv[1] + os.pathsep + os.environ['PATH'];"
-    "import ansible.module_utils as shared; shared.__path__.append(sys.argv[2]);"
-    "del sys.argv[:3]; runpy.run_path(sys.argv[0], run_name='__main__')"
-)
 NOW_US = 1_800_000_000_000_000
 DEBUG = "<31>Journal filter: none"
 
@@ -56,18 +48,8 @@ class FakeJournal:
         return set((self.folder / "asked").read_text().splitlines())
 
     def run(self, **arguments: Any) -> dict[str, Any]:
-        return module_answer(["-c", WITH_PATH, str(self.folder), str(SHARED), str(MODULE)], arguments, timeout_s=30)
+        return module_answer([str(MODULE)], arguments, timeout_s=30, programs=self.folder)
 
 
 def messages(answer: dict[str, Any]) -> list[str | None]:
     return [one.get("message") for one in answer["entries"]]
-
-
-def loaded(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    ansible.module_utils.__path__.append(str(SHARED))
-    spec.loader.exec_module(found)
-    return found

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 import pytest
 
-from fake_journal import WITH_PATH
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 
 MODULE = Path(__file__).parent.parent / "playbooks" / "disk" / "library" / "disk_usage.py"
 
@@ -93,9 +90,7 @@ def test_what_could_not_be_read_is_named(tmp_path: Path) -> None:
     script = tmp_path / "du"
     script.write_text("#!/bin/sh\necho \"du: cannot read directory '/x/a b': Permission denied\" >&2\nexit 1\n")
     script.chmod(0o755)
-    answer = module_answer(
-        ["-c", WITH_PATH, str(tmp_path), str(SHARED.parent), str(MODULE)], {"path": "/etc"}, timeout_s=60
-    )
+    answer = module_answer([str(MODULE)], {"path": "/etc"}, timeout_s=60, programs=tmp_path)
     assert (answer["unreadable"], answer["unreadable_paths"]) == (1, ["/x/a b"])
 
 
@@ -133,31 +128,13 @@ def test_the_answer_fits(tmp_path: Path, most: int) -> None:
     assert len(answer["entries"]) < 100
 
 
-def loaded_module() -> Any:
-    ansible.module_utils.__path__.append(str(SHARED.parent))
-    return loaded(MODULE)
-
-
-def shared() -> Any:
-    return loaded(SHARED)
-
-
-def loaded(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
 Told = tuple[list[dict[str, Any]], dict[str, int], set[int]]
 
 
 @pytest.fixture
 def below(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Told]:
     """What is told of these mounts below a path, each as device number, place, type and what statvfs would say."""
-    module = shared()
+    module = loaded(SHARED)
 
     def told(path: str, *listed: tuple[str, str, str, tuple[int, ...] | type[Exception]], options: str = "rw") -> Told:
         mounts = [
@@ -230,7 +207,7 @@ def test_a_server_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: py
     script = tmp_path / "stat"
     script.write_text("#!/bin/sh\nexec sleep 600\n")
     script.chmod(0o755)
-    module = shared()
+    module = loaded(SHARED)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(module, "ANSWER_S", 0.2)
     with pytest.raises(module.Silent):
@@ -241,7 +218,7 @@ def test_a_server_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: py
 def test_what_leads_to_a_silent_file_system_is_not_measured(tmp_path: Path) -> None:
     for name in ("a", "mnt/nas", "z"):
         (tmp_path / name).mkdir(parents=True)
-    module = loaded_module()
+    module = loaded(MODULE)
     root = os.fsencode(tmp_path)
     names, left_out = module.parts(root, [root + b"/mnt/nas"])
     assert (sorted(names), left_out) == ([root + b"/a", root + b"/z"], [root + b"/mnt"])

@@ -15,8 +15,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from fake_journal import loaded as loaded_as
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 from playrail.toolsets.docker import get_docker_logs, list_docker_containers
 
 LIBRARY = Path(__file__).parent.parent / "playbooks" / "docker" / "library"
@@ -346,7 +345,7 @@ def test_the_first_engine_that_answers_is_asked_and_others_are_told(
 
 
 def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = loaded_as("playrail_docker", LIBRARY.parent / "module_utils" / "playrail_docker.py")
+    module = loaded(LIBRARY.parent / "module_utils" / "playrail_docker.py")
     monkeypatch.setattr(module, "OF_USERS", ())
     monkeypatch.setattr(module, "elsewhere", lambda: None)
     refused = [("/run/docker.sock", PermissionError(13, "no")), ("/run/other.sock", ConnectionRefusedError(111, "no"))]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fake_journal import NOW_US, SHARED, FakeJournal, entry, loaded, messages
+from fake_journal import NOW_US, SHARED, FakeJournal, entry, messages
+from host_modules import loaded
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_time_before_the_oldest_entry_is_told(journal: FakeJournal) -> None:
 
 def keeping(folder: Path, monkeypatch: pytest.MonkeyPatch, **parts: str) -> Any:
     """What is told of a journald with these settings; a key is a folder and a file's name, as in etc__50-quiet."""
-    found = loaded("playrail_keeping", SHARED / "playrail_keeping.py")
+    found = loaded(SHARED / "playrail_keeping.py")
     folders = [folder / name for name in ("etc", "run", "usr")]
     for key, text in parts.items():
         where, _, name = key.partition("__")

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from fake_journal import loaded
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 
 MODULE = Path(__file__).parent.parent / "playbooks" / "system" / "library" / "memory_info.py"
 GIB = 1 << 30
@@ -30,7 +29,7 @@ def test_memory_is_what_the_kernel_says() -> None:
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module on files of the test's own."""
-    found: ModuleType = loaded("memory_info", MODULE)
+    found = loaded(MODULE)
     monkeypatch.setattr(found, "PROC", str(tmp_path / "proc"))
     monkeypatch.setattr(found, "GROUPS", str(tmp_path / "groups"))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import pwd
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 
 FOLDER = Path(__file__).parent.parent / "playbooks" / "network"
 ME = os.getpid()
@@ -193,12 +192,7 @@ def test_which_container_a_process_is_in(
 
 
 def shared(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / "module_utils" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(FOLDER / "module_utils" / f"{name}.py")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 from playrail.tool import Risk
 from playrail.toolsets.packages import PackageChanges, Packages, install_package
 
@@ -223,12 +222,7 @@ def test_what_a_failure_means(failure: str, code: str) -> None:
 @pytest.fixture(scope="module")
 def host() -> ModuleType:
     """The host module's functions."""
-    spec = importlib.util.spec_from_file_location("package_state", PACKAGE_STATE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(PACKAGE_STATE)
 
 
 @dataclass

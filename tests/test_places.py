@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pwd
 import subprocess
@@ -10,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 import pytest
 
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 from meanwhile import answer_when
 
 pytestmark = pytest.mark.slow
@@ -22,19 +20,7 @@ FILES = Path(__file__).parent.parent / "playbooks" / "files"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs files that only root can make or read")
 
 
-def _loaded() -> Any:
-    beside = str(FILES / "module_utils")
-    if beside not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(beside)
-    spec = importlib.util.spec_from_file_location("places", FILES / "module_utils" / "playrail_places.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-places = _loaded()
+places = loaded(FILES / "module_utils" / "playrail_places.py")
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -15,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
 import pytest
 from pydantic import ValidationError
 
-from host_modules import module_answer
+from host_modules import loaded, module_answer
 from playrail.ansible.kept import START
 from playrail.tool import variables
 from playrail.toolsets.processes import manage_process
@@ -50,16 +48,9 @@ def how(answer: dict[str, Any]) -> dict[int, str]:
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def modules() -> ModuleType:
     """signal_process, whose names hold those of the shared module as well."""
-    beside = [*ansible.module_utils.__path__, str(FOLDER / "module_utils")]
-    monkeypatch.setattr(ansible.module_utils, "__path__", beside)
-    spec = importlib.util.spec_from_file_location("signal_process", LIBRARY / "signal_process.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(LIBRARY / "signal_process.py")
 
 
 @pytest.fixture
