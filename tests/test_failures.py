@@ -33,6 +33,7 @@ def test_case(path: Path) -> None:
     failure = failures.judge(case["result"], unreachable=case["unreachable"])
     problem = failure.problem
     assert problem.code == case["code"], problem
+    assert problem.error
     assert problem.hint
     assert (problem.retryable, failure.begun) == (case.get("retryable", False), case.get("begun", False)), problem
     assert case.get("says", "") in problem.error
