@@ -103,6 +103,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 pytestmark = pytest.mark.slow
+NEVER_S = 1000.0  # longer than any test waits
 PONG = b'\n{"ping": "pong", "invocation": {"module_args": {"data": "pong"}}}\n'
 
 
@@ -208,11 +209,9 @@ def test_what_is_no_module_is_refused(broker: Broker) -> None:
 def test_sudo_is_told_the_password_once(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     prompt = "[sudo via ansible, key=abc] password:"
     command = f"exec sudo -H -S -p '{prompt}' -u root {broker.order()['opening']['command'].partition('exec ')[2]}"
-    right = {"command": command, "prompt": prompt, "password": "right"}
+    right = {"command": command, "prompt": prompt, "password": "right", "connect_s": NEVER_S}
 
-    began = time.monotonic()
     wrong = [broker.ask(payloads["ping-0"], **{**right, "password": "wrong"})[0] for _ in range(2)]
-    assert time.monotonic() - began < 4
     assert [told["is"] for told in wrong] == ["refused"] * 2
     assert ["Sorry, try again." in told["reason"] for told in wrong] == [True, True]
     assert "Sorry, try again." in wrong[0]["text"]
@@ -226,23 +225,20 @@ def test_sudo_is_told_the_password_once(broker: Broker, payloads: Mapping[str, b
 
 def test_who_cannot_be_told_the_password_is_refused_at_once(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     command = "printf 'password:' >&2; read password"
-    began = time.monotonic()
-    told, _ = broker.ask(payloads["ping-0"], command=command, prompt="password:", password=1)
+    told, _ = broker.ask(payloads["ping-0"], command=command, prompt="password:", password=1, connect_s=NEVER_S)
 
     assert (told["is"], told["text"]) == ("refused", "password:")
-    assert time.monotonic() - began < 4
 
 
 def test_a_host_that_talks_nonsense_is_a_lost_connection(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     hello, nonsense = frame({"is": "hello", "python": "3.11.2"}).hex(), frame({"is": "out", "id": 7}).hex()
     told = f"print({READY!r}, flush=True); input(); [put(bytes.fromhex(word)) for word in ({hello!r}, {nonsense!r})]"
     program = f"import os; put = lambda data: os.write(1, data); os.write(1, b'\\n'); {told}; input()"
-    began = time.monotonic()
-    answer, _ = broker.ask(payloads["ping-0"], command=shlex.join([sys.executable, "-c", program]))
+    command = shlex.join([sys.executable, "-c", program])
+    answer, _ = broker.ask(payloads["ping-0"], command=command, connect_s=NEVER_S)
 
     assert answer["is"] == "refused"
     assert answer["reason"] in {"the connection was lost", "it has ended"}  # as it was seen before or while it was used
-    assert time.monotonic() - began < 4
     assert broker.has_only(broker.process.pid)
 
 
@@ -268,10 +264,8 @@ def test_reset_ends_the_channels_of_a_host(broker: Broker, payloads: Mapping[str
 def test_the_end_of_the_broker_is_that_of_everything(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     broker.ask(payloads["ping-0"])
     assert len(broker.below()) > 1
-    began = time.monotonic()
     broker.end()
 
-    assert time.monotonic() - began < 2
     assert broker.has_only()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,11 +88,9 @@ def test_a_way_in(crossroads: Wire, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS_OUT)
 def test_no_way(crossroads: Wire, way: str) -> None:
-    started = time.monotonic()
     answer = crossroads.call("read_file", server=_name(way), path="/etc/hostname")
     assert (answer["success"], answer["code"]) == (False, WAYS_OUT[way][0]), answer
     assert answer["hint"]
-    assert time.monotonic() - started < 30
 
 
 def test_a_jump_host_of_the_users_ssh_config(

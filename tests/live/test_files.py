@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 
 import pytest
@@ -103,10 +102,8 @@ def test_a_search_of_everything_stays_out_of_the_kernel_and_of_secrets(wire: Wir
 def test_an_expression_that_would_try_forever(wire: Wire) -> None:
     path = f"/srv/hard-{uuid.uuid4()}"
     wire.report("write_file", server="deb12", path=path, content="aab\n" + "a" * 60)
-    started = time.monotonic()
     answer = wire.call("search_in_files", server="deb12", path=path, pattern="(a+)+b", regex=True)
     on_host("deb12", "rm", path)
-    assert time.monotonic() - started < 40
     found = answer["data"]["hosts"]["deb12"]
     assert (found["timed_out"], [item["text"] for item in found["matches"]]) == (True, ["aab"])
     assert answer["_meta"]["truncated"] is True

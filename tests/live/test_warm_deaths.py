@@ -45,9 +45,7 @@ def kill(pids: list[int]) -> None:
 def test_the_run_that_stays_is_killed_between_two_calls(operated: Operator) -> None:
     before = processes(f"HOME={operated.place}\0")
     kill(operated.stays())
-    began = time.monotonic()
     operated.works()
-    assert time.monotonic() - began < 15
     assert operated.stays()
     until(lambda: not alive(before), within_s=10)
 
