@@ -39,7 +39,7 @@ ifneq ($(UV),)
 	@echo "Installing what tests and checks need, with uv"
 	uv sync --locked --all-extras --quiet
 else
-	@echo "Installing what tests and checks need, 700 MB more, most of it Ansible's collections"
+	@echo "Installing what tests and checks need, 360 MB more, most of it Ansible's collections"
 	@$(call install,requirements-dev.lock)
 endif
 	@touch $@
