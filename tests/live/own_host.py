@@ -170,16 +170,18 @@ class Operator:
     def call(self, tool: str, /, **arguments: Any) -> Answer:
         return self.start(tool, **arguments).result(timeout=120)
 
+    def report(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        """What the tool reports of the host; it must succeed."""
+        answer = self.call(tool, **arguments)
+        assert answer.code == "ok", answer
+        return reported(answer)
+
     def works(self) -> None:
         """A read and a change are done, as the host itself tells."""
         path = f"/srv/{secrets.token_hex(8)}"
-        written = self.call("write_file", path=path, content="as told")
-        assert written.code == "ok", written
+        self.report("write_file", path=path, content="as told")
         assert self.host.sh(f"cat {path} && rm {path}") == "as told"
-        read = self.call("read_file", path="/etc/hostname")
-        assert read.code == "ok", read
-        assert read.data is not None
-        assert read.data["hosts"][NAME]["content"] == f"{NAME}\n"
+        assert self.report("read_file", path="/etc/hostname")["content"] == f"{NAME}\n"
 
     def stays(self) -> list[int]:
         """The process that plays are forked of."""
@@ -206,6 +208,13 @@ class Operator:
 
     def _ansible(self) -> list[int]:
         return processes("serve_plays.yml", f"HOME={self.place}\0")
+
+
+def reported(answer: Answer) -> dict[str, Any]:
+    """What an answer tells of the host."""
+    assert answer.data is not None
+    found: dict[str, Any] = answer.data["hosts"][NAME]
+    return found
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import Wire, on_host
-from .own_host import NAME, Operator, OwnHost
+from .own_host import Operator, OwnHost
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 HOST = "deb12"
@@ -100,14 +100,6 @@ def test_what_cannot_be_told(wire: Wire, name: str) -> None:
     docker("rm", silent)
 
 
-def report_of(living: Operator, tool: str, **arguments: Any) -> dict[str, Any]:
-    answer = living.call(tool, **arguments)
-    assert answer.code == "ok", answer
-    assert answer.data is not None
-    found: dict[str, Any] = answer.data["hosts"][NAME]
-    return found
-
-
 @pytest.mark.own_host
 def test_an_engine_of_a_user(host: OwnHost, living: Operator) -> None:
     """A second engine, which listens where a rootless one does."""
@@ -119,12 +111,12 @@ def test_an_engine_of_a_user(host: OwnHost, living: Operator) -> None:
         "exit 1"
     )
     try:
-        beside = report_of(living, "list_docker_containers")
+        beside = living.report("list_docker_containers")
         assert beside["other_engines"] == [{"socket": f"{place}/docker.sock"}]
-        chosen = report_of(living, "list_docker_containers", engine=f"{place}/docker.sock")
+        chosen = living.report("list_docker_containers", engine=f"{place}/docker.sock")
         assert (chosen["engine"], chosen["containers"]) == (f"{place}/docker.sock", [])
         host.sh("systemctl stop docker.socket docker")
-        alone = report_of(living, "get_docker_stats")
+        alone = living.report("get_docker_stats")
         assert (alone["engine"], alone["containers"]) == (f"{place}/docker.sock", [])
         host.sh(f"systemctl stop second; rm -f {place}/docker.sock")
         answer = living.call("list_docker_containers")

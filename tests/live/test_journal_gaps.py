@@ -9,19 +9,11 @@ from typing import Any
 
 import pytest
 
-from .own_host import NAME, Operator, OwnHost
+from .own_host import Operator, OwnHost
 
 pytestmark = [pytest.mark.lab, pytest.mark.own_host]
 SETTINGS = "/etc/systemd/journald.conf.d/50-test.conf"
 RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
-
-
-def report(living: Operator, tool: str, **arguments: Any) -> dict[str, Any]:
-    answer = living.call(tool, **arguments)
-    assert answer.code == "ok", answer
-    assert answer.data is not None
-    found: dict[str, Any] = answer.data["hosts"][NAME]
-    return found
 
 
 def texts(found: dict[str, Any]) -> list[str]:
@@ -56,7 +48,7 @@ def test_a_unit_by_its_other_name(host: OwnHost, living: Operator, tool: str, na
     more = {"term": "session opened"} if tool == "search_journal_logs" else {}
     living.works()
     host.sh("journalctl --sync")
-    found = report(living, tool, unit=name, **more)
+    found = living.report(tool, unit=name, **more)
     assert found["unit"] == "ssh.service"
     assert found["entries"]
 
@@ -65,17 +57,17 @@ def test_a_name_that_counts_only_while_a_unit_is_enabled(host: OwnHost, living: 
     unit = "[Service]\\nExecStart=/bin/echo hello of real\\n[Install]\\nAlias=other.service\\n"
     host.sh(f"printf '{unit}' >/etc/systemd/system/real.service; systemctl daemon-reload; systemctl start real")
     host.sh("journalctl --sync")
-    found = report(living, "get_journal_logs", unit="other")
+    found = living.report("get_journal_logs", unit="other")
     assert (found["unit"], "hello of real" in texts(found)) == ("real.service", True)
     host.sh("rm /etc/systemd/system/real.service; systemctl daemon-reload")
 
 
 def test_a_unit_that_is_gone(host: OwnHost, living: Operator) -> None:
     name = unit_of(host, "echo was here")
-    found = report(living, "get_journal_logs", unit=name)
+    found = living.report("get_journal_logs", unit=name)
     assert "was here" in texts(found)
     assert "systemd knows no unit of this name now" in notes(found)
-    later = report(living, "get_journal_logs", unit=name, since="2200-01-01")
+    later = living.report("get_journal_logs", unit=name, since="2200-01-01")
     assert (later["entries"], "systemd knows no unit of this name now" in notes(later)) == ([], True)
 
 
@@ -96,16 +88,16 @@ def test_instances_of_a_template(host: OwnHost, living: Operator) -> None:
     host.sh(f"printf '{unit}' >/etc/systemd/system/many@.service; systemctl daemon-reload")
     host.sh("systemctl start many@one many@two.x; journalctl --sync")
     both = {"hello of one", "hello of two.x"}
-    assert both <= set(texts(report(living, "get_journal_logs", unit="many@")))
-    assert both <= set(texts(report(living, "get_journal_logs", unit="many@.service")))
-    one = texts(report(living, "get_journal_logs", unit="many@one"))
+    assert both <= set(texts(living.report("get_journal_logs", unit="many@")))
+    assert both <= set(texts(living.report("get_journal_logs", unit="many@.service")))
+    one = texts(living.report("get_journal_logs", unit="many@one"))
     assert both & set(one) == {"hello of one"}
 
 
 def test_what_is_below_a_slice(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
     unit_of(host, f"echo {mark}", "--slice=outer-inner.slice")
-    assert mark in texts(report(living, "get_journal_logs", unit="outer.slice", lines=200))
+    assert mark in texts(living.report("get_journal_logs", unit="outer.slice", lines=200))
 
 
 def test_a_unit_of_a_user(host: OwnHost, living: Operator) -> None:
@@ -113,7 +105,7 @@ def test_a_unit_of_a_user(host: OwnHost, living: Operator) -> None:
     host.sh("id eve || useradd -m eve")
     fields = f"MESSAGE={mark}\\nUSER_UNIT=evening.service\\n"  # as the manager of a user's units writes
     host.sh(f"su eve -c \"printf '{fields}' | logger --journald\"; journalctl --sync")
-    found = report(living, "get_journal_logs", unit="evening")
+    found = living.report("get_journal_logs", unit="evening")
     assert mark in texts(found)
     assert "users' own units" in notes(found)
     assert {one["user_number"] for one in found["entries"]} == {int(host.sh("id -u eve"))}
@@ -122,7 +114,7 @@ def test_a_unit_of_a_user(host: OwnHost, living: Operator) -> None:
 def test_a_unit_that_writes_elsewhere(host: OwnHost, living: Operator) -> None:
     unit = "[Service]\\nExecStart=/bin/echo hello\\nStandardOutput=append:/var/log/aside.log\\n"
     host.sh(f"printf '{unit}' >/etc/systemd/system/aside.service; systemctl daemon-reload; systemctl start aside")
-    assert "append:/var/log/aside.log" in notes(report(living, "get_journal_logs", unit="aside"))
+    assert "append:/var/log/aside.log" in notes(living.report("get_journal_logs", unit="aside"))
 
 
 def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> None:
@@ -132,35 +124,35 @@ def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> No
     host.sh(
         "systemctl daemon-reload; systemctl start apart; sleep 1;journalctl --sync; journalctl --namespace=apart --sync"
     )
-    assert mark in texts(report(living, "get_journal_logs", unit="apart"))
-    assert mark in texts(report(living, "find_system_errors", lines=200))
+    assert mark in texts(living.report("get_journal_logs", unit="apart"))
+    assert mark in texts(living.report("find_system_errors", lines=200))
 
 
 def test_a_long_message(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
     name = unit_of(host, f"sh -c \"echo BIG {mark} $(printf 'y%.0s' $(seq 6000))\"")
     for tool, more in (("get_journal_logs", {"unit": name}), ("search_journal_logs", {"term": f"BIG {mark}"})):
-        found = report(living, tool, **more)
+        found = living.report(tool, **more)
         (big,) = [one for one in found["entries"] if one["message"].startswith(f"BIG {mark}")]
         assert big["message"].endswith("\u2026")
         assert (len(big["message"]), big["message_bytes"], found["truncated"]) == (501, 6000 + 37, True)
-        whole = report(living, tool, message_characters=10_000, **more)
+        whole = living.report(tool, message_characters=10_000, **more)
         assert f"BIG {mark} {'y' * 6000}" in texts(whole)
 
 
 def test_what_playrail_did_is_not_what_is_found(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
-    report(living, "search_in_files", path="/etc", pattern=mark)
+    living.report("search_in_files", path="/etc", pattern=mark)
     line = f"Invoked with pattern={mark} path=/etc"  # as modules write that others' Ansible runs
     host.sh(f"logger --tag ansible-ansible.legacy.search_text[7] {line!r}; journalctl --sync")
-    found = report(living, "search_journal_logs", term=mark)
+    found = living.report("search_journal_logs", term=mark)
     assert found["entries"] == []
     assert found["by_ansible"] >= 1
 
 
 def test_a_journal_that_keeps_nothing(host: OwnHost, living: Operator) -> None:
     with journald(host, "Storage=none"):
-        found = report(living, "get_journal_logs", unit="ssh")  # what was kept before is there still
+        found = living.report("get_journal_logs", unit="ssh")  # what was kept before is there still
         assert "Storage=none" in notes(found)
         host.sh("mkdir /root/kept; mv /var/log/journal/* /root/kept")
         try:
@@ -180,7 +172,7 @@ def test_a_journal_in_memory(host: OwnHost, living: Operator) -> None:
     try:
         with journald(host, "Storage=volatile"):
             host.sh("logger -p user.err in memory; journalctl --sync")
-            found = report(living, "find_system_errors", hours=168)
+            found = living.report("find_system_errors", hours=168)
             assert "in memory" in texts(found)
             assert "kept in memory only" in notes(found)
             assert "begins before the oldest entry" in notes(found)
@@ -191,4 +183,4 @@ def test_a_journal_in_memory(host: OwnHost, living: Operator) -> None:
 
 def test_a_journal_that_keeps_only_what_is_bad(host: OwnHost, living: Operator) -> None:
     with journald(host, "MaxLevelStore=err"):
-        assert "MaxLevelStore" in notes(report(living, "get_journal_logs", unit="ssh"))
+        assert "MaxLevelStore" in notes(living.report("get_journal_logs", unit="ssh"))

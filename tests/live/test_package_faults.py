@@ -8,7 +8,7 @@ import pytest
 
 from playrail.answers import Answer
 
-from .own_host import NAME, Operator, OwnHost
+from .own_host import NAME, Operator, OwnHost, reported
 from .repository import MAKES_PACKAGES
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
@@ -45,12 +45,6 @@ def install(living: Operator, name: str, **more: Any) -> Answer:
     return living.start("install_package", name=name, **more).result(timeout=300)
 
 
-def report(answer: Answer) -> dict[str, Any]:
-    assert answer.data is not None
-    found: dict[str, Any] = answer.data["hosts"][NAME]
-    return found
-
-
 def error(answer: Answer) -> str:
     assert answer.problem is not None
     return answer.problem.error
@@ -62,7 +56,7 @@ def test_a_package_whose_script_fails_is_not_installed(living: Operator, host: O
     assert "dpkg could not process posts: installed posts package post-installation script" in error(failed)
     assert "exit status 7" in error(failed)
     assert "Nie można znaleźć /srv/licence" in error(failed)
-    found = report(failed)
+    found = reported(failed)
     assert found["packages"][0]["outcome"] == "unpacked"
     assert found["unfinished"] == ["needs-posts", "posts"]
     assert failed.data is not None
@@ -70,9 +64,9 @@ def test_a_package_whose_script_fails_is_not_installed(living: Operator, host: O
 
     again = install(living, "posts")
     assert again.code == "package_failed"
-    assert report(again)["packages"][0]["outcome"] == "half_configured"
+    assert reported(again)["packages"][0]["outcome"] == "half_configured"
     other = install(living, "good")
-    assert report(other)["packages"][0]["outcome"] == "installed"
+    assert reported(other)["packages"][0]["outcome"] == "installed"
     host.sh("dpkg --purge needs-posts posts")
 
 
@@ -98,7 +92,7 @@ def test_a_dead_repository_keeps_nobody_from_what_is_at_hand(living: Operator, h
     host.sh(f"echo 'deb {REFUSED} stable main' > /etc/apt/sources.list.d/dead.list")
     done = install(living, "good", update_cache=True)
     assert done.code == "ok", done
-    found = report(done)
+    found = reported(done)
     assert found["packages"][0]["outcome"] == "installed"
     assert [one for one in found["unreachable_repositories"] if one.startswith(REFUSED)]
     failed = install(living, "no-such-package")
@@ -108,7 +102,7 @@ def test_a_dead_repository_keeps_nobody_from_what_is_at_hand(living: Operator, h
     assert failed.problem.retryable is True
     upgraded = living.start("update_system").result(timeout=300)
     assert upgraded.code == "ok", upgraded
-    assert [one for one in report(upgraded)["unreachable_repositories"] if one.startswith(REFUSED)]
+    assert [one for one in reported(upgraded)["unreachable_repositories"] if one.startswith(REFUSED)]
     host.sh("mv /etc/apt/sources.list.d/faults.list /srv/faults.list")
     assert living.start("update_system").result(timeout=300).code == "repository_unreachable"
     assert install(living, "good", state="latest").code == "repository_unreachable"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_plays import WAY, environ
-from playrail.calls import Playrail
+from local_plays import answered, playrail
 from playrail.private_files import private_directory
-from playrail.settings import Settings
 
-from .own_host import OwnHost, own_host
+from .own_host import OwnHost
 
 pytestmark = [
     pytest.mark.lab,
@@ -41,10 +38,9 @@ sleep 30
 
 
 @pytest.fixture(scope="module")
-def host(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
-    with own_host(hosts, tmp_path_factory.mktemp("own")) as made:
-        made.sh(f"printf %s {shlex.quote(CUT)} >/srv/cut && chmod +x /srv/cut")
-        yield made
+def host(host: OwnHost) -> OwnHost:
+    host.sh(f"printf %s {shlex.quote(CUT)} >/srv/cut && chmod +x /srv/cut")
+    return host
 
 
 @pytest.fixture
@@ -67,18 +63,9 @@ def call(place: Path, hosts: Mapping[str, Any], config: str, tool: str, **argume
     """A call of a Playrail whose user has this inventory and this ansible.cfg."""
     (place / "ansible.cfg").write_text(config)
     (place / "hosts.json").write_text(json.dumps({"web": {"hosts": hosts}}))
-    given = environ(
-        place,
-        ANSIBLE_CONFIG=str(place / "ansible.cfg"),
-        PLAYRAIL_INVENTORY=str(place / "hosts.json"),
-        ENABLE_WRITE_OPERATIONS="1",
-    )
-
-    async def calling() -> dict[str, Any]:
-        async with Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm) as playrail:
-            return (await playrail.call(tool, arguments, caller="ann")).envelope()
-
-    return asyncio.run(calling())
+    given = {"ANSIBLE_CONFIG": str(place / "ansible.cfg"), "PLAYRAIL_INVENTORY": str(place / "hosts.json")}
+    server = playrail(place, ENABLE_WRITE_OPERATIONS="1", **given)
+    return answered(server, tool, **arguments).envelope()
 
 
 @pytest.mark.parametrize(

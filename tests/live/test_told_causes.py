@@ -22,19 +22,18 @@ pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh, pytes
 
 
 @pytest.fixture(scope="module")
-def host(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
-    with own_host(hosts, tmp_path_factory.mktemp("own")) as made:
-        made.install("locales", "fish", "csh")
-        made.sh("localedef -i pl_PL -f UTF-8 pl_PL.UTF-8")
-        made.sh(f"install -d -m 1777 {RAN}; echo root:{PASSWORD} | chpasswd")
-        for cause in CAUSES:
-            user = user_of(cause)
-            setup = cause.setup.replace("{user}", user)
-            made.sh(
-                f"useradd -m -s /bin/bash {user}; echo {user}:{PASSWORD} | chpasswd; cp -r /root/.ssh ~{user}/; "
-                f"chown -R {user} ~{user}; {setup or ':'}; chown -R {user} ~{user}; chmod -f 440 /etc/sudoers.d/* || :"
-            )
-        yield made
+def host(host: OwnHost) -> OwnHost:
+    host.install("locales", "fish", "csh")
+    host.sh("localedef -i pl_PL -f UTF-8 pl_PL.UTF-8")
+    host.sh(f"install -d -m 1777 {RAN}; echo root:{PASSWORD} | chpasswd")
+    for cause in CAUSES:
+        user = user_of(cause)
+        setup = cause.setup.replace("{user}", user)
+        host.sh(
+            f"useradd -m -s /bin/bash {user}; echo {user}:{PASSWORD} | chpasswd; cp -r /root/.ssh ~{user}/; "
+            f"chown -R {user} ~{user}; {setup or ':'}; chown -R {user} ~{user}; chmod -f 440 /etc/sudoers.d/* || :"
+        )
+    return host
 
 
 @pytest.fixture(scope="module")

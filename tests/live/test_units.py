@@ -9,10 +9,11 @@ import pytest
 
 from playrail.answers import Answer
 
-from .own_host import NAME, Operator, OwnHost
+from .own_host import NAME, Operator, OwnHost, reported
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
-SLEEPS = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+STATIC = "[Service]\nExecStart=/bin/sleep infinity\n"
+SLEEPS = f"{STATIC}[Install]\nWantedBy=multi-user.target\n"
 
 
 def write(host: OwnHost, path: str, text: str, *, reload: bool = False) -> None:
@@ -27,15 +28,9 @@ def manage(living: Operator, name: str, action: str, **more: Any) -> Answer:
     return living.call("manage_service", name=name, action=action, **more)
 
 
-def report(answer: Answer) -> dict[str, Any]:
-    assert answer.data is not None
-    found: dict[str, Any] = answer.data["hosts"][NAME]
-    return found
-
-
 def succeeded(answer: Answer) -> dict[str, Any]:
     assert answer.code == "ok", answer
-    return report(answer)
+    return reported(answer)
 
 
 def shows(host: OwnHost, name: str, *properties: str) -> list[str]:
@@ -52,7 +47,6 @@ def foreseen(answer: Answer) -> str:
     return str(answer.data)
 
 
-SYSV = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: antique\n# Default-Start: 2 3 4 5\n### END INIT INFO\nexit 0\n"
 DROP_IN = "[Service]\nExecStart=\nExecStart=/bin/sleep 4242\n"
 
 
@@ -132,7 +126,7 @@ def test_a_reload_of_a_changed_unit(living: Operator, host: OwnHost) -> None:
     failed = manage(living, "hup", "reload")
     assert failed.code == "service_failed"
     assert "reload" in str(failed.problem)
-    assert report(failed)["active"] is True
+    assert reported(failed)["active"] is True
 
 
 def test_a_unit_that_systemd_has_not_read_yet(living: Operator, host: OwnHost) -> None:
@@ -171,9 +165,6 @@ def test_what_a_socket_starts_again_is_told(living: Operator, host: OwnHost) -> 
     assert "knock.socket" in stopped["said"]
 
 
-STATIC = "[Service]\nExecStart=/bin/sleep infinity\n"
-
-
 def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHost) -> None:
     unit(host, "static.service", STATIC)
     failed = manage(living, "static", "enable")
@@ -182,7 +173,7 @@ def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHos
     assert "[Install]" in failed.problem.error
     assert failed.data is not None
     assert "changed" not in failed.data
-    assert "no installation config" in report(failed)["said"]
+    assert "no installation config" in reported(failed)["said"]
     assert manage(living, "static", "enable", preview=True).code == "service_not_enabled"
     unit(host, "hidden.service")
     host.sh("mv /etc/systemd/system/hidden.service /usr/lib/systemd/system; systemctl mask hidden")
@@ -266,7 +257,7 @@ def test_a_service_that_dies_soon_after_its_start(living: Operator, host: OwnHos
     unit(host, "dying.service", f"[Service]\nExecStart={DYING[how]}\n")
     failed = manage(living, "dying", "restart")
     assert failed.code == "service_failed"
-    found = report(failed)
+    found = reported(failed)
     assert (found.get("exit_code"), found.get("exit_signal")) == ((3, None) if how == "fails" else (None, 9))
     assert "last words" in found["messages"]
     host.sh("systemctl reset-failed dying")
@@ -318,15 +309,14 @@ def test_names_that_systemctl_would_take_for_something_else(living: Operator) ->
         assert manage(living, name, "stop").code == "service_not_found"
 
 
-LEADS = "[Service]\nExecStart=/bin/sleep infinity\n"
-NEEDS = "[Unit]\nRequires=leads.service\nAfter=leads.service\n" + LEADS
+NEEDS = "[Unit]\nRequires=leads.service\nAfter=leads.service\n" + STATIC
 
 
 def test_what_is_stopped_with_it_is_told_and_comes_back(living: Operator, host: OwnHost) -> None:
-    unit(host, "leads.service", LEADS, reload=False)
+    unit(host, "leads.service", STATIC, reload=False)
     unit(host, "needs.service", NEEDS, reload=False)
     unit(host, "farther.service", NEEDS.replace("leads", "needs"), reload=False)
-    unit(host, "rival.service", f"[Unit]\nConflicts=leads.service\n{LEADS}")
+    unit(host, "rival.service", f"[Unit]\nConflicts=leads.service\n{STATIC}")
     host.sh("systemctl start farther")
     assert "needs" in foreseen(manage(living, "leads", "stop", preview=True))
     assert "needs, farther" in foreseen(manage(living, "leads", "restart", preview=True))
@@ -362,7 +352,7 @@ def test_what_ends_after_a_reload_is_no_success(living: Operator, host: OwnHost)
 
 
 def test_what_was_started_too_often(living: Operator, host: OwnHost) -> None:
-    unit(host, "often.service", f"[Unit]\nStartLimitIntervalSec=100\nStartLimitBurst=1\n{LEADS}")
+    unit(host, "often.service", f"[Unit]\nStartLimitIntervalSec=100\nStartLimitBurst=1\n{STATIC}")
     host.sh("systemctl start often")
     failed = manage(living, "often", "restart")
     assert failed.code == "service_failed"
@@ -372,12 +362,12 @@ def test_what_was_started_too_often(living: Operator, host: OwnHost) -> None:
 
 def test_what_is_enabled_by_nothing(living: Operator, host: OwnHost) -> None:
     """systemd makes the link, says that the target is not there, and exits with 0."""
-    unit(host, "adrift.service", f"{LEADS}[Install]\nWantedBy=multi-users.target\n")
+    unit(host, "adrift.service", f"{STATIC}[Install]\nWantedBy=multi-users.target\n")
     for _ in range(2):  # the second time there is nothing to do
         failed = manage(living, "adrift", "enable")
         assert failed.code == "service_not_enabled"
         assert failed.problem is not None
         assert "multi-users.target" in failed.problem.error
-    unit(host, "adrift.service", f"{LEADS}[Install]\nWantedBy=multi-users.target multi-user.target\n")
+    unit(host, "adrift.service", f"{STATIC}[Install]\nWantedBy=multi-users.target multi-user.target\n")
     host.sh("systemctl disable adrift")
     assert succeeded(manage(living, "adrift", "enable"))["enabled"] is True
