@@ -48,6 +48,11 @@ def test_only_commands_for_a_shell_are_marked(command: str, *, fits: bool) -> No
     assert can_be_marked(command) is fits
 
 
+def test_what_a_login_says_comes_after_its_banner() -> None:
+    end = end_of(Mark(), 1, b"sorry, no\n", b"Connection timed out\n")
+    assert end.failure == f"{NO_COMMAND} (exit status 1): Connection timed out\nsorry, no"
+
+
 @pytest.mark.parametrize(
     ("status", "begun", "stderr", "failure", "again"),
     [

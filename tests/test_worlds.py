@@ -97,10 +97,10 @@ def test_hundreds_of_hosts_are_listed_in_parts(tmp_path: Path) -> None:
         builders = listing(match="BUILD", limit=1)
         assert (builders["total_count"], builders["groups"]["all"]) == (55, 55)
         site = listing(group="site_003", details=True)
-        assert [server["name"][-15:] for server in site["servers"]] == [
-            "003.example.org",
-            "253.example.org",
-            "503.example.org",
-        ]
+        assert {server["name"] for server in site["servers"]} == {
+            "host003.example.org",
+            "host253.example.org",
+            "host503.example.org",
+        }
         assert site["servers"][0]["user"] == "root"
         assert call("list_configured_servers", group="nowhere").code == "unknown_server"

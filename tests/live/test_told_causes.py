@@ -90,7 +90,7 @@ def test_a_connection_that_breaks_at_work_is_told_and_nothing_runs_twice(call: A
     user = server.replace("_", "-")
     script = f"echo run >>{RAN}/count; sudo -n /usr/bin/pkill -9 -f '^sshd: u-{user}'"
     host.sh(f"rm -f {RAN}/*; cat >/srv/break <<'END'\n{script}\nEND")
-    host.sh("echo 'ALL ALL=(ALL) NOPASSWD: /usr/bin/pkill' >/etc/sudoers.d/all; chmod 440 /etc/sudoers.d/all")
+    host.sh(f"echo 'u-{user} ALL=(ALL) NOPASSWD: /usr/bin/pkill' >/etc/sudoers.d/pkill; chmod 440 /etc/sudoers.d/pkill")
     answer = call("execute_command", server=server, cmd="setsid -w sh /srv/break; sleep 3", shell=True)
     assert (answer.code, answer.retryable) == ("outcome_unknown", False), answer
     assert "connection" in answer.error

@@ -121,7 +121,9 @@ def _no_command(message: str) -> Failure:
     if (trouble := ssh_reasons.sent_away(text)) is not None:
         return _of_trouble(trouble)
     status = message.removeprefix(NO_COMMAND).partition(":")[0].strip(" ()")
-    words = " ".join(lines_of(text)[-2:]) or f"{status}, without a word"
+    lines = lines_of(text)
+    telling = [line for line in lines if any(rule.pattern.search(line) for rule in rules.SHELL)]
+    words = " ".join((telling or lines)[-2:]) or f"{status}, without a word"
     return _by_words(rules.SHELL, text, words) or Failure(
         problem=_problem("no_shell", with_words("The user's login on the server runs no commands.", words))
     )

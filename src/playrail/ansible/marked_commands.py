@@ -66,7 +66,7 @@ def end_of(mark: Mark, status: int, stdout: bytes, stderr: bytes) -> End:
             return End(failure=NOT_BEGUN + text, again=True)
         return End(failure=LOST + text)
     if own is None:
-        wrote = f"{stdout.decode(errors='replace').strip()}\n{text}".strip()
+        wrote = f"{text}\n{stdout.decode(errors='replace').strip()}".strip()  # a banner comes first
         return End(failure=f"{NO_COMMAND} (exit status {status}): {wrote}")
     return End(own=own)
 

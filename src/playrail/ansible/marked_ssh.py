@@ -36,6 +36,16 @@ DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brac
 # The old connection had ended before anything was sent, and Ansible makes a new one.
 OLD_ENDED = "AnsibleControlPersistBrokenPipeError"
 
+
+def not_alone(word: bytes) -> re.Pattern[bytes]:
+    """The word where it does not end a line: sudo repeats the whole command that it does not allow."""
+    return re.compile(re.escape(word) + rb"(?![ \t\r]*\n)")
+
+
+def _stands_alone(word: bytes, text: bytes) -> bool:
+    return word in not_alone(word).sub(b"", text)
+
+
 # The stock plugin's class comes after this one among the bases: which it is, the plugin's loader decides.
 _Stock: Any = object
 
@@ -95,7 +105,7 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         ended = end_of(self._mark, status, stdout, stderr)
         if ended.failure:
             return (status, b"", stderr) if ended.again else self._keep(AnsibleConnectionFailure(ended.failure))
-        if self._awaited and not self._became and self._awaited.encode() not in ended.own:
+        if self._awaited and not self._became and not _stands_alone(self._awaited.encode(), ended.own):
             return self._keep(self._not_become(status, to_text(ended.own + b"\n" + stderr, errors="replace")))
         return status, ended.own, stderr
 
@@ -106,7 +116,12 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
 
     def _examine_output(self, source: str, state: str, b_chunk: bytes, sudoable: bool) -> tuple[bytes, bytes]:
         before = dict(self._flags)
-        examined: tuple[bytes, bytes] = super()._examine_output(source, state, b_chunk, sudoable)
+        word = self._awaited.encode()
+        other = word.lower()
+        shown = not_alone(word).sub(other, b_chunk) if word else b_chunk
+        examined: tuple[bytes, bytes] = super()._examine_output(source, state, shown, sudoable)
+        if word:
+            examined = examined[0].replace(other, word), examined[1].replace(other, word)
         if self.become is not None and self.become.name == "sudo" and self.become.expect_prompt():
             # sudo-rs writes words of its own in front of the prompt; there is a random word in it.
             prompt = self.become.prompt.strip().encode()
