@@ -69,7 +69,7 @@ def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playra
     return made
 
 
-def answered(server: Playrail, tool_: str, **arguments: Any) -> Answer:
+def answered(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
             return await server.call(tool_, arguments, caller="ann")
