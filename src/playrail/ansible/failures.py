@@ -28,7 +28,8 @@ _UNREADABLE = re.compile(
     r"Module result deserialization failed|MODULE FAILURE|^The module interpreter .+ was not found"
 )
 _NOT_BECOME = re.compile(
-    rf"^(?:Task failed: )?\S+ {NOT_BECOME}(?: \(exit status|: Timeout)|waiting for privilege escalation"
+    rf"^(?:Task failed: )?\S+ {NOT_BECOME}(?: \(exit status|: Timeout)"
+    r"|waiting for (?:privilege escalation|become success)"
     r"|^(?:Task failed: )?(?:Incorrect|Missing) \w+ password"
     r"|temporary files Ansible .*needs to create"
 )
