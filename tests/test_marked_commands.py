@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playrail.ansible.marked_commands import LOST, NO_COMMAND, NOT_BEGUN, Mark, can_be_marked, end_of, result_of_module
+from playrail.ansible.marked_ssh import elsewhere, ends_line
 
 RESULT = json.dumps({"changed": True, "content": '{"a": 1}\n{', "invocation": {"module_args": {}}})
 NOISE = ["", "Welcome!\n", '{"host": "x"}\n', "{ not JSON\n", "[1]\n", '{"open": {"deep": "x"}, "more":\n 1}\n']
@@ -75,3 +76,20 @@ def test_only_what_was_not_begun_may_be_tried_again(
     end = end_of(mark, status, f"{mark.word}\n".encode() if begun else b"", stderr.encode())
     assert end.failure.startswith(failure)
     assert end.again is again
+
+
+WORD = b"BECOME-SUCCESS-abc"
+REFUSAL = b"Sorry, user ann is not allowed to execute '/bin/sh -c echo " + WORD + b" ; python3' as root.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "became"),
+    [(WORD + b"\n", True), (b"password: " + WORD + b"\r\n{}", True), (REFUSAL, False), (WORD, False), (b"", False)],
+)
+def test_a_refusal_that_repeats_the_command_is_no_leave(text: bytes, *, became: bool) -> None:
+    assert ends_line(WORD, text) is became
+    assert (WORD in elsewhere(WORD, b"other", text)) is became
+
+
+def test_what_is_no_refusal_stays_as_it_is() -> None:
+    assert elsewhere(WORD, b"other", WORD + b"\n" + REFUSAL) == WORD + b"\n" + REFUSAL.replace(WORD, b"other")

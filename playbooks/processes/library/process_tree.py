@@ -56,8 +56,8 @@ import pwd
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.playrail_processes import (
     Describer,
+    Places,
     all_visible,
-    belonging,
     is_number,
     length,
     of_playrail,
@@ -101,23 +101,15 @@ class Told(object):
 
     def __init__(self):
         self.describer = Describer()
-        self.places = {}  # what each belongs to
-
-    def place(self, pid):
-        if pid not in self.places:
-            self.places[pid] = belonging(pid)
-        return self.places[pid]
+        self.places = Places()
 
     def told(self, process):
         found = self.describer.described(process)
         del found["memory_percent"]
         found = {key: value for key, value in found.items() if QUIET.get(key) != value}
-        # Where the host itself is a container, all are in it.
-        around = (None, self.place(1)[1])
-        places = zip(("unit", "container"), self.place(process.pid), self.place(process.parent), around)
-        for name, own, parents, hosts in places:
-            if own not in (None, parents, hosts):
-                found[name] = own
+        parents = self.places.of(process.parent)
+        own = self.places.of(process.pid).items()
+        found.update((name, value) for name, value in own if parents.get(name) != value)
         return dict(found, depth=0)
 
 

@@ -64,13 +64,13 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.playrail_processes import (
     Describer,
+    Places,
     Process,
     Users,
     all_visible,
     in_container,
     is_number,
     of_playrail,
-    place,
     processes,
     stat,
 )
@@ -97,7 +97,8 @@ def largest(sort, limit):
     found = [process for process in seen if not process.kernel_thread and process.pid not in own]
     by = {"memory": lambda process: process.memory_bytes, "cpu": describer.clock.cpu_percent}[sort]
     found.sort(key=lambda process: (-by(process), process.pid))
-    listed = [dict(describer.described(process), **place(process.pid)) for process in found[:limit]]
+    places = Places()
+    listed = [dict(describer.described(process), **places.of(process.pid)) for process in found[:limit]]
     return {
         "processes": listed,
         "total": len(found),

@@ -94,11 +94,21 @@ def belonging(pid):
     return found[-1] if found else None, container.group(1) if container else None
 
 
-def place(pid):
-    """What is known of belonging(pid), by name. Where the host itself is a container, no container is told for it."""
-    unit, container = belonging(pid)
-    found = {"unit": unit, "container": None if container == belonging(1)[1] else container}
-    return {name: value for name, value in found.items() if value is not None}
+class Places(object):
+    """Tells what processes belong to, by the names `unit` and `container`, and looks for each once.
+
+    Where the host itself is a container, all are in it, and that is not told.
+    """
+
+    def __init__(self):
+        self.hosts = belonging(1)[1]
+        self.known = {}
+
+    def of(self, pid):
+        if pid not in self.known:
+            told = zip(("unit", "container"), belonging(pid))
+            self.known[pid] = {name: value for name, value in told if value not in (None, self.hosts)}
+        return self.known[pid]
 
 
 def of_playrail(found):

@@ -35,15 +35,17 @@ DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brac
 
 # The old connection had ended before anything was sent, and Ansible makes a new one.
 OLD_ENDED = "AnsibleControlPersistBrokenPipeError"
+LINE_END = rb"[ \t\r]*\n"
 
 
-def not_alone(word: bytes) -> re.Pattern[bytes]:
-    """The word where it does not end a line: sudo repeats the whole command that it does not allow."""
-    return re.compile(re.escape(word) + rb"(?![ \t\r]*\n)")
+def ends_line(word: bytes, text: bytes) -> bool:
+    """Whether the word stands at the end of a line. sudo repeats the whole command that it does not allow."""
+    return re.search(re.escape(word) + LINE_END, text) is not None
 
 
-def _stands_alone(word: bytes, text: bytes) -> bool:
-    return word in not_alone(word).sub(b"", text)
+def elsewhere(word: bytes, other: bytes, text: bytes) -> bytes:
+    """The text with another word where this one does not stand at the end of a line."""
+    return re.sub(re.escape(word) + rb"(?!" + LINE_END + rb")", other, text)
 
 
 # The stock plugin's class comes after this one among the bases: which it is, the plugin's loader decides.
@@ -105,7 +107,7 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         ended = end_of(self._mark, status, stdout, stderr)
         if ended.failure:
             return (status, b"", stderr) if ended.again else self._keep(AnsibleConnectionFailure(ended.failure))
-        if self._awaited and not self._became and not _stands_alone(self._awaited.encode(), ended.own):
+        if self._awaited and not self._became and not ends_line(self._awaited.encode(), ended.own):
             return self._keep(self._not_become(status, to_text(ended.own + b"\n" + stderr, errors="replace")))
         return status, ended.own, stderr
 
@@ -118,7 +120,7 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         before = dict(self._flags)
         word = self._awaited.encode()
         other = word.lower()
-        shown = not_alone(word).sub(other, b_chunk) if word else b_chunk
+        shown = elsewhere(word, other, b_chunk) if word else b_chunk
         examined: tuple[bytes, bytes] = super()._examine_output(source, state, shown, sudoable)
         if word:
             examined = examined[0].replace(other, word), examined[1].replace(other, word)
