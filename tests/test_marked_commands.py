@@ -78,6 +78,14 @@ def test_only_what_was_not_begun_may_be_tried_again(
     assert end.again is again
 
 
+def test_a_login_that_repeats_the_command_has_not_begun_it() -> None:
+    mark = Mark()
+    refused = f"not allowed: {mark.before('/bin/sh -c x')}\n".encode()
+    assert mark.after(refused) is None
+    assert end_of(mark, 1, refused, b"").failure == f"{NO_COMMAND} (exit status 1): not allowed: /bin/sh -c x"
+    assert mark.after(refused + f"{mark.word} \r\nown\n".encode()) == b"own\n"
+
+
 WORD = b"BECOME-SUCCESS-abc"
 REFUSAL = b"Sorry, user ann is not allowed to execute '/bin/sh -c echo " + WORD + b" ; python3' as root.\n"
 

@@ -80,6 +80,12 @@ CAUSES = [
         code="no_shell",
         says="sorry, no",
     ),
+    Cause(
+        name="forced_repeats",
+        setup="sed -i 's#^#command=\"echo sorry, not $SSH_ORIGINAL_COMMAND; exit 1\" #' ~{user}/.ssh/authorized_keys",
+        code="no_shell",
+        says="sorry, not",
+    ),
     # ssh here.
     Cause(
         name="no_config",
