@@ -29,8 +29,8 @@ from playrail.ansible.runner import Runner, RunResult
 from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import Problem
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from playrail.tool import OnHosts, PlaybookTool, Report, Risk
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}

@@ -17,8 +17,8 @@ from playrail.answers import Answer
 from playrail.asking import Ask, Question, Said
 from playrail.calls import Playrail
 from playrail.ledger.ledger import Entry
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 
 
 @dataclass(frozen=True)

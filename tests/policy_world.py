@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.hosts import Host
+from playrail.hosts import Host
 from playrail.policy import Policy
 from playrail.policy_file import read_policy
 from playrail.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, Report, Risk, ToolInput, by_field

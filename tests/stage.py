@@ -20,8 +20,8 @@ from playrail.ansible.play import new_run_id
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner
 from playrail.plays import Plays, standing_variables
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from playrail.tool import Effect, Invocation, PlaybookTool, Report
 
 

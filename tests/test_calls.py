@@ -17,7 +17,7 @@ from local_plays import Whatever, await_nap, environ, gone, naps, playrail, tool
 from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import AnsibleFailed
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import Context, DirectTool, Risk, ToolInput
 from test_answers import assert_envelope
 

@@ -22,9 +22,9 @@ from mikrus.simulator import SRV, Simulator, Vps, error, running
 from plan_world import World, world
 from playrail.answers import Answer
 from playrail.ledger.ledger import Ledger
-from playrail.private_files import private_directory
 from playrail.runs import find_runs, read_run
 from playrail.server.resources import PARTS
+from playrail.settings.private_files import private_directory
 
 pytestmark = pytest.mark.slow
 

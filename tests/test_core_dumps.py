@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from local_plays import environ, processes
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 pytestmark = pytest.mark.slow
 SERVE = 'ulimit -S -c "$(ulimit -H -c)" && exec "$0" -m playrail.cli serve'

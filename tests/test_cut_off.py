@@ -16,8 +16,8 @@ from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
-from playrail.private_files import private_directory
 from playrail.results import _summary
+from playrail.settings.private_files import private_directory
 from playrail.tool import Risk
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
@@ -112,7 +112,7 @@ def test_a_state_directory_with_a_strange_name(place: Path) -> None:
     given = environ(place, PLAYRAIL_STATE_DIR=str(place / "st?mode=ro#x"))
 
     async def calling() -> Answer:
-        from playrail.settings import Settings  # noqa: PLC0415
+        from playrail.settings.settings import Settings  # noqa: PLC0415
 
         async with Playrail(Settings.load(given, dotenv=None), environ=given) as server:
             return await server.call("list_configured_servers", {}, caller="ann")

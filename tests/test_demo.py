@@ -19,7 +19,7 @@ from playrail.demo import connecting, looks, page
 from playrail.demo.looks import Shown, Step
 from playrail.demo.page import Page
 from playrail.demo.server import environment
-from playrail.servers import parse_servers, read_servers
+from playrail.settings.servers import parse_servers, read_servers
 
 READ = Step(why="?", tool="read_file", arguments={})
 REFUSED = Step(why="?", tool="write_file", arguments={}, code="writes_disabled")

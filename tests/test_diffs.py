@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.diffs import CUT, MAX_BYTES, MAX_LINES, NO_LINE_END, unified
+from playrail.safe_text.diffs import CUT, MAX_BYTES, MAX_LINES, NO_LINE_END, unified
 
 
 @pytest.mark.parametrize(

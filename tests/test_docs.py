@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from playrail.cli import app
-from playrail.settings import PLAYRAIL_VARIABLES, Settings
+from playrail.settings.settings import PLAYRAIL_VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

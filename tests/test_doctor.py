@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from playrail import doctor
-from playrail.ansible.hosts import Host, Hosts
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import forks
 from playrail.doctor_project import Check
 from playrail.errors import Problem
+from playrail.hosts import Host, Hosts
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 
 @pytest.fixture

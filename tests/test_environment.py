@@ -16,7 +16,7 @@ import playrail.ansible
 from playrail.ansible.environment import environment, forks_at_most, inventory_environment
 from playrail.ansible.judgements import decided
 from playrail.errors import SettingsInvalid
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 CANARY = "CANARY"
 OWN = Path(playrail.ansible.__path__[0], "plugins", "connection")

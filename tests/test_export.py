@@ -28,7 +28,7 @@ from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.replay import Selection
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import AnyTool
 
 BIN = Path(sys.executable).parent

@@ -15,7 +15,7 @@ import pytest
 
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Inventory
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 pytestmark = pytest.mark.slow
 

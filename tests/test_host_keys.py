@@ -13,8 +13,8 @@ import pytest
 
 from playrail.ansible.environment import environment
 from playrail.ansible.host_keys import FIRST_TAKEN, FORGOTTEN, JUMP, NOT_CHECKED, HostKeys, Inventory, host_keys
-from playrail.servers import SshServer
-from playrail.settings import Settings
+from playrail.settings.servers import SshServer
+from playrail.settings.settings import Settings
 
 STRICT = "-o StrictHostKeyChecking=yes"
 

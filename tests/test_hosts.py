@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.hosts import Host, Hosts, read_listing
 from playrail.errors import PlayrailError, ServerMisconfigured, ServerRequired, UnknownServer
-from playrail.settings import Settings
+from playrail.hosts import Host, Hosts, read_listing
+from playrail.settings.settings import Settings
 
 CANARY = "CANARY"
 SERVERS: dict[str, Any] = {

@@ -18,7 +18,7 @@ import pytest
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Host, Hosts, Inventory
 from playrail.errors import InventoryInvalid, PlayrailError, ServerMisconfigured
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 pytestmark = pytest.mark.slow
 

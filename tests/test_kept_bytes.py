@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from host_modules import module_answer
-from playrail.remote_text import cleaned
+from playrail.safe_text.remote_text import cleaned
 from playrail.tool import Effect
 from playrail.toolsets.changed_files import RemovedFile, WrittenFile
 from playrail.toolsets.file_effects import undo_file

@@ -33,11 +33,10 @@ ROWS = (
     ("toolsets",),
     ("tool", "fields", "disasters"),
     ("shell_expansion", "shell_scripts", "inline_code", "key_material"),
-    ("ansible", "ledger", "mikrus"),
+    ("ansible", "ledger", "mikrus", "hosts"),
     ("settings",),
-    ("servers", "project"),
-    ("private_files", "private_keys", "diffs", "core_dumps"),
-    ("errors", "remote_text", "visible", "arguments", "fitting"),
+    ("safe_text",),
+    ("errors", "arguments", "fitting"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 # Below `import X` is a library, then who may import it.

@@ -21,7 +21,7 @@ from playrail.answers import Answer, parse
 from playrail.disasters import disaster
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
 from test_catalog import example_of
 

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.ansible.hosts import Host
 from playrail.errors import Denied, WritesDisabled
+from playrail.hosts import Host
 from playrail.policy import Decision, Policy, Rule, Verdict, decide
 from playrail.tool import AnyTool, Risk
 from policy_world import ABOUT, HOSTS, MANAGE_SERVICE, NOON, READ_FILE, RUN, TOOLS, policy_of

@@ -16,7 +16,7 @@ from playrail.errors import SettingsInvalid
 from playrail.plays import standing_variables
 from playrail.policy import LimitsOfCaller, LimitsOfHost, Window
 from playrail.policy_file import read_policy
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from policy_world import TOOLS, policy_of
 
 ROOT = Path(__file__).resolve().parents[1]

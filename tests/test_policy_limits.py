@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from plan_world import world
-from playrail.ansible.hosts import Host
 from playrail.errors import LimitReached, TooManyHosts
+from playrail.hosts import Host
 from playrail.ledger.ledger import Entry, Ledger, Read
 from playrail.policy import LimitsOfHost
 from playrail.policy_limits import check_limits, of_host

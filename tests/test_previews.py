@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_plays import WAY, inventory
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 from stage import Stage, stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]

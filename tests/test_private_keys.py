@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from playrail.private_keys import has_agent, key_problem
-from playrail.settings import Settings
+from playrail.settings.private_keys import has_agent, key_problem
+from playrail.settings.settings import Settings
 
 PUTTY = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
 SSH2 = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAi4A\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\n"

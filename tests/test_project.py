@@ -11,8 +11,8 @@ import pytest
 from local_plays import LOCAL, WAY, environ
 from playrail import doctor, doctor_project
 from playrail.calls import Playrail
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from worlds import world
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
 from playrail.policy import Decision
 from playrail.records import Records, Secrets, events
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from policy_world import ABOUT
 
 

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from growth import grows_with_its_input
 from playrail.errors import Problem
-from playrail.remote_text import cleaned
 from playrail.results import HostResult, combined
+from playrail.safe_text.remote_text import cleaned
 from playrail.tool import Report
 
 

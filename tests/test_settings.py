@@ -17,9 +17,9 @@ import yaml
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
-from playrail.private_files import private_directory
-from playrail.servers import FailedServer, MikrusServer, SshServer
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.servers import FailedServer, MikrusServer, SshServer
+from playrail.settings.settings import Settings
 
 CASES = Path(__file__).parent / "settings"
 CANARY = "CANARY"

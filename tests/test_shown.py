@@ -13,7 +13,7 @@ from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans import Plan, Step
 from playrail.records import WITHHELD, Secrets, ending
 from playrail.results import HostResult, combined, shown
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import Report, ToolInput
 
 MOST = 24_000

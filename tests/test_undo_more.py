@@ -19,9 +19,9 @@ from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, Pla
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Foreseen, Plan, Prepared, Step
 from playrail.policy import Decision
-from playrail.private_files import private_directory
 from playrail.records import Secrets
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from playrail.tool import Effect
 from playrail.undo import Undoing, undo
 

@@ -13,8 +13,8 @@ import pytest
 
 from local_plays import LOCAL, WAY, environ
 from playrail.calls import Playrail
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 

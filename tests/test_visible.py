@@ -7,8 +7,8 @@ import unicodedata
 
 import pytest
 
-from playrail.diffs import unified
-from playrail.visible import all_visible, in_one_line, visible, visible_json
+from playrail.safe_text.diffs import unified
+from playrail.safe_text.visible import all_visible, in_one_line, visible, visible_json
 
 PLAIN = [
     "df -h / | sort",

@@ -11,7 +11,7 @@ import pytest
 from local_plays import environ
 from playrail import doctor
 from playrail.ansible.withheld_environment import withheld
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 
 @pytest.mark.parametrize(

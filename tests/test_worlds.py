@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local_plays import codes, made_for, play, runs, standing
-from playrail.ansible.hosts import Hosts
-from playrail.private_files import private_directory
+from playrail.hosts import Hosts
+from playrail.settings.private_files import private_directory
 from worlds import plain_listing, plain_variables, probe, world
 
 pytestmark = pytest.mark.slow

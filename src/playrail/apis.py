@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from playrail.ansible.generated import pace_directory
-from playrail.ansible.hosts import Hosts
 from playrail.answers import Result
-from playrail.errors import (
-    ApiUnexpected,
-    NotOnMikrus,
-    OutcomeUnknown,
-    PlayrailError,
-)
+from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
+from playrail.hosts import Hosts
 from playrail.mikrus.pace import Pace, Rate
 from playrail.results import HostResult, combined
-from playrail.servers import MikrusServer
-from playrail.settings import Settings
+from playrail.settings.servers import MikrusServer
+from playrail.settings.settings import Settings
 from playrail.tool import NO_VARIABLES, ApiTool, OnHosts, Report
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ from playrail.policy_file import read_policy
 from playrail.records import Records, Secrets, would_run
 from playrail.results import failed_preview, shown
 from playrail.rulings import Rulings
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
 from playrail.withheld import Withheld
 

@@ -32,14 +32,14 @@ from playrail.commands.terminal import (
     read_settings,
     until_done,
 )
-from playrail.core_dumps import forbid_core_dumps
 from playrail.errors import PlayrailError, SettingsInvalid
+from playrail.settings.core_dumps import forbid_core_dumps
 
 if TYPE_CHECKING:
     from playrail.answers import Answer
     from playrail.asking import Question, Said
     from playrail.calls import Playrail
-    from playrail.settings import Settings
+    from playrail.settings.settings import Settings
 
 CALLER = "cli"
 

@@ -12,7 +12,7 @@ from playrail.call import Call
 from playrail.drift import drift
 from playrail.errors import Problem
 from playrail.planning import grants_in, state_in
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.undo import Undoing, undo
 
 NOT_RUN = "not_run"  # of a step after one that failed

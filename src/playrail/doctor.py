@@ -20,7 +20,6 @@ from playrail import catalog
 from playrail.ansible.content import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.host_keys import MEND, host_keys
-from playrail.ansible.hosts import NAME_REMEDY
 from playrail.ansible.inventory import Hosts, Inventory
 from playrail.ansible.notes import UNREAD_REMEDY
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
@@ -29,12 +28,13 @@ from playrail.ansible.runner import Ended, Runner, RunResult
 from playrail.ansible.withheld_environment import REMEDY
 from playrail.doctor_project import Check, check_project
 from playrail.errors import PlayrailError, SettingsInvalid
+from playrail.hosts import NAME_REMEDY
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
 from playrail.policy_file import read_policy
-from playrail.private_files import private_directory
-from playrail.servers import ssh_of
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.servers import ssh_of
+from playrail.settings.settings import Settings
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 COMMAND_DEADLINE_S = 30.0

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from playrail.ansible.project import VARIABLES, left_out_beside, read_beside
-from playrail.private_files import everybody_can_write
-from playrail.settings import Settings
+from playrail.settings.private_files import everybody_can_write
+from playrail.settings.settings import Settings
 
 PLAY = re.compile(rb"^- (hosts|name|import_playbook|ansible\.builtin\.import_playbook):", re.MULTILINE)
 PLAY_BYTES = 4096  # of a file that is looked at whether it is a playbook

@@ -21,8 +21,8 @@ from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.parts import code_of
 from playrail.plays import Plays, standing_variables
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -22,16 +22,16 @@ from playrail.ansible.bound_ssh import ssh_files
 from playrail.ansible.bound_variables import bound_variables, used_in
 from playrail.ansible.content import content_root
 from playrail.ansible.digests import digest
-from playrail.ansible.hosts import text_of
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.named_content import named_roles
 from playrail.ansible.project import VARIABLES
+from playrail.hosts import text_of
 from playrail.plans import Step
 from playrail.plays import standing_variables
 from playrail.policy import Policy
-from playrail.private_files import private_directory
-from playrail.project import read_config
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.project import read_config
+from playrail.settings.settings import Settings
 from playrail.tool import AnyTool, ApiTool, PlaybookTool
 
 KEY = "plans.key"  # in the state directory

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.plans import Plan, Step
-from playrail.visible import in_one_line
+from playrail.safe_text.visible import in_one_line
 
 LONG = 300  # characters of an argument; a longer one comes after the others
 LEAST_SHOWN = 400  # characters of a long text, half of them from its end

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from playrail.ansible.digests import digest
-from playrail.diffs import unified
+from playrail.safe_text.diffs import unified
+from playrail.safe_text.visible import all_visible, in_one_line
 from playrail.tool import Effect
-from playrail.visible import all_visible, in_one_line
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval

@@ -27,7 +27,7 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.results import HostResult, combined
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"

@@ -17,8 +17,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from playrail.ansible.hosts import TAG, Host
 from playrail.errors import Denied, WritesDisabled
+from playrail.hosts import TAG, Host
 from playrail.tool import AnyTool, DirectTool, Risk
 
 PRODUCTION = "production"  # what a host counts as whose tier nobody told, or which is none of the policy's

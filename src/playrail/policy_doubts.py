@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from playrail.ansible.hosts import TAG, Hosts
+from playrail.hosts import TAG, Hosts
 from playrail.policy import OTHERS, PRODUCTION, Policy
-from playrail.servers import shown
+from playrail.settings.servers import shown
 
 GROUP = "group:"
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from playrail.policy import OTHERS, TIERS, Decision, LimitsOfCaller, LimitsOfHost
-from playrail.servers import shown
+from playrail.settings.servers import shown
 from playrail.tool import Risk
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

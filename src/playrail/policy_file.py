@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from playrail.errors import SettingsInvalid
 from playrail.policy import CALLERS, EVERY_HOST, OTHERS, PRODUCTION, Policy, Rule, Window
 from playrail.policy_entries import Place, PolicyEntry, place_of, told
-from playrail.private_files import trusted_text
-from playrail.servers import shown
+from playrail.settings.private_files import trusted_text
+from playrail.settings.servers import shown
 from playrail.tool import AnyTool, ByField, DirectTool, Risk
 
 DEEPEST = 8  # levels of a policy; an alias that holds itself has more

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from playrail.ansible.hosts import TAG, Host
 from playrail.errors import LimitReached, TooManyHosts
+from playrail.hosts import TAG, Host
 from playrail.policy import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
 from playrail.tool import Risk
 

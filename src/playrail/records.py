@@ -20,8 +20,8 @@ from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, P
 from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
-from playrail.servers import MikrusServer
-from playrail.settings import Settings
+from playrail.settings.servers import MikrusServer
+from playrail.settings.settings import Settings
 from playrail.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from playrail.answers import Result
 from playrail.errors import Problem
 from playrail.fitting import fitted, size
-from playrail.remote_text import cleaned
+from playrail.safe_text.remote_text import cleaned
 from playrail.tool import Report
 
 NOTHING = (None, 0)

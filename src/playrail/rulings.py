@@ -14,9 +14,9 @@ from playrail.ledger.ledger import Read
 from playrail.policy import Decision, Policy, decide
 from playrail.policy_doubts import doubts
 from playrail.policy_limits import check_limits
-from playrail.settings import Settings
+from playrail.safe_text.visible import in_one_line
+from playrail.settings.settings import Settings
 from playrail.tool import AnyTool, ToolInput
-from playrail.visible import in_one_line
 
 log = logging.getLogger(__name__)
 

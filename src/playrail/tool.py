@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.play import turns
 from playrail.errors import Problem
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from playrail.diffs import unified
 from playrail.plan_words import in_short
 from playrail.plans import diff_of, without_content
-from playrail.remote_text import cleaned
 from playrail.runs import Run, Task
+from playrail.safe_text.diffs import unified
+from playrail.safe_text.remote_text import cleaned
+from playrail.safe_text.visible import in_one_line
 from playrail.tool import Effect
-from playrail.visible import in_one_line
 
 WIDTH = 80  # columns, as ansible-playbook has where it cannot ask a terminal
 COUNTED = ("ok", "changed", "unreachable", "failed", "skipped", "ignored")

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from playrail.ansible.outcome import HIDDEN
 from playrail.call import Call
-from playrail.diffs import unified
 from playrail.errors import (
     Cancelled,
     ChangedSince,
@@ -26,6 +25,7 @@ from playrail.planning import Door, Planning, plan_in
 from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
 from playrail.records import Secrets
 from playrail.runs import taken_back
+from playrail.safe_text.diffs import unified
 from playrail.tool import AnyTool, Effect, Invocation
 
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights

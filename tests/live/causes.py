@@ -17,7 +17,7 @@ import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail.calls import Playrail
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 from .own_host import OwnHost
 

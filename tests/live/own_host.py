@@ -24,8 +24,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from local_plays import environ, processes, tool
 from playrail.answers import Answer
 from playrail.calls import Playrail
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from playrail.tool import Risk
 
 from .test_interruptions import until

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 from stage import Stage, stage
 
 from .conftest import entry, on_host

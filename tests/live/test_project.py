@@ -14,8 +14,8 @@ import pytest
 
 from local_plays import WAY, environ
 from playrail.calls import Playrail
-from playrail.private_files import private_directory
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("way")]
 

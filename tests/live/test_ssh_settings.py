@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_plays import answered, playrail
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 from .own_host import OwnHost
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 from .causes import BANNER, CAUSES, PASSWORD, RAN, SUDO, Cause, calling, user_of, variables
 from .own_host import OwnHost, own_host

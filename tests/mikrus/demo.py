@@ -17,7 +17,7 @@ from playrail.demo.looks import Step, show
 from playrail.demo.page import Page
 from playrail.demo.server import environment
 from playrail.ledger.ledger import Ledger
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 STEPS = (
     Step(

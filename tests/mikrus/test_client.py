@@ -26,7 +26,7 @@ from playrail.errors import (
 )
 from playrail.mikrus.client import Mikrus, Reply
 from playrail.mikrus.pace import Pace, Rate
-from playrail.servers import MikrusServer
+from playrail.settings.servers import MikrusServer
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
 from playrail.ansible.project import SearchPath, adjacent_paths, plugin_path, project_variables
 from playrail.ansible.ssh_options import CONNECT_RETRIES
-from playrail.project import read_config
-from playrail.settings import Settings
+from playrail.settings.project import read_config
+from playrail.settings.settings import Settings
 
 _PASSED = (
     "HOME",

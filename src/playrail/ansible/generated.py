@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
-from playrail.servers import GENERATED_GROUP, MikrusServer, Server, SshServer, ssh_of
-from playrail.settings import Settings
+from playrail.settings.servers import GENERATED_GROUP, MikrusServer, Server, SshServer, ssh_of
+from playrail.settings.settings import Settings
 
 
 def generated_inventory(settings: Settings) -> str:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from playrail.ansible.environment import base_directory, users_ssh_options
-from playrail.ansible.hosts import text_of
 from playrail.ansible.judgements import setting_of
 from playrail.ansible.project import working_directory
-from playrail.servers import Server, shown, ssh_of
-from playrail.settings import Settings
+from playrail.hosts import text_of
+from playrail.settings.servers import Server, shown, ssh_of
+from playrail.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

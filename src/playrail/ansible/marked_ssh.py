@@ -26,7 +26,7 @@ from playrail.ansible.marked_commands import (
 )
 from playrail.ansible.ssh_lines import LATE_LOGIN
 from playrail.ansible.ssh_reasons import lacks_reason
-from playrail.private_keys import has_agent, key_problem
+from playrail.settings.private_keys import has_agent, key_problem
 
 MODULE = b"_ANSIBALLZ_WRAPPER = True"  # stands in every payload that is a Python module with its archive
 MODULE_FILE = "/AnsiballZ_"  # and in the command for one that was transferred as a file

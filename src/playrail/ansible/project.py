@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 # Directories beside playbooks for what variables are made with, and how hosts are reached.
 ADJACENT_PLUGINS = (

@@ -19,8 +19,8 @@ from playrail.commands.terminal import (
     print_table,
     read_settings,
 )
-from playrail.remote_text import cleaned
-from playrail.visible import in_one_line
+from playrail.safe_text.remote_text import cleaned
+from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger

@@ -11,12 +11,12 @@ import typer
 
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.terminal import FAILED, print_table, read_settings, until_done
-from playrail.visible import in_one_line
+from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
-    from playrail.ansible.hosts import Host, Hosts
+    from playrail.hosts import Host, Hosts
     from playrail.policy import Policy, Rule
-    from playrail.settings import Settings
+    from playrail.settings.settings import Settings
     from playrail.tool import AnyTool, ToolInput
 
 NO_POLICY = "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with ENABLE_WRITE_OPERATIONS=1."

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playrail.commands.terminal import AsJson, opened_ledger, print_json, print_table, read_settings
-from playrail.remote_text import cleaned
-from playrail.visible import in_one_line
+from playrail.safe_text.remote_text import cleaned
+from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
     from playrail.runs import Run, RunSummary

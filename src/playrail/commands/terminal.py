@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from playrail.visible import visible_json
+from playrail.safe_text.visible import visible_json
 
 if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger
-    from playrail.settings import Settings
+    from playrail.settings.settings import Settings
 
 DOTENV = Path(".env")
 LEDGER = "ledger.sqlite"  # in the state directory
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def read_settings(*, quiet: bool = False) -> Settings:
-    from playrail.settings import Settings  # noqa: PLC0415
+    from playrail.settings.settings import Settings  # noqa: PLC0415
 
     log_to_stderr("ERROR" if quiet else "WARNING")
     settings = Settings.load(os.environ, dotenv=DOTENV)

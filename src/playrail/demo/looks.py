@@ -20,7 +20,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from playrail.demo.page import Page, shortened
 from playrail.demo.server import ANSWER_DEADLINE_S, environment, leaves
 from playrail.ledger.ledger import Ledger
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 
 GIB = 2**30
 

@@ -18,9 +18,9 @@ from playrail.export.inventory import exported_inventory
 from playrail.export.readme import readme, selected
 from playrail.export.site import Provided, folder, site
 from playrail.ledger.ledger import Ledger
-from playrail.private_files import private_directory
 from playrail.replay import Replay, Selection, replay
-from playrail.settings import Settings
+from playrail.settings.private_files import private_directory
+from playrail.settings.settings import Settings
 from playrail.tool import AnyTool
 
 UNTRUSTED = "Nothing was written. `playrail ledger verify` says the same; find out who changed the file."

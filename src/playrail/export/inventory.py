@@ -11,8 +11,8 @@ from playrail.ansible.generated import host_variables, secrets_of
 from playrail.ansible.named_content import inventory_hosts
 from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
 from playrail.export.site import Provided
-from playrail.servers import GENERATED_GROUP, ssh_of
-from playrail.settings import BUILT_IN_RULES, Settings
+from playrail.settings.servers import GENERATED_GROUP, ssh_of
+from playrail.settings.settings import BUILT_IN_RULES, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from playrail.export.inventory import ExportedInventory
 from playrail.export.site import NOT_IDEMPOTENT, one_line
 from playrail.replay import Replay, Selection
-from playrail.settings import Settings
+from playrail.settings.settings import Settings
 from playrail.steps import Source
 
 INTRODUCTION = """\

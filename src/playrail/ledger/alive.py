@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 SUFFIX = ".lock"
 DRAFT_SUFFIX = ".new"  # of a file that is not locked yet, and that nobody takes for a dead process therefore

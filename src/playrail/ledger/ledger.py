@@ -30,7 +30,7 @@ from playrail.ledger.schema import bring_up_to_date, lock_for_writing
 from playrail.ledger.selection import Kind, Wanted, selected, still_open
 from playrail.ledger.tables import CLOSED_ONCE, records
 from playrail.ledger.withheld import withheld_up_to
-from playrail.private_files import private_directory
+from playrail.settings.private_files import private_directory
 
 __all__ = ["Entry", "Kind", "Ledger", "Read"]
 

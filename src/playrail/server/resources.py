@@ -14,7 +14,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from playrail.errors import PlayrailError, UnknownRun
-from playrail.remote_text import cleaned
+from playrail.safe_text.remote_text import cleaned
 
 if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger

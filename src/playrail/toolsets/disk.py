@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import AbsolutePath
-from playrail.remote_text import sentence
+from playrail.safe_text.remote_text import sentence
 from playrail.tool import PlaybookTool, Reading, Risk
 from playrail.toolsets.troubled import OrTrouble
 

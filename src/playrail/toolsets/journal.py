@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from playrail.errors import Problem
 from playrail.fields import CONTROL, Since, UnitName, moment
-from playrail.remote_text import sentence
+from playrail.safe_text.remote_text import sentence
 from playrail.tool import PlaybookTool, Reading, Report, Risk
 from playrail.toolsets.troubled import OrTrouble
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from playrail.ansible.hosts import Host, Hosts
 from playrail.errors import UnknownServer
-from playrail.servers import MikrusServer, shown
-from playrail.settings import Settings
+from playrail.hosts import Host, Hosts
+from playrail.settings.servers import MikrusServer, shown
+from playrail.settings.settings import Settings
 from playrail.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
 from playrail.toolsets.brief import Brief
 

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, computed_field, mode
 
 from playrail.errors import Problem
 from playrail.fields import CONTROL, OwnerName
+from playrail.safe_text.visible import in_one_line
 from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, by_field, nothing_lasting
-from playrail.visible import in_one_line
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 

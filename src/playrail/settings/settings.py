@@ -20,10 +20,17 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
-from playrail.private_files import trusted_text
-from playrail.private_keys import has_agent
-from playrail.project import find_config, find_inventory, find_playbooks, named_project, project_of, warn_if_open
-from playrail.servers import (
+from playrail.settings.private_files import trusted_text
+from playrail.settings.private_keys import has_agent
+from playrail.settings.project import (
+    find_config,
+    find_inventory,
+    find_playbooks,
+    named_project,
+    project_of,
+    warn_if_open,
+)
+from playrail.settings.servers import (
     FailedServer,
     MikrusServer,
     SshServer,

@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from playrail.private_keys import is_public, key_problem
+from playrail.settings.private_keys import is_public, key_problem
 
 GENERATED_GROUP = "playrail_servers"
 

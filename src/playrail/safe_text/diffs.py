@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from itertools import takewhile
 
-from playrail.visible import in_one_line
+from playrail.safe_text.visible import in_one_line
 
 MAX_LINES = 2_000  # of a diff
 MAX_BYTES = 64 * 1024  # of a diff

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from playrail.ansible.notes import notes_of
 from playrail.errors import Problem, ServerMisconfigured, ServerRequired, UnknownServer
-from playrail.servers import shown
-from playrail.settings import Settings
+from playrail.settings.servers import shown
+from playrail.settings.settings import Settings
 
 _WITHOUT_ADDRESS = ("local", "mikrus_exec")
 _TIER = ("playrail_tier", "tier")  # the first of these that a host has counts, whatever it says
