@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from anyio.from_thread import start_blocking_portal
 
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.play import Play, new_run_id

@@ -21,9 +21,9 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from playrail import catalog
-from playrail.ansible.content import content_root
-from playrail.ansible.named_content import named_collections, named_roles
-from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.named_content import named_collections, named_roles
+from playrail.ansible.content.places import content_root
+from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.ledger.ledger import Entry, Ledger

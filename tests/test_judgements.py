@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, held, judgements, page
 from playrail.ansible.play import Play
 

@@ -37,7 +37,7 @@ ROWS = (
     ("hosts", "ledger", "mikrus"),
     ("settings",),
     ("safe_text",),
-    ("errors", "arguments", "fitting"),
+    ("errors", "canonical", "arguments", "fitting"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 # Below `import X` is a library, then who may import it.

@@ -20,7 +20,7 @@ from anyio.from_thread import start_blocking_portal
 
 from local_plays import inventory, made_for, play, playbook
 from playrail import catalog
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.quick_play import quick_task
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner, RunResult

@@ -17,7 +17,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from playrail import catalog
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.host_keys import MEND, host_keys
 from playrail.ansible.inventory import Hosts, Inventory

@@ -8,14 +8,14 @@ import logging
 import shutil
 from collections.abc import Mapping
 
-from playrail.ansible.content import content_root
-from playrail.ansible.digests import digest
+from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.generated import pace_directory
 from playrail.ansible.host_keys import host_keys
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner
+from playrail.canonical import digest
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger

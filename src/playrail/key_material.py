@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from typing import Any
 
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 
 ON_HOSTS = "playbooks/files/module_utils/playrail_keys.py"
 

@@ -20,12 +20,12 @@ from playrail.ansible.bound_files import files
 from playrail.ansible.bound_places import Places
 from playrail.ansible.bound_ssh import ssh_files
 from playrail.ansible.bound_variables import bound_variables, used_in
-from playrail.ansible.content import content_root
-from playrail.ansible.digests import digest
+from playrail.ansible.content.named_content import named_roles
+from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.listed_hosts import text_of
-from playrail.ansible.named_content import named_roles
 from playrail.ansible.project import VARIABLES
+from playrail.canonical import digest
 from playrail.plans import Step
 from playrail.plays import standing_variables
 from playrail.policy import Policy

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from playrail.ansible.digests import digest
 from playrail.answers import Answer
 from playrail.asking import Question, Said
 from playrail.call import Call, Granted
+from playrail.canonical import digest
 from playrail.errors import (
     ApprovalRefused,
     ApprovalRequired,

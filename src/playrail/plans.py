@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
-from playrail.ansible.digests import digest
+from playrail.canonical import digest
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.visible import all_visible, in_one_line
 from playrail.tool import Effect

@@ -11,7 +11,7 @@ from pathlib import Path
 from playrail.ansible.bound_files import files
 from playrail.ansible.bound_places import Places, beside_playbooks, installed_collections
 from playrail.ansible.bound_variables import texts
-from playrail.ansible.digests import digest
+from playrail.canonical import digest
 
 DOTTED = re.compile(r"\b[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(?=\.|\b)")
 LISTS = ("MANIFEST.json", "FILES.json", "galaxy.yml")  # of a collection: its version and its files

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.settings.servers import GENERATED_GROUP, MikrusServer, Server, SshServer, ssh_of
 from playrail.settings.settings import Settings
 

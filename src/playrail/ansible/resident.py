@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.cold import ColdPlay, start_cold
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.ending import end_descendants, is_alive
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id

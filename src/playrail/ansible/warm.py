@@ -16,7 +16,7 @@ from ansible.playbook import Playbook
 from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.content import content_root
+from playrail.ansible.content.places import content_root
 from playrail.ansible.quick_play import quick_task
 
 LEARNED_LIMIT = 4096  # bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed

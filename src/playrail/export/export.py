@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.content import content_root
-from playrail.ansible.named_content import named_collections, named_roles
-from playrail.ansible.unsafe_yaml import to_yaml
+from playrail.ansible.content.named_content import named_collections, named_roles
+from playrail.ansible.content.places import content_root
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed, SettingsInvalid
 from playrail.export.inventory import exported_inventory
 from playrail.export.readme import readme, selected

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.ansible.outcome import HIDDEN
-from playrail.ansible.unsafe_yaml import Unsafe, to_yaml
 from playrail.steps import Step
 from playrail.tool import PlaybookTool, variables
 

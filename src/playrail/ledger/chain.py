@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playrail.canonical import canonical, digest
 from playrail.ledger.shapes import misshapen
 
 FIRST = "0" * 64
@@ -49,20 +50,7 @@ def linked(record: Mapping[str, Any], *, seq: int, previous: str) -> dict[str, A
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical([row[name] for name in CHAINED]).encode()).hexdigest()
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; a number that JSON does not have (NaN) becomes its name."""
-    try:
-        text = _dumped(value)
-    except ValueError:
-        text = _dumped(json.loads(json.dumps(value), parse_constant=str))
-    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return digest([row[name] for name in CHAINED])
 
 
 def examine(rows: Iterable[Mapping[str, Any]], *, known: str | None = None) -> Verified:
