@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from playrail.ansible import bound_files, bound_places
-from playrail.ansible.bound_code import collections, dotted
-from playrail.ansible.bound_files import MISSING, Files
-from playrail.ansible.bound_places import Places, beside_playbooks
+from playrail.ansible.reads import files as bound_files
+from playrail.ansible.reads import places as bound_places
+from playrail.ansible.reads.code import collections, dotted
+from playrail.ansible.reads.files import MISSING, Files
+from playrail.ansible.reads.places import Places, beside_playbooks
 from playrail.errors import PlanUnusable
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from playrail.ansible.bound_ssh import ssh_files
+from playrail.ansible.reads.ssh import ssh_files
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_files_that_include_each_other_end(home: Path) -> None:
 def test_a_home_that_only_the_list_of_users_has(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """HOME says another one: a shell goes by that, ssh does not."""
     users = SimpleNamespace(getpwuid=lambda _: SimpleNamespace(pw_dir=str(home)))
-    monkeypatch.setattr("playrail.ansible.bound_ssh.pwd", users)
+    monkeypatch.setattr("playrail.ansible.reads.ssh.pwd", users)
     (home / ".ssh/config").write_text("Include ~/.ssh/config.d/*\n")
 
     found = ssh_files(["-F ~/ssh.cfg"], [], base=tmp_path, home=str(tmp_path / "elsewhere"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.bound_variables import bound_variables, used_in
+from playrail.ansible.reads.variables import bound_variables, used_in
 
 BASE: dict[str, Any] = {"ansible_host": "192.0.2.1", "uptime_seconds": 1, "load": [0.1], "facts": {"uptime": 7}}
 GROUPS: dict[str, Any] = {

@@ -15,16 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.bound_code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
-from playrail.ansible.bound_files import files
-from playrail.ansible.bound_places import Places
-from playrail.ansible.bound_ssh import ssh_files
-from playrail.ansible.bound_variables import bound_variables, used_in
 from playrail.ansible.content.named_content import named_roles
 from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory import Inventory
 from playrail.ansible.listed_hosts import text_of
 from playrail.ansible.project import VARIABLES
+from playrail.ansible.reads.code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
+from playrail.ansible.reads.files import files
+from playrail.ansible.reads.places import Places
+from playrail.ansible.reads.ssh import ssh_files
+from playrail.ansible.reads.variables import bound_variables, used_in
 from playrail.canonical import digest
 from playrail.plans import Step
 from playrail.plays import standing_variables

@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from playrail.ansible.bound_files import NOT_READ
 from playrail.ansible.environment import inventory_environment
 from playrail.ansible.generated import generated_inventory, secrets_of
 from playrail.ansible.listed_hosts import read_listing
 from playrail.ansible.notes import notes_of, own_words
 from playrail.ansible.project import COLLECTIONS, VARIABLES, read_beside, working_directory
+from playrail.ansible.reads.files import NOT_READ
 from playrail.ansible.refusals import refused_by_ansible
 from playrail.ansible.withheld_environment import withheld
 from playrail.errors import InventoryInvalid

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from playrail.ansible.bound_files import files
-from playrail.ansible.bound_places import Places, beside_playbooks, installed_collections
-from playrail.ansible.bound_variables import texts
+from playrail.ansible.reads.files import files
+from playrail.ansible.reads.places import Places, beside_playbooks, installed_collections
+from playrail.ansible.reads.variables import texts
 from playrail.canonical import digest
 
 DOTTED = re.compile(r"\b[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(?=\.|\b)")
