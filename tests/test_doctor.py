@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from playrail import doctor
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import forks
 from playrail.doctor_project import Check

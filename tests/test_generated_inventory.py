@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from playrail.ansible.environment import environment
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory.inventory import Inventory
 from playrail.settings.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.listed_hosts import read_listing
+from playrail.ansible.inventory.listed_hosts import read_listing
 from playrail.errors import PlayrailError, ServerMisconfigured, ServerRequired, UnknownServer
 from playrail.hosts import Host, Hosts
 from playrail.settings.settings import Settings

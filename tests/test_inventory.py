@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from playrail.ansible.environment import environment
-from playrail.ansible.inventory import Host, Hosts, Inventory
+from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
 from playrail.errors import InventoryInvalid, PlayrailError, ServerMisconfigured
 from playrail.settings.settings import Settings
 

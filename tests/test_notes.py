@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playrail.ansible.notes import own_words
+from playrail.ansible.inventory.notes import own_words
 
 SAID = """[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.
 [WARNING]: Error in vault password file loading (prod): the script ended with 3

@@ -10,7 +10,7 @@ import pytest
 
 from local_plays import environ
 from playrail import doctor
-from playrail.ansible.withheld_environment import withheld
+from playrail.ansible.inventory.withheld_environment import withheld
 from playrail.settings.private_files import private_directory
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.generated import pace_directory
+from playrail.ansible.inventory.generated import pace_directory
 from playrail.answers import Result
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Protocol, TypeVar
 
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory.inventory import Inventory
 from playrail.call import Call
 from playrail.drift import drift
 from playrail.errors import Problem

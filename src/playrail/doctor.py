@@ -20,12 +20,12 @@ from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.host_keys import MEND, host_keys
-from playrail.ansible.inventory import Hosts, Inventory
-from playrail.ansible.notes import UNREAD_REMEDY
+from playrail.ansible.inventory.inventory import Hosts, Inventory
+from playrail.ansible.inventory.notes import UNREAD_REMEDY
+from playrail.ansible.inventory.withheld_environment import REMEDY
 from playrail.ansible.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
 from playrail.ansible.runner import Ended, Runner, RunResult
-from playrail.ansible.withheld_environment import REMEDY
 from playrail.doctor_project import Check, check_project
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY

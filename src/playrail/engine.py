@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
-from playrail.ansible.generated import pace_directory
 from playrail.ansible.host_keys import host_keys
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory.generated import pace_directory
+from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner
 from playrail.canonical import digest

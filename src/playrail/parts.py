@@ -17,8 +17,8 @@ from typing import Any
 
 from playrail.ansible.content.named_content import named_roles
 from playrail.ansible.content.places import content_root
-from playrail.ansible.inventory import Inventory
-from playrail.ansible.listed_hosts import text_of
+from playrail.ansible.inventory.inventory import Inventory
+from playrail.ansible.inventory.listed_hosts import text_of
 from playrail.ansible.project import VARIABLES
 from playrail.ansible.reads.code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
 from playrail.ansible.reads.files import files

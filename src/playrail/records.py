@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from playrail.ansible.generated import secrets_of
+from playrail.ansible.inventory.generated import secrets_of
 from playrail.ansible.outcome import HIDDEN, TaskResult, hide
 from playrail.ansible.play import Play
 from playrail.answers import Result

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playrail.ansible.inventory import Host, Hosts, Inventory
+from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
 from playrail.call import Call
 from playrail.errors import PlayrailError
 from playrail.ledger.ledger import Read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playrail.ansible.notes import VAULT_REMEDY
+from playrail.ansible.inventory.notes import VAULT_REMEDY
 from playrail.errors import AnsibleFailed, PlayrailError
 
 _VAULT = re.compile(r"no vault secrets|Decryption failed|vault password|attempting to decrypt", re.IGNORECASE)

@@ -22,7 +22,7 @@ from typing import Any
 from playrail.ansible.cold import ColdPlay, start_cold
 from playrail.ansible.content.places import content_root
 from playrail.ansible.ending import end_descendants, is_alive
-from playrail.ansible.inventory import Inventory
+from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id
 from playrail.errors import Cancelled, PlayrailError
 

@@ -181,7 +181,7 @@ def _policy(settings: Settings) -> Policy | None:
 
 async def _hosts(settings: Settings) -> Hosts:
     from playrail.ansible.content.places import content_root  # noqa: PLC0415
-    from playrail.ansible.inventory import Inventory  # noqa: PLC0415
+    from playrail.ansible.inventory.inventory import Inventory  # noqa: PLC0415
 
     inventory = Inventory(settings, content_root(), environ=os.environ)
     try:

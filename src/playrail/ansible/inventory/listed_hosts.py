@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from playrail.ansible.notes import notes_of
+from playrail.ansible.inventory.notes import notes_of
 from playrail.hosts import TAGS, Host, Hosts
 
 _WITHOUT_ADDRESS = ("local", "mikrus_exec")

@@ -19,13 +19,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from playrail.ansible.environment import inventory_environment
-from playrail.ansible.generated import generated_inventory, secrets_of
-from playrail.ansible.listed_hosts import read_listing
-from playrail.ansible.notes import notes_of, own_words
+from playrail.ansible.inventory.generated import generated_inventory, secrets_of
+from playrail.ansible.inventory.listed_hosts import read_listing
+from playrail.ansible.inventory.notes import notes_of, own_words
+from playrail.ansible.inventory.withheld_environment import withheld
 from playrail.ansible.project import COLLECTIONS, VARIABLES, read_beside, working_directory
 from playrail.ansible.reads.files import NOT_READ
 from playrail.ansible.refusals import refused_by_ansible
-from playrail.ansible.withheld_environment import withheld
 from playrail.errors import InventoryInvalid
 from playrail.hosts import Host, Hosts
 from playrail.settings.private_files import private_directory
@@ -203,7 +203,7 @@ class Inventory:
 async def _listed(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:
     """Exit status, output and errors of the listing, see listing.py. Raises InventoryInvalid after READ_DEADLINE_S."""
     # -P: a module in the working directory must not be taken for Ansible's.
-    command = [sys.executable, "-P", "-m", "playrail.ansible.listing", "--list"]
+    command = [sys.executable, "-P", "-m", "playrail.ansible.inventory.listing", "--list"]
     process = await asyncio.create_subprocess_exec(
         *command,
         *(word for source in sources for word in ("-i", source)),
