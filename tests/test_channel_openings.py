@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import playrail.ansible.channels
-from playrail.ansible.channel import NotOpened, Opening
-from playrail.ansible.channels import Broker
+from playrail.ansible.kept import broker as brokers
+from playrail.ansible.kept.broker import Broker
+from playrail.ansible.kept.channel import NotOpened, Opening
 from playrail.ansible.plugins.connection.ssh import Connection
 
 pytestmark = pytest.mark.slow
@@ -75,5 +75,5 @@ def test_an_opening_that_failed_with_nobody_waiting_is_forgotten(
         assert (opened, refused.value.text) == ((1, "") if connected else (2, "it said no"))
         assert broker._channels == {}
 
-    monkeypatch.setattr(playrail.ansible.channels, "open_channel", fail)
+    monkeypatch.setattr(brokers, "open_channel", fail)
     asyncio.run(check())

@@ -21,7 +21,7 @@ import pytest
 
 from kept_modules import all_payloads, with_arguments
 from local_plays import end_at_work
-from playrail.ansible.kept import PLACEHOLDER, READY, START, frame
+from playrail.ansible.kept.interpreter import PLACEHOLDER, READY, START, frame
 from playrail.ansible.plugins.connection.ssh import Unfit, _taken_apart, ask
 from ssh_stand_ins import SSH, SUDO
 
@@ -39,7 +39,7 @@ class Broker:
         self.directory = directory
         self.socket = directory / "socket"
         self.environment = {**os.environ, "PATH": f"{directory}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
-        command = [sys.executable, "-P", "-m", "playrail.ansible.channels", str(self.socket)]
+        command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.socket)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
         until = time.monotonic() + 20
         while not self.answers() and time.monotonic() < until:

@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 
 from kept_modules import ASKED, OWN, all_payloads, with_arguments
-from playrail.ansible.channel import program
-from playrail.ansible.channels import _own_files
-from playrail.ansible.kept import PLACEHOLDER, READY, SIZES, START, frame
-from playrail.ansible.payload import ARCHIVE
+from playrail.ansible.kept.broker import _own_files
+from playrail.ansible.kept.channel import program
+from playrail.ansible.kept.interpreter import PLACEHOLDER, READY, SIZES, START, frame
+from playrail.ansible.kept.payload import ARCHIVE
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}

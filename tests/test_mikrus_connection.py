@@ -37,7 +37,7 @@ from mikrus.simulator import (
     truncated_json,
     wrong_type,
 )
-from playrail.ansible.ansiballz import as_input
+from playrail.ansible.kept.ansiballz import as_input
 from playrail.ansible.runner import RunResult
 from playrail.mikrus.jobs import Input
 from playrail.mikrus.pace import Rate

@@ -18,7 +18,7 @@ import pytest
 from pydantic import ValidationError
 
 from host_modules import loaded, module_answer
-from playrail.ansible.kept import START
+from playrail.ansible.kept.interpreter import START
 from playrail.tool import variables
 from playrail.toolsets.processes import manage_process
 

@@ -57,7 +57,7 @@ class Plays:
                 "ansible_python_interpreter": "/usr/bin/python3",
             }
         (directory / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
-        command = [sys.executable, "-P", "-m", "playrail.ansible.channels", str(self.place)]
+        command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.place)]
         self.broker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def play(self, host: str, *tasks: str, keywords: str = "", **variables: object) -> list[dict[str, Any]]:

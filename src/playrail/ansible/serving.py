@@ -162,7 +162,7 @@ class _Server:
         self._channels = None
         with contextlib.suppress(OSError):  # without it, modules go by plain ssh
             self._channels = subprocess.Popen(
-                [sys.executable, "-P", "-m", "playrail.ansible.channels", os.environ["PLAYRAIL_CHANNELS"]],
+                [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", os.environ["PLAYRAIL_CHANNELS"]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
             )

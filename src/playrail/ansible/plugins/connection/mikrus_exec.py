@@ -13,7 +13,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from pydantic import SecretStr, ValidationError
 
-from playrail.ansible.ansiballz import as_input
+from playrail.ansible.kept.ansiballz import as_input
 from playrail.errors import PlayrailError, RateLimited
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.jobs import ANSWER_S, PATIENCE_S, Done, Input, JobFailed, Jobs, Place

@@ -1,6 +1,6 @@
 """Ansible's own ssh connection, but for modules: these go to an interpreter that waits on the host already.
 
-A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see ../../channels.py. Everything else, and
+A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see ../../kept/broker.py. Everything else, and
 a module whenever something is not as expected before it was sent, goes the way of the plugin that this one extends.
 """
 
@@ -26,7 +26,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
-from playrail.ansible.kept import PLACEHOLDER, SIZES, START, frame
+from playrail.ansible.kept.interpreter import PLACEHOLDER, SIZES, START, frame
 from playrail.ansible.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
 from playrail.ansible.marked_ssh import DENIED, MODULE, Marked
 from playrail.ansible.ssh_options import (

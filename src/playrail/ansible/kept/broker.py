@@ -1,4 +1,4 @@
-"""The broker of channels: `python -P -m playrail.ansible.channels SOCKET`.
+"""The broker of channels: `python -P -m playrail.ansible.kept.broker SOCKET`.
 
 It lives as long as the resident run and holds, per host and user, one ssh client to a kept interpreter. Ansible's
 workers, which are forked for each call, come to its socket with a module and wait there for its end; see
@@ -26,9 +26,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.channel import Channel, Done, Gone, Lost, NotOpened, Opening, Payload, open_channel, program
-from playrail.ansible.kept import SIZES, frame
-from playrail.ansible.payload import ARCHIVE
+from playrail.ansible.kept.channel import Channel, Done, Gone, Lost, NotOpened, Opening, Payload, open_channel, program
+from playrail.ansible.kept.interpreter import SIZES, frame
+from playrail.ansible.kept.payload import ARCHIVE
 
 CHANNELS = 64  # at once
 IDLE_S = 600.0  # after which a channel ends

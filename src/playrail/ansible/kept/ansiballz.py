@@ -13,7 +13,7 @@ import io
 import zipfile
 from itertools import pairwise
 
-from playrail.ansible.payload import ARCHIVE
+from playrail.ansible.kept.payload import ARCHIVE
 from playrail.mikrus.jobs import Input, Piece
 
 SHARED = "module_utils/"

@@ -1,4 +1,4 @@
-"""One channel: an ssh client whose other end is a kept interpreter, see kept.py. Belongs to the broker, channels.py."""
+"""One channel: an ssh client whose other end is a kept interpreter, see interpreter.py. Belongs to broker.py."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.kept import READY, SIZES, frame
+from playrail.ansible.kept.interpreter import READY, SIZES, frame
 from playrail.ansible.marked_commands import BEGUN, SSH_FAILED
 from playrail.ansible.ssh_lines import LATE_LOGIN
 
 OLDEST = (3, 8)  # version of Python; what ansible-core from 2.19 on sends needs it too
-SOURCES = ("kept_files", "kept")  # in the order in which they are needed; the last is the program
+SOURCES = ("interpreter_files", "interpreter")  # in the order in which they are needed; the last is the program
 START_S = 10.0  # for sudo, the login and the interpreter, beyond the time to connect
 LOAD_S = 60.0  # for taking in an archive, on a slow host
 SILENCE_S = 5.0  # after which a channel is asked whether it still is one

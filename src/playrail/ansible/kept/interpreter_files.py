@@ -1,6 +1,6 @@
 """What the archives of payloads bring, compiled and loaded: the half of the kept interpreter that is about imports.
 
-It runs on hosts, see kept.py.
+It runs on hosts, see interpreter.py.
 """
 
 from __future__ import annotations

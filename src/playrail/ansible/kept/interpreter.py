@@ -1,7 +1,7 @@
 """The kept interpreter: it waits on a host, and forks for every module that it is to run.
 
-channel.py sends this file and kept_files.py as source, so nothing of it lies on the host's disk. It runs there with any
-Python from 3.8 on and imports nothing but the standard library. It reads frames from what was its standard input and
+channel.py sends this file and interpreter_files.py as source, so nothing of it lies on the host's disk. It runs there
+with any Python from 3.8 on and imports nothing but the standard library. It reads frames from what was its standard input and
 writes frames to what was its standard output; when the input ends it exits at once, and modules still at work end by
 themselves.
 
@@ -28,7 +28,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.kept_files import Archive, Loaded, Payload
+from playrail.ansible.kept.interpreter_files import Archive, Loaded, Payload
 
 SIZES = struct.Struct(">II")  # bytes of a frame's header, which is JSON, and of the data after it
 PLACEHOLDER = "kept" + "-" * 60  # the value of PLAYRAIL_RUN at the start, over which a module's run is written
