@@ -15,7 +15,7 @@ from local_plays import environ, made_for
 from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.outcome import TaskResult
+from playrail.ansible.outcome.outcome import TaskResult
 from playrail.ansible.play import new_run_id
 from playrail.ansible.resident import Resident
 from playrail.ansible.runner import Runner

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
 from playrail import catalog, errors
-from playrail.ansible.failures import classify
+from playrail.ansible.outcome.failures import classify
 from playrail.answers import Answer, Meta, Result, parse
 from playrail.calls import INTERNAL
 from playrail.errors import InvalidArgument, PlayrailError, Problem

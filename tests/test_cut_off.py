@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
-from playrail.ansible.outcome import NO_REPORT, HostOutcome, Outcome
+from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.answers import Answer
 from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.ansible import failures, said
+from playrail.ansible.outcome import failures, said
 
 CASES = sorted((Path(__file__).parent / "failures").glob("*.yml"))
 

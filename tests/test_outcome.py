@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from playrail.ansible.aside import aside
-from playrail.ansible.bounds import Bounds
-from playrail.ansible.events import DIFF_LIMIT, SPARE, TEXT_LIMIT, TOTAL_LIMIT, condense
-from playrail.ansible.outcome import HIDDEN, Outcome, TaskResult
+from playrail.ansible.outcome.bounds import Bounds
+from playrail.ansible.outcome.events import DIFF_LIMIT, SPARE, TEXT_LIMIT, TOTAL_LIMIT, condense
+from playrail.ansible.outcome.outcome import HIDDEN, Outcome, TaskResult
+from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 
 CASES = sorted((Path(__file__).parent / "events").glob("*.yml"))
 
@@ -232,7 +232,7 @@ def test_what_check_mode_cannot_tell(case: str) -> None:
     result, fields, why = CHECKED[case]
     event = raw("runner_on_ok", resolved_action="a.b.c")
     outcome = Outcome()
-    told = condense({**event, "stdout": aside(result, fields) + "ok: [h]"})
+    told = condense({**event, "stdout": unpreviewed_line(result, fields) + "ok: [h]"})
     assert told is not None
     outcome.feed(told)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from playrail import records
-from playrail.ansible.outcome import TaskResult
+from playrail.ansible.outcome.outcome import TaskResult
 from playrail.answers import Result
 from playrail.call import Call, Going
 from playrail.errors import InvalidArgument

@@ -27,7 +27,7 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from playrail import catalog
-from playrail.ansible import failures
+from playrail.ansible.outcome import failures
 from playrail.errors import ApiUnexpected, OutcomeUnknown, Problem
 from playrail.mikrus.replies import judge
 from playrail.tool import ApiTool, PlaybookTool, Report

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.outcome import TaskResult
+from playrail.ansible.outcome.outcome import TaskResult
 from playrail.arguments import as_meant
 from playrail.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem

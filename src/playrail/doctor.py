@@ -23,7 +23,7 @@ from playrail.ansible.host_keys import MEND, host_keys
 from playrail.ansible.inventory.inventory import Hosts, Inventory
 from playrail.ansible.inventory.notes import UNREAD_REMEDY
 from playrail.ansible.inventory.withheld_environment import REMEDY
-from playrail.ansible.outcome import NO_REPORT, HostOutcome
+from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.play import Play, new_run_id, turns
 from playrail.ansible.runner import Ended, Runner, RunResult
 from playrail.doctor_project import Check, check_project

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from playrail.ansible.inventory.generated import secrets_of
-from playrail.ansible.outcome import HIDDEN, TaskResult, hide
+from playrail.ansible.outcome.outcome import HIDDEN, TaskResult, hide
 from playrail.ansible.play import Play
 from playrail.answers import Result
 from playrail.call import Call, Going

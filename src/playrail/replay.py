@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.outcome import HIDDEN
+from playrail.ansible.outcome.outcome import HIDDEN
 from playrail.folding import Names, fold
 from playrail.steps import ACTIONS, LeftOut, Source, Step
 from playrail.tool import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from playrail.ansible.events import condense
+from playrail.ansible.outcome.events import condense
 
 Emit = Callable[[dict[str, Any]], None]
 Learn = Callable[[dict[str, str | None]], None]

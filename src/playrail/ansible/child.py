@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.ending import adopt_orphans, end_descendants, marked
-from playrail.ansible.events import RESULT_LIMIT, condense
+from playrail.ansible.outcome.events import RESULT_LIMIT, condense
 
 POLL_S = 1  # how long ansible-runner may wait between two looks at Ansible; its own default is 5 s
 

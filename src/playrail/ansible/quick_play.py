@@ -20,10 +20,10 @@ from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.aside import aside
 from playrail.ansible.captured_events import CapturedEvents
-from playrail.ansible.events import RESULT_LIMIT
 from playrail.ansible.inline_worker import InlineWorker
+from playrail.ansible.outcome.events import RESULT_LIMIT
+from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 
 # With other keywords than these, a playbook is played whole: they are the strategy's business, or may be.
 PLAY_WORDS = {"name", "hosts", "gather_facts", "environment", "tasks"}
@@ -124,7 +124,7 @@ def _tell(result: Any, shown: dict[str, Any], host: str, events: CapturedEvents,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
     checked = context.CLIARGS.get("check")
-    text = aside({**shown, "skipped": status == "skipped"}, result._task_fields) if checked else ""
+    text = unpreviewed_line({**shown, "skipped": status == "skipped"}, result._task_fields) if checked else ""
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"
     statistics: dict[str, dict[str, int]] = {counted or status: {host: 1}, "processed": {host: 1}}

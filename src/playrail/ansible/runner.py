@@ -13,10 +13,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from playrail.ansible.cold import start_cold
-from playrail.ansible.failures import classify
-from playrail.ansible.outcome import HostOutcome, Outcome, TaskResult, hide
+from playrail.ansible.outcome.failures import classify
+from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult, hide
+from playrail.ansible.outcome.refusals import refused_by_ansible
 from playrail.ansible.play import STOP_GRACE_S, Going, Play
-from playrail.ansible.refusals import refused_by_ansible
 from playrail.ansible.resident import Resident
 from playrail.errors import AnsibleFailed, CollectionMissing
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from playrail.ansible.said import lines_of
+from playrail.ansible.outcome.said import lines_of
 from playrail.ansible.ssh_lines import BY_HOST, IN_SESSION, LINES, Line
 
 UNKNOWN = "The connection to the server could not be made."

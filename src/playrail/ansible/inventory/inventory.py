@@ -23,9 +23,9 @@ from playrail.ansible.inventory.generated import generated_inventory, secrets_of
 from playrail.ansible.inventory.listed_hosts import read_listing
 from playrail.ansible.inventory.notes import notes_of, own_words
 from playrail.ansible.inventory.withheld_environment import withheld
+from playrail.ansible.outcome.refusals import refused_by_ansible
 from playrail.ansible.project import COLLECTIONS, VARIABLES, read_beside, working_directory
 from playrail.ansible.reads.files import NOT_READ
-from playrail.ansible.refusals import refused_by_ansible
 from playrail.errors import InventoryInvalid
 from playrail.hosts import Host, Hosts
 from playrail.settings.private_files import private_directory

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VAULT_REMEDY = (
-    "The operator has to name the vault's password: vault_password_file or vault_identity_list in ansible.cfg, or "
-    "ANSIBLE_VAULT_PASSWORD_FILE."
-)
+from playrail.ansible.outcome.refusals import VAULT_REMEDY
+
 UNREAD_REMEDY = (
     "Mend or rename it (a plugin's configuration has to end in .yml or .yaml), take it out of the directory, or "
     "leave it out with [defaults] inventory_ignore_patterns in ansible.cfg."

@@ -1,9 +1,9 @@
 """The kept interpreter: it waits on a host, and forks for every module that it is to run.
 
 channel.py sends this file and interpreter_files.py as source, so nothing of it lies on the host's disk. It runs there
-with any Python from 3.8 on and imports nothing but the standard library. It reads frames from what was its standard input and
-writes frames to what was its standard output; when the input ends it exits at once, and modules still at work end by
-themselves.
+with any Python from 3.8 on and imports nothing but the standard library. It reads frames from what was its standard
+input and writes frames to what was its standard output; when the input ends it exits at once, and modules still at
+work end by themselves.
 
 What makes a module fast: its payload is run unmodified, but what the payload imports from its archive is found here,
 compiled already, and files of Ansible's own `module_utils` are loaded already. Only files whose bytes are those of the

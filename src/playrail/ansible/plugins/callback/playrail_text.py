@@ -1,4 +1,4 @@
-"""The text that belongs to ansible-runner's events. In check mode it begins with what aside.py has to say of a task.
+"""The text that belongs to ansible-runner's events. In check mode it begins with what unpreviewed.py tells of a task.
 
 It is also what Playrail has in every Ansible process when a play begins, so it has the play look beside the user's
 playbooks.
@@ -14,7 +14,7 @@ from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
 from playrail.ansible.adjacent import look_beside_playbooks
-from playrail.ansible.aside import aside
+from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 
 DOCUMENTATION = """
 name: playrail_text
@@ -62,4 +62,4 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 def _tell(result: Any, *, skipped: bool) -> None:
     if context.CLIARGS.get("check"):
         # The status has been taken out of what callbacks are given.
-        sys.stdout.write(aside({**result._result, "skipped": skipped}, result._task_fields))  # noqa: SLF001
+        sys.stdout.write(unpreviewed_line({**result._result, "skipped": skipped}, result._task_fields))  # noqa: SLF001

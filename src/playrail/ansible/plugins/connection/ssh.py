@@ -1,7 +1,8 @@
 """Ansible's own ssh connection, but for modules: these go to an interpreter that waits on the host already.
 
-A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see ../../kept/broker.py. Everything else, and
-a module whenever something is not as expected before it was sent, goes the way of the plugin that this one extends.
+A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see
+../../kept/broker.py. Everything else, and a module whenever something is not as expected before it was sent, goes the
+way of the plugin that this one extends.
 """
 
 from __future__ import annotations

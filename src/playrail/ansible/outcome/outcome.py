@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playrail.ansible.bounds import Bounds
-from playrail.ansible.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
-from playrail.ansible.failures import judge, without_output
+from playrail.ansible.outcome.bounds import Bounds
+from playrail.ansible.outcome.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
+from playrail.ansible.outcome.failures import judge, without_output
 from playrail.errors import Problem
 
 NO_REPORT = Problem(

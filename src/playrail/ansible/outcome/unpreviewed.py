@@ -11,7 +11,7 @@ REASON_LIMIT = 500  # characters
 WOULD_HAVE_RUN = "if not in check mode"  # how the module `command` says that it did nothing
 
 
-def aside(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+def unpreviewed_line(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     """A line that says what check mode cannot tell of the task; empty when it is what check mode is for.
 
     `result` is the task's, `fields` its keywords, as they were on the host. Whether it was skipped is `skipped` there.
@@ -24,8 +24,8 @@ def aside(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     return "" if why is None else f"{MARK}{json.dumps(why[:REASON_LIMIT])}\n"
 
 
-def told(text: str) -> str | None:
-    """What an event's text says of its task, as `aside` has written it at the beginning."""
+def unpreviewed_in(text: str) -> str | None:
+    """What an event's text says of its task, as `unpreviewed_line` has written it at the beginning."""
     line, _, _ = text.partition("\n")
     if not line.startswith(MARK):
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from playrail.ansible import aside
-from playrail.ansible.bounds import Bounds
+from playrail.ansible.outcome.bounds import Bounds
+from playrail.ansible.outcome.unpreviewed import unpreviewed_in
 
 RESULT_LIMIT = 8_000_000  # characters; a longer result ansible-runner replaces by {}, its own limit is 700,000
 TEXT_LIMIT = 4000  # characters of a message, or of any text in a result that is not the report
@@ -43,7 +43,7 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
             "host": data.get("host"),
             "ignored": bool(data.get("ignore_errors")),
             "duration_s": data.get("duration"),
-            "unpreviewed": aside.told(event.get("stdout") or ""),
+            "unpreviewed": unpreviewed_in(event.get("stdout") or ""),
             **_result(data),
         }
     if name == "playbook_on_task_start":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-from playrail.ansible.inventory.notes import VAULT_REMEDY
 from playrail.errors import AnsibleFailed, PlayrailError
 
+VAULT_REMEDY = (
+    "The operator has to name the vault's password: vault_password_file or vault_identity_list in ansible.cfg, or "
+    "ANSIBLE_VAULT_PASSWORD_FILE."
+)
 _VAULT = re.compile(r"no vault secrets|Decryption failed|vault password|attempting to decrypt", re.IGNORECASE)
 _HOME = re.compile(r"Unable to create local directories|/ansible-local-")
 _HOME_REMEDY = (
