@@ -23,9 +23,9 @@ from anyio.from_thread import start_blocking_portal
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.play import Play, new_run_id
 from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Runner, RunResult
+from playrail.ansible.run.play import Play, new_run_id
+from playrail.ansible.run.runner import Runner, RunResult
 from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import Problem

@@ -16,9 +16,9 @@ from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import TaskResult
-from playrail.ansible.play import new_run_id
 from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Runner
+from playrail.ansible.run.play import new_run_id
+from playrail.ansible.run.runner import Runner
 from playrail.plays import Plays, standing_variables
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from local_plays import standing
 from playrail import catalog
-from playrail.ansible.values import to_extravars
+from playrail.ansible.run.values import to_extravars
 from playrail.answers import Answer, parse
 from playrail.apis import request_of
 from playrail.errors import InvalidArgument

@@ -18,7 +18,7 @@ import pytest
 from playrail import doctor
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.play import forks
+from playrail.ansible.run.play import forks
 from playrail.doctor_project import Check
 from playrail.errors import Problem
 from playrail.hosts import Host, Hosts

@@ -13,7 +13,7 @@ import pytest
 
 from playrail.ansible.content.places import content_root
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, held, judgements, page
-from playrail.ansible.play import Play
+from playrail.ansible.run.play import Play
 
 PAGE = Path(__file__).parents[1] / "docs" / "ansible-settings.md"
 # What `ansible-config list` reads, for all types of plugins in one process.

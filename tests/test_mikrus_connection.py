@@ -38,7 +38,7 @@ from mikrus.simulator import (
     wrong_type,
 )
 from playrail.ansible.kept.ansiballz import as_input
-from playrail.ansible.runner import RunResult
+from playrail.ansible.run.runner import RunResult
 from playrail.mikrus.jobs import Input
 from playrail.mikrus.pace import Rate
 

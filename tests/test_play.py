@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from playrail.ansible.play import Play, forks, turns
+from playrail.ansible.run.play import Play, forks, turns
 
 
 @pytest.mark.parametrize(

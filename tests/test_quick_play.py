@@ -23,7 +23,7 @@ from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.quick_play import quick_task
 from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Runner, RunResult
+from playrail.ansible.run.runner import Runner, RunResult
 from playrail.tool import PlaybookTool
 
 NOWHERE = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from local_plays import inventory, made_for, play, playbook, processes
-from playrail.ansible.play import Play
 from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Runner
+from playrail.ansible.run.play import Play
+from playrail.ansible.run.runner import Runner
 
 pytestmark = pytest.mark.slow
 

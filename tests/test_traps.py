@@ -36,8 +36,8 @@ from local_plays import (
     tool,
 )
 from playrail.ansible.judgements import held
-from playrail.ansible.play import new_run_id
-from playrail.ansible.runner import RunResult
+from playrail.ansible.run.play import new_run_id
+from playrail.ansible.run.runner import RunResult
 from playrail.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tool import Risk

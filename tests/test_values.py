@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from local_plays import inventory, play, playbook, run
-from playrail.ansible.values import to_extravars
+from playrail.ansible.run.values import to_extravars
 
 MARK = "MARK"
 COMMAND = f"{{{{ lookup('pipe', 'touch {MARK}') }}}}"

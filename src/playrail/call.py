@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playrail.ansible.play import Play
-from playrail.ansible.runner import Progress
+from playrail.ansible.run.play import Play
+from playrail.ansible.run.runner import Progress
 from playrail.answers import Answer, Meta, Result
 from playrail.asking import Ask, Question
 from playrail.errors import Problem

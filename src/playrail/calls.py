@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from playrail import catalog
-from playrail.ansible.play import Play, new_run_id
-from playrail.ansible.runner import Progress
+from playrail.ansible.run.play import Play, new_run_id
+from playrail.ansible.run.runner import Progress
 from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
 from playrail.arguments import as_meant

@@ -14,7 +14,7 @@ from playrail.ansible.host_keys import host_keys
 from playrail.ansible.inventory.generated import pace_directory
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.resident import Resident
-from playrail.ansible.runner import Runner
+from playrail.ansible.run.runner import Runner
 from playrail.canonical import digest
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead

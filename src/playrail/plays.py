@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from playrail.ansible.host_keys import HostKeys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.play import Play
-from playrail.ansible.runner import Ended, Progress, Runner, RunResult
+from playrail.ansible.run.play import Play
+from playrail.ansible.run.runner import Ended, Progress, Runner, RunResult
 from playrail.answers import Result
 from playrail.errors import (
     AnsibleFailed,

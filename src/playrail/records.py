@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from playrail.ansible.inventory.generated import secrets_of
 from playrail.ansible.outcome.outcome import HIDDEN, TaskResult, hide
-from playrail.ansible.play import Play
+from playrail.ansible.run.play import Play
 from playrail.answers import Result
 from playrail.call import Call, Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError

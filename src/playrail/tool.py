@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.play import turns
+from playrail.ansible.run.play import turns
 from playrail.errors import Problem
 from playrail.settings.settings import Settings
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.ending import adopt_orphans
+from playrail.ansible.run.ending import adopt_orphans
 
 from . import place, table
 from .fanout import measure_fanout

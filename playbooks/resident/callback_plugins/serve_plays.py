@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from playrail.ansible.play import SERVES_AT
+from playrail.ansible.run.play import SERVES_AT
 from playrail.ansible.serving import serve
 
 DOCUMENTATION = """

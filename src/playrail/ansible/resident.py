@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.cold import ColdPlay, start_cold
 from playrail.ansible.content.places import content_root
-from playrail.ansible.ending import end_descendants, is_alive
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id
+from playrail.ansible.run.cold import ColdPlay, start_cold
+from playrail.ansible.run.ending import end_descendants, is_alive
+from playrail.ansible.run.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id
 from playrail.errors import Cancelled, PlayrailError
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from typing import Any
 from ansible.cli import CLI
 from ansible.errors import AnsibleError
 
-from playrail.ansible.play import CALLS
+from playrail.ansible.run.play import CALLS
 from playrail.ansible.served_play import play_for_nothing, wait_and_serve
 from playrail.ansible.warm import LEARNED_LIMIT, Warm
 

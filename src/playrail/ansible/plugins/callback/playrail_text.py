@@ -13,8 +13,8 @@ from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
-from playrail.ansible.adjacent import look_beside_playbooks
 from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.run.adjacent import look_beside_playbooks
 
 DOCUMENTATION = """
 name: playrail_text

@@ -1,4 +1,4 @@
-"""The process that runs one play: `python -m playrail.ansible.child RUN_DIR`.
+"""The process that runs one play: `python -m playrail.ansible.run.child RUN_DIR`.
 
 It is a process of its own because ansible_runner.run() prints to standard output, replaces signal handlers and may call
 sys.exit(). It reads its orders from RUN_DIR/orders.json, writes one JSON object a line to standard output, and takes
@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.ending import adopt_orphans, end_descendants, marked
 from playrail.ansible.outcome.events import RESULT_LIMIT, condense
+from playrail.ansible.run.ending import adopt_orphans, end_descendants, marked
 
 POLL_S = 1  # how long ansible-runner may wait between two looks at Ansible; its own default is 5 s
 

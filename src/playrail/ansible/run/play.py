@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from playrail.ansible.judgements import held
-from playrail.ansible.values import to_extravars
+from playrail.ansible.run.values import to_extravars
 
 MAX_FORKS = 50
 FORKS_PER_CORE = 16  # a fork mostly waits for its host; what it computes is some 20 ms

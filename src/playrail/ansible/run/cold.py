@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.ending import end_descendants
-from playrail.ansible.play import EVENT_LIMIT, STOP_GRACE_S, Play
 from playrail.ansible.project import working_directory
+from playrail.ansible.run.ending import end_descendants
+from playrail.ansible.run.play import EVENT_LIMIT, STOP_GRACE_S, Play
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ async def start_cold(
             sys.executable,
             "-P",
             "-m",
-            "playrail.ansible.child",
+            "playrail.ansible.run.child",
             str(run_dir),
             stdin=PIPE,
             stdout=PIPE,

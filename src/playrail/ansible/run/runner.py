@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from playrail.ansible.cold import start_cold
 from playrail.ansible.outcome.failures import classify
 from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult, hide
 from playrail.ansible.outcome.refusals import refused_by_ansible
-from playrail.ansible.play import STOP_GRACE_S, Going, Play
 from playrail.ansible.resident import Resident
+from playrail.ansible.run.cold import start_cold
+from playrail.ansible.run.play import STOP_GRACE_S, Going, Play
 from playrail.errors import AnsibleFailed, CollectionMissing
 
 log = logging.getLogger(__name__)
