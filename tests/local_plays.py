@@ -23,9 +23,9 @@ from anyio.from_thread import start_blocking_portal
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.play import Play, new_run_id
 from playrail.ansible.run.runner import Runner, RunResult
+from playrail.ansible.warm.resident import Resident
 from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import Problem
@@ -150,7 +150,7 @@ async def runner(place: Path, sources: Sequence[str], **more: str) -> AsyncItera
         resident = Resident(runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30)
         assert await resident.ready() is not None
     try:
-        yield Runner(runs_dir=runs_dir, environment=child, resident=resident)
+        yield Runner(runs_dir=runs_dir, environment=child, warm=resident)
     finally:
         if resident is not None:
             await resident.close()

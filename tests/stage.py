@@ -16,9 +16,9 @@ from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import TaskResult
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
+from playrail.ansible.warm.resident import Resident
 from playrail.plays import Plays, standing_variables
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
@@ -92,7 +92,7 @@ def stage(place: Path, host: str, *, warm: bool, **more: str) -> Iterator[Stage]
             content=content_root(),
             standing=standing_variables(settings),
             inventory=inventory,
-            runner=Runner(runs_dir=runs_dir, environment=child, resident=resident),
+            runner=Runner(runs_dir=runs_dir, environment=child, warm=resident),
         )
         portal.call(inventory.hosts)
         yield Stage(host=host, plays=plays, portal=portal)

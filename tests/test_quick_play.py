@@ -21,9 +21,9 @@ from anyio.from_thread import start_blocking_portal
 from local_plays import inventory, made_for, play, playbook
 from playrail import catalog
 from playrail.ansible.content.places import content_root
-from playrail.ansible.quick_play import quick_task
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.runner import Runner, RunResult
+from playrail.ansible.warm.quick_play import quick_task
+from playrail.ansible.warm.resident import Resident
 from playrail.tool import PlaybookTool
 
 NOWHERE = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"
@@ -151,7 +151,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         yield Ways(
             place,
             portal,
-            Runner(runs_dir=runs, environment=child, resident=resident),
+            Runner(runs_dir=runs, environment=child, warm=resident),
             Runner(runs_dir=runs, environment=child),
         )
         portal.call(resident.close)

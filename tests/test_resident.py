@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from local_plays import inventory, made_for, play, playbook, processes
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import Runner
+from playrail.ansible.warm.resident import Resident
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +96,7 @@ async def warm(
     runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"), PATH="/usr/bin:/bin")
     made = Resident(runs_dir=runs_dir, environment=child, inventory=known, idle_s=idle_s, most_bytes=most_bytes)
     try:
-        yield Runner(runs_dir=runs_dir, environment=child, resident=made), made
+        yield Runner(runs_dir=runs_dir, environment=child, warm=made), made
     finally:
         await made.close()
 

@@ -13,8 +13,8 @@ from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.host_keys import host_keys
 from playrail.ansible.inventory.generated import pace_directory
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.runner import Runner
+from playrail.ansible.warm.resident import Resident
 from playrail.canonical import digest
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
@@ -111,7 +111,7 @@ class Engine:
                 idle_s=self.settings.warm_idle_s,
                 most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
             )
-        runner = Runner(runs_dir=runs_dir, environment=self.environment, resident=self._resident)
+        runner = Runner(runs_dir=runs_dir, environment=self.environment, warm=self._resident)
         self._plays = Plays(
             content=content_root(),
             standing=standing_variables(self.settings),

@@ -2,7 +2,7 @@
 
 Each is a type with its rule, a description and an example, used by every tool that takes such a thing. The rules refuse
 what could be read as an option or as something else by the program that finally gets the word; they are not quoting,
-which the engine does (ansible/values.py).
+which the engine does (ansible/run/values.py).
 """
 
 from __future__ import annotations

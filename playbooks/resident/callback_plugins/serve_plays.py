@@ -8,7 +8,7 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 from playrail.ansible.run.play import SERVES_AT
-from playrail.ansible.serving import serve
+from playrail.ansible.warm.serving import serve
 
 DOCUMENTATION = """
 name: serve_plays

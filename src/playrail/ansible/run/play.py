@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -100,7 +101,7 @@ def turns(hosts: int, *, at_most: int | None = None) -> int:
     return ceil(hosts / forks(hosts, at_most=at_most))
 
 
-class Going(Protocol):
+class StartedPlay(Protocol):
     """A play that has been started."""
 
     def records(self) -> AsyncIterator[dict[str, Any]]:
@@ -108,6 +109,16 @@ class Going(Protocol):
 
     async def end(self) -> str:
         """Ends it if it goes on. Returns when it is gone and all below it, with what it wrote to standard error."""
+
+
+class WarmWay(Protocol):
+    """Starts plays where Ansible is ready already."""
+
+    async def start(self, play: Play, stop: asyncio.Event) -> StartedPlay | None:
+        """Start the play; None when that cannot be, and then nothing of the play has been run.
+
+        Raises Cancelled when `stop` is set before it has begun.
+        """
 
 
 def new_run_id() -> str:

@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from playrail.ansible.outcome.failures import classify
 from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult, hide
 from playrail.ansible.outcome.refusals import refused_by_ansible
-from playrail.ansible.resident import Resident
 from playrail.ansible.run.cold import start_cold
-from playrail.ansible.run.play import STOP_GRACE_S, Going, Play
+from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
 
 log = logging.getLogger(__name__)
@@ -55,10 +54,10 @@ class RunResult:
 class Runner:
     """Runs plays. `runs_dir` holds the private directories of the runs that are going on, and nothing else."""
 
-    def __init__(self, *, runs_dir: Path, environment: Mapping[str, str], resident: Resident | None = None) -> None:
+    def __init__(self, *, runs_dir: Path, environment: Mapping[str, str], warm: WarmWay | None = None) -> None:
         self._runs_dir = runs_dir
         self._environment = environment
-        self._resident = resident
+        self._warm = warm
 
     async def run(self, play: Play, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None) -> RunResult:
         """Runs the play to its end, its deadline, or until `stop` is set.
@@ -67,10 +66,10 @@ class Runner:
         """
         outcome = Outcome(secrets=_texts(play.secrets))
         try:
-            going = await self._start(play, stop)
+            started = await self._start(play, stop)
         except OSError as error:
             raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
-        ended, stderr = await _follow(going, outcome, deadline_s=deadline_s, stop=stop, progress=progress)
+        ended, stderr = await _follow(started, outcome, deadline_s=deadline_s, stop=stop, progress=progress)
         text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
         if outcome.statistics is None and ended is Ended.BY_ITSELF and outcome.tasks_started:
             log.error("run %s broke off: %s", play.run_id, text)
@@ -90,10 +89,10 @@ class Runner:
             unpreviewed=outcome.unpreviewed if play.check else {},
         )
 
-    async def _start(self, play: Play, stop: asyncio.Event) -> Going:
+    async def _start(self, play: Play, stop: asyncio.Event) -> StartedPlay:
         """Starts the play warm if that can be had, else cold. Nothing of it has been run when it is not warm."""
-        if self._resident is not None and (served := await self._resident.start(play, stop)) is not None:
-            return served
+        if self._warm is not None and (started := await self._warm.start(play, stop)) is not None:
+            return started
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
 
 
@@ -104,9 +103,9 @@ def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
 
 
 async def _follow(
-    going: Going, outcome: Outcome, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
+    started: StartedPlay, outcome: Outcome, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
 ) -> tuple[Ended, str]:
-    reading = asyncio.create_task(_read(going, outcome, Pulse(progress) if progress else None))
+    reading = asyncio.create_task(_read(started, outcome, Pulse(progress) if progress else None))
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +114,7 @@ async def _follow(
         ended = Ended.BY_ITSELF if reading.done() else cut
     finally:
         stopping.cancel()
-        stderr = await going.end()
+        stderr = await started.end()
         await asyncio.wait({reading}, timeout=STOP_GRACE_S)  # what is still in the pipe
         reading.cancel()
     if ended is Ended.BY_ITSELF and (error := reading.exception()) is not None:
@@ -124,10 +123,10 @@ async def _follow(
     return ended, stderr
 
 
-async def _read(going: Going, outcome: Outcome, pulse: Pulse | None) -> None:
+async def _read(started: StartedPlay, outcome: Outcome, pulse: Pulse | None) -> None:
     beating = asyncio.create_task(pulse.beat()) if pulse else None
     try:
-        async for event in going.records():
+        async for event in started.records():
             if "end" in event:
                 return
             outcome.feed(event)

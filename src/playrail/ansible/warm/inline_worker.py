@@ -20,8 +20,8 @@ except ImportError:
 def leave_parents_server() -> None:
     """In a fork: have whom workers ask be this process, when it plays, and not the one that it was forked from."""
     if _asked is not None:
-        _asked.LocalManager._shared_instance = None  # noqa: SLF001
-        _asked._server_ready.clear()  # noqa: SLF001
+        _asked.LocalManager._shared_instance = None
+        _asked._server_ready.clear()
 
 
 def choose_worker(*, alone: bool) -> None:
@@ -46,7 +46,7 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no 
         self._host = copy.copy(self._host)
         given = self._task
         self._task = given.copy(exclude_parent=True, exclude_tasks=True)
-        self._task._parent = given._parent  # noqa: SLF001  as Ansible itself does for each item of a loop
+        self._task._parent = given._parent
         handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
         display = Display()
         display.set_queue = lambda _: None  # what it displays need not go to another process

@@ -26,8 +26,8 @@ from ansible.cli import CLI
 from ansible.errors import AnsibleError
 
 from playrail.ansible.run.play import CALLS
-from playrail.ansible.served_play import play_for_nothing, wait_and_serve
-from playrail.ansible.warm import LEARNED_LIMIT, Warm
+from playrail.ansible.warm.memory import LEARNED_LIMIT, Warm
+from playrail.ansible.warm.served_play import play_for_nothing, wait_and_serve
 
 CHANNELS = "channels.sock"
 PAUSE_S = 0.1  # after what went wrong, which may do so again at once

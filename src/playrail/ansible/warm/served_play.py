@@ -32,13 +32,13 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars, load_options_vars
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.captured_events import INTERPRETER, CapturedEvents, Emit
 from playrail.ansible.content.places import content_root
-from playrail.ansible.inline_worker import choose_worker, leave_parents_server
-from playrail.ansible.quick_play import play_quickly
 from playrail.ansible.run.adjacent import look_beside_playbooks
 from playrail.ansible.run.ending import adopt_orphans, end_descendants, is_ssh_master, marked
-from playrail.ansible.warm import OURS, Warm
+from playrail.ansible.warm.captured_events import INTERPRETER, CapturedEvents, Emit
+from playrail.ansible.warm.inline_worker import choose_worker, leave_parents_server
+from playrail.ansible.warm.memory import OURS, Warm
+from playrail.ansible.warm.quick_play import play_quickly
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WARM_UP = content_root() / "playbooks" / "resident" / "warm_up.yml"

@@ -20,10 +20,10 @@ from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.captured_events import CapturedEvents
-from playrail.ansible.inline_worker import InlineWorker
 from playrail.ansible.outcome.events import RESULT_LIMIT
 from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.warm.captured_events import CapturedEvents
+from playrail.ansible.warm.inline_worker import InlineWorker
 
 # With other keywords than these, a playbook is played whole: they are the strategy's business, or may be.
 PLAY_WORDS = {"name", "hosts", "gather_facts", "environment", "tasks"}
@@ -53,7 +53,7 @@ def quick_task(playbook: Playbook) -> Task | None:
 
 
 class Ready(Protocol):
-    """As much as is needed here of what the run that stays has ready, see warm.py."""
+    """As much as is needed here of what the run that stays has ready, see memory.py."""
 
     loader: Any
     inventory: Any

@@ -17,7 +17,7 @@ from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible.content.places import content_root
-from playrail.ansible.quick_play import quick_task
+from playrail.ansible.warm.quick_play import quick_task
 
 LEARNED_LIMIT = 4096  # bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed
 KNOWN_S = 600.0  # which Python a host has
