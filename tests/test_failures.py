@@ -15,7 +15,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.ansible.outcome import failures, said
+from playrail.ansible.outcome import failures
+from playrail.ansible.ssh import said
 
 CASES = sorted((Path(__file__).parent / "failures").glob("*.yml"))
 

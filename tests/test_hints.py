@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from playrail import catalog
-from playrail.ansible import ssh_lines
 from playrail.ansible.outcome import failure_rules
 from playrail.ansible.outcome.failure_hints import HINTS
 from playrail.ansible.outcome.failure_rules import Rule
+from playrail.ansible.ssh import lines as ssh_lines
 from playrail.answers import Answer, Meta
 from playrail.errors import PlayrailError, Problem
 from playrail.hints import NOTHING_LEFT, Hints

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from playrail.ansible.environment import environment
-from playrail.ansible.host_keys import FIRST_TAKEN, FORGOTTEN, JUMP, NOT_CHECKED, HostKeys, Inventory, host_keys
+from playrail.ansible.inventory.host_keys import (
+    FIRST_TAKEN,
+    FORGOTTEN,
+    JUMP,
+    NOT_CHECKED,
+    HostKeys,
+    Inventory,
+    host_keys,
+)
 from playrail.settings.servers import SshServer
 from playrail.settings.settings import Settings
 

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.ansible.marked_commands import LOST, NO_COMMAND, NOT_BEGUN, Mark, can_be_marked, end_of, result_of_module
-from playrail.ansible.marked_ssh import elsewhere, ends_line
+from playrail.ansible.ssh.marked_commands import (
+    LOST,
+    NO_COMMAND,
+    NOT_BEGUN,
+    Mark,
+    can_be_marked,
+    end_of,
+    result_of_module,
+)
+from playrail.ansible.ssh.marked_connection import elsewhere, ends_line
 
 RESULT = json.dumps({"changed": True, "content": '{"a": 1}\n{', "invocation": {"module_args": {}}})
 NOISE = ["", "Welcome!\n", '{"host": "x"}\n', "{ not JSON\n", "[1]\n", '{"open": {"deep": "x"}, "more":\n 1}\n']

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from playrail.ansible import ssh_options
-from playrail.ansible.ssh_options import (
+from playrail.ansible.ssh import options as ssh_options
+from playrail.ansible.ssh.options import (
     Connecting,
     log_options,
     never_logged_in,

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
-from playrail.ansible.host_keys import MEND, host_keys
+from playrail.ansible.inventory.host_keys import MEND, host_keys
 from playrail.ansible.inventory.inventory import Hosts, Inventory
 from playrail.ansible.inventory.notes import UNREAD_REMEDY
 from playrail.ansible.inventory.withheld_environment import REMEDY

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
-from playrail.ansible.host_keys import host_keys
 from playrail.ansible.inventory.generated import pace_directory
+from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident

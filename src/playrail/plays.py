@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.host_keys import HostKeys
+from playrail.ansible.inventory.host_keys import HostKeys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
 from playrail.ansible.project import SearchPath, adjacent_paths, plugin_path, project_variables
-from playrail.ansible.ssh_options import CONNECT_RETRIES
+from playrail.ansible.ssh.options import CONNECT_RETRIES
 from playrail.settings.project import read_config
 from playrail.settings.settings import Settings
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.kept.interpreter import READY, SIZES, frame
-from playrail.ansible.marked_commands import BEGUN, SSH_FAILED
-from playrail.ansible.ssh_lines import LATE_LOGIN
+from playrail.ansible.ssh.lines import LATE_LOGIN
+from playrail.ansible.ssh.marked_commands import BEGUN, SSH_FAILED
 
 OLDEST = (3, 8)  # version of Python; what ansible-core from 2.19 on sends needs it too
 SOURCES = ("interpreter_files", "interpreter")  # in the order in which they are needed; the last is the program

@@ -1,4 +1,4 @@
-"""Words of Ansible, sudo and Python by which a failure is recognised; those of ssh are in ssh_reasons.py.
+"""Words of Ansible, sudo and Python by which a failure is recognised; those of ssh are in ssh/reasons.py.
 
 They were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/failures/. Rules only say it better:
 what is decided from them never depends on a language alone, see failures.py.

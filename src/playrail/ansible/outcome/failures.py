@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playrail.ansible import ssh_reasons
-from playrail.ansible.marked_commands import LOST, NO_COMMAND, NOT_BECOME, NOT_BEGUN
 from playrail.ansible.outcome import failure_rules as rules
 from playrail.ansible.outcome.failure_hints import HINTS, RETRYABLE
 from playrail.ansible.outcome.failure_rules import Rule
-from playrail.ansible.outcome.said import SEARCHED_LIMIT, bounded, lines_of, with_words
+from playrail.ansible.ssh import reasons as ssh_reasons
+from playrail.ansible.ssh.marked_commands import LOST, NO_COMMAND, NOT_BECOME, NOT_BEGUN
+from playrail.ansible.ssh.said import SEARCHED_LIMIT, bounded, lines_of, with_words
 from playrail.errors import ApiConnectTimeout, ApiError, PlayrailError, Problem, ServerMisconfigured
 
 CODE = re.compile(r"[a-z][a-z_]{0,63}")

@@ -28,9 +28,9 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
 from playrail.ansible.kept.interpreter import PLACEHOLDER, SIZES, START, frame
-from playrail.ansible.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
-from playrail.ansible.marked_ssh import DENIED, MODULE, Marked
-from playrail.ansible.ssh_options import (
+from playrail.ansible.ssh.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
+from playrail.ansible.ssh.marked_connection import DENIED, MODULE, Marked
+from playrail.ansible.ssh.options import (
     CONNECT_RETRIES,
     NO_TERMINAL,
     PLAIN_COMMAND,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from playrail.ansible.outcome.said import lines_of
-from playrail.ansible.ssh_lines import BY_HOST, IN_SESSION, LINES, Line
+from playrail.ansible.ssh.lines import BY_HOST, IN_SESSION, LINES, Line
+from playrail.ansible.ssh.said import lines_of
 
 UNKNOWN = "The connection to the server could not be made."
 _PROXY_ENDED = re.compile(

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from playrail.ansible.ssh_reasons import may_have_had_session
+from playrail.ansible.ssh.reasons import may_have_had_session
 
 # Words between the connection plugins, which say these sentences, and failures.py, which knows them again.
 NOT_BEGUN = "Failed to connect to the host via ssh: "  # Ansible's own words, for what ssh said

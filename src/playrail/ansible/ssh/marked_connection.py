@@ -14,7 +14,8 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 
-from playrail.ansible.marked_commands import (
+from playrail.ansible.ssh.lines import LATE_LOGIN
+from playrail.ansible.ssh.marked_commands import (
     NO_PASSWORD,
     NOT_BECOME,
     NOT_BEGUN,
@@ -24,8 +25,7 @@ from playrail.ansible.marked_commands import (
     end_of,
     result_of_module,
 )
-from playrail.ansible.ssh_lines import LATE_LOGIN
-from playrail.ansible.ssh_reasons import lacks_reason
+from playrail.ansible.ssh.reasons import lacks_reason
 from playrail.settings.private_keys import has_agent, key_problem
 
 MODULE = b"_ANSIBALLZ_WRAPPER = True"  # stands in every payload that is a Python module with its archive

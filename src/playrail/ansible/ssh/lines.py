@@ -1,4 +1,4 @@
-"""The lines by which OpenSSH, and the host behind it, say why a connection or a login failed; see ssh_reasons.py."""
+"""The lines by which OpenSSH, and the host behind it, say why a connection or a login failed; see reasons.py."""
 
 from __future__ import annotations
 
