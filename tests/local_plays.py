@@ -31,7 +31,7 @@ from playrail.calls import Playrail
 from playrail.errors import Problem
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from playrail import catalog
 from playrail.steps import Step
-from playrail.tool import AnyTool, Changing, Invocation, PlaybookTool, Report, Risk
+from playrail.tools.tool import AnyTool, Changing, Invocation, PlaybookTool, Report, Risk
 
 
 class Setting(Changing):

@@ -22,7 +22,7 @@ from playrail.ansible.warm.resident import Resident
 from playrail.plays import Plays, standing_variables
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tool import Effect, Invocation, PlaybookTool, Report
+from playrail.tools.tool import Effect, Invocation, PlaybookTool, Report
 
 
 @dataclass(frozen=True, kw_only=True)

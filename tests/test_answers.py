@@ -16,7 +16,7 @@ from playrail.ansible.outcome.failures import classify
 from playrail.answers import Answer, Meta, Result, parse
 from playrail.calls import INTERNAL
 from playrail.errors import InvalidArgument, PlayrailError, Problem
-from playrail.tool import DirectTool, Report, Risk, ToolInput
+from playrail.tools.tool import DirectTool, Report, Risk, ToolInput
 
 META = {"request_id": "r", "duration_ms": 0}
 USUAL = {"cached": False, "retry_safe": True, "truncated": False, "remote_text": False, "secrets_hidden": False}

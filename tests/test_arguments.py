@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from playrail import catalog
-from playrail.arguments import OnlyText, as_meant
 from playrail.server.schemas import input_schema
-from playrail.tool import ToolInput
+from playrail.tools.arguments import OnlyText, as_meant
+from playrail.tools.tool import ToolInput
 
 
 class Part(BaseModel):

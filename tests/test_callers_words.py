@@ -25,7 +25,7 @@ from playrail.answers import Answer, parse
 from playrail.apis import request_of
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
-from playrail.tool import AnyTool, ApiTool, PlaybookTool, variables
+from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool, variables
 from test_catalog import example_of
 
 TOOLS = {tool.name: tool for tool in catalog.load().values()}

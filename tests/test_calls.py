@@ -18,7 +18,7 @@ from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.errors import AnsibleFailed
 from playrail.settings.settings import Settings
-from playrail.tool import Context, DirectTool, Risk, ToolInput
+from playrail.tools.tool import Context, DirectTool, Risk, ToolInput
 from test_answers import assert_envelope
 
 CANARY = "CANARY"

@@ -13,7 +13,7 @@ import pytest
 from playrail import catalog
 from playrail.ledger.ledger import Entry, Kind, Ledger
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool, Context
+from playrail.tools.tool import AnyTool, Context
 from playrail.toolsets.playrail import Capabilities, describe_capabilities
 from test_catalog import example_of
 

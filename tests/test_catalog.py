@@ -20,7 +20,7 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
-from playrail.tool import AnyTool, ByField, Changing, DirectTool, OnHosts, PlaybookTool, Risk, variables
+from playrail.tools.tool import AnyTool, ByField, Changing, DirectTool, OnHosts, PlaybookTool, Risk, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAYBOOKS = ROOT / "playbooks"

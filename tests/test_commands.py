@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from growth import grows_with_its_input
-from playrail.tool import Risk, variables
+from playrail.tools.tool import Risk, variables
 from playrail.toolsets.commands import (
     Command,
     CommandOnMany,

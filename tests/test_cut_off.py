@@ -18,7 +18,7 @@ from playrail.calls import MAX_RUNS, Playrail
 from playrail.errors import Problem
 from playrail.results import _summary
 from playrail.settings.private_files import private_directory
-from playrail.tool import Risk
+from playrail.tools.tool import Risk
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 

@@ -16,7 +16,7 @@ from playrail import drift as drifting
 from playrail.call import Call
 from playrail.errors import PlayrailError, Problem
 from playrail.plans import Foreseen
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 from playrail.undo import Undoing
 from replayed_calls import ALL, Did, captured, package, recorded, service, write
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playrail import catalog
-from playrail.tool import Effect, Invocation
+from playrail.tools.tool import Effect, Invocation
 from playrail.toolsets.file_effects import LINKS_BROKEN, NOT_KEPT
 from playrail.toolsets.packages import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome

@@ -29,7 +29,7 @@ from playrail.export.export import Exported, export
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.replay import Selection
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool
+from playrail.tools.tool import AnyTool
 
 BIN = Path(sys.executable).parent
 CANARY = "hunter2-{{ 7 * 7 }}-canary"

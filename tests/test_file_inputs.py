@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from playrail.tool import SECRET, ToolInput, variables
+from playrail.tools.tool import SECRET, ToolInput, variables
 from playrail.toolsets.changed_files import NewFile
 from playrail.toolsets.disk import DiskPlace
 from playrail.toolsets.files import DirectoryPart, FileEnd, FilePart, FileSearch

@@ -13,7 +13,7 @@ import pytest
 
 from host_modules import module_answer
 from playrail.safe_text.remote_text import cleaned
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 from playrail.toolsets.changed_files import RemovedFile, WrittenFile
 from playrail.toolsets.file_effects import undo_file
 

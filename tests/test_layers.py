@@ -31,13 +31,13 @@ ROWS = (
     ("plan_words",),
     ("asking", "plans", "steps"),
     ("toolsets",),
-    ("tool", "fields", "disasters"),
+    ("tools", "disasters"),
     ("shell_expansion", "shell_scripts", "inline_code", "key_material"),
     ("ansible",),
     ("hosts", "ledger", "mikrus"),
     ("settings",),
     ("safe_text",),
-    ("errors", "canonical", "arguments", "fitting"),
+    ("errors", "canonical", "fitting"),
 )
 ROW = {name: number for number, row in enumerate(ROWS) for name in row}
 # Below `import X` is a library, then who may import it.

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from host_modules import loaded, module_answer
-from playrail.tool import Risk
+from playrail.tools.tool import Risk
 from playrail.toolsets.packages import PackageChanges, Packages, install_package
 
 PACKAGE_STATE = Path(__file__).parent.parent / "playbooks" / "packages" / "library" / "package_state.py"

@@ -22,7 +22,7 @@ from playrail.disasters import disaster
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
 from playrail.settings.settings import Settings
-from playrail.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
+from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
 from test_catalog import example_of
 
 TOOLS = {tool.name: tool for tool in catalog.load().values()}

@@ -18,7 +18,7 @@ from playrail import calls, catalog
 from playrail.answers import Answer
 from playrail.asking import Ask, Question, Said
 from playrail.errors import SettingsInvalid
-from playrail.tool import ApiTool, Changing, DirectTool, Report, Risk, ToolInput
+from playrail.tools.tool import ApiTool, Changing, DirectTool, Report, Risk, ToolInput
 
 pytestmark = pytest.mark.slow
 

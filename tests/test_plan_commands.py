@@ -18,7 +18,7 @@ import pytest
 from playrail.demo.changes import on_terminal
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Approval, Foreseen, Plan, Step, changes_of, expiry, new_plan_id
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 
 from playrail.plan_words import in_short, in_words, question
 from playrail.plans import Foreseen, Plan, Step, changes_of
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 
 LONG = "".join(f"line {number}\n" for number in range(3000))
 

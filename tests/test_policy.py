@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import Host
 from playrail.policy import Decision, Policy, Rule, Verdict, decide
-from playrail.tool import AnyTool, Risk
+from playrail.tools.tool import AnyTool, Risk
 from policy_world import ABOUT, HOSTS, MANAGE_SERVICE, NOON, READ_FILE, RUN, TOOLS, policy_of
 
 CASES = Path(__file__).parent / "policy" / "verdicts.yml"

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from host_modules import loaded, module_answer
 from playrail.ansible.kept.interpreter import START
-from playrail.tool import variables
+from playrail.tools.tool import variables
 from playrail.toolsets.processes import manage_process
 
 pytestmark = pytest.mark.slow

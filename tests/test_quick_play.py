@@ -24,7 +24,7 @@ from playrail.ansible.content.places import content_root
 from playrail.ansible.run.runner import Runner, RunResult
 from playrail.ansible.warm.quick_play import quick_task
 from playrail.ansible.warm.resident import Resident
-from playrail.tool import PlaybookTool
+from playrail.tools.tool import PlaybookTool
 
 NOWHERE = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"
 TASKS = {

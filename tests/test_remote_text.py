@@ -13,7 +13,7 @@ from growth import grows_with_its_input
 from playrail.errors import Problem
 from playrail.results import HostResult, combined
 from playrail.safe_text.remote_text import cleaned
-from playrail.tool import Report
+from playrail.tools.tool import Report
 
 
 class Said(Report):

@@ -9,7 +9,7 @@ import pytest
 from playrail.errors import UnknownRun
 from playrail.ledger.ledger import Ledger
 from playrail.runs import Approval, RunSummary, find_runs, read_run
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 from playrail.transcripts import diff, output
 from recorded_runs import FOREIGN, HALF, LONG, LOOK, PLAN, PREVIEW, READ, RUNNING, UNDO, UNDO_PLAN, WRITE, recorded
 

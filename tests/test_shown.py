@@ -14,7 +14,7 @@ from playrail.plans import Plan, Step
 from playrail.records import WITHHELD, Secrets, ending
 from playrail.results import HostResult, combined, shown
 from playrail.settings.settings import Settings
-from playrail.tool import Report, ToolInput
+from playrail.tools.tool import Report, ToolInput
 
 MOST = 24_000
 SECRET = "hunter-2-hunter"

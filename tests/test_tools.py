@@ -30,7 +30,7 @@ from playrail import catalog
 from playrail.ansible.outcome import failures
 from playrail.errors import ApiUnexpected, OutcomeUnknown, Problem
 from playrail.mikrus.replies import judge
-from playrail.tool import ApiTool, PlaybookTool, Report
+from playrail.tools.tool import ApiTool, PlaybookTool, Report
 
 HERE = Path(__file__).parent / "tools"
 CASES = sorted(HERE.glob("*/*.yml"))

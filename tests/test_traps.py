@@ -40,7 +40,7 @@ from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import RunResult
 from playrail.answers import Answer
 from playrail.errors import AnsibleFailed
-from playrail.tool import Risk
+from playrail.tools.tool import Risk
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 CANARY, MARK, TEMPLATE = "CANARY-7f3a", "MARK", "{{ lookup('pipe', 'touch MARK') }}"

@@ -22,7 +22,7 @@ from playrail.policy import Decision
 from playrail.records import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 from playrail.undo import Undoing, undo
 
 RUN = "20260131-120000-0a1b2c3d"

@@ -11,7 +11,7 @@ import pytest
 from plan_world import World, world
 from playrail.answers import Result
 from playrail.ledger.ledger import Ledger
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 from playrail.withheld import Withheld
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from playrail.ansible.outcome.outcome import TaskResult
-from playrail.arguments import as_meant
 from playrail.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem
-from playrail.tool import AnyTool, Effect, ToolInput
+from playrail.tools.arguments import as_meant
+from playrail.tools.tool import AnyTool, Effect, ToolInput
 
 NAMED = 10  # wrong arguments that the one sentence tells
 LONGEST_RULE = 300  # characters, where an argument breaks several

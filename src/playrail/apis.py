@@ -19,7 +19,7 @@ from playrail.mikrus.pace import Pace, Rate
 from playrail.results import HostResult, combined
 from playrail.settings.servers import MikrusServer
 from playrail.settings.settings import Settings
-from playrail.tool import NO_VARIABLES, ApiTool, OnHosts, Report
+from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report
 
 if TYPE_CHECKING:
     from playrail.mikrus.client import Mikrus, Reply

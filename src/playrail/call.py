@@ -16,7 +16,7 @@ from playrail.asking import Ask, Question
 from playrail.errors import Problem
 from playrail.policy import Decision
 from playrail.results import with_unusable
-from playrail.tool import ANSWER_BYTES, AnyTool, Risk, ToolInput, most_bytes
+from playrail.tools.tool import ANSWER_BYTES, AnyTool, Risk, ToolInput, most_bytes
 
 LONGEST_NAME = 200  # characters of a tool's name; no tool has so long a one
 

@@ -18,7 +18,6 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.ansible.run.runner import Progress
 from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
-from playrail.arguments import as_meant
 from playrail.asking import Ask
 from playrail.call import Call, Going, Granted
 from playrail.desk import Desk, in_time
@@ -48,7 +47,8 @@ from playrail.records import Records, Secrets, would_run
 from playrail.results import failed_preview, shown
 from playrail.rulings import Rulings
 from playrail.settings.settings import Settings
-from playrail.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
+from playrail.tools.arguments import as_meant
+from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
 from playrail.withheld import Withheld
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from playrail import toolsets
 from playrail.errors import SettingsInvalid
-from playrail.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
+from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
 ALWAYS = "playrail"

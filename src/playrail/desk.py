@@ -38,7 +38,7 @@ class Desk:
         self._door = door
         self._call = call
         self.settings = door.settings
-        self.inventory = door.inventory
+        self.hosts = door.inventory.hosts
         self.tools = door.tools
         self.durations_ms = door.durations_ms
 
@@ -87,7 +87,7 @@ class Desk:
 
     async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, Any]:
         """Per host what no longer holds of what Playrail set."""
-        hosts = (await self.inventory.hosts()).resolve(server, self.settings)
+        hosts = (await self.hosts()).resolve(server, self.settings)
         return await drift(self._door, self._call, hosts)
 
 

@@ -16,7 +16,7 @@ from playrail.plans import changes_of
 from playrail.replay import Selection, replay
 from playrail.runs import taken_back
 from playrail.steps import Step
-from playrail.tool import arguments_of
+from playrail.tools.tool import arguments_of
 from playrail.undo import Undoing
 
 KINDS = ("file", "service", "package")  # what is meant to stay as it was set; an upgrade of everything is not

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from playrail.answers import Answer
-from playrail.tool import AnyTool, ByField
+from playrail.tools.tool import AnyTool, ByField
 
 NOTHING_LEFT = "No tool that is offered can help; tell the operator what the error says."
 _PARTS = re.compile(r"(?<=[.;]) +")

@@ -32,7 +32,7 @@ from playrail.policy import Policy
 from playrail.settings.private_files import private_directory
 from playrail.settings.project import read_config
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool, ApiTool, PlaybookTool
+from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool
 
 KEY = "plans.key"  # in the state directory
 KEY_BYTES = 32

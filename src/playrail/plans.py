@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from playrail.canonical import digest
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.visible import all_visible, in_one_line
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from playrail.ansible.inventory.host_keys import HostKeys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.run.play import Play
+from playrail.ansible.run.play import Play, turns
 from playrail.ansible.run.runner import Ended, Progress, Runner, RunResult
 from playrail.answers import Result
 from playrail.errors import (
@@ -28,7 +28,7 @@ from playrail.errors import (
 )
 from playrail.results import HostResult, combined
 from playrail.settings.settings import Settings
-from playrail.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
+from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
 END_RUN_DEADLINE_S = 20.0
@@ -87,7 +87,7 @@ class Plays:
         progress: Progress | None,
     ) -> Result:
         """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
-        deadline_s = tool.deadline_s(given, hosts=len(play.hosts), at_most=self.at_most)
+        deadline_s = tool.deadline_s(given) * turns(len(play.hosts), at_most=self.at_most)
         deadline_s += self.inventory.connect_timeout_s(play.hosts)
         warned = asyncio.create_task(self.host_keys.warn(play.hosts)) if self.host_keys else None
         try:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import TAG, Host
-from playrail.tool import AnyTool, DirectTool, Risk
+from playrail.tools.tool import AnyTool, DirectTool, Risk
 
 PRODUCTION = "production"  # what a host counts as whose tier nobody told, or which is none of the policy's
 TIERS = ("development", "staging", PRODUCTION)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from playrail.policy import OTHERS, TIERS, Decision, LimitsOfCaller, LimitsOfHost
 from playrail.settings.servers import shown
-from playrail.tool import Risk
+from playrail.tools.tool import Risk
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KINDS = ("group", "tag", "tier")

@@ -22,7 +22,7 @@ from playrail.policy import CALLERS, EVERY_HOST, OTHERS, PRODUCTION, Policy, Rul
 from playrail.policy_entries import Place, PolicyEntry, place_of, told
 from playrail.settings.private_files import trusted_text
 from playrail.settings.servers import shown
-from playrail.tool import AnyTool, ByField, DirectTool, Risk
+from playrail.tools.tool import AnyTool, ByField, DirectTool, Risk
 
 DEEPEST = 8  # levels of a policy; an alias that holds itself has more
 MOST_VALUES = 10_000  # in a policy, each time that an alias repeats one; a few lines of these make millions

@@ -22,7 +22,7 @@ from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
 from playrail.settings.servers import MikrusServer
 from playrail.settings.settings import Settings
-from playrail.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
+from playrail.tools.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from playrail.ansible.outcome.outcome import HIDDEN
 from playrail.folding import Names, fold
 from playrail.steps import ACTIONS, LeftOut, Source, Step
-from playrail.tool import (
+from playrail.tools.tool import (
     NO_VARIABLES,
     SECRET,
     AnyTool,

@@ -10,7 +10,7 @@ from playrail.answers import Result
 from playrail.errors import Problem
 from playrail.fitting import fitted, size
 from playrail.safe_text.remote_text import cleaned
-from playrail.tool import Report
+from playrail.tools.tool import Report
 
 NOTHING = (None, 0)
 SOME_FAILED = "some_hosts_failed"

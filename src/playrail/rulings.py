@@ -16,7 +16,7 @@ from playrail.policy_doubts import doubts
 from playrail.policy_limits import check_limits
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool, ToolInput
+from playrail.tools.tool import AnyTool, ToolInput
 
 log = logging.getLogger(__name__)
 

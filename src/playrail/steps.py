@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from playrail.tool import PlaybookTool, ToolInput
+from playrail.tools.tool import PlaybookTool, ToolInput
 
 # What a step may need that others have set before it. One that is not in here may need anything.
 NEEDS: Mapping[str, Collection[str]] = {

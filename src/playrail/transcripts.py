@@ -13,7 +13,7 @@ from playrail.runs import Run, Task
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 
 WIDTH = 80  # columns, as ansible-playbook has where it cannot ask a terminal
 COUNTED = ("ok", "changed", "unreachable", "failed", "skipped", "ignored")

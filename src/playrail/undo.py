@@ -26,7 +26,7 @@ from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
 from playrail.records import Secrets
 from playrail.runs import taken_back
 from playrail.safe_text.diffs import unified
-from playrail.tool import AnyTool, Effect, Invocation
+from playrail.tools.tool import AnyTool, Effect, Invocation
 
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
 LOSES_WORK = ("file", "package")  # kinds whose state is somebody's work; a service that was stopped is none

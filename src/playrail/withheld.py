@@ -14,7 +14,7 @@ from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
 from playrail.ledger.withheld import LEFT_OUT, withheld_in
 from playrail.plans import without_content
-from playrail.tool import Effect
+from playrail.tools.tool import Effect
 
 State = Mapping[str, Any] | None
 

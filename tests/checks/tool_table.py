@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from playrail import catalog
-from playrail.tool import AnyTool, ApiTool, ByField, PlaybookTool
+from playrail.tools.tool import AnyTool, ApiTool, ByField, PlaybookTool
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 START, END = "<!-- tools -->", "<!-- /tools -->"

@@ -26,7 +26,7 @@ from playrail.answers import Answer
 from playrail.calls import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tool import Risk
+from playrail.tools.tool import Risk
 
 from .test_interruptions import until
 

@@ -10,7 +10,7 @@ import pytest
 from mikrus.requests import Cost, requests_of, table
 from mikrus.simulator import Simulator
 from playrail import catalog
-from playrail.tool import PlaybookTool
+from playrail.tools.tool import PlaybookTool
 
 from .conftest import Wire, on_host
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from playrail import catalog
-from playrail.tool import AnyTool, PlaybookTool
+from playrail.tools.tool import AnyTool, PlaybookTool
 
 from .conftest import Wire, on_host
 

@@ -15,7 +15,7 @@ from mikrus.simulator import Simulator
 from playrail import catalog
 from playrail.mikrus import texts, values
 from playrail.mikrus.client import CACHED, CHANGES, ONE_LOG, READS
-from playrail.tool import ApiTool, Risk
+from playrail.tools.tool import ApiTool, Risk
 from playrail.toolsets import mikrus
 
 TOOLS = {name: tool for name, tool in catalog.load().items() if isinstance(tool, ApiTool)}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playrail.hosts import Host, Hosts
     from playrail.policy import Policy, Rule
     from playrail.settings.settings import Settings
-    from playrail.tool import AnyTool, ToolInput
+    from playrail.tools.tool import AnyTool, ToolInput
 
 NO_POLICY = "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with ENABLE_WRITE_OPERATIONS=1."
 
@@ -90,7 +90,7 @@ def _explained(
 ) -> Iterator[str]:
     from playrail.errors import Denied  # noqa: PLC0415
     from playrail.policy import decide  # noqa: PLC0415
-    from playrail.tool import DirectTool  # noqa: PLC0415
+    from playrail.tools.tool import DirectTool  # noqa: PLC0415
 
     risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
     yield f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at {now.isoformat(' ', 'minutes')}"
@@ -193,7 +193,7 @@ async def _hosts(settings: Settings) -> Hosts:
 async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list[Host]:
     """The hosts that the call would be for, as the door finds them."""
     from playrail.apis import Apis  # noqa: PLC0415
-    from playrail.tool import ApiTool, OnHosts  # noqa: PLC0415
+    from playrail.tools.tool import ApiTool, OnHosts  # noqa: PLC0415
 
     if not isinstance(given, OnHosts):
         return []

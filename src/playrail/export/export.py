@@ -21,7 +21,7 @@ from playrail.ledger.ledger import Ledger
 from playrail.replay import Replay, Selection, replay
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool
+from playrail.tools.tool import AnyTool
 
 UNTRUSTED = "Nothing was written. `playrail ledger verify` says the same; find out who changed the file."
 UNFINISHED = "Remove what was written of it, and name a directory of this user's own on a disk with room."

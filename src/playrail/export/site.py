@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.ansible.outcome.outcome import HIDDEN
 from playrail.steps import Step
-from playrail.tool import PlaybookTool, variables
+from playrail.tools.tool import PlaybookTool, variables
 
 NOT_IDEMPOTENT = "playrail_not_idempotent"  # the tag of what is marked
 LONGEST_NAME = 100  # characters

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import mcp_types as types
 from pydantic import BaseModel
 
-from playrail.tool import AnyTool, ByField, DirectTool, Risk
+from playrail.tools.tool import AnyTool, ByField, DirectTool, Risk
 
 INPUT_NOISE = frozenset({"$defs", "title"})
 OUTPUT_NOISE = INPUT_NOISE | {"default", "examples", "description", "additionalProperties", "required"}

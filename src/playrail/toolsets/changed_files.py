@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from playrail.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
 from playrail.key_material import key_in
-from playrail.tool import Changing, Effect, Invocation, PlaybookTool, Risk
+from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
+from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Risk
 from playrail.toolsets.file_effects import FileAttributes, FileChange, lasting, undo_file
 from playrail.toolsets.files import Group, Mode, Owner
 

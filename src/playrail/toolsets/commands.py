@@ -18,10 +18,10 @@ from pydantic import Field, ValidationInfo, computed_field, field_validator, mod
 
 from playrail.disasters import disaster, runs_a_script
 from playrail.errors import Problem
-from playrail.fields import AbsolutePath, CommandLine
 from playrail.key_material import key_in
 from playrail.shell_scripts import ASSIGNMENT
-from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
+from playrail.tools.fields import AbsolutePath, CommandLine
+from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.errors import Problem
-from playrail.fields import AbsolutePath
 from playrail.safe_text.remote_text import sentence
-from playrail.tool import PlaybookTool, Reading, Risk
-from playrail.toolsets.troubled import OrTrouble
+from playrail.tools.fields import AbsolutePath
+from playrail.tools.tool import PlaybookTool, Reading, Risk
+from playrail.tools.troubled import OrTrouble
 
 
 class DiskPlace(Reading):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
 from playrail.errors import Problem
-from playrail.fields import Since, moment
-from playrail.tool import PlaybookTool, Reading, Report, Risk
-from playrail.toolsets.troubled import OrTrouble
+from playrail.tools.fields import Since, moment
+from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.troubled import OrTrouble
 
 ContainerName = Annotated[
     str,

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from playrail.tool import Effect, Invocation, Report
-from playrail.toolsets.brief import Brief
+from playrail.tools.brief import Brief
+from playrail.tools.tool import Effect, Invocation, Report
 
 LEFT_OUT = ("secret", "larger", "binary")  # the first that holds is told
 NOT_KEPT = "If it had an ACL, extended attributes or other hard links, it comes back without these."

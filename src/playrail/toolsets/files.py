@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from playrail.fields import AbsolutePath, FileNames, SearchPattern
-from playrail.tool import PlaybookTool, Reading, Report, Risk
-from playrail.toolsets.brief import Brief
+from playrail.tools.brief import Brief
+from playrail.tools.fields import AbsolutePath, FileNames, SearchPattern
+from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 
 FILE_KINDS = Literal["file", "directory", "link", "socket", "fifo", "block", "char"]
 

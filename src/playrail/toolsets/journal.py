@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from playrail.errors import Problem
-from playrail.fields import CONTROL, Since, UnitName, moment
 from playrail.safe_text.remote_text import sentence
-from playrail.tool import PlaybookTool, Reading, Report, Risk
-from playrail.toolsets.troubled import OrTrouble
+from playrail.tools.fields import CONTROL, Since, UnitName, moment
+from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.troubled import OrTrouble
 
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
 HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from playrail.errors import ApiRejected, ApiUnexpected, OutcomeUnknown, PlayrailError, Problem
 from playrail.mikrus import texts, values
-from playrail.tool import ApiTool, Changing, OnHosts, Report, Risk
+from playrail.tools.tool import ApiTool, Changing, OnHosts, Report, Risk
 
 MAX_ITEMS = 500  # of a list
 MAX_OUTPUT = 64 * 1024  # characters of a task's output; both ends are kept

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from playrail.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 
 
 class PortChoice(Reading):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
-from playrail.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
+from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.package_effects import (
     UNFINISHED,
     Outcome,

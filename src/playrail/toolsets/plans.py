@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from playrail.errors import Problem
-from playrail.tool import Context, DirectTool, OnHosts, Report, Risk, ToolInput
+from playrail.tools.tool import Context, DirectTool, OnHosts, Report, Risk, ToolInput
 
 HALF_A_DAY_S = 43_200.0  # the calls that these make have deadlines of their own
 

@@ -15,8 +15,8 @@ from playrail.errors import UnknownServer
 from playrail.hosts import Host, Hosts
 from playrail.settings.servers import MikrusServer, shown
 from playrail.settings.settings import Settings
-from playrail.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
-from playrail.toolsets.brief import Brief
+from playrail.tools.brief import Brief
+from playrail.tools.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
 
 SERVERS_BYTES, GROUPS_BYTES = 12_000, 5_000  # in one answer, of 24 KB in all
 SHORT_GROUPS, MOST_GROUPS = 4, 50  # of a server; the second when details are asked for
@@ -105,7 +105,7 @@ class Servers(Brief, Report):
 
 
 async def _list_configured_servers(context: Context, given: Choice) -> Servers:
-    settings, known = context.settings, await context.inventory.hosts()
+    settings, known = context.settings, await context.hosts()
     failed = {**known.refused, **{name: entry.reason for name, entry in settings.failed_servers.items()}}
     tags = {**known.tags_of_refused, **{name: entry.tags for name, entry in settings.failed_servers.items()}}
     bare = {name: Host(name=name, groups=(), tags=tags.get(name, ())) for name in failed}

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, computed_field, model_validator
 
 from playrail.errors import Problem
-from playrail.fields import CONTROL, OwnerName
 from playrail.safe_text.visible import in_one_line
-from playrail.tool import Changing, PlaybookTool, Reading, Report, Risk, by_field, nothing_lasting
+from playrail.tools.fields import CONTROL, OwnerName
+from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, by_field, nothing_lasting
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
-from playrail.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
 MIB = 1024 * 1024
 NOT_KNOWN = ("", "NA", "N/A", "unknown")  # what Ansible's facts say where they found nothing

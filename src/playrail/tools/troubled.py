@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from playrail.errors import Problem
-from playrail.tool import Report
+from playrail.tools.tool import Report
 
 
 class OrTrouble(Report):

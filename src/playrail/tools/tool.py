@@ -14,9 +14,8 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.run.play import turns
 from playrail.errors import Problem
+from playrail.hosts import Hosts
 from playrail.settings.settings import Settings
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -233,15 +232,13 @@ class Tool(Generic[InputT]):
     def risk_of(self, given: InputT) -> Risk:
         return self.risk.of(given) if isinstance(self.risk, ByField) else self.risk
 
-    def deadline_s(self, given: InputT, *, hosts: int = 1, at_most: int | None = None) -> float:
-        """Seconds until the call is cut short, without the time to connect. Many hosts take turns,
-        on `at_most` at once where the user says so.
+    def deadline_s(self, given: InputT) -> float:
+        """Seconds until the call is cut short on one host, without the time to connect.
 
         Where the caller chooses the time, the work on the host ends itself then, and the answer still has to come back.
         """
         chosen = getattr(given, "timeout_s", None)
-        turn_s = self.timeout_s if chosen is None else chosen + OVERHEAD_S
-        return float(turn_s * turns(hosts, at_most=at_most))
+        return float(self.timeout_s if chosen is None else chosen + OVERHEAD_S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,9 +275,10 @@ class Context(Protocol):
     @property
     def settings(self) -> Settings: ...
     @property
-    def inventory(self) -> Inventory: ...
-    @property
     def tools(self) -> Mapping[str, AnyTool]: ...
+    async def hosts(self) -> Hosts:
+        """What the inventory has."""
+
     async def durations_ms(self) -> Mapping[str, Sequence[int]]:
         """Per tool how long its latest calls took that went well."""
 

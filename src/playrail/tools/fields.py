@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from playrail.arguments import OnlyText
+from playrail.tools.arguments import OnlyText
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NUL_BYTE = "\\x00"  # how a name with this byte would be spelled (playbooks/files/module_utils/playrail_names.py)
