@@ -19,8 +19,9 @@ from playrail.ansible.outcome.outcome import TaskResult
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
-from playrail.plays import Plays, standing_variables
+from playrail.plays import Plays
 from playrail.settings.private_files import private_directory
+from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Effect, Invocation, PlaybookTool, Report
 

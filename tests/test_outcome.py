@@ -20,8 +20,9 @@ import yaml
 
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import DIFF_LIMIT, SPARE, TEXT_LIMIT, TOTAL_LIMIT, condense
-from playrail.ansible.outcome.outcome import HIDDEN, Outcome, TaskResult
+from playrail.ansible.outcome.outcome import Outcome, TaskResult
 from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.safe_text.secrets import HIDDEN
 
 CASES = sorted((Path(__file__).parent / "events").glob("*.yml"))
 

@@ -13,9 +13,9 @@ import yaml
 
 from playrail import catalog
 from playrail.errors import SettingsInvalid
-from playrail.plays import standing_variables
 from playrail.policy import LimitsOfCaller, LimitsOfHost, Window
 from playrail.policy_file import read_policy
+from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from policy_world import TOOLS, policy_of
 

@@ -21,7 +21,8 @@ from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
 from playrail.policy import Decision
-from playrail.records import Records, Secrets, events
+from playrail.records import Records, events
+from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from policy_world import ABOUT
 

@@ -19,7 +19,7 @@ from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, Pla
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Foreseen, Plan, Prepared, Step
 from playrail.policy import Decision
-from playrail.records import Secrets
+from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Effect

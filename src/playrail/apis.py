@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.inventory.generated import pace_directory
 from playrail.answers import Result
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
@@ -19,6 +18,7 @@ from playrail.mikrus.pace import Pace, Rate
 from playrail.results import HostResult, combined
 from playrail.settings.servers import MikrusServer
 from playrail.settings.settings import Settings
+from playrail.settings.state import pace_directory
 from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Apis:
         from playrail.mikrus.client import Mikrus  # noqa: PLC0415  httpx costs 0.1 s, and most calls need none
 
         requests, window_s = self._settings.mikrus_rate
-        return Mikrus(Pace(pace_directory(self._settings), Rate(requests=requests, window_s=window_s)))
+        return Mikrus(Pace(pace_directory(self._settings.state_dir), Rate(requests=requests, window_s=window_s)))
 
     async def close(self) -> None:
         if "_mikrus" in vars(self):

@@ -43,9 +43,10 @@ from playrail.planning import Planning
 from playrail.plans import Foreseen, Prepared, Step
 from playrail.policy import Decision
 from playrail.policy_file import read_policy
-from playrail.records import Records, Secrets, would_run
+from playrail.records import Records, check_no_mark, would_run
 from playrail.results import failed_preview, shown
 from playrail.rulings import Rulings
+from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.arguments import as_meant
 from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
@@ -195,7 +196,7 @@ class Playrail:
         arguments = as_meant(tool.input, arguments)
         given = parse(tool, arguments)
         call.bound(given)
-        self.secrets.check_no_mark(given, changes=tool.risk_of(given).changes)
+        check_no_mark(given, changes=tool.risk_of(given).changes)
         asked["arguments"] = self.secrets.hidden(given.recorded())
         hosts, unusable = await self._meant(tool, given)
         asked["hosts"] = list(hosts)

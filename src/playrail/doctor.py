@@ -35,6 +35,7 @@ from playrail.policy_file import read_policy
 from playrail.settings.private_files import private_directory
 from playrail.settings.servers import ssh_of
 from playrail.settings.settings import Settings
+from playrail.settings.state import ledger_file
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 COMMAND_DEADLINE_S = 30.0
@@ -177,7 +178,7 @@ def _written(settings: Settings) -> Iterator[Check]:
     yield _directory("state directory", settings.state_dir, "PLAYRAIL_STATE_DIR")
     runtime = _directory("runtime directory", settings.runtime_dir, "PLAYRAIL_RUNTIME_DIR")
     yield runtime if runtime.state == "fail" else _runtime(settings.runtime_dir)
-    yield _ledger(settings.state_dir / "ledger.sqlite")
+    yield _ledger(ledger_file(settings.state_dir))
 
 
 def _directory(name: str, path: Path, variable: str) -> Check:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
-from playrail.ansible.inventory.generated import pace_directory
 from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.runner import Runner
@@ -20,9 +19,11 @@ from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, S
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.parts import code_of
-from playrail.plays import Plays, standing_variables
+from playrail.plays import Plays
 from playrail.settings.private_files import private_directory
+from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
+from playrail.settings.state import ledger_file, pace_directory
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Engine:
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool) -> None:
         self.settings = settings
         self.inventory = Inventory(settings, content_root(), environ=environ)
-        self.ledger = Ledger(settings.state_dir / "ledger.sqlite")
+        self.ledger = Ledger(ledger_file(settings.state_dir))
         self.environment = environment(settings, environ)
         self._host_keys = host_keys(self.inventory, settings, environ=environ, child=self.environment)
         self._alive: Alive | None = None
@@ -96,7 +97,7 @@ class Engine:
                 for process in dead:
                     self._settle(process)
             self.inventory.sweep()
-            private_directory(pace_directory(self.settings))
+            private_directory(pace_directory(self.settings.state_dir))
             runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
         except (OSError, PlayrailError) as error:
             alive.release()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from playrail.ansible.outcome.outcome import HIDDEN
+from playrail.safe_text.secrets import HIDDEN
 from playrail.steps import NEEDS, LeftOut, Step
 
 NEEDED_LATER = "set anew later, but what comes in between may need it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +26,6 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.results import HostResult, combined
-from playrail.settings.settings import Settings
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
@@ -130,17 +128,6 @@ class Plays:
             secrets=self.inventory.secrets(hosts),
             at_most=self.at_most,
         )
-
-
-def standing_variables(settings: Settings) -> dict[str, Any]:
-    """What every play is told: the paths that the tools for files keep away from, Playrail's own among them."""
-    own = [settings.state_dir, settings.runtime_dir, *filter(None, (settings.dotenv, settings.policy_file))]
-    places = dict.fromkeys(place for path in own for place in (path, path.resolve()))
-    own_rules = [glob.escape(str(place)) for place in places]  # the last rule that matches counts: these always hold
-    return {
-        "playrail_protect_read": [*settings.protect_read, *own_rules],
-        "playrail_protect_write": [*settings.protect_write, *own_rules],
-    }
 
 
 def _without_outcome(ran: RunResult) -> list[str]:

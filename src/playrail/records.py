@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from playrail.ansible.inventory.generated import secrets_of
-from playrail.ansible.outcome.outcome import HIDDEN, TaskResult, hide
+from playrail.ansible.outcome.outcome import TaskResult
 from playrail.ansible.run.play import Play
 from playrail.answers import Result
 from playrail.call import Call, Going
@@ -20,8 +18,7 @@ from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, P
 from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
-from playrail.settings.servers import MikrusServer
-from playrail.settings.settings import Settings
+from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.tools.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
@@ -34,58 +31,18 @@ LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, i
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
 MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
 BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
-WITHHELD = "(secret of Playrail's settings)"  # in answers
 SHORTEST_KEY = 24  # characters
-SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every text unreadable
-
-OF_A_SECRET = re.compile("PASS|SECRET|TOKEN|_KEY$", re.IGNORECASE)  # the name of a variable that holds one
-
-T = TypeVar("T")
 
 
-class Secrets:
-    """The secrets of the settings, and of the variables that these hand on to Ansible. No record holds them."""
-
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        of_servers = [secret for server in settings.servers.values() for secret in secrets_of(server).values()]
-        keys = [server.key for server in settings.servers.values() if isinstance(server, MikrusServer)]
-        handed_on = {name: environ[name] for name in settings.pass_env if name in environ}
-        handed_on |= {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()}
-        texts = {secret.get_secret_value() for secret in (*of_servers, *keys)}
-        texts |= {text for name, text in handed_on.items() if OF_A_SECRET.search(name)}
-        self._texts = sorted((text for text in texts if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
-        # A server's name is no secret, and nobody could call it by a mark.
-        self._in_answers = [text for text in self._texts if not any(text in name for name in settings.servers)]
-
-    def hidden(self, value: T) -> T:
-        """The same JSON data without the secrets."""
-        return _without(value, self._texts, HIDDEN)
-
-    def withheld(self, value: T) -> T:
-        """The same for an answer, with a mark that no caller can take for what stands there."""
-        return _without(value, self._in_answers, WITHHELD)
-
-    def check_no_mark(self, given: ToolInput, *, changes: bool) -> None:
-        """Raises InvalidArgument when a change would write the mark where the secret stood."""
-        marked = [name for name, value in given.recorded().items() if WITHHELD in str(value)] if changes else []
-        if marked:
-            raise InvalidArgument(
-                f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret of Playrail's "
-                "settings; what is on the server is not that.",
-                hint="Change the other lines without this one, or ask the operator to make this change.",
-            )
-
-
-def _without(value: T, texts: Sequence[str], mark: str) -> T:
-    found: Any = value
-    match value:
-        case str():
-            found = hide(value, texts, mark=mark)
-        case Mapping():
-            found = {_without(key, texts, mark): _without(item, texts, mark) for key, item in value.items()}
-        case list() | tuple():
-            found = [_without(item, texts, mark) for item in value]
-    return found  # type: ignore[no-any-return]  # of the same type, as every branch shows
+def check_no_mark(given: ToolInput, *, changes: bool) -> None:
+    """Raises InvalidArgument when a change would write the mark where a secret of the settings stood."""
+    marked = [name for name, value in given.recorded().items() if WITHHELD in str(value)] if changes else []
+    if marked:
+        raise InvalidArgument(
+            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret of Playrail's "
+            "settings; what is on the server is not that.",
+            hint="Change the other lines without this one, or ask the operator to make this change.",
+        )
 
 
 class Ledgers(Protocol):

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.outcome.outcome import HIDDEN
 from playrail.folding import Names, fold
+from playrail.safe_text.secrets import HIDDEN
 from playrail.steps import ACTIONS, LeftOut, Source, Step
 from playrail.tools.tool import (
     NO_VARIABLES,

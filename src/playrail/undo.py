@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from playrail.ansible.outcome.outcome import HIDDEN
 from playrail.call import Call
 from playrail.errors import (
     Cancelled,
@@ -23,9 +22,9 @@ from playrail.errors import (
 from playrail.ledger.ledger import Ledger
 from playrail.planning import Door, Planning, plan_in
 from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
-from playrail.records import Secrets
 from playrail.runs import taken_back
 from playrail.safe_text.diffs import unified
+from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.tools.tool import AnyTool, Effect, Invocation
 
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from playrail.commands.terminal import read_settings
+from playrail.settings.state import ledger_file
 
 
 def _time(text: str) -> datetime:
@@ -42,7 +43,7 @@ def export(
     from playrail.replay import Selection  # noqa: PLC0415
 
     settings = read_settings()
-    path = settings.state_dir / "ledger.sqlite"
+    path = ledger_file(settings.state_dir)
     if not path.exists():
         raise ExportFailed(f"{path}: nothing is recorded yet.")
     ledger = Ledger(path)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from playrail.commands.terminal import FAILED, LEDGER, AsJson, opened_ledger, print_json, read_settings
+from playrail.commands.terminal import FAILED, AsJson, opened_ledger, print_json, read_settings
+from playrail.settings.state import ledger_file
 
 app = typer.Typer(help="Look after the record of all calls.", no_args_is_help=True)
 
@@ -46,7 +47,7 @@ def verify(known: KnownHead = None, *, as_json: AsJson = False) -> None:
     from playrail.ledger.chain import examine  # noqa: PLC0415
 
     settings = read_settings()
-    path = settings.state_dir / LEDGER
+    path = ledger_file(settings.state_dir)
     with opened_ledger(settings) as ledger:
         found = ledger.verify(known=known) if ledger else examine([], known=known)
     if as_json:
@@ -74,6 +75,6 @@ def prune(*, older_than_days: Days = None, larger_than_mb: Megabytes = None) -> 
     settings = read_settings()
     with opened_ledger(settings) as ledger:
         found = ledger.prune(older_than_days=older_than_days, larger_than_mb=larger_than_mb) if ledger else None
-    typer.echo(f"{settings.state_dir / LEDGER}: {found.records if found else 0} records were deleted")
+    typer.echo(f"{ledger_file(settings.state_dir)}: {found.records if found else 0} records were deleted")
     for note in found.notes if found else ():
         typer.echo(note)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from playrail.safe_text.visible import visible_json
+from playrail.settings.state import ledger_file
 
 if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger
     from playrail.settings.settings import Settings
 
 DOTENV = Path(".env")
-LEDGER = "ledger.sqlite"  # in the state directory
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 WIDE = 200  # columns
 
@@ -48,7 +48,7 @@ def opened_ledger(settings: Settings) -> Iterator[Ledger | None]:
     """The ledger; None where nothing is recorded yet, and nothing is made by looking."""
     from playrail.ledger.ledger import Ledger  # noqa: PLC0415
 
-    path = settings.state_dir / LEDGER
+    path = ledger_file(settings.state_dir)
     if not path.exists():
         yield None
         return

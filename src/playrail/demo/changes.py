@@ -24,6 +24,7 @@ from mcp import Client, MCPError, StdioServerParameters
 
 from playrail.demo.page import Page
 from playrail.demo.server import ANSWER_DEADLINE_S, environment, leaves
+from playrail.settings.state import LEDGER
 
 BEFORE, AFTER = "colour = blue\nsize = 3\n", "colour = green\nsize = 3\n"
 BY_HAND = "size = 4  # somebody was here\n"
@@ -61,7 +62,7 @@ class Stage:
 
     @property
     def ledger(self) -> Path:
-        return Path(self.environ["PLAYRAIL_STATE_DIR"]) / "ledger.sqlite"
+        return Path(self.environ["PLAYRAIL_STATE_DIR"]) / LEDGER
 
     def begin(self, why: str, tool: str) -> None:
         """Begins a step."""
@@ -223,7 +224,7 @@ async def _tamper(stage: Stage) -> None:
     await stage.operator("ledger", "verify")
     forged = stage.scratch / "forged"
     shutil.copytree(stage.ledger.parent, forged)
-    with closing(sqlite3.connect(forged / "ledger.sqlite")) as database:
+    with closing(sqlite3.connect(forged / LEDGER)) as database:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             database.execute(f"DROP TRIGGER {name}")
         database.execute("UPDATE records SET body = replace(body, 'green', 'red') WHERE kind = 'capture'")

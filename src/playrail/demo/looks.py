@@ -21,6 +21,7 @@ from playrail.demo.page import Page, shortened
 from playrail.demo.server import ANSWER_DEADLINE_S, environment, leaves
 from playrail.ledger.ledger import Ledger
 from playrail.settings.settings import Settings
+from playrail.settings.state import ledger_file
 
 GIB = 2**30
 
@@ -135,7 +136,7 @@ async def show_looks(environ: Mapping[str, str], page: Page) -> None:
         child = environment(environ, scratch)
         settings = Settings.load(child, dotenv=None)
         page.head("Looks, with write operations off")
-        await show(child, scratch, steps(scratch), Ledger(settings.state_dir / "ledger.sqlite"), page)
+        await show(child, scratch, steps(scratch), Ledger(ledger_file(settings.state_dir)), page)
         if (scratch / "refused.txt").exists():
             page.wrong("The refused file", "it was written all the same")
 

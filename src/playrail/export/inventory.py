@@ -9,9 +9,9 @@ from typing import Any
 from playrail.ansible.content.named_content import inventory_hosts
 from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
-from playrail.ansible.inventory.generated import host_variables, secrets_of
+from playrail.ansible.inventory.generated import host_variables
 from playrail.export.site import Provided
-from playrail.settings.servers import GENERATED_GROUP, ssh_of
+from playrail.settings.servers import GENERATED_GROUP, secrets_of, ssh_of
 from playrail.settings.settings import BUILT_IN_RULES, Settings
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
-from playrail.ansible.outcome.outcome import HIDDEN
+from playrail.safe_text.secrets import HIDDEN
 from playrail.steps import Step
 from playrail.tools.tool import PlaybookTool, variables
 

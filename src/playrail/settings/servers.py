@@ -210,6 +210,15 @@ def ssh_of(server: Server | None) -> SshServer | None:
     return server.ssh if isinstance(server, MikrusServer) else server
 
 
+def secrets_of(server: Server | None) -> dict[str, SecretStr]:
+    """Return the secrets that the variables of this server refer to."""
+    ssh = ssh_of(server)
+    if ssh is not None:
+        pair = {"password": ssh.password, "sudo_password": ssh.sudo_password}
+        return {kind: secret for kind, secret in pair.items() if secret is not None}
+    return {"key": server.key} if isinstance(server, MikrusServer) else {}
+
+
 _KINDS: Mapping[str, type[SshServer | MikrusServer]] = {"ssh": SshServer, "mikrus": MikrusServer}
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from pathlib import Path
-
-from pydantic import SecretStr
 
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.settings.servers import GENERATED_GROUP, MikrusServer, Server, SshServer, ssh_of
 from playrail.settings.settings import Settings
+from playrail.settings.state import pace_directory
 
 
 def generated_inventory(settings: Settings) -> str:
     """Return the inventory of all good servers, as YAML. It holds no secret, only where one comes from."""
     hosts = {name: host_variables(name, server, settings) for name, server in settings.servers.items()}
     return to_yaml({GENERATED_GROUP: {"hosts": hosts}})
-
-
-def secrets_of(server: Server | None) -> dict[str, SecretStr]:
-    """Return the secrets that the variables of this server refer to."""
-    ssh = ssh_of(server)
-    if ssh is not None:
-        pair = {"password": ssh.password, "sudo_password": ssh.sudo_password}
-        return {kind: secret for kind, secret in pair.items() if secret is not None}
-    return {"key": server.key} if isinstance(server, MikrusServer) else {}
 
 
 def host_variables(name: str, server: Server, settings: Settings) -> dict[str, object]:
@@ -48,17 +37,12 @@ def _mikrus_variables(name: str, server: MikrusServer, settings: Settings) -> di
         "ansible_mikrus_url": Unsafe(server.api_url),
         "ansible_mikrus_key": f"{{{{ playrail_secrets['{name}'].key }}}}",
         "ansible_mikrus_rate": f"{requests}/{window_s}",
-        "ansible_mikrus_pace_dir": Unsafe(pace_directory(settings)),
+        "ansible_mikrus_pace_dir": Unsafe(pace_directory(settings.state_dir)),
         # Ansible would look for one, with two requests of the few that there are.
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_remote_tmp": "/root/.ansible/tmp",  # it would ask where the home directory is
         "ansible_become": False,
     }
-
-
-def pace_directory(settings: Settings) -> Path:
-    """Where all processes of this user keep count of their requests to the mikr.us API."""
-    return settings.state_dir / "mikrus"
 
 
 def _ssh_variables(name: str, server: SshServer) -> dict[str, object]:

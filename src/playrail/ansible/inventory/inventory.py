@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from playrail.ansible.environment import inventory_environment
-from playrail.ansible.inventory.generated import generated_inventory, secrets_of
+from playrail.ansible.inventory.generated import generated_inventory
 from playrail.ansible.inventory.listed_hosts import read_listing
 from playrail.ansible.inventory.notes import notes_of, own_words
 from playrail.ansible.inventory.withheld_environment import withheld
@@ -29,7 +29,7 @@ from playrail.ansible.reads.files import NOT_READ
 from playrail.errors import InventoryInvalid
 from playrail.hosts import Host, Hosts
 from playrail.settings.private_files import private_directory
-from playrail.settings.servers import ssh_of
+from playrail.settings.servers import secrets_of, ssh_of
 from playrail.settings.settings import Settings
 
 __all__ = ["Host", "Hosts", "Inventory"]

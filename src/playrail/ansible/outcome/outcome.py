@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +10,13 @@ from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
 from playrail.ansible.outcome.failures import judge, without_output
 from playrail.errors import Problem
+from playrail.safe_text.secrets import forms, hide
 
 NO_REPORT = Problem(
     code="no_report",
     error="Ansible ended without an outcome for this host.",
     hint="Look at the host's state before you call again; the operator can run the playbook by hand to see why.",
 )
-HIDDEN = "********"
 RUN_LIMIT = 4 * 1024 * 1024  # characters of all results and diffs of a run
 STATUSES = {
     "runner_on_ok": "ok",
@@ -25,21 +24,6 @@ STATUSES = {
     "runner_on_unreachable": "unreachable",
     "runner_on_skipped": "skipped",
 }
-
-
-def hide(text: str, secrets: Iterable[str], *, mark: str = HIDDEN) -> str:
-    """The text without the secrets in it: a message may repeat what a task with `no_log` was given.
-
-    A secret is found as it is, and as JSON and Python would write it.
-    """
-    for secret in secrets:
-        for form in _forms(secret):
-            text = text.replace(form, mark)
-    return text
-
-
-def _forms(secret: str) -> tuple[str, ...]:
-    return secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]
 
 
 def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
@@ -51,7 +35,7 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
         case str():
             hidden = hide(value, secrets)
             if len(value) >= limit + SPARE and secrets:  # what is left of a secret at its end goes
-                hidden = hidden[: -max(len(form) for secret in secrets for form in _forms(secret))]
+                hidden = hidden[: -max(len(form) for secret in secrets for form in forms(secret))]
             return hidden[:limit]
         case Mapping():
             return {hide(str(key), secrets): hide_in(item, secrets, limit=limit) for key, item in value.items()}

@@ -13,16 +13,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from playrail.ansible.outcome.failures import classify
-from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult, hide
+from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult
 from playrail.ansible.outcome.refusals import refused_by_ansible
 from playrail.ansible.run.cold import start_cold
 from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
+from playrail.safe_text.secrets import hide, hideable
 
 log = logging.getLogger(__name__)
 
 PULSE_S = 10.0  # between two words of progress about one long task
-SHORTEST_HIDDEN = 4  # characters; a shorter secret would make every message unreadable
 
 Progress = Callable[[float, str], Awaitable[None]]  # a number that grows, and what is going on
 
@@ -97,9 +97,8 @@ class Runner:
 
 
 def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
-    """The secrets that messages must not hold, the longest first: one may be a part of another."""
-    found = {secret.get_secret_value() for held in secrets_of.values() for secret in held.values()}
-    return sorted((text for text in found if len(text) >= SHORTEST_HIDDEN), key=len, reverse=True)
+    """The secrets that messages must not hold."""
+    return hideable(secret.get_secret_value() for held in secrets_of.values() for secret in held.values())
 
 
 async def _follow(
