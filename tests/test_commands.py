@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from growth import grows_with_its_input
 from playrail.tools.tool import Risk, variables
-from playrail.toolsets.commands import (
+from playrail.toolsets.commands.tools import (
     Command,
     CommandOnMany,
     CommandResult,

@@ -10,10 +10,10 @@ import pytest
 
 from playrail import catalog
 from playrail.tools.tool import Effect, Invocation
-from playrail.toolsets.file_effects import LINKS_BROKEN, NOT_KEPT
-from playrail.toolsets.packages import PackageChanges, Packages
+from playrail.toolsets.files.effects import LINKS_BROKEN, NOT_KEPT
+from playrail.toolsets.packages.tools import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
-from playrail.toolsets.services import ServiceAction, ServiceState
+from playrail.toolsets.services.tools import ServiceAction, ServiceState
 
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 OTHER = "0" * 64

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from playrail.tools.tool import SECRET, ToolInput, variables
-from playrail.toolsets.changed_files import NewFile
 from playrail.toolsets.disk import DiskPlace
-from playrail.toolsets.files import DirectoryPart, FileEnd, FilePart, FileSearch
+from playrail.toolsets.files.changed_files import NewFile
+from playrail.toolsets.files.tools import DirectoryPart, FileEnd, FilePart, FileSearch
 
 INPUTS: list[tuple[type[ToolInput], dict[str, Any]]] = [
     (DirectoryPart, {}),

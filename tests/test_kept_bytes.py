@@ -14,8 +14,8 @@ import pytest
 from host_modules import module_answer
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Effect
-from playrail.toolsets.changed_files import RemovedFile, WrittenFile
-from playrail.toolsets.file_effects import undo_file
+from playrail.toolsets.files.changed_files import RemovedFile, WrittenFile
+from playrail.toolsets.files.effects import undo_file
 
 pytestmark = pytest.mark.slow
 

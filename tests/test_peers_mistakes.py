@@ -18,11 +18,11 @@ from mikrus import simulator as sim
 from mikrus.execute import on_this_machine
 from playrail import catalog
 from playrail.answers import Answer, parse
-from playrail.disasters import disaster
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
 from playrail.settings.settings import Settings
 from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
+from playrail.toolsets.commands.disasters import disaster
 from test_catalog import example_of
 
 TOOLS = {tool.name: tool for tool in catalog.load().values()}

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from host_modules import module_answer
-from playrail.toolsets.files import FileSearch, FoundLines
+from playrail.toolsets.files.tools import FileSearch, FoundLines
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
-from playrail.disasters import disaster, runs_a_script
 from playrail.errors import Problem
 from playrail.key_material import key_in
-from playrail.shell_scripts import ASSIGNMENT
 from playrail.tools.fields import AbsolutePath, CommandLine
 from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
+from playrail.toolsets.commands.disasters import disaster, runs_a_script
+from playrail.toolsets.commands.shell_scripts import ASSIGNMENT
 
 # POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from playrail.key_material import key_in
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
 from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Risk
-from playrail.toolsets.file_effects import FileAttributes, FileChange, lasting, undo_file
-from playrail.toolsets.files import Group, Mode, Owner
+from playrail.toolsets.files.effects import FileAttributes, FileChange, lasting, undo_file
+from playrail.toolsets.files.tools import Group, Mode, Owner
 
 
 class NewFile(Changing):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from playrail.tools.tool import Effect, Invocation
-from playrail.toolsets.package_failures import last_words
+from playrail.toolsets.packages.failures import last_words
 
 # Those that dpkg did not finish have its own words.
 Unfinished = Literal["half_installed", "unpacked", "half_configured", "triggers_awaited", "triggers_pending"]

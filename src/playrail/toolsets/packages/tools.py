@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
 from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
-from playrail.toolsets.package_effects import (
+from playrail.toolsets.packages.effects import (
     UNFINISHED,
     Outcome,
     blindness,
@@ -19,7 +19,7 @@ from playrail.toolsets.package_effects import (
     undo_package,
     what_is_installed,
 )
-from playrail.toolsets.package_failures import (
+from playrail.toolsets.packages.failures import (
     FINISH,
     known_failure,
     last_words,
@@ -27,8 +27,8 @@ from playrail.toolsets.package_failures import (
     script_failure,
     with_repositories,
 )
-from playrail.toolsets.package_output import Versions, packages_done
-from playrail.toolsets.package_versions import is_older
+from playrail.toolsets.packages.output import Versions, packages_done
+from playrail.toolsets.packages.versions import is_older
 
 KEPT_BACK = re.compile(
     r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: +.*\n?)+)",

@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInf
 from playrail.errors import Problem
 from playrail.tools.fields import UnitName
 from playrail.tools.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk, by_field
-from playrail.toolsets.service_failures import RUNNING, Change, failure_of
+from playrail.toolsets.services.failures import RUNNING, Change, failure_of
 
 BRINGS_BACK = {  # of a state before, the action that brings it back
     ("active", "active"): "start",

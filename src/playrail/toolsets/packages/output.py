@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from playrail.toolsets.package_effects import plain_name
+from playrail.toolsets.packages.effects import plain_name
 
 # What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
 UNPACKED = re.compile(r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from posixpath import basename, join, normpath
 
-from playrail.inline_code import CODE_OPTION, INTERPRETERS, STARTS, acts
-from playrail.shell_expansion import commands_in_braces, expanded, given, piped, spoken
-from playrail.shell_scripts import DISK, ROOTS_HOME, SHELLS, Reading
+from playrail.toolsets.commands.inline_code import CODE_OPTION, INTERPRETERS, STARTS, acts
+from playrail.toolsets.commands.shell_expansion import commands_in_braces, expanded, given, piped, spoken
+from playrail.toolsets.commands.shell_scripts import DISK, ROOTS_HOME, SHELLS, Reading
 
 RAISERS = frozenset(  # what runs a program with other rights
     {"sudo", "doas", "su", "pkexec", "run0", "runuser", "setpriv", "gosu", "su-exec", "chpst", "setuidgid", "capsh"}
