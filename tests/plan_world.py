@@ -15,7 +15,7 @@ from local_plays import environ
 from playrail import planning
 from playrail.answers import Answer
 from playrail.asking import Ask, Question, Said
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.ledger.ledger import Entry
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings

@@ -18,7 +18,7 @@ from playrail.ledger.ledger import Ledger
 from playrail.server.server import serve_stdio
 
 if TYPE_CHECKING:
-    from playrail.calls import Playrail
+    from playrail.door.door import Playrail
 
 PLAN = "plan-1"
 ANOTHER = "plan-2"

@@ -15,7 +15,7 @@ import yaml
 from local_plays import LOCAL, below, playrail
 from mikrus import simulator as sim
 from playrail.answers import Answer
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import pytest
 
 from local_plays import Whatever, await_nap, environ, gone, naps, playrail, tool
 from playrail.answers import Answer
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.errors import AnsibleFailed
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Context, DirectTool, Risk, ToolInput

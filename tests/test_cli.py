@@ -143,7 +143,7 @@ def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> Non
         "ansible_runner",
         "httpx",
         "rich",
-        "playrail.calls",
+        "playrail.door.door",
         "playrail.catalog",
     }
     assert needless & set(done.stdout.split()) == set()

@@ -16,8 +16,8 @@ from playrail.ansible.outcome.failure_hints import HINTS
 from playrail.ansible.outcome.failure_rules import Rule
 from playrail.ansible.ssh import lines as ssh_lines
 from playrail.answers import Answer, Meta
+from playrail.door.hints import NOTHING_LEFT, Hints
 from playrail.errors import PlayrailError, Problem
-from playrail.hints import NOTHING_LEFT, Hints
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "playrail"
 EVERY = catalog.load()

@@ -39,7 +39,7 @@ Message: TypeAlias = dict[str, Any]
 
 FORKS = """
 import json, os, signal, socket, sys
-import playrail.calls, playrail.server.schemas, playrail.server.server
+import playrail.door.door, playrail.server.schemas, playrail.server.server
 from playrail import catalog, cli
 
 catalog.load()

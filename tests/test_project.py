@@ -10,7 +10,7 @@ import pytest
 
 from local_plays import LOCAL, WAY, environ
 from playrail import doctor, doctor_project
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from worlds import world

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from playrail import records
 from playrail.ansible.outcome.outcome import TaskResult
 from playrail.answers import Result
 from playrail.call import Call, Going
+from playrail.door import recording as records
+from playrail.door.recording import Records, events
 from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
 from playrail.policy import Decision
-from playrail.records import Records, events
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from policy_world import ABOUT

@@ -9,9 +9,9 @@ import pytest
 from pydantic import Field
 
 from playrail.answers import Result
+from playrail.door.recording import check_no_mark, ending
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans import Plan, Step
-from playrail.records import check_no_mark, ending
 from playrail.results import HostResult, combined, shown
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.settings.settings import Settings

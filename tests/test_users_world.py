@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, WAY, environ
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 

@@ -10,9 +10,9 @@ import pytest
 
 from plan_world import World, world
 from playrail.answers import Result
+from playrail.door.withheld import Withheld
 from playrail.ledger.ledger import Ledger
 from playrail.tools.tool import Effect
-from playrail.withheld import Withheld
 
 pytestmark = pytest.mark.slow
 

@@ -53,8 +53,8 @@ def _check(tool: AnyTool) -> None:
 
 
 def _modules() -> Iterable[ModuleType]:
-    for module in pkgutil.iter_modules(toolsets.__path__, f"{toolsets.__name__}."):
-        yield importlib.import_module(f"{module.name}.tools" if module.ispkg else module.name)
+    for module in pkgutil.walk_packages(toolsets.__path__, f"{toolsets.__name__}."):
+        yield importlib.import_module(module.name)
     for plugin in entry_points(group=ENTRY_POINT_GROUP):
         yield plugin.load()
 

@@ -38,7 +38,7 @@ from playrail.settings.core_dumps import forbid_core_dumps
 if TYPE_CHECKING:
     from playrail.answers import Answer
     from playrail.asking import Question, Said
-    from playrail.calls import Playrail
+    from playrail.door.door import Playrail
     from playrail.settings.settings import Settings
 
 CALLER = "cli"
@@ -117,7 +117,7 @@ def serve() -> None:
 def _door(settings: Settings) -> Playrail:
     """Make the door in a thread of the server, which has begun to serve; what goes wrong ends the process."""
     try:
-        from playrail.calls import Playrail  # noqa: PLC0415
+        from playrail.door.door import Playrail  # noqa: PLC0415
 
         playrail = Playrail(settings, environ=os.environ, warm=settings.warm)
     except Exception as error:  # noqa: BLE001  as in main, which cannot be reached from here:
@@ -176,7 +176,7 @@ def _object(text: str, pairs: list[str]) -> dict[str, Any]:
 
 
 async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answer:
-    from playrail.calls import Playrail  # noqa: PLC0415
+    from playrail.door.door import Playrail  # noqa: PLC0415
 
     async with Playrail(settings, environ=os.environ) as playrail:
         try:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.settings.settings import Settings
 
 from .own_host import OwnHost

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local_plays import WAY, environ
-from playrail.calls import Playrail
+from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 

@@ -13,7 +13,7 @@ import pytest
 
 import playrail.plays
 from local_plays import processes
-from playrail.calls import MAX_RUNS
+from playrail.door.door import MAX_RUNS
 
 from .own_host import (
     CHANGE_NAP,

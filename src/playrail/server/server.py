@@ -23,7 +23,7 @@ from playrail.server.texts import in_a_line, is_text_short
 
 if TYPE_CHECKING:
     from playrail.answers import Answer
-    from playrail.calls import Playrail
+    from playrail.door.door import Playrail
     from playrail.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,12 @@ from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
 from playrail.asking import Ask
 from playrail.call import Call, Going, Granted
-from playrail.desk import Desk, in_time
-from playrail.engine import Engine
+from playrail.door.desk import Desk, in_time
+from playrail.door.hints import Hints
+from playrail.door.opened import Engine
+from playrail.door.recording import Records, check_no_mark, would_run
+from playrail.door.rulings import Rulings
+from playrail.door.withheld import Withheld
 from playrail.errors import (
     ApprovalRequired,
     Cancelled,
@@ -36,21 +40,17 @@ from playrail.errors import (
     UnknownTool,
     cut_short,
 )
-from playrail.hints import Hints
 from playrail.ledger.ledger import Kind
 from playrail.parts import Items, parts_of
 from playrail.planning import Planning
 from playrail.plans import Foreseen, Prepared, Step
 from playrail.policy import Decision
 from playrail.policy_file import read_policy
-from playrail.records import Records, check_no_mark, would_run
 from playrail.results import failed_preview, shown
-from playrail.rulings import Rulings
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.arguments import as_meant
 from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
-from playrail.withheld import Withheld
 
 log = logging.getLogger(__name__)
 
