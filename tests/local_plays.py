@@ -26,7 +26,7 @@ from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import Play, new_run_id
 from playrail.ansible.run.runner import Runner, RunResult
 from playrail.ansible.warm.resident import Resident
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.errors import Problem
 from playrail.settings.private_files import private_directory

@@ -15,7 +15,6 @@ from local_plays import environ, made_for
 from playrail import catalog
 from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.ansible.outcome.outcome import TaskResult
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
@@ -23,6 +22,7 @@ from playrail.plays import Plays
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
+from playrail.tasks import TaskResult
 from playrail.tools.tool import Effect, Invocation, PlaybookTool, Report
 
 

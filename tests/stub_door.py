@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
-from playrail.answers import Answer, Meta
-from playrail.asking import Ask, Question, Said
+from playrail.calls.answers import Answer, Meta
+from playrail.calls.asking import Ask, Question, Said
 from playrail.errors import ApprovalRequired
 from playrail.ledger.ledger import Ledger
 from playrail.server.server import serve_stdio

@@ -14,7 +14,7 @@ import yaml
 
 from local_plays import LOCAL, below, playrail
 from mikrus import simulator as sim
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 
 pytestmark = pytest.mark.slow

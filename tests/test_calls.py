@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local_plays import Whatever, await_nap, environ, gone, naps, playrail, tool
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.errors import AnsibleFailed
 from playrail.settings.settings import Settings

@@ -20,7 +20,7 @@ import pytest
 from local_plays import LOCAL, below
 from mikrus.simulator import SRV, Simulator, Vps, error, running
 from plan_world import World, world
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.ledger.ledger import Ledger
 from playrail.runs import find_runs, read_run
 from playrail.server.resources import PARTS

@@ -13,7 +13,7 @@ import pytest
 
 from local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.door.door import MAX_RUNS, Playrail
 from playrail.errors import Problem
 from playrail.results import _summary

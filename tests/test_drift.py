@@ -13,7 +13,7 @@ import pytest
 from local_plays import inventory
 from plan_world import World, world
 from playrail import drift as drifting
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.errors import PlayrailError, Problem
 from playrail.plans import Foreseen
 from playrail.tools.tool import Effect

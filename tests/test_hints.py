@@ -15,7 +15,7 @@ from playrail.ansible.outcome import failure_rules
 from playrail.ansible.outcome.failure_hints import HINTS
 from playrail.ansible.outcome.failure_rules import Rule
 from playrail.ansible.ssh import lines as ssh_lines
-from playrail.answers import Answer, Meta
+from playrail.calls.answers import Answer, Meta
 from playrail.door.hints import NOTHING_LEFT, Hints
 from playrail.errors import PlayrailError, Problem
 

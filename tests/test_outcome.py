@@ -20,9 +20,10 @@ import yaml
 
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import DIFF_LIMIT, SPARE, TEXT_LIMIT, TOTAL_LIMIT, condense
-from playrail.ansible.outcome.outcome import Outcome, TaskResult
+from playrail.ansible.outcome.outcome import Outcome
 from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 from playrail.safe_text.secrets import HIDDEN
+from playrail.tasks import TaskResult
 
 CASES = sorted((Path(__file__).parent / "events").glob("*.yml"))
 

@@ -17,7 +17,7 @@ from local_plays import below, playrail, standing
 from mikrus import simulator as sim
 from mikrus.execute import on_this_machine
 from playrail import catalog
-from playrail.answers import Answer, parse
+from playrail.calls.answers import Answer, parse
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
 from playrail.settings.settings import Settings

@@ -15,8 +15,8 @@ import pytest
 from local_plays import LOCAL, inventory
 from plan_world import World, said, world
 from playrail import catalog
-from playrail.answers import Answer
-from playrail.asking import Ask, Question, Said
+from playrail.calls.answers import Answer
+from playrail.calls.asking import Ask, Question, Said
 from playrail.door import door as calls
 from playrail.errors import SettingsInvalid
 from playrail.tools.tool import ApiTool, Changing, DirectTool, Report, Risk, ToolInput

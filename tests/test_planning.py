@@ -17,8 +17,8 @@ import pytest
 from local_plays import inventory
 from plan_world import World, grant, said, world
 from playrail import planning, plans
-from playrail.answers import Answer
-from playrail.asking import Ask, Question, Said
+from playrail.calls.answers import Answer
+from playrail.calls.asking import Ask, Question, Said
 
 pytestmark = pytest.mark.slow
 

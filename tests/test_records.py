@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.outcome.outcome import TaskResult
-from playrail.answers import Result
-from playrail.call import Call, Going
+from playrail.calls.answers import Result
+from playrail.calls.call import Call
 from playrail.door import recording as records
+from playrail.door.going import Going
 from playrail.door.recording import Records, events
 from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
@@ -24,6 +24,7 @@ from playrail.ledger.ledger import Ledger
 from playrail.policy import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
+from playrail.tasks import TaskResult
 from policy_world import ABOUT
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from playrail.answers import Result
+from playrail.calls.answers import Result
 from playrail.door.recording import check_no_mark, ending
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans import Plan, Step

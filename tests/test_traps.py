@@ -38,7 +38,7 @@ from local_plays import (
 from playrail.ansible.judgements import held
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import RunResult
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tools.tool import Risk
 

@@ -12,7 +12,7 @@ import pytest
 
 from local_plays import inventory
 from plan_world import World, world
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from playrail import catalog
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Foreseen, Plan, Prepared, Step

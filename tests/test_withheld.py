@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plan_world import World, world
-from playrail.answers import Result
+from playrail.calls.answers import Result
 from playrail.door.withheld import Withheld
 from playrail.ledger.ledger import Ledger
 from playrail.tools.tool import Effect

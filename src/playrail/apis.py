@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from playrail.answers import Result
+from playrail.calls.answers import Result
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
 from playrail.mikrus.pace import Pace, Rate

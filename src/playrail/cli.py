@@ -36,8 +36,8 @@ from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.settings.core_dumps import forbid_core_dumps
 
 if TYPE_CHECKING:
-    from playrail.answers import Answer
-    from playrail.asking import Question, Said
+    from playrail.calls.answers import Answer
+    from playrail.calls.asking import Question, Said
     from playrail.door.door import Playrail
     from playrail.settings.settings import Settings
 
@@ -194,7 +194,7 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
 
 async def _ask(question: Question) -> Said:
     """Ask whoever sits at the terminal, as the user of an MCP client is asked."""
-    from playrail.asking import Said  # noqa: PLC0415
+    from playrail.calls.asking import Said  # noqa: PLC0415
 
     if not sys.stdin.isatty():
         return Said.CANNOT

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.errors import PlayrailError
 from playrail.folding import NEEDS_WHAT_GOES
 from playrail.planning import plan_in

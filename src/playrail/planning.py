@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from playrail.answers import Answer
-from playrail.asking import Question, Said
-from playrail.call import Call, Granted
+from playrail.calls.answers import Answer
+from playrail.calls.asking import Question, Said
+from playrail.calls.call import Call, Granted
 from playrail.canonical import digest
 from playrail.errors import (
     ApprovalRefused,

@@ -14,8 +14,8 @@ from playrail.ansible.inventory.host_keys import HostKeys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, turns
-from playrail.ansible.run.runner import Ended, Progress, Runner, RunResult
-from playrail.answers import Result
+from playrail.ansible.run.runner import Ended, Runner, RunResult
+from playrail.calls.answers import Result
 from playrail.errors import (
     AnsibleFailed,
     Cancelled,
@@ -26,6 +26,7 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.results import HostResult, combined
+from playrail.tasks import Progress
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"

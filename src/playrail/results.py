@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from playrail.answers import Result
+from playrail.calls.answers import Result
 from playrail.errors import Problem
 from playrail.fitting import fitted, size
 from playrail.safe_text.remote_text import cleaned

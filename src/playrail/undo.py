@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.errors import (
     Cancelled,
     ChangedSince,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 
 from .own_host import NAME, Operator, OwnHost, reported
 

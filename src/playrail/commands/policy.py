@@ -63,7 +63,7 @@ def explain(
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
     from playrail import catalog  # noqa: PLC0415
-    from playrail.answers import parse  # noqa: PLC0415
+    from playrail.calls.answers import parse  # noqa: PLC0415
     from playrail.errors import UnknownTool  # noqa: PLC0415
 
     settings = read_settings(quiet=True)

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any, Protocol, TypeVar
 
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.drift import drift
 from playrail.errors import Problem
 from playrail.planning import grants_in, state_in

@@ -15,12 +15,12 @@ from typing import Any, Self
 
 from playrail import catalog
 from playrail.ansible.run.play import Play, new_run_id
-from playrail.ansible.run.runner import Progress
-from playrail.answers import Answer, Result, parse
 from playrail.apis import Apis
-from playrail.asking import Ask
-from playrail.call import Call, Going, Granted
+from playrail.calls.answers import Answer, Result, parse
+from playrail.calls.asking import Ask
+from playrail.calls.call import Call, Granted
 from playrail.door.desk import Desk, in_time
+from playrail.door.going import Going
 from playrail.door.hints import Hints
 from playrail.door.opened import Engine
 from playrail.door.recording import Records, check_no_mark, would_run
@@ -49,6 +49,7 @@ from playrail.policy_file import read_policy
 from playrail.results import failed_preview, shown
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
+from playrail.tasks import Progress
 from playrail.tools.arguments import as_meant
 from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
 

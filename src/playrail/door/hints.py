@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from playrail.answers import Answer
+from playrail.calls.answers import Answer
 from playrail.tools.tool import AnyTool, ByField
 
 NOTHING_LEFT = "No tool that is offered can help; tell the operator what the error says."

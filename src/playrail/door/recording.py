@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from playrail.ansible.outcome.outcome import TaskResult
 from playrail.ansible.run.play import Play
-from playrail.answers import Result
-from playrail.call import Call, Going
+from playrail.calls.answers import Result
+from playrail.calls.call import Call
+from playrail.door.going import Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
 from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.withheld import LEFT_OUT
 from playrail.safe_text.secrets import WITHHELD, Secrets
+from playrail.tasks import TaskResult
 from playrail.tools.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
-from playrail.call import Call
+from playrail.calls.call import Call
 from playrail.errors import PlayrailError
 from playrail.ledger.ledger import Read
 from playrail.policy import Decision, Policy, decide

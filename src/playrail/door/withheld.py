@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from playrail.answers import Result
+from playrail.calls.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
 from playrail.ledger.withheld import LEFT_OUT, withheld_in

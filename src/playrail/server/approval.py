@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from playrail.asking import Ask, Question, Said
+from playrail.calls.asking import Ask, Question, Said
 from playrail.server.messages import REFUSED
 
 log = logging.getLogger(__name__)

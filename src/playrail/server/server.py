@@ -22,7 +22,7 @@ from playrail.server.stdio import Stdio, take_standard_streams
 from playrail.server.texts import in_a_line, is_text_short
 
 if TYPE_CHECKING:
-    from playrail.answers import Answer
+    from playrail.calls.answers import Answer
     from playrail.door.door import Playrail
     from playrail.ledger.ledger import Ledger
 

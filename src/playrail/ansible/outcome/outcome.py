@@ -11,6 +11,7 @@ from playrail.ansible.outcome.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT
 from playrail.ansible.outcome.failures import judge, without_output
 from playrail.errors import Problem
 from playrail.safe_text.secrets import forms, hide
+from playrail.tasks import TaskResult
 
 NO_REPORT = Problem(
     code="no_report",
@@ -42,24 +43,6 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
         case list():
             return [hide_in(item, secrets, limit=limit) for item in value]
     return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskResult:
-    """What became of a task on a host. `status`: ok, changed, failed, unreachable, skipped or ignored.
-
-    `result` is without the diff, with texts of at most TEXT_LIMIT characters; `diff` is Ansible's own, a list of
-    before, after, before_header, after_header. Known secrets are hidden in both; `cut`: whether anything is left out.
-    """
-
-    host: str
-    task: str
-    action: str
-    status: str
-    duration_s: float | None
-    result: Mapping[str, Any]
-    diff: Sequence[Mapping[str, Any]]
-    cut: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -13,18 +13,17 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from playrail.ansible.outcome.failures import classify
-from playrail.ansible.outcome.outcome import HostOutcome, Outcome, TaskResult
+from playrail.ansible.outcome.outcome import HostOutcome, Outcome
 from playrail.ansible.outcome.refusals import refused_by_ansible
 from playrail.ansible.run.cold import start_cold
 from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
 from playrail.safe_text.secrets import hide, hideable
+from playrail.tasks import Progress, TaskResult
 
 log = logging.getLogger(__name__)
 
 PULSE_S = 10.0  # between two words of progress about one long task
-
-Progress = Callable[[float, str], Awaitable[None]]  # a number that grows, and what is going on
 
 
 class Ended(Enum):

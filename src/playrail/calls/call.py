@@ -1,22 +1,17 @@
-"""A call on its way through the door, and what it is going to do."""
+"""A call on its way through the door."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from playrail.ansible.run.play import Play
-from playrail.ansible.run.runner import Progress
-from playrail.answers import Answer, Meta, Result
-from playrail.asking import Ask, Question
-from playrail.errors import Problem
-from playrail.policy import Decision
-from playrail.results import with_unusable
-from playrail.tools.tool import ANSWER_BYTES, AnyTool, Risk, ToolInput, most_bytes
+from playrail.calls.answers import Answer, Meta, Result
+from playrail.calls.asking import Ask, Question
+from playrail.tasks import Progress
+from playrail.tools.tool import ANSWER_BYTES, ToolInput, most_bytes
 
 LONGEST_NAME = 200  # characters of a tool's name; no tool has so long a one
 
@@ -98,27 +93,3 @@ class Call:
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.started) * 1000)
-
-
-@dataclass(frozen=True)
-class Going:
-    """What a call is going to do, understood and allowed. `play` is None where none is run."""
-
-    tool: AnyTool
-    given: ToolInput
-    hosts: Sequence[str]
-    play: Play | None
-    arguments: Mapping[str, Any]
-    decision: Decision
-    unusable: Mapping[str, Problem] = field(default_factory=dict)
-    """Hosts that the call's words mean as well and that cannot be used. Nothing is done for them but to say so."""
-    resumed: str | None = None
-    """The plan that the call made before; to carry it out is what it goes on with."""
-
-    @property
-    def risk(self) -> Risk:
-        return self.tool.risk_of(self.given)
-
-    def whole(self, result: Result) -> Result:
-        """The result with what could not be used."""
-        return with_unusable(result, self.unusable, of=len(self.hosts))

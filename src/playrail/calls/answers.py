@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.ansible.outcome.outcome import TaskResult
-from playrail.asking import Question
+from playrail.calls.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem
+from playrail.tasks import TaskResult
 from playrail.tools.arguments import as_meant
 from playrail.tools.tool import AnyTool, Effect, ToolInput
 
