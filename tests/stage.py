@@ -18,7 +18,7 @@ from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
-from playrail.plays import Plays
+from playrail.engines.plays import Plays
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

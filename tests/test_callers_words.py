@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from local_plays import standing
 from playrail import catalog
 from playrail.ansible.run.values import to_extravars
-from playrail.apis import request_of
 from playrail.calls.answers import Answer, parse
+from playrail.engines.apis import request_of
 from playrail.errors import InvalidArgument
 from playrail.server.schemas import describe
 from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool, variables

@@ -15,8 +15,8 @@ from local_plays import await_nap, environ, gone, inventory, naps, playrail, pro
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.calls.answers import Answer
 from playrail.door.door import MAX_RUNS, Playrail
+from playrail.engines.results import _summary
 from playrail.errors import Problem
-from playrail.results import _summary
 from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playrail.fitting import fitted, size
+from playrail.engines.fitting import fitted, size
 
 MOST = 24_000
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from growth import grows_with_its_input
+from playrail.engines.results import HostResult, combined
 from playrail.errors import Problem
-from playrail.results import HostResult, combined
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Report
 

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from playrail.calls.answers import Result
 from playrail.door.recording import check_no_mark, ending
+from playrail.engines.results import HostResult, combined, shown
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans import Plan, Step
-from playrail.results import HostResult, combined, shown
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Report, ToolInput

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import playrail.plays
 from local_plays import processes
 from playrail.door.door import MAX_RUNS
+from playrail.engines import plays
 
 from .own_host import (
     CHANGE_NAP,
@@ -39,7 +39,7 @@ ENDING = 4  # forks that wait for a play, or whose play has just ended
 @pytest.fixture
 def operated(living: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
     """It has connections, which are used, and nothing is left of an earlier test."""
-    monkeypatch.setattr(playrail.plays, "END_RUN_DEADLINE_S", END_S)
+    monkeypatch.setattr(plays, "END_RUN_DEADLINE_S", END_S)
     living.host.clear()
     living.works()
     assert living.stays()

@@ -192,7 +192,7 @@ async def _hosts(settings: Settings) -> Hosts:
 
 async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list[Host]:
     """The hosts that the call would be for, as the door finds them."""
-    from playrail.apis import Apis  # noqa: PLC0415
+    from playrail.engines.apis import Apis  # noqa: PLC0415
     from playrail.tools.tool import ApiTool, OnHosts  # noqa: PLC0415
 
     if not isinstance(given, OnHosts):

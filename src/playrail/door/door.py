@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from playrail import catalog
 from playrail.ansible.run.play import Play, new_run_id
-from playrail.apis import Apis
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
 from playrail.calls.call import Call, Granted
@@ -26,6 +25,8 @@ from playrail.door.opened import Engine
 from playrail.door.recording import Records, check_no_mark, would_run
 from playrail.door.rulings import Rulings
 from playrail.door.withheld import Withheld
+from playrail.engines.apis import Apis
+from playrail.engines.results import failed_preview, shown
 from playrail.errors import (
     ApprovalRequired,
     Cancelled,
@@ -46,7 +47,6 @@ from playrail.planning import Planning
 from playrail.plans import Foreseen, Prepared, Step
 from playrail.policy import Decision
 from playrail.policy_file import read_policy
-from playrail.results import failed_preview, shown
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress

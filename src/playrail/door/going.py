@@ -8,9 +8,9 @@ from typing import Any
 
 from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
+from playrail.engines.results import with_unusable
 from playrail.errors import Problem
 from playrail.policy import Decision
-from playrail.results import with_unusable
 from playrail.tools.tool import AnyTool, Risk, ToolInput
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playrail.calls.answers import Result
+from playrail.engines.fitting import fitted, size
 from playrail.errors import Problem
-from playrail.fitting import fitted, size
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Report
 

@@ -16,6 +16,7 @@ from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
 from playrail.calls.answers import Result
+from playrail.engines.results import HostResult, combined
 from playrail.errors import (
     AnsibleFailed,
     Cancelled,
@@ -25,7 +26,6 @@ from playrail.errors import (
     Problem,
     cut_short,
 )
-from playrail.results import HostResult, combined
 from playrail.tasks import Progress
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from playrail.calls.answers import Result
+from playrail.engines.results import HostResult, combined
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
 from playrail.mikrus.pace import Pace, Rate
-from playrail.results import HostResult, combined
 from playrail.settings.servers import MikrusServer
 from playrail.settings.settings import Settings
 from playrail.settings.state import pace_directory
