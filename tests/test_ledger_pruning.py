@@ -10,9 +10,9 @@ import pytest
 
 from ledger_entries import entry, opened
 from playrail.errors import LedgerUnavailable
-from playrail.ledger import pruning
 from playrail.ledger.alive import claim
 from playrail.ledger.ledger import SERVERS, Ledger
+from playrail.ledger.sqlite import pruning
 
 TEXT = "canary-of-old" * 4000  # takes pages of its own
 

@@ -14,7 +14,7 @@ import pytest
 from ledger_entries import a_plan, entry, opened, tamper
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.ledger.pruning import Pruned
+from playrail.ledger.sqlite.pruning import Pruned
 
 
 class Clock(datetime):

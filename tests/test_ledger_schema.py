@@ -16,10 +16,10 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from ledger_entries import a_call, a_plan, entry, opened
 from playrail.errors import LedgerUnavailable
-from playrail.ledger import schema
 from playrail.ledger.chain import CHAINED, FIRST, linked
 from playrail.ledger.ledger import Kind, Ledger
-from playrail.ledger.selection import query as select_records
+from playrail.ledger.sqlite import schema
+from playrail.ledger.sqlite.selection import query as select_records
 
 # What Playrail made before it had migrations.
 WITHOUT_MIGRATIONS = """
@@ -175,7 +175,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(ledger: Ledger) -> Non
 
 def test_the_document_tells_of_every_column_and_kind(ledger: Ledger) -> None:
     assert ledger.head() is None
-    text = (Path(schema.__file__).parent / "SCHEMA.md").read_text(encoding="utf-8")
+    text = (Path(schema.__file__).parents[1] / "SCHEMA.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (?:Table|View) `(\w+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
 
     found = tables(ledger.path)

@@ -17,7 +17,7 @@ from playrail.door.going import Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
 from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
-from playrail.ledger.withheld import LEFT_OUT
+from playrail.ledger.sqlite.withheld import LEFT_OUT
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.tasks import TaskResult
 from playrail.tools.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput

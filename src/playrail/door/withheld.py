@@ -12,7 +12,7 @@ from typing import Any
 from playrail.calls.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
-from playrail.ledger.withheld import LEFT_OUT, withheld_in
+from playrail.ledger.sqlite.withheld import LEFT_OUT, withheld_in
 from playrail.plans import without_content
 from playrail.tools.tool import Effect
 

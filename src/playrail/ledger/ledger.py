@@ -24,12 +24,12 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from playrail.errors import LedgerUnavailable, PlanUnusable, SettingsInvalid
 from playrail.ledger.alive import anyone_alive
 from playrail.ledger.chain import FIRST, Head, Verified, examine, linked
-from playrail.ledger.pruning import Pruned, delete_up_to, give_back_space
-from playrail.ledger.retention import last_to_prune, unfinished
-from playrail.ledger.schema import bring_up_to_date, lock_for_writing
-from playrail.ledger.selection import Kind, Wanted, selected, still_open
-from playrail.ledger.tables import CLOSED_ONCE, records
-from playrail.ledger.withheld import withheld_up_to
+from playrail.ledger.sqlite.pruning import Pruned, delete_up_to, give_back_space
+from playrail.ledger.sqlite.retention import last_to_prune, unfinished
+from playrail.ledger.sqlite.schema import bring_up_to_date, lock_for_writing
+from playrail.ledger.sqlite.selection import Kind, Wanted, selected, still_open
+from playrail.ledger.sqlite.tables import CLOSED_ONCE, records
+from playrail.ledger.sqlite.withheld import withheld_up_to
 from playrail.settings.private_files import private_directory
 
 __all__ = ["Entry", "Kind", "Ledger", "Read"]

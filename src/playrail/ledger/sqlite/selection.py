@@ -9,9 +9,9 @@ from typing import Any, Literal, TypedDict, Unpack
 from sqlalchemy import Connection, Select, select
 
 from playrail.errors import LedgerUnavailable
-from playrail.ledger import tables
 from playrail.ledger.shapes import misshapen
-from playrail.ledger.tables import records
+from playrail.ledger.sqlite import tables
+from playrail.ledger.sqlite.tables import records
 
 Kind = Literal[
     "refused", "started", "events", "capture", "ended", "interrupted", "plan", "approval", "closed", "checkpoint"

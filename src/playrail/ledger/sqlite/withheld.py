@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from playrail.ledger.tables import records
+from playrail.ledger.sqlite.tables import records
 
 LEFT_OUT = "secret"  # why a content is not in a state
 NOTHING = hashlib.sha256(b"").hexdigest()  # no secret is in an empty file

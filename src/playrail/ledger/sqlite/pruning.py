@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from playrail.ledger.schema import lock_for_writing
+from playrail.ledger.sqlite.schema import lock_for_writing
 
 log = logging.getLogger(__name__)
 
