@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from playrail import catalog
-from playrail.steps import Step
+from playrail.history.steps import Step
 from playrail.tools.tool import AnyTool, Changing, Invocation, PlaybookTool, Report, Risk
 
 

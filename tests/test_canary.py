@@ -21,8 +21,8 @@ from local_plays import LOCAL, below
 from mikrus.simulator import SRV, Simulator, Vps, error, running
 from plan_world import World, world
 from playrail.calls.answers import Answer
+from playrail.history.runs import find_runs, read_run
 from playrail.ledger.ledger import Ledger
-from playrail.runs import find_runs, read_run
 from playrail.server.resources import PARTS
 from playrail.settings.private_files import private_directory
 

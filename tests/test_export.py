@@ -26,8 +26,8 @@ from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
+from playrail.history.replay import Selection
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.replay import Selection
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool
 

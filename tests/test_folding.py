@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playrail.replay import NOT_KEPT, NOT_KNOWN, NOT_TOLD, Replay, Selection, replay
+from playrail.history.replay import NOT_KEPT, NOT_KNOWN, NOT_TOLD, Replay, Selection, replay
 from replayed_calls import ALL, TOOLS, Did, captured, package, recorded, records, service, write
 
 HIDDEN = "********"

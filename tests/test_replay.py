@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playrail.replay import Selection, replay
+from playrail.history.replay import Selection, replay
 from replayed_calls import TOOLS, records, told
 
 FOLDS = {

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from playrail.errors import UnknownRun
+from playrail.history.runs import Approval, RunSummary, find_runs, read_run
+from playrail.history.transcripts import diff, output
 from playrail.ledger.ledger import Ledger
-from playrail.runs import Approval, RunSummary, find_runs, read_run
 from playrail.tools.tool import Effect
-from playrail.transcripts import diff, output
 from recorded_runs import FOREIGN, HALF, LONG, LOOK, PLAN, PREVIEW, READ, RUNNING, UNDO, UNDO_PLAN, WRITE, recorded
 
 

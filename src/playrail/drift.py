@@ -10,12 +10,12 @@ from typing import Any
 
 from playrail.calls.call import Call
 from playrail.errors import PlayrailError
-from playrail.folding import NEEDS_WHAT_GOES
+from playrail.history.folding import NEEDS_WHAT_GOES
+from playrail.history.replay import Selection, replay
+from playrail.history.runs import taken_back
+from playrail.history.steps import Step
 from playrail.planning import plan_in
 from playrail.plans import changes_of
-from playrail.replay import Selection, replay
-from playrail.runs import taken_back
-from playrail.steps import Step
 from playrail.tools.tool import arguments_of
 from playrail.undo import Undoing
 

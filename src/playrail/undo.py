@@ -19,10 +19,10 @@ from playrail.errors import (
     Stopping,
     UnknownRun,
 )
+from playrail.history.runs import taken_back
 from playrail.ledger.ledger import Ledger
 from playrail.planning import Door, Planning, plan_in
 from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
-from playrail.runs import taken_back
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.tools.tool import AnyTool, Effect, Invocation

@@ -39,8 +39,8 @@ def export(
     from playrail import catalog  # noqa: PLC0415
     from playrail.errors import ExportFailed  # noqa: PLC0415
     from playrail.export.export import export as write  # noqa: PLC0415
+    from playrail.history.replay import Selection  # noqa: PLC0415
     from playrail.ledger.ledger import Ledger  # noqa: PLC0415
-    from playrail.replay import Selection  # noqa: PLC0415
 
     settings = read_settings()
     path = ledger_file(settings.state_dir)

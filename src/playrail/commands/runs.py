@@ -16,7 +16,7 @@ from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
-    from playrail.runs import Run, RunSummary
+    from playrail.history.runs import Run, RunSummary
 
 WIDE = 115  # columns in which there is room for the whole time
 WHOLE_NAMES = 96  # and for a tool's whole name
@@ -39,7 +39,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs, the newest first."""
-    from playrail.runs import find_runs  # noqa: PLC0415
+    from playrail.history.runs import find_runs  # noqa: PLC0415
 
     with opened_ledger(read_settings(quiet=True)) as ledger:
         found = find_runs(ledger, caller=caller, host=host, everything=everything, limit=limit) if ledger else []
@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Show all that is recorded of a run: who asked, what Ansible did, what changed, and how to take it back."""
     from playrail.errors import UnknownRun  # noqa: PLC0415
-    from playrail.runs import read_run  # noqa: PLC0415
+    from playrail.history.runs import read_run  # noqa: PLC0415
 
     with opened_ledger(read_settings(quiet=True)) as ledger:
         if ledger is None:
@@ -90,7 +90,7 @@ def _listed(hosts: Sequence[str]) -> str:
 
 
 def _show(found: Run) -> None:
-    from playrail.transcripts import diff, output  # noqa: PLC0415
+    from playrail.history.transcripts import diff, output  # noqa: PLC0415
 
     for line in _facts(found):
         typer.echo(in_one_line(line))

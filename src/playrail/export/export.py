@@ -17,8 +17,8 @@ from playrail.errors import ExportFailed, SettingsInvalid
 from playrail.export.inventory import exported_inventory
 from playrail.export.readme import readme, selected
 from playrail.export.site import Provided, folder, site
+from playrail.history.replay import Replay, Selection, replay
 from playrail.ledger.ledger import Ledger
-from playrail.replay import Replay, Selection, replay
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from playrail.export.inventory import ExportedInventory
 from playrail.export.site import NOT_IDEMPOTENT, one_line
-from playrail.replay import Replay, Selection
+from playrail.history.replay import Replay, Selection
+from playrail.history.steps import Source
 from playrail.settings.settings import Settings
-from playrail.steps import Source
 
 INTRODUCTION = """\
 # What Playrail did, to be done again

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.history.steps import Step
 from playrail.safe_text.secrets import HIDDEN
-from playrail.steps import Step
 from playrail.tools.tool import PlaybookTool, variables
 
 NOT_IDEMPOTENT = "playrail_not_idempotent"  # the tag of what is marked

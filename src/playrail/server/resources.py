@@ -17,8 +17,8 @@ from playrail.errors import PlayrailError, UnknownRun
 from playrail.safe_text.remote_text import cleaned
 
 if TYPE_CHECKING:
+    from playrail.history.runs import Run, RunSummary
     from playrail.ledger.ledger import Ledger
-    from playrail.runs import Run, RunSummary
 
 NAMED = 3  # servers of a run in a list of runs
 LISTED = 50  # runs in one answer to resources/list
@@ -103,13 +103,13 @@ def link(run_id: str) -> types.ResourceLink:
 
 
 def _found(ledger: Ledger, caller: str, skip: int) -> list[RunSummary]:
-    from playrail.runs import find_runs  # noqa: PLC0415  it imports what the door does
+    from playrail.history.runs import find_runs  # noqa: PLC0415  it imports what the door does
 
     return find_runs(ledger, caller=caller, skip=skip, limit=LISTED + 1)
 
 
 def _page(ledger: Ledger, caller: str, part: Part, run_id: str, number: int) -> str | None:
-    from playrail.runs import read_run  # noqa: PLC0415
+    from playrail.history.runs import read_run  # noqa: PLC0415
 
     pages = part.pages(read_run(ledger, run_id, caller=caller))
     return pages[number - 1] if number <= len(pages) else None
@@ -187,13 +187,13 @@ def _events(run: Run) -> list[str]:
 
 
 def _stdout(run: Run) -> list[str]:
-    from playrail.transcripts import output  # noqa: PLC0415  it imports what the door does
+    from playrail.history.transcripts import output  # noqa: PLC0415  it imports what the door does
 
     return _texts(STDOUT, run, output(run))
 
 
 def _diff(run: Run) -> list[str]:
-    from playrail.transcripts import diff  # noqa: PLC0415
+    from playrail.history.transcripts import diff  # noqa: PLC0415
 
     return _texts(DIFF, run, diff(run))
 

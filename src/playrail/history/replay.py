@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playrail.folding import Names, fold
+from playrail.history.folding import Names, fold
+from playrail.history.steps import ACTIONS, LeftOut, Source, Step
 from playrail.safe_text.secrets import HIDDEN
-from playrail.steps import ACTIONS, LeftOut, Source, Step
 from playrail.tools.tool import (
     NO_VARIABLES,
     SECRET,

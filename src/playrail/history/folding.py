@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from playrail.history.steps import NEEDS, LeftOut, Step
 from playrail.safe_text.secrets import HIDDEN
-from playrail.steps import NEEDS, LeftOut, Step
 
 NEEDED_LATER = "set anew later, but what comes in between may need it"
 NEEDS_WHAT_GOES = "may need what is there only until a later step removes it"
