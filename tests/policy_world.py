@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from playrail.hosts import Host
-from playrail.policy import Policy
-from playrail.policy_file import read_policy
+from playrail.policy.file import read_policy
+from playrail.policy.rules import Policy
 from playrail.tools.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, Report, Risk, ToolInput, by_field
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import Host
-from playrail.policy import Decision, Policy, Rule, Verdict, decide
+from playrail.policy.rules import Decision, Policy, Rule, Verdict, decide
 from playrail.tools.tool import AnyTool, Risk
 from policy_world import ABOUT, HOSTS, MANAGE_SERVICE, NOON, READ_FILE, RUN, TOOLS, policy_of
 

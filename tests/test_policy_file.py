@@ -13,8 +13,8 @@ import yaml
 
 from playrail import catalog
 from playrail.errors import SettingsInvalid
-from playrail.policy import LimitsOfCaller, LimitsOfHost, Window
-from playrail.policy_file import read_policy
+from playrail.policy.file import read_policy
+from playrail.policy.rules import LimitsOfCaller, LimitsOfHost, Window
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from policy_world import TOOLS, policy_of

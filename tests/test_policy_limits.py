@@ -14,8 +14,8 @@ from plan_world import world
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import Host
 from playrail.ledger.ledger import Entry, Ledger, Read
-from playrail.policy import LimitsOfHost
-from playrail.policy_limits import check_limits, of_host
+from playrail.policy.limits import check_limits, of_host
+from playrail.policy.rules import LimitsOfHost
 from policy_world import HOSTS, NOON, policy_of
 
 LIMITS = """

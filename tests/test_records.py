@@ -21,7 +21,7 @@ from playrail.door.recording import Records, events
 from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
-from playrail.policy import Decision
+from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import TaskResult

@@ -18,7 +18,7 @@ from playrail.calls.call import Call
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans import Foreseen, Plan, Prepared, Step
-from playrail.policy import Decision
+from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings

@@ -31,7 +31,7 @@ from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
 from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
-from playrail.policy_file import read_policy
+from playrail.policy.file import read_policy
 from playrail.settings.private_files import private_directory
 from playrail.settings.servers import ssh_of
 from playrail.settings.settings import Settings

@@ -25,7 +25,7 @@ from playrail.ledger.ledger import Kind, Ledger
 from playrail.parts import Items, differing
 from playrail.plan_words import question
 from playrail.plans import GRANT_LIFETIME, PROVES, Approval, Foreseen, Plan, Prepared, changes_of, expiry, new_plan_id
-from playrail.policy import Decision
+from playrail.policy.rules import Decision
 from playrail.safe_text.visible import in_one_line
 
 APPROVALS: Mapping[Decision, Approval] = {

@@ -15,7 +15,7 @@ from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
     from playrail.hosts import Host, Hosts
-    from playrail.policy import Policy, Rule
+    from playrail.policy.rules import Policy, Rule
     from playrail.settings.settings import Settings
     from playrail.tools.tool import AnyTool, ToolInput
 
@@ -41,7 +41,7 @@ def check() -> None:
     if limits:
         print_table(("limited", "to"), limits)
     typer.echo(_switch(settings))
-    from playrail.policy_doubts import doubts  # noqa: PLC0415
+    from playrail.policy.doubts import doubts  # noqa: PLC0415
 
     found = list(doubts(policy, until_done(_hosts(settings))))
     for doubt in found:
@@ -89,7 +89,7 @@ def _explained(
     now: datetime,
 ) -> Iterator[str]:
     from playrail.errors import Denied  # noqa: PLC0415
-    from playrail.policy import decide  # noqa: PLC0415
+    from playrail.policy.rules import decide  # noqa: PLC0415
     from playrail.tools.tool import DirectTool  # noqa: PLC0415
 
     risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
@@ -143,7 +143,7 @@ def _counts(name: str) -> str:
 
 
 def _limited(policy: Policy, caller: str, hosts: list[Host]) -> Iterator[str]:
-    from playrail.policy_limits import of_caller, of_host  # noqa: PLC0415
+    from playrail.policy.limits import of_caller, of_host  # noqa: PLC0415
 
     told = {f"the caller {caller}": _limits(of_caller(policy, caller))}
     told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in hosts}
@@ -174,7 +174,7 @@ def _switch(settings: Settings) -> str:
 
 def _policy(settings: Settings) -> Policy | None:
     from playrail import catalog  # noqa: PLC0415
-    from playrail.policy_file import read_policy  # noqa: PLC0415
+    from playrail.policy.file import read_policy  # noqa: PLC0415
 
     return None if settings.policy_file is None else read_policy(settings.policy_file, catalog.load())
 

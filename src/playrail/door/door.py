@@ -45,8 +45,8 @@ from playrail.ledger.ledger import Kind
 from playrail.parts import Items, parts_of
 from playrail.planning import Planning
 from playrail.plans import Foreseen, Prepared, Step
-from playrail.policy import Decision
-from playrail.policy_file import read_policy
+from playrail.policy.file import read_policy
+from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress

@@ -10,7 +10,7 @@ from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
 from playrail.engines.results import with_unusable
 from playrail.errors import Problem
-from playrail.policy import Decision
+from playrail.policy.rules import Decision
 from playrail.tools.tool import AnyTool, Risk, ToolInput
 
 

@@ -11,9 +11,9 @@ from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
 from playrail.calls.call import Call
 from playrail.errors import PlayrailError
 from playrail.ledger.ledger import Read
-from playrail.policy import Decision, Policy, decide
-from playrail.policy_doubts import doubts
-from playrail.policy_limits import check_limits
+from playrail.policy.doubts import doubts
+from playrail.policy.limits import check_limits
+from playrail.policy.rules import Decision, Policy, decide
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, ToolInput

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import TAG, Host
-from playrail.policy import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
+from playrail.policy.rules import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
 from playrail.tools.tool import Risk
 
 if TYPE_CHECKING:

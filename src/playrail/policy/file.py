@@ -18,8 +18,8 @@ import yaml
 from pydantic import ValidationError
 
 from playrail.errors import SettingsInvalid
-from playrail.policy import CALLERS, EVERY_HOST, OTHERS, PRODUCTION, Policy, Rule, Window
-from playrail.policy_entries import Place, PolicyEntry, place_of, told
+from playrail.policy.rules import CALLERS, EVERY_HOST, OTHERS, PRODUCTION, Policy, Rule, Window
+from playrail.policy.schema import Place, PolicyEntry, place_of, told
 from playrail.settings.private_files import trusted_text
 from playrail.settings.servers import shown
 from playrail.tools.tool import AnyTool, ByField, DirectTool, Risk

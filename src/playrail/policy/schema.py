@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from playrail.policy import OTHERS, TIERS, Decision, LimitsOfCaller, LimitsOfHost
+from playrail.policy.rules import OTHERS, TIERS, Decision, LimitsOfCaller, LimitsOfHost
 from playrail.settings.servers import shown
 from playrail.tools.tool import Risk
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from playrail.hosts import TAG, Hosts
-from playrail.policy import OTHERS, PRODUCTION, Policy
+from playrail.policy.rules import OTHERS, PRODUCTION, Policy
 from playrail.settings.servers import shown
 
 GROUP = "group:"
