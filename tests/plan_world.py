@@ -12,11 +12,11 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local_plays import environ
-from playrail import planning
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
 from playrail.door.door import Playrail
 from playrail.ledger.ledger import Entry
+from playrail.plans import planning
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 

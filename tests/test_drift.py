@@ -12,12 +12,12 @@ import pytest
 
 from local_plays import inventory
 from plan_world import World, world
-from playrail import drift as drifting
 from playrail.calls.call import Call
 from playrail.errors import PlayrailError, Problem
-from playrail.plans import Foreseen
+from playrail.plans import drift as drifting
+from playrail.plans.plan import Foreseen
+from playrail.plans.undo import Undoing
 from playrail.tools.tool import Effect
-from playrail.undo import Undoing
 from replayed_calls import ALL, Did, captured, package, recorded, service, write
 
 Seen = Sequence[Effect] | str | Problem

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from playrail.plan_words import in_short, in_words, question
-from playrail.plans import Foreseen, Plan, Step, changes_of
+from playrail.plans.plan import Foreseen, Plan, Step, changes_of
+from playrail.plans.words import in_short, in_words, question
 from playrail.tools.tool import Effect
 
 LONG = "".join(f"line {number}\n" for number in range(3000))

@@ -16,9 +16,10 @@ import pytest
 
 from local_plays import inventory
 from plan_world import World, grant, said, world
-from playrail import planning, plans
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
+from playrail.plans import plan as plans
+from playrail.plans import planning
 
 pytestmark = pytest.mark.slow
 
@@ -133,16 +134,16 @@ def test_what_would_change_now_must_be_what_was_seen(free: World, tmp_path: Path
 Change = Callable[[World, pytest.MonkeyPatch], object]
 PARTS: dict[str, Change] = {
     "the playbook or a role (/books)": lambda _, patch: patch.setattr(
-        "playrail.parts.playbooks_and_roles", lambda _: {"/books": "another"}
+        "playrail.plans.parts.playbooks_and_roles", lambda _: {"/books": "another"}
     ),
     "a plugin, a module or a role of yours (/plugins)": lambda _, patch: patch.setattr(
-        "playrail.parts.plugins", lambda *_: {"/plugins": "another"}
+        "playrail.plans.parts.plugins", lambda *_: {"/plugins": "another"}
     ),
     "Ansible, Playrail or a collection (the package ansible)": lambda _, patch: patch.setattr(
-        "playrail.parts.libraries", lambda _: {"the package ansible": "another"}
+        "playrail.plans.parts.libraries", lambda _: {"the package ansible": "another"}
     ),
     "the policy or the settings": lambda _, patch: patch.setattr(
-        "playrail.parts.standing_variables", lambda *_: {"other": 1}
+        "playrail.plans.parts.standing_variables", lambda *_: {"other": 1}
     ),
 }
 

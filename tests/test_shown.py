@@ -12,7 +12,7 @@ from playrail.calls.answers import Result
 from playrail.door.recording import check_no_mark, ending
 from playrail.engines.results import HostResult, combined, shown
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
-from playrail.plans import Plan, Step
+from playrail.plans.plan import Plan, Step
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Report, ToolInput

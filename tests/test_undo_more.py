@@ -17,13 +17,13 @@ from playrail import catalog
 from playrail.calls.call import Call
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.plans import Foreseen, Plan, Prepared, Step
+from playrail.plans.plan import Foreseen, Plan, Prepared, Step
+from playrail.plans.undo import Undoing, undo
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Effect
-from playrail.undo import Undoing, undo
 
 RUN = "20260131-120000-0a1b2c3d"
 OLD = {"sha256": "0" * 64, "mode": "0644", "owner": "root", "group": "root", "content": "old"}
@@ -182,7 +182,7 @@ def test_what_was_left_can_be_taken_back_later(ledger: Ledger, monkeypatch: pyte
             not_undone=left,
         )
         ledger.append(Entry(kind="plan", call="p", server="s", caller="ann", tool="undo_run", body=plan.body()))
-        monkeypatch.setattr("playrail.undo.taken_back", lambda *_, plan=plan, **__: {RUN: plan.plan_id})
+        monkeypatch.setattr("playrail.plans.undo.taken_back", lambda *_, plan=plan, **__: {RUN: plan.plan_id})
         if again:
             assert undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told).steps == [("a", "/x")]
         else:

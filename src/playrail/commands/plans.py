@@ -24,7 +24,7 @@ from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger
-    from playrail.plans import Plan
+    from playrail.plans.plan import Plan
 
 CALLER = "operator"
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
@@ -38,7 +38,7 @@ def plans(
     as_json: AsJson = False,
 ) -> None:
     """List the plans that can be applied, of all callers, and whether they wait for approval."""
-    from playrail.planning import plans_in  # noqa: PLC0415
+    from playrail.plans.planning import plans_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as ledger:
         found = [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)] if ledger else []
@@ -66,7 +66,7 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    from playrail.planning import grants_in, state_in  # noqa: PLC0415
+    from playrail.plans.planning import grants_in, state_in  # noqa: PLC0415
 
     if (state := state_in(ledger, plan)) != "open":
         return state
@@ -77,7 +77,7 @@ def _state(ledger: Ledger, plan: Plan) -> str:
 
 def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     """Show a plan whole: what it runs on which hosts, and what would change."""
-    from playrail.planning import plan_in  # noqa: PLC0415
+    from playrail.plans.planning import plan_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as ledger:
         found = plan_in(_recorded(ledger), plan_id)
@@ -101,7 +101,7 @@ def reject(plan_id: PlanArgument) -> None:
 
 def _decide(plan_id: str, *, approved: bool) -> None:
     from playrail.errors import PlanUnusable  # noqa: PLC0415
-    from playrail.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
+    from playrail.plans.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as recorded:
         ledger = _recorded(recorded)
@@ -164,7 +164,7 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
 
 
 def _show(found: Plan) -> None:
-    from playrail.plan_words import in_words  # noqa: PLC0415
+    from playrail.plans.words import in_words  # noqa: PLC0415
 
     typer.echo(in_words(found))
     for host, changes in found.changes.items():

@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.calls.call import Call
-from playrail.drift import drift
 from playrail.errors import Problem
-from playrail.planning import grants_in, state_in
+from playrail.plans.drift import drift
+from playrail.plans.planning import grants_in, state_in
+from playrail.plans.undo import Undoing, undo
 from playrail.settings.settings import Settings
-from playrail.undo import Undoing, undo
 
 NOT_RUN = "not_run"  # of a step after one that failed
 

@@ -42,9 +42,9 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.ledger.ledger import Kind
-from playrail.parts import Items, parts_of
-from playrail.planning import Planning
-from playrail.plans import Foreseen, Prepared, Step
+from playrail.plans.parts import Items, parts_of
+from playrail.plans.plan import Foreseen, Prepared, Step
+from playrail.plans.planning import Planning
 from playrail.policy.file import read_policy
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets

@@ -19,7 +19,7 @@ from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.parts import code_of
+from playrail.plans.parts import code_of
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

@@ -13,7 +13,7 @@ from playrail.calls.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
 from playrail.ledger.sqlite.withheld import LEFT_OUT, withheld_in
-from playrail.plans import without_content
+from playrail.plans.plan import without_content
 from playrail.tools.tool import Effect
 
 State = Mapping[str, Any] | None

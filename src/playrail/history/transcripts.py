@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.history.runs import Run, Task
-from playrail.plan_words import in_short
-from playrail.plans import diff_of, without_content
+from playrail.plans.plan import diff_of, without_content
+from playrail.plans.words import in_short
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from playrail.plans import Plan, Step
+from playrail.plans.plan import Plan, Step
 from playrail.safe_text.visible import in_one_line
 
 LONG = 300  # characters of an argument; a longer one comes after the others

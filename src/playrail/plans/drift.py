@@ -14,10 +14,10 @@ from playrail.history.folding import NEEDS_WHAT_GOES
 from playrail.history.replay import Selection, replay
 from playrail.history.runs import taken_back
 from playrail.history.steps import Step
-from playrail.planning import plan_in
-from playrail.plans import changes_of
+from playrail.plans.plan import changes_of
+from playrail.plans.planning import plan_in
+from playrail.plans.undo import Undoing
 from playrail.tools.tool import arguments_of
-from playrail.undo import Undoing
 
 KINDS = ("file", "service", "package")  # what is meant to stay as it was set; an upgrade of everything is not
 GONE = {"file": "not_found", "service": "service_not_found"}  # the directory, the unit: and so what was set there

@@ -21,8 +21,8 @@ from playrail.errors import (
 )
 from playrail.history.runs import taken_back
 from playrail.ledger.ledger import Ledger
-from playrail.planning import Door, Planning, plan_in
-from playrail.plans import Foreseen, Plan, Prepared, is_text, without_content
+from playrail.plans.plan import Foreseen, Plan, Prepared, is_text, without_content
+from playrail.plans.planning import Door, Planning, plan_in
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.tools.tool import AnyTool, Effect, Invocation

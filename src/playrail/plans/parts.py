@@ -26,7 +26,7 @@ from playrail.ansible.reads.places import Places
 from playrail.ansible.reads.ssh import ssh_files
 from playrail.ansible.reads.variables import bound_variables, used_in
 from playrail.canonical import digest
-from playrail.plans import Step
+from playrail.plans.plan import Step
 from playrail.policy.rules import Policy
 from playrail.settings.private_files import private_directory
 from playrail.settings.project import read_config

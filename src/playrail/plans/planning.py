@@ -22,9 +22,19 @@ from playrail.errors import (
     UnknownPlan,
 )
 from playrail.ledger.ledger import Kind, Ledger
-from playrail.parts import Items, differing
-from playrail.plan_words import question
-from playrail.plans import GRANT_LIFETIME, PROVES, Approval, Foreseen, Plan, Prepared, changes_of, expiry, new_plan_id
+from playrail.plans.parts import Items, differing
+from playrail.plans.plan import (
+    GRANT_LIFETIME,
+    PROVES,
+    Approval,
+    Foreseen,
+    Plan,
+    Prepared,
+    changes_of,
+    expiry,
+    new_plan_id,
+)
+from playrail.plans.words import question
 from playrail.policy.rules import Decision
 from playrail.safe_text.visible import in_one_line
 
