@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from playrail import doctor
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import forks
-from playrail.doctor_project import Check
+from playrail.commands import doctor
+from playrail.commands.doctor_project import Check
 from playrail.errors import Problem
 from playrail.hosts import Host, Hosts
 from playrail.ledger.ledger import Entry, Ledger

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, WAY, environ
-from playrail import doctor, doctor_project
+from playrail.commands import doctor, doctor_project
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings

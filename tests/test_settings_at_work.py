@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from local_plays import LOCAL, environ
-from playrail import doctor, doctor_project
 from playrail.ansible.inventory.host_keys import NOT_CHECKED
+from playrail.commands import doctor, doctor_project
 from playrail.settings.private_files import private_directory
 from test_users_world import CALLBACK, VARIABLES, call, vaulted
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from local_plays import environ
-from playrail import doctor
 from playrail.ansible.inventory.withheld_environment import withheld
+from playrail.commands import doctor
 from playrail.settings.private_files import private_directory
 
 

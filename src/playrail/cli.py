@@ -263,7 +263,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 
 
 async def _examine(*, show: bool) -> list[Any]:
-    from playrail.doctor import examine  # noqa: PLC0415
+    from playrail.commands.doctor import examine  # noqa: PLC0415
 
     checks = []
     async for check in examine(os.environ, dotenv=DOTENV):

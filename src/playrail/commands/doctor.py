@@ -26,7 +26,7 @@ from playrail.ansible.inventory.withheld_environment import REMEDY
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, new_run_id, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
-from playrail.doctor_project import Check, check_project
+from playrail.commands.doctor_project import Check, check_project
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
 from playrail.ledger.alive import Alive, claim, the_dead
