@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from playrail import catalog
 from playrail.history.steps import Step
-from playrail.tools.tool import AnyTool, Changing, Invocation, PlaybookTool, Report, Risk
+from playrail.tools.effects import Invocation
+from playrail.tools.tool import AnyTool, Changing, PlaybookTool, Report, Risk
 
 
 class Setting(Changing):

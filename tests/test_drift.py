@@ -17,7 +17,7 @@ from playrail.errors import PlayrailError, Problem
 from playrail.plans import drift as drifting
 from playrail.plans.plan import Foreseen
 from playrail.plans.undo import Undoing
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 from replayed_calls import ALL, Did, captured, package, recorded, service, write
 
 Seen = Sequence[Effect] | str | Problem

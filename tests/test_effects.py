@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playrail import catalog
-from playrail.tools.tool import Effect, Invocation
+from playrail.tools.effects import Effect, Invocation
 from playrail.toolsets.files.effects import LINKS_BROKEN, NOT_KEPT
 from playrail.toolsets.packages.tools import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome

@@ -13,7 +13,7 @@ import pytest
 
 from host_modules import module_answer
 from playrail.safe_text.remote_text import cleaned
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 from playrail.toolsets.files.changed_files import RemovedFile, WrittenFile
 from playrail.toolsets.files.effects import undo_file
 

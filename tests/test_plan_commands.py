@@ -18,7 +18,7 @@ import pytest
 from playrail.demo.changes import on_terminal
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Approval, Foreseen, Plan, Step, changes_of, expiry, new_plan_id
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 
 pytestmark = pytest.mark.slow
 

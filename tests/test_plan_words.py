@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from playrail.plans.plan import Foreseen, Plan, Step, changes_of
-from playrail.plans.words import in_short, in_words, question
-from playrail.tools.tool import Effect
+from playrail.plans.words import in_words, question
+from playrail.tools.effects import Effect, in_short
 
 LONG = "".join(f"line {number}\n" for number in range(3000))
 

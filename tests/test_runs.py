@@ -10,7 +10,7 @@ from playrail.errors import UnknownRun
 from playrail.history.runs import Approval, RunSummary, find_runs, read_run
 from playrail.history.transcripts import diff, output
 from playrail.ledger.ledger import Ledger
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 from recorded_runs import FOREIGN, HALF, LONG, LOOK, PLAN, PREVIEW, READ, RUNNING, UNDO, UNDO_PLAN, WRITE, recorded
 
 

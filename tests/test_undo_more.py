@@ -23,7 +23,7 @@ from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 
 RUN = "20260131-120000-0a1b2c3d"
 OLD = {"sha256": "0" * 64, "mode": "0644", "owner": "root", "group": "root", "content": "old"}

@@ -12,7 +12,7 @@ from plan_world import World, world
 from playrail.calls.answers import Result
 from playrail.door.withheld import Withheld
 from playrail.ledger.ledger import Ledger
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from playrail.calls.asking import Question
 from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.tasks import TaskResult
 from playrail.tools.arguments import as_meant
-from playrail.tools.tool import AnyTool, Effect, ToolInput
+from playrail.tools.effects import Effect
+from playrail.tools.tool import AnyTool, ToolInput
 
 NAMED = 10  # wrong arguments that the one sentence tells
 LONGEST_RULE = 300  # characters, where an argument breaks several

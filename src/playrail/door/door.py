@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from playrail import catalog
+from playrail.ansible.reads.reads import Items
 from playrail.ansible.run.play import Play, new_run_id
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
@@ -42,7 +43,7 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.ledger.ledger import Kind
-from playrail.plans.parts import Items, parts_of
+from playrail.plans.parts import parts_of
 from playrail.plans.plan import Foreseen, Prepared, Step
 from playrail.plans.planning import Planning
 from playrail.policy.file import read_policy
@@ -51,7 +52,8 @@ from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.arguments import as_meant
-from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, Effect, OnHosts, PlaybookTool, ToolInput
+from playrail.tools.effects import Effect
+from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, OnHosts, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
+from playrail.ansible.reads.reads import code_of
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
 from playrail.canonical import digest
@@ -19,7 +20,6 @@ from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.plans.parts import code_of
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

@@ -20,7 +20,8 @@ from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.sqlite.withheld import LEFT_OUT
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.tasks import TaskResult
-from playrail.tools.tool import SECRET, AnyTool, Effect, PlaybookTool, ToolInput
+from playrail.tools.effects import Effect
+from playrail.tools.tool import SECRET, AnyTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from playrail.calls.answers import Result
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.ledger import Ledger
 from playrail.ledger.sqlite.withheld import LEFT_OUT, withheld_in
-from playrail.plans.plan import without_content
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect, without_content
 
 State = Mapping[str, Any] | None
 

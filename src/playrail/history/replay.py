@@ -17,12 +17,12 @@ from pydantic import ValidationError
 from playrail.history.folding import Names, fold
 from playrail.history.steps import ACTIONS, LeftOut, Source, Step
 from playrail.safe_text.secrets import HIDDEN
+from playrail.tools.effects import Invocation
 from playrail.tools.tool import (
     NO_VARIABLES,
     SECRET,
     AnyTool,
     DirectTool,
-    Invocation,
     PlaybookTool,
     Risk,
     ToolInput,

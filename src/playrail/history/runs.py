@@ -9,7 +9,7 @@ from typing import Any
 
 from playrail.errors import UnknownRun
 from playrail.ledger.ledger import Kind, Ledger
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect
 
 RUNNING = "running"  # the outcome of a call whose end is not recorded
 BEGINNINGS: tuple[Kind, ...] = ("started", "refused")

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.history.runs import Run, Task
-from playrail.plans.plan import diff_of, without_content
-from playrail.plans.words import in_short
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
-from playrail.tools.tool import Effect
+from playrail.tools.effects import Effect, diff_of, in_short, without_content
 
 WIDTH = 80  # columns, as ansible-playbook has where it cannot ask a terminal
 COUNTED = ("ok", "changed", "unreachable", "failed", "skipped", "ignored")

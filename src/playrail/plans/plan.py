@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from playrail.canonical import digest
-from playrail.safe_text.diffs import unified
-from playrail.safe_text.visible import all_visible, in_one_line
-from playrail.tools.tool import Effect
+from playrail.safe_text.visible import all_visible
+from playrail.tools.effects import Effect, diff_of, shown
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval
@@ -76,7 +75,7 @@ class Foreseen:
 
     def digest(self) -> str:
         """The same for the same changes."""
-        told = {host: [_shown(effect) for effect in effects] for host, effects in self.effects.items() if effects}
+        told = {host: [shown(effect) for effect in effects] for host, effects in self.effects.items() if effects}
         return digest([told, {host: list(sentences) for host, sentences in self.unforeseen.items() if sentences}])
 
 
@@ -180,39 +179,10 @@ def changes_of(foreseen: Foreseen) -> dict[str, list[dict[str, Any]]]:
     changes: dict[str, list[dict[str, Any]]] = {}
     for host, effects in foreseen.effects.items():
         for effect in effects:
-            told = _shown(effect)
+            told = shown(effect)
             if (text := diff_of(effect)) is not None:
                 fits = len(text[0]) <= left
                 left -= len(text[0]) if fits else 0
                 told |= {"diff": text[0] if fits else None, "diff_cut": text[1] or not fits}
             changes.setdefault(host, []).append(told)
     return changes
-
-
-def _shown(effect: Effect) -> dict[str, Any]:
-    return {
-        "kind": effect.kind,
-        "name": in_one_line(effect.name),
-        "before": without_content(effect.before),
-        "after": without_content(effect.after),
-    }
-
-
-def without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The state of a file, or of another thing, without the file's content."""
-    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
-
-
-def diff_of(effect: Effect) -> tuple[str, bool] | None:
-    """The unified diff of a file whose content is known on both sides, and whether it was cut."""
-    if effect.kind != "file":
-        return None
-    sides = (effect.before, effect.after)
-    before, after = (None if state is None else state.get("content") for state in sides)
-    known = all(state is None or is_text(state) for state in sides)
-    return unified(before, after, name=effect.name) if known else None
-
-
-def is_text(state: Mapping[str, Any]) -> bool:
-    """Whether the state of a file has its content, and that as text."""
-    return "content" in state and "encoding" not in state

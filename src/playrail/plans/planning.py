@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from playrail.ansible.reads.reads import Items
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Question, Said
 from playrail.calls.call import Call, Granted
@@ -22,7 +23,7 @@ from playrail.errors import (
     UnknownPlan,
 )
 from playrail.ledger.ledger import Kind, Ledger
-from playrail.plans.parts import Items, differing
+from playrail.plans.parts import differing
 from playrail.plans.plan import (
     GRANT_LIFETIME,
     PROVES,

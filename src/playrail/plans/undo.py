@@ -21,11 +21,12 @@ from playrail.errors import (
 )
 from playrail.history.runs import taken_back
 from playrail.ledger.ledger import Ledger
-from playrail.plans.plan import Foreseen, Plan, Prepared, is_text, without_content
+from playrail.plans.plan import Foreseen, Plan, Prepared
 from playrail.plans.planning import Door, Planning, plan_in
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.secrets import HIDDEN, Secrets
-from playrail.tools.tool import AnyTool, Effect, Invocation
+from playrail.tools.effects import Effect, Invocation, is_text, without_content
+from playrail.tools.tool import AnyTool
 
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
 LOSES_WORK = ("file", "package")  # kinds whose state is somebody's work; a service that was stopped is none

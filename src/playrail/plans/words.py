@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from playrail.plans.plan import Plan, Step
 from playrail.safe_text.visible import in_one_line
+from playrail.tools.effects import in_short, lines_changed
 
 LONG = 300  # characters of an argument; a longer one comes after the others
 LEAST_SHOWN = 400  # characters of a long text, half of them from its end
@@ -65,39 +65,6 @@ class Long(str):
         return f"{self[:half]}{gap}{self[-half:]}"
 
 
-def in_short(change: Mapping[str, Any]) -> str:
-    """One line about a change: `file /etc/motd: +3 -1 lines, mode 0600 → 0644`."""
-    before, after = change["before"], change["after"]
-    if before is None:
-        told = ["new" if change["kind"] == "file" else _state(after)]
-    elif after is None:
-        told = ["removed"]
-    else:
-        kept = {"sha256", "left_out"}
-        differs = [key for key in after if before.get(key) != after[key] and key not in kept]
-        told = [f"{key} {before.get(key)} → {after[key]}" for key in differs]
-    if (lines := _lines(change)) is not None:
-        least = "at least " if change.get("diff_cut") else ""
-        told.insert(0, f"{least}+{lines[0]} -{lines[1]} lines")
-    elif change.get("diff_cut"):
-        told.insert(0, "other content, too much to compare")
-    return f"{change['kind']} {change['name']}: {', '.join(told) or 'other content'}"
-
-
-def _state(state: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in state.items())
-
-
-def _lines(change: Mapping[str, Any]) -> tuple[int, int] | None:
-    """How many lines come and go; None when no difference is shown."""
-    if not isinstance(diff := change.get("diff"), str):
-        return None
-    lines = diff.split("\n")
-    added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
-    gone = sum(line.startswith("-") and not line.startswith("---") for line in lines)
-    return added, gone
-
-
 def _head(plan: Plan) -> list[str]:
     """What is done on which hosts, and how much changes there."""
     what = [_what(step) for step in plan.steps] if len(plan.steps) == 1 else []
@@ -130,7 +97,7 @@ def _how_much(plan: Plan) -> str:
     hosts = sum(bool(found) for found in plan.changes.values())
     kinds = Counter(str(change["kind"]) for change in changes)
     told = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
-    lines = [found for change in changes if (found := _lines(change)) is not None]
+    lines = [found for change in changes if (found := lines_changed(change)) is not None]
     if lines:
         least = "at least " if any(change.get("diff_cut") for change in changes) else ""
         told.append(f"{least}+{sum(added for added, _ in lines)} -{sum(gone for _, gone in lines)} lines")

@@ -88,7 +88,7 @@ class Settings:
     """Where the user's playbooks lie; group_vars, host_vars and plugins beside them count as they do by hand."""
     enable_write_operations: bool = False
     policy_file: Path | None = None
-    """The rules by which calls are decided, see policy_file.py; None: there are none."""
+    """The rules by which calls are decided, see policy/file.py; None: there are none."""
     log_level: str = "INFO"
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.settings.settings import Settings
+from playrail.tools.effects import Effect, Invocation
 
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one
@@ -118,31 +119,6 @@ class Changing(OnHosts):
         description="Change nothing: make a plan, which tells what would change, for apply_plan.",
         examples=[True],
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """One thing on a host that a call changed; of a preview, that it would change.
-
-    A state is JSON data, None where the thing was or will not be there. Which keys it has depends on `kind`:
-    file: sha256, mode, owner, group, and content where that is text of at most 100 KiB and no secret, otherwise
-    left_out (binary, larger, secret); service: active, enabled; package: version.
-    """
-
-    kind: str
-    name: str
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """A call of a tool: its name, and its arguments without `server`."""
-
-    tool: str
-    arguments: Mapping[str, Any]
-    leaves: tuple[str, ...] = ()
-    """Of a call that takes an effect back: what it does not bring back, in sentences."""
 
 
 class Report(BaseModel):

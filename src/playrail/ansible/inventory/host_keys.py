@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from playrail.ansible.environment import base_directory, users_ssh_options
-from playrail.ansible.inventory.listed_hosts import text_of
 from playrail.ansible.judgements import setting_of
 from playrail.ansible.project import working_directory
+from playrail.ansible.reads.variables import text_of
 from playrail.settings.servers import Server, shown, ssh_of
 from playrail.settings.settings import Settings
 

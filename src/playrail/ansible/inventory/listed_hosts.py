@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from playrail.ansible.inventory.notes import notes_of
+from playrail.ansible.reads.variables import text_of
 from playrail.hosts import TAGS, Host, Hosts
 
 _WITHOUT_ADDRESS = ("local", "mikrus_exec")
@@ -127,10 +128,3 @@ def _plain(value: object) -> str | None:
     text = None if isinstance(value, bool) else text_of(value)
     is_template = text is not None and not isinstance(value, dict) and _TEMPLATE.search(text)
     return None if is_template else text
-
-
-def text_of(value: object) -> str | None:
-    """Return the text of a variable, a template as it is; None of a structure, or what is encrypted."""
-    if isinstance(value, dict):  # how the listing marks a text that is never a template
-        value = value.get("__ansible_unsafe")
-    return str(value) if isinstance(value, str | int) else None

@@ -155,3 +155,10 @@ def _untagged(loader: Any, _: str, node: Any) -> Any:
 
 
 _Tolerant.add_multi_constructor("!", _untagged)
+
+
+def text_of(value: object) -> str | None:
+    """Return the text of a variable, a template as it is; None of a structure, or what is encrypted."""
+    if isinstance(value, dict):  # how the listing marks a text that is never a template
+        value = value.get("__ansible_unsafe")
+    return str(value) if isinstance(value, str | int) else None

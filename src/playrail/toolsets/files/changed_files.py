@@ -11,8 +11,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.key_material import key_in
+from playrail.tools.effects import Effect, Invocation
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
-from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Risk
+from playrail.tools.tool import Changing, PlaybookTool, Risk
 from playrail.toolsets.files.effects import FileAttributes, FileChange, lasting, undo_file
 from playrail.toolsets.files.tools import Group, Mode, Owner
 

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.tools.brief import Brief
-from playrail.tools.tool import Effect, Invocation, Report
+from playrail.tools.effects import Effect, Invocation
+from playrail.tools.tool import Report
 
 LEFT_OUT = ("secret", "larger", "binary")  # the first that holds is told
 NOT_KEPT = "If it had an ACL, extended attributes or other hard links, it comes back without these."

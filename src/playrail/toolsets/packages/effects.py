@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from playrail.tools.tool import Effect, Invocation
+from playrail.tools.effects import Effect, Invocation
 from playrail.toolsets.packages.failures import last_words
 
 # Those that dpkg did not finish have its own words.

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
-from playrail.tools.tool import Changing, Effect, Invocation, PlaybookTool, Report, Risk, by_field
+from playrail.tools.effects import Effect, Invocation
+from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.packages.effects import (
     UNFINISHED,
     Outcome,

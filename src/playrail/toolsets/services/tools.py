@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, computed_field, model_validator
 
 from playrail.errors import Problem
+from playrail.tools.effects import Effect, Invocation
 from playrail.tools.fields import UnitName
-from playrail.tools.tool import Changing, Effect, Invocation, OnHosts, PlaybookTool, Report, Risk, by_field
+from playrail.tools.tool import Changing, OnHosts, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.services.failures import RUNNING, Change, failure_of
 
 BRINGS_BACK = {  # of a state before, the action that brings it back
