@@ -1,6 +1,8 @@
-"""The lab for tests that need real hosts, and the rule that no such test is left out silently.
+"""The lab for tests that need real hosts, and the rule that no such test is left out
+silently.
 
-A test marked `lab` fails when the lab is not up. Only `LAB=none` leaves them out, and then the summary names each.
+A test marked `lab` fails when the lab is not up. Only `LAB=none` leaves them out, and then
+the summary names each.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from local_plays import WAY
 
 @pytest.fixture(scope="module", params=["cold", "warm"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """For modules all of whose tests must hold whether a play has a new Ansible or one that is kept ready."""
+    """For modules all of whose tests must hold whether a play has a new Ansible or one that
+    is kept ready.
+    """
     WAY.warm = request.param == "warm"
     yield request.param
     WAY.warm = False
@@ -57,7 +61,9 @@ class LabHost:
 
 @dataclass(frozen=True, kw_only=True)
 class Lab:
-    """What .lab/lab.json tells. `files` are the paths in it besides the hosts' keys, see tests/lab/README.md."""
+    """What .lab/lab.json tells. `files` are the paths in it besides the hosts' keys, see
+    tests/lab/README.md.
+    """
 
     hosts: Mapping[str, LabHost]
     known_hosts: str
@@ -70,24 +76,37 @@ class Lab:
     def on_host(
         self, container: str | LabHost, argv: Sequence[str], *, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as root in a host's container, past Playrail, SSH and Ansible. Takes a host or its name too."""
+        """Run a command as root in a host's container, past Playrail, SSH and Ansible.
+        Takes a host or its name too.
+        """
         host = self.hosts.get(container) if isinstance(container, str) else container
         name = str(container) if host is None else host.container
         assert name is not None, f"{container} has no container"
         command = ["docker", "exec", *(["--interactive"] if stdin is not None else []), name, *argv]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
 
 
 def make_servers_json(lab: Lab, names: Iterable[str], **changes: Any) -> str:
-    """Text for MCP_SERVERS with these hosts of the lab. `changes` replace or add fields in every entry."""
+    """Text for MCP_SERVERS with these hosts of the lab. `changes` replace or add fields in
+    every entry.
+    """
     entries = {}
     for name in names:
         host = lab[name]
-        entry: dict[str, Any] = {"type": "ssh", "host": host.address, "port": host.port, "user": host.user}
+        entry: dict[str, Any] = {
+            "type": "ssh",
+            "host": host.address,
+            "port": host.port,
+            "user": host.user,
+        }
         entry |= {"ssh_key": host.key, "known_hosts_file": lab.known_hosts}
         if host.sudo_password is not None:
             entry["sudo_password"] = host.sudo_password
-        entries[name] = {key: value for key, value in (entry | changes).items() if value is not None}
+        entries[name] = {
+            key: value for key, value in (entry | changes).items() if value is not None
+        }
     return json.dumps(entries)
 
 
@@ -113,7 +132,9 @@ def lab() -> Lab:
 def pytest_configure(config: pytest.Config) -> None:
     wanted = os.environ.get("LAB", "")
     if wanted not in {"", "none"}:
-        raise pytest.UsageError(f"LAB={wanted}: allowed is LAB=none, which leaves the tests on real hosts out")
+        raise pytest.UsageError(
+            f"LAB={wanted}: allowed is LAB=none, which leaves the tests on real hosts out"
+        )
     config.stash[LEFT_OUT] = []
 
 
@@ -131,7 +152,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _lab_trouble() -> str:
-    """What is wrong with the lab. It is asked again: tests beside this one restart what it answers with."""
+    """What is wrong with the lab. It is asked again: tests beside this one restart what it
+    answers with.
+    """
     command = [sys.executable, str(LAB_COMMAND), "status"]
     for attempt in range(3):
         time.sleep(5 * attempt)
@@ -143,7 +166,9 @@ def _lab_trouble() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Look at the lab once, before the first test that needs it; all of them fail when it is not up."""
+    """Look at the lab once, before the first test that needs it; all of them fail when it
+    is not up.
+    """
     if item.get_closest_marker("lab") is None:
         return
     stash = item.config.stash
@@ -151,12 +176,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         stash[LAB_TROUBLE] = _lab_trouble()
     if stash[LAB_TROUBLE]:
         pytest.fail(
-            f"the lab is not up: run `make lab-up`, or leave these tests out with LAB=none\n{stash[LAB_TROUBLE]}",
+            (
+                "the lab is not up: run `make lab-up`, or leave these tests out with "
+                f"LAB=none\n{stash[LAB_TROUBLE]}"
+            ),
             pytrace=False,
         )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     left_out = config.stash[LEFT_OUT]
     if left_out:
         title = f"LAB=none: {len(left_out)} tests on real hosts did NOT run"

@@ -1,4 +1,6 @@
-"""A journalctl and a systemctl that say what a test wants, for the host module of playbooks/journal."""
+"""A journalctl and a systemctl that say what a test wants, for the host module of
+playbooks/journal.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,18 @@ DEBUG = "<31>Journal filter: none"
 
 
 def entry(time_us: int, **fields: Any) -> dict[str, Any]:
-    place = {"__REALTIME_TIMESTAMP": str(time_us), "__CURSOR": f"s=1;i={time_us % 1000:x};t={time_us:x}"}
-    return {"MESSAGE": "hello", "PRIORITY": "6", "_SYSTEMD_UNIT": "a.service", "_PID": "7", **place, **fields}
+    place = {
+        "__REALTIME_TIMESTAMP": str(time_us),
+        "__CURSOR": f"s=1;i={time_us % 1000:x};t={time_us:x}",
+    }
+    return {
+        "MESSAGE": "hello",
+        "PRIORITY": "6",
+        "_SYSTEMD_UNIT": "a.service",
+        "_PID": "7",
+        **place,
+        **fields,
+    }
 
 
 class FakeJournal:
@@ -32,12 +44,17 @@ class FakeJournal:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def says(self, entries: list[dict[str, Any]], *, errors: str = DEBUG, status: int = 0, then: str = "") -> None:
+    def says(
+        self, entries: list[dict[str, Any]], *, errors: str = DEBUG, status: int = 0, then: str = ""
+    ) -> None:
         """It prints these entries and errors, does what the shell says `then`, and ends."""
         (self.folder / "entries").write_text("".join(json.dumps(one) + "\n" for one in entries))
         (self.folder / "errors").write_text(errors + "\n")
         lines = [
-            f'case "$*" in *--reverse*) for word; do printf "%s\\n" "$word"; done >{self.folder}/asked;; esac',
+            (
+                'case "$*" in *--reverse*) for word; do printf "%s\\n" "$word"; done '
+                f">{self.folder}/asked;; esac"
+            ),
             f"cat {self.folder}/errors >&2; cat {self.folder}/entries",
             f"{then}\nexit {status}",
         ]

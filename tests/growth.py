@@ -1,4 +1,6 @@
-"""Whether work takes time as its input grows, or as the square of it: a ratio within one run tells, and no clock."""
+"""Whether work takes time as its input grows, or as the square of it: a ratio within one
+run tells, and no clock.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ NOISE_S = 0.02  # less than this says nothing
 
 
 def grows_with_its_input(work: Callable[[int], object], size: int) -> bool:
-    """Whether `work(size)` takes at most some four times the processor time of `work(size // 4)`."""
+    """Whether `work(size)` takes at most some four times the processor time of `work(size
+    // 4)`.
+    """
     return _least_s(work, size) <= MOST * _least_s(work, size // TIMES) + NOISE_S
 
 

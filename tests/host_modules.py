@@ -1,4 +1,5 @@
-"""Runs the modules that playbooks bring along as Ansible does on a host: a process, its arguments as JSON.
+"""Runs the modules that playbooks bring along as Ansible does on a host: a process, its
+arguments as JSON.
 
 `loaded` is for tests of their functions.
 """
@@ -19,18 +20,24 @@ import ansible.module_utils
 
 BESIDE = (
     "import ansible.module_utils as shared, runpy, sys;"
-    "shared.__path__.append(sys.argv[1]); del sys.argv[:2]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    "shared.__path__.append(sys.argv[1]); del sys.argv[:2]; runpy.run_path(sys.argv[0], "
+    "run_name='__main__')"
 )
 PLAIN = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 
 def module_answer(
-    words: Sequence[str], arguments: Mapping[str, Any], *, timeout_s: float, programs: Path | None = None
+    words: Sequence[str],
+    arguments: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    programs: Path | None = None,
 ) -> dict[str, Any]:
-    """What Python answers with these words, the module's path among them. Raises TimeoutExpired.
+    """What Python answers with these words, the module's path among them. Raises
+    TimeoutExpired.
 
-    A module alone finds what is in the folder module_utils beside its library, as Ansible sees to on a host. Programs
-    that a test puts into the folder `programs` are found first.
+    A module alone finds what is in the folder module_utils beside its library, as Ansible
+    sees to on a host. Programs that a test puts into the folder `programs` are found first.
     """
     if len(words) == 1:
         words = ["-c", BESIDE, str(Path(words[0]).parents[1] / "module_utils"), *words]

@@ -19,14 +19,20 @@ module = AnsibleModule(argument_spec={"path": {"type": "str"}, "other": {"type":
 OWN = {
     "raises": "raise ValueError('no')",
     "fails": "module.fail_json(msg='it failed')",
-    "warns": "module.warn('careful')\nmodule.deprecate('old', version='9')\nmodule.exit_json(changed=True)",
+    "warns": (
+        "module.warn('careful')\nmodule.deprecate('old', "
+        "version='9')\nmodule.exit_json(changed=True)"
+    ),
     "leaves": "sys.stderr.write('to stderr'); sys.stdout.write('{}'); sys.exit(7)",
     "says_why": "sys.exit('because')",
     "falls_off": "pass",
     "at_end": "import atexit; atexit.register(print, 'at the end'); module.exit_json()",
     "threads": "import threading; threading.Timer(0.2, print, ['late']).start(); sys.exit(0)",
     "dies": "os.kill(os.getpid(), signal.SIGKILL)",
-    "reads": "module.exit_json(read=sys.stdin.read(), main=sorted(vars(sys.modules['__main__'])), argv=sys.argv)",
+    "reads": (
+        "module.exit_json(read=sys.stdin.read(), main=sorted(vars(sys.modules['__main__'])), "
+        "argv=sys.argv)"
+    ),
     "talks": "print(json.dumps({'text': 'x' * 5_000_000})); sys.exit(0)",
     "looks": """
 import decimal
@@ -82,4 +88,6 @@ def all_payloads() -> Mapping[str, bytes]:
 
 
 def with_arguments(payload: bytes, path: object, other: object = "") -> bytes:
-    return payload.replace(b'"PATH"', f'"{path}"'.encode()).replace(b'"OTHER"', f'"{other}"'.encode())
+    return payload.replace(b'"PATH"', f'"{path}"'.encode()).replace(
+        b'"OTHER"', f'"{other}"'.encode()
+    )

@@ -35,9 +35,23 @@ def a_call(name: str, run: str, **started: Any) -> list[Entry]:
         "diff": [{"before": "", "after": "hello\n"}],
         "cut": True,
     }
-    beginning = {"risk": "WRITE", "hosts": ["web1"], "arguments": {"path": "/etc/motd"}, "run": run, "preview": False}
+    beginning = {
+        "risk": "WRITE",
+        "hosts": ["web1"],
+        "arguments": {"path": "/etc/motd"},
+        "run": run,
+        "preview": False,
+    }
     return [
-        entry(name, **{**beginning, "playbook": "files/write_file.yml", "command": "ansible-playbook …", **started}),
+        entry(
+            name,
+            **{
+                **beginning,
+                "playbook": "files/write_file.yml",
+                "command": "ansible-playbook …",
+                **started,
+            },
+        ),
         entry(name, "events", run=run, preview=False, tasks=[task], text="", cut=True),
         entry(name, "ended", outcome="ok", error=None, changed=["web1"], failed={}, duration_ms=7),
         entry(name, "capture", run=run, effects={"web1": [effect]}),
@@ -45,7 +59,9 @@ def a_call(name: str, run: str, **started: Any) -> list[Entry]:
 
 
 def a_plan(name: str, *, expires_at: str = "2999-01-01T00:00:00.000+00:00") -> Entry:
-    return entry("a", "plan", plan=name, hash="h", steps=[], changes={}, approval=None, expires_at=expires_at)
+    return entry(
+        "a", "plan", plan=name, hash="h", steps=[], changes={}, approval=None, expires_at=expires_at
+    )
 
 
 @contextmanager
@@ -60,7 +76,9 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def tamper(ledger: Ledger, *statements: str) -> None:
-    """Drops the triggers, as who may write the file can, and runs these statements past them."""
+    """Drops the triggers, as who may write the file can, and runs these statements past
+    them.
+    """
     with opened(ledger.path) as connection:
         for name in TRIGGERS:
             connection.execute(f"DROP TRIGGER IF EXISTS {name}")

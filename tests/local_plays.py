@@ -1,7 +1,8 @@
-"""Real plays on this machine, for tests: hosts with the local connection, and a Playrail of their own in a directory.
+"""Real plays on this machine, for tests: hosts with the local connection, and a Playrail of
+their own in a directory.
 
-Nothing here stands in for Playrail's code. A test's own tool is a declaration like any other, with an absolute path as
-its playbook.
+Nothing here stands in for Playrail's code. A test's own tool is a declaration like any
+other, with an absolute path as its playbook.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+LOCAL = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+}
 
 
 @dataclass
@@ -62,7 +66,9 @@ def environ(place: Path, **more: str) -> dict[str, str]:
 
 
 def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playrail:
-    """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory it has the bundled one."""
+    """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory
+    it has the bundled one.
+    """
     given = environ(place, **more)
     made = Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm)
     made.tools = {**made.tools, **{tool.name: tool for tool in tools}}
@@ -118,7 +124,9 @@ def playbook(place: Path, tasks: str, *, name: str = "play.yml") -> Path:
     return path
 
 
-def tool(place: Path, tasks: str, *, name: str = "probe", **more: Any) -> PlaybookTool[OnHosts, Whatever]:
+def tool(
+    place: Path, tasks: str, *, name: str = "probe", **more: Any
+) -> PlaybookTool[OnHosts, Whatever]:
     declared: dict[str, Any] = {"risk": Risk.READ, "input": OnHosts, "report": Whatever, **more}
     path = playbook(place, tasks, name=f"{name}.yml")
     return PlaybookTool(name=name, summary="A test's tool.", playbook=str(path), **declared)
@@ -134,20 +142,30 @@ def existing(sources: Sequence[str]) -> str:
 
 
 def made_for(place: Path, **more: str) -> tuple[Path, dict[str, str], Inventory]:
-    """What a Runner or Resident of its own is made with: the directory for runs, the environment, the inventory."""
+    """What a Runner or Resident of its own is made with: the directory for runs, the
+    environment, the inventory.
+    """
     given = environ(place, **more)
     settings = Settings.load(given, dotenv=None)
     runs_dir = private_directory(private_directory(place / "run") / "test")
-    return runs_dir, environment(settings, given), Inventory(settings, content_root(), environ=given)
+    return (
+        runs_dir,
+        environment(settings, given),
+        Inventory(settings, content_root(), environ=given),
+    )
 
 
 @asynccontextmanager
 async def runner(place: Path, sources: Sequence[str], **more: str) -> AsyncIterator[Runner]:
-    """A runner for plays on the hosts of `sources`, which is warm when the module's tests are."""
+    """A runner for plays on the hosts of `sources`, which is warm when the module's tests
+    are.
+    """
     runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=existing(sources), **more)
     resident = None
     if WAY.warm:
-        resident = Resident(runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30)
+        resident = Resident(
+            runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
+        )
         assert await resident.ready() is not None
     try:
         yield Runner(runs_dir=runs_dir, environment=child, warm=resident)
@@ -156,17 +174,26 @@ async def runner(place: Path, sources: Sequence[str], **more: str) -> AsyncItera
             await resident.close()
 
 
-def runs(place: Path, *what: Play, deadline_s: float = 60, given: Mapping[str, str] | None = None) -> list[RunResult]:
-    """Runs plays on the same hosts one after the other, with `given` in the environment. Raises AnsibleFailed."""
+def runs(
+    place: Path, *what: Play, deadline_s: float = 60, given: Mapping[str, str] | None = None
+) -> list[RunResult]:
+    """Runs plays on the same hosts one after the other, with `given` in the environment.
+    Raises AnsibleFailed.
+    """
 
     async def running() -> list[RunResult]:
         async with runner(place, what[0].inventory, **(given or {})) as made:
-            return [await made.run(each, deadline_s=deadline_s, stop=asyncio.Event(), progress=None) for each in what]
+            return [
+                await made.run(each, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
+                for each in what
+            ]
 
     return asyncio.run(running())
 
 
-def run(place: Path, what: Play, *, deadline_s: float = 60, given: Mapping[str, str] | None = None) -> RunResult:
+def run(
+    place: Path, what: Play, *, deadline_s: float = 60, given: Mapping[str, str] | None = None
+) -> RunResult:
     """Runs `what` to its end, with `given` in the environment. Raises AnsibleFailed."""
     return runs(place, what, deadline_s=deadline_s, given=given)[0]
 
@@ -182,7 +209,11 @@ def _code(problem: Problem | None) -> str | None:
 
 def processes(*words: str) -> list[int]:
     """The living processes whose command line and environment hold `words`."""
-    numbers = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+    numbers = [
+        entry
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and int(entry.name) != os.getpid()
+    ]
     told = {int(entry.name): _told(entry) for entry in numbers}
     return [pid for pid, text in told.items() if all(word in text for word in words)]
 
@@ -209,7 +240,9 @@ def await_nap(place: Path, seconds: str) -> None:
 
 
 def gone(place: Path, *, within_s: float) -> bool:
-    """Whether no process is left of the Playrail in `place`, at the latest after `within_s` seconds."""
+    """Whether no process is left of the Playrail in `place`, at the latest after `within_s`
+    seconds.
+    """
     deadline = time.monotonic() + within_s
     while processes(str(place)):
         if time.monotonic() > deadline:
@@ -222,7 +255,9 @@ def _told(entry: Path) -> str:
     try:
         if (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return ""
-        return b"".join((entry / name).read_bytes() for name in ("cmdline", "environ")).decode(errors="replace")
+        return b"".join((entry / name).read_bytes() for name in ("cmdline", "environ")).decode(
+            errors="replace"
+        )
     except OSError:  # gone meanwhile, or another user's
         return ""
 

@@ -1,4 +1,6 @@
-"""Runs a module of playbooks/files while something else happens: in between two of its own calls of the system."""
+"""Runs a module of playbooks/files while something else happens: in between two of its own
+calls of the system.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,19 @@ runpy.run_path(module, run_name="__main__")
 """
 
 
-def answer_when(module: str, arguments: dict[str, Any], moments: dict[str, str], act: str) -> dict[str, Any]:
+def answer_when(
+    module: str, arguments: dict[str, Any], moments: dict[str, str], act: str
+) -> dict[str, Any]:
     """What the module answers when `act`, Python, is done in between.
 
-    `moments` are functions of `os` and a regular expression that is found in their first argument. Those that look
-    stand for the moments after each such call, the others for the moments before.
+    `moments` are functions of `os` and a regular expression that is found in their first
+    argument. Those that look stand for the moments after each such call, the others for the
+    moments before.
     """
-    words = [str(FILES / "module_utils"), str(FILES / "library" / f"{module}.py"), json.dumps(moments), act]
+    words = [
+        str(FILES / "module_utils"),
+        str(FILES / "library" / f"{module}.py"),
+        json.dumps(moments),
+        act,
+    ]
     return module_answer(["-c", PRELUDE, *words], arguments, timeout_s=30)

@@ -1,7 +1,7 @@
 """Makes what Ansible sends to a host for a module: `python payloads.py LIBRARY`.
 
-Reads a list of [name, arguments] as JSON from standard input and writes a line of base64 for each. It is a process of
-its own, since Ansible's loaders are set up once per process.
+Reads a list of [name, arguments] as JSON from standard input and writes a line of base64
+for each. It is a process of its own, since Ansible's loaders are set up once per process.
 """
 
 from __future__ import annotations
@@ -16,11 +16,22 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, module_loader
 from ansible.template import Templar
 
-INTERNAL = {"check_mode": False, "no_log": False, "debug": False, "diff": False, "verbosity": 0, "tmpdir": None}
+INTERNAL = {
+    "check_mode": False,
+    "no_log": False,
+    "debug": False,
+    "diff": False,
+    "verbosity": 0,
+    "tmpdir": None,
+}
 
 
 def payload(name: str, arguments: dict[str, Any]) -> bytes:
-    told = {**arguments, **{f"_ansible_{key}": value for key, value in INTERNAL.items()}, "_ansible_module_name": name}
+    told = {
+        **arguments,
+        **{f"_ansible_{key}": value for key, value in INTERNAL.items()},
+        "_ansible_module_name": name,
+    }
     made = module_common.modify_module(
         module_name=name,
         module_path=module_loader.find_plugin(name),

@@ -1,4 +1,6 @@
-"""A Playrail that stays, on this machine, for tests of what becomes of plans: made, approved, applied, taken back."""
+"""A Playrail that stays, on this machine, for tests of what becomes of plans: made,
+approved, applied, taken back.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class World:
     portal: BlockingPortal
     server: Playrail
 
-    def call(self, tool: str, /, *, caller: str = "ann", ask: Ask | None = None, **arguments: Any) -> Answer:
+    def call(
+        self, tool: str, /, *, caller: str = "ann", ask: Ask | None = None, **arguments: Any
+    ) -> Answer:
         return self.portal.call(partial(self.server.call, tool, arguments, caller=caller, ask=ask))
 
     def plan(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
@@ -68,4 +72,8 @@ def grant(world: World, plan_id: str, **changes: Any) -> None:
     ledger = world.server.ledger
     plan = planning.plan_in(ledger, plan_id)
     body = {**planning.approval_body(plan, how="operator", answer="approved", by="test"), **changes}
-    ledger.append(Entry(kind="approval", call="c", server="-", caller="operator", tool="write_file", body=body))
+    ledger.append(
+        Entry(
+            kind="approval", call="c", server="-", caller="operator", tool="write_file", body=body
+        )
+    )

@@ -10,7 +10,16 @@ from typing import Any
 from playrail.hosts import Host
 from playrail.policy.file import read_policy
 from playrail.policy.rules import Policy
-from playrail.tools.tool import AnyTool, DirectTool, OnHosts, PlaybookTool, Report, Risk, ToolInput, by_field
+from playrail.tools.tool import (
+    AnyTool,
+    DirectTool,
+    OnHosts,
+    PlaybookTool,
+    Report,
+    Risk,
+    ToolInput,
+    by_field,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
 
@@ -21,14 +30,18 @@ class Chosen(OnHosts):
 
 def tool(name: str, toolset: str, risk: Any, **more: Any) -> AnyTool:
     playbook = f"{toolset}/{name}.yml"
-    return PlaybookTool(name=name, summary=name, risk=risk, input=Chosen, playbook=playbook, report=Report, **more)
+    return PlaybookTool(
+        name=name, summary=name, risk=risk, input=Chosen, playbook=playbook, report=Report, **more
+    )
 
 
 async def _nothing(*_: Any) -> Report:
     return Report()
 
 
-SERVICES = by_field("choice", {"status": Risk.READ, "enable": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE)
+SERVICES = by_field(
+    "choice", {"status": Risk.READ, "enable": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
+)
 ABOUT: AnyTool = DirectTool(
     name="about",
     summary="about",

@@ -1,4 +1,6 @@
-"""Records of calls as the ledger has them, and tools whose calls can be told in one word, for tests of replay."""
+"""Records of calls as the ledger has them, and tools whose calls can be told in one word,
+for tests of replay.
+"""
 
 from __future__ import annotations
 
@@ -72,11 +74,13 @@ HOSTS = ("h1",)
 
 
 def records(*calls: str, **bodies: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Records of calls in the words `tool:name=state@host,host`, where all but the tool may be left out.
+    """Records of calls in the words `tool:name=state@host,host`, where all but the tool may
+    be left out.
 
     The state may be an action as well: `service:a=restart`.
 
-    `bodies` are keys to replace, in the body of the n-th call's start (`started2`) or end (`ended2`, counted from 1).
+    `bodies` are keys to replace, in the body of the n-th call's start (`started2`) or end
+    (`ended2`, counted from 1).
     """
     seq = itertools.count(1)
     for number, call in enumerate(calls, 1):
@@ -89,7 +93,12 @@ def records(*calls: str, **bodies: Mapping[str, Any]) -> Iterator[dict[str, Any]
         started: dict[str, Any] = {"arguments": arguments, "hosts": on, "run": f"run-{number}"}
         started["risk"] = declared.worst_risk.name if (declared := TOOLS.get(tool)) else "WRITE"
         started |= bodies.get(f"started{number}", {})
-        ended: dict[str, Any] = {"outcome": "ok", "changed": on, "failed": {}, **bodies.get(f"ended{number}", {})}
+        ended: dict[str, Any] = {
+            "outcome": "ok",
+            "changed": on,
+            "failed": {},
+            **bodies.get(f"ended{number}", {}),
+        }
         at = f"2026-11-20T10:{number:02}:00.000+00:00"
         about = {"at": at, "call": f"call-{number}", "caller": "ann", "server": "s", "tool": tool}
         yield {"seq": next(seq), "kind": "started", **about, "body": started}
@@ -104,7 +113,11 @@ def told(steps: Sequence[Step]) -> list[str]:
 def _told(step: Step) -> str:
     given = step.given
     assert isinstance(given, Setting)
-    state = {meant: short for short, meant in STATES.items()}[given.state] if given.action == "set" else given.action
+    state = (
+        {meant: short for short, meant in STATES.items()}[given.state]
+        if given.action == "set"
+        else given.action
+    )
     name = "" if step.key is None or step.tool.intents is None else f":{given.name}"
     hosts = "" if tuple(step.hosts) == HOSTS else f"@{','.join(step.hosts)}"
     return f"{step.tool.name}{name}{f'={state}' if state else ''}{hosts}{'*' if step.mark else ''}"
@@ -131,7 +144,9 @@ def captured(did: Did, kind: str, *names: str) -> Did:
 
 
 def recorded(*calls: Did) -> list[dict[str, Any]]:
-    """Records of calls of the shipped tools on one host (or `on` several), with what the ledger captured of each."""
+    """Records of calls of the shipped tools on one host (or `on` several), with what the
+    ledger captured of each.
+    """
     found: list[dict[str, Any]] = []
     seq = itertools.count(1)
     for number, (tool, its) in enumerate(calls, 1):
@@ -141,8 +156,15 @@ def recorded(*calls: Did) -> list[dict[str, Any]]:
         given = ALL[tool].input.model_validate({**arguments, "server": on})
         started = {"arguments": given.recorded(), "hosts": on, "run": f"run-{number}"}
         started["risk"] = ALL[tool].risk_of(given).name
-        about = {"at": f"2026-11-20T10:{number:02}:00", "call": f"call-{number}", "caller": "ann", "tool": tool}
+        about = {
+            "at": f"2026-11-20T10:{number:02}:00",
+            "call": f"call-{number}",
+            "caller": "ann",
+            "tool": tool,
+        }
         bodies: dict[str, Any] = {"started": started, "ended": ended}
         bodies |= {"capture": {"effects": dict.fromkeys(on, effects)}} if effects else {}
-        found += [{"seq": next(seq), "kind": kind, **about, "body": body} for kind, body in bodies.items()]
+        found += [
+            {"seq": next(seq), "kind": kind, **about, "body": body} for kind, body in bodies.items()
+        ]
     return found

@@ -1,4 +1,6 @@
-"""Plays tools below the door: in check mode or for real, to see what their reports say of it."""
+"""Plays tools below the door: in check mode or for real, to see what their reports say of
+it.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ class Stage:
 
         async def playing() -> Any:
             await self.plays.inventory.hosts()
-            return await self.plays.runner.run(play, deadline_s=100, stop=asyncio.Event(), progress=None)
+            return await self.plays.runner.run(
+                play, deadline_s=100, stop=asyncio.Event(), progress=None
+            )
 
         ran = self.portal.call(playing)
         outcome = ran.hosts[self.host]
@@ -81,7 +85,9 @@ class Stage:
         report: Report = tool.report.model_validate(outcome.report, context={"given": given})
         assert report.problem() is None, report.problem()
         unpreviewed = ran.unpreviewed.get(self.host, ())
-        return Played(report=report, changed=outcome.changed, unpreviewed=unpreviewed, tasks=ran.tasks)
+        return Played(
+            report=report, changed=outcome.changed, unpreviewed=unpreviewed, tasks=ran.tasks
+        )
 
 
 @contextmanager
@@ -104,4 +110,6 @@ def stage(place: Path, host: str, *, warm: bool, **more: str) -> Iterator[Stage]
 
 
 def _resident(runs_dir: Path, child: Mapping[str, str], inventory: Inventory) -> Resident:
-    return Resident(runs_dir=runs_dir, environment=child, inventory=inventory, idle_s=600, most_bytes=1 << 30)
+    return Resident(
+        runs_dir=runs_dir, environment=child, inventory=inventory, idle_s=600, most_bytes=1 << 30
+    )

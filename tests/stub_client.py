@@ -26,7 +26,9 @@ class Person:
     says: types.ElicitResult | types.ErrorData | None = None
     asked: list[types.ElicitRequestParams] = field(default_factory=list)
 
-    async def __call__(self, _: Any, params: types.ElicitRequestParams) -> types.ElicitResult | types.ErrorData:
+    async def __call__(
+        self, _: Any, params: types.ElicitRequestParams
+    ) -> types.ElicitResult | types.ErrorData:
         self.asked.append(params)
         if self.says is None:
             await anyio.sleep_forever()
@@ -44,7 +46,9 @@ class Side:
     state: Path
 
     def calls(self, **options: Any) -> Any:
-        return self.portal.call(lambda: self.client.call_tool("write_file", {"path": "/x"}, **options))
+        return self.portal.call(
+            lambda: self.client.call_tool("write_file", {"path": "/x"}, **options)
+        )
 
     def said(self, says: types.ElicitResult | types.ErrorData) -> Mapping[str, Any]:
         self.person.says = says
@@ -58,7 +62,10 @@ class Side:
 def connected(mode: str, state: Path, **options: Any) -> Iterator[Side]:
     state.chmod(0o700)
     parameters = StdioServerParameters(
-        command=sys.executable, args=[str(STUB), str(state)], env={"PATH": os.defpath, "HOME": str(state)}, cwd=state
+        command=sys.executable,
+        args=[str(STUB), str(state)],
+        env={"PATH": os.defpath, "HOME": str(state)},
+        cwd=state,
     )
     person = options.get("elicitation_callback", Person())
     made = Client(parameters, mode=mode, read_timeout_seconds=60, **options)

@@ -1,4 +1,6 @@
-"""A server whose door asks its client (but not for `restart`): `python stub_door.py STATE_DIR`."""
+"""A server whose door asks its client (but not for `restart`): `python stub_door.py
+STATE_DIR`.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +63,16 @@ class Stub:
             self._withdrawn.touch()
             raise
         if said is Said.LATER:
-            return Answer(meta=meta, problem=ApprovalRequired("Approve it.").problem, question=question)
-        told = {"said": said.value, "name": name, "arguments": dict(arguments), "caller": caller, "resume": resume}
+            return Answer(
+                meta=meta, problem=ApprovalRequired("Approve it.").problem, question=question
+            )
+        told = {
+            "said": said.value,
+            "name": name,
+            "arguments": dict(arguments),
+            "caller": caller,
+            "resume": resume,
+        }
         return Answer(meta=meta, data=told, runs=("run-1",) if said is Said.APPROVED else ())
 
 

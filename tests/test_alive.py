@@ -34,7 +34,9 @@ alive.release()
 def claiming(place: Path, *runtime: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A living process that has claimed `place`, and the name that it took."""
     command = [sys.executable, "-c", CLAIMS, str(place), *map(str, runtime)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip(), process
@@ -91,8 +93,9 @@ def test_only_one_settles_the_dead(tmp_path: Path) -> None:
         assert (first, second) == ([Dead(server=killed)], [])
 
 
-# Forked, not started anew, so that all of them are at it within the same millisecond. It is told when to begin by the
-# end of its standard input. Each claims and looks for the dead, over and over; every other time it dies without a word.
+# Forked, not started anew, so that all of them are at it within the same millisecond. It is
+# told when to begin by the end of its standard input. Each claims and looks for the dead,
+# over and over; every other time it dies without a word.
 AT_ONCE = """
 import os, signal, sys
 from pathlib import Path
@@ -129,12 +132,22 @@ for child in children:
 
 
 def test_who_starts_at_the_same_moment_is_not_taken_for_dead(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", AT_ONCE, str(tmp_path / "servers"), str(PROCESSES), str(ROUNDS)]
+    command = [
+        sys.executable,
+        "-c",
+        AT_ONCE,
+        str(tmp_path / "servers"),
+        str(PROCESSES),
+        str(ROUNDS),
+    ]
     (tmp_path / "servers").mkdir(mode=0o700)
     said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert said.stderr == ""
     lines = [line.split() for line in said.stdout.splitlines()]
-    told = {what: Counter(server for word, server in lines if word == what) for what in ("claimed", "dead", "killed")}
+    told = {
+        what: Counter(server for word, server in lines if word == what)
+        for what in ("claimed", "dead", "killed")
+    }
     with the_dead(tmp_path / "servers") as left:
         found = told["dead"] + Counter(one.server for one in left)
 
@@ -167,7 +180,10 @@ def test_who_loses_the_draft_claims_again(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "open", opened_and_swept)
     alive = claim(tmp_path)
 
-    assert (alive.server, [path.name for path in tmp_path.iterdir()]) == ("b" * 16, [f"{'b' * 16}.lock"])
+    assert (alive.server, [path.name for path in tmp_path.iterdir()]) == (
+        "b" * 16,
+        [f"{'b' * 16}.lock"],
+    )
     alive.release()
 
 
@@ -204,7 +220,9 @@ def test_private_files_go_wherever_they_were(tmp_path: Path) -> None:
     assert [path.name for path in runtime.iterdir()] == ["another"]
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '"/tmp"', '{"runtime": 1}', '{"runtime": "relative"}', "\xff"])
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", '"/tmp"', '{"runtime": 1}', '{"runtime": "relative"}', "\xff"]
+)
 def test_a_note_that_cannot_be_understood(tmp_path: Path, note: str) -> None:
     (tmp_path / f"{'a' * 16}.lock").write_text(note, encoding="latin-1")
 

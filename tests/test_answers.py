@@ -19,7 +19,13 @@ from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.tools.tool import DirectTool, Report, Risk, ToolInput
 
 META = {"request_id": "r", "duration_ms": 0}
-USUAL = {"cached": False, "retry_safe": True, "truncated": False, "remote_text": False, "secrets_hidden": False}
+USUAL = {
+    "cached": False,
+    "retry_safe": True,
+    "truncated": False,
+    "remote_text": False,
+    "secrets_hidden": False,
+}
 CANARY = "CANARY"
 TOOLS = {tool.name: tool for tool in catalog.load().values()}
 
@@ -38,7 +44,13 @@ async def _never(*_: object) -> Report:
 
 
 TOOL = DirectTool(
-    name="ask", summary="A test's tool.", risk=Risk.READ, input=Asked, toolset="tests", output=Report, run=_never
+    name="ask",
+    summary="A test's tool.",
+    risk=Risk.READ,
+    input=Asked,
+    toolset="tests",
+    output=Report,
+    run=_never,
 )
 
 
@@ -50,23 +62,38 @@ ERRORS = subclasses(PlayrailError)
 
 
 def assert_envelope(told: Mapping[str, Any]) -> None:
-    """Every answer's shape: exactly these keys, of these types, and JSON through and through."""
+    """Every answer's shape: exactly these keys, of these types, and JSON through and
+    through.
+    """
     assert json.loads(json.dumps(told)) == told
     meta = told["_meta"]
     assert isinstance(meta["request_id"], str)
     assert type(meta["duration_ms"]) is int
     assert isinstance(meta.get("run_id", ""), str)
-    unusual = {key: value for key, value in meta.items() if key not in {"request_id", "duration_ms", "run_id"}}
+    unusual = {
+        key: value
+        for key, value in meta.items()
+        if key not in {"request_id", "duration_ms", "run_id"}
+    }
     assert [key for key, value in unusual.items() if value is not (not USUAL[key])] == []
     if told["success"] is True:
         assert set(told) - {"data"} == {"success", "_meta"}
         return
     assert told["success"] is False
-    assert set(told) - {"data", "retry_after_s"} == {"success", "error", "code", "hint", "retryable", "_meta"}
+    assert set(told) - {"data", "retry_after_s"} == {
+        "success",
+        "error",
+        "code",
+        "hint",
+        "retryable",
+        "_meta",
+    }
     assert type(told["retryable"]) is bool
     assert told["code"] == told["code"].lower()
     assert told["code"].isidentifier()
-    assert all(isinstance(told[key], str) and told[key].strip() for key in ("error", "code", "hint"))
+    assert all(
+        isinstance(told[key], str) and told[key].strip() for key in ("error", "code", "hint")
+    )
     assert "\n" not in told["error"]
 
 
@@ -82,7 +109,9 @@ def test_success() -> None:
 
 
 def test_a_failure_may_hold_what_did_succeed() -> None:
-    problem = Problem(code="some_hosts_failed", error="1 of 2 hosts failed.", hint="Look.", retryable=True)
+    problem = Problem(
+        code="some_hosts_failed", error="1 of 2 hosts failed.", hint="Look.", retryable=True
+    )
 
     told = envelope(Result(data={"hosts": {"h": {"x": 1}}}, problem=problem))
 
@@ -111,11 +140,15 @@ def test_every_error_has_the_shape(error: type[PlayrailError]) -> None:
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
     assert len({error.code for error in ERRORS}) == len(ERRORS)
     tree = errors.__doc__ or ""
-    missing = [error.__name__ for error in ERRORS if error.__name__ not in tree or error.code not in tree]
+    missing = [
+        error.__name__ for error in ERRORS if error.__name__ not in tree or error.code not in tree
+    ]
     assert missing == ["PlayrailError"]  # its code is what nobody foresaw
 
 
-@pytest.mark.parametrize("result", [{}, {"msg": "a\nb\x00c"}, {"msg": "x" * 100_000}, {"rc": 1, "msg": None}])
+@pytest.mark.parametrize(
+    "result", [{}, {"msg": "a\nb\x00c"}, {"msg": "x" * 100_000}, {"rc": 1, "msg": None}]
+)
 def test_a_hosts_problem_has_the_shape(result: dict[str, Any]) -> None:
     for unreachable in (True, False):
         assert_envelope(envelope(Result(problem=classify(result, unreachable=unreachable))))
@@ -136,7 +169,10 @@ def told_of(arguments: Mapping[str, Any]) -> str:
     ("arguments", "said"),
     [
         ({}, "word: is required"),
-        ({"word": "ok", "oops": CANARY}, "oops: unknown argument; this tool takes word, count, choice, words, secret"),
+        (
+            {"word": "ok", "oops": CANARY},
+            "oops: unknown argument; this tool takes word, count, choice, words, secret",
+        ),
         ({"word": 1.5}, "word: should be a valid string"),
         ({"word": True}, "word: should be a valid string"),
         ({"word": None}, "word: should be a valid string"),
@@ -195,9 +231,24 @@ def test_right_arguments_are_taken_as_they_are() -> None:
 
 values = st.recursive(
     st.sampled_from(
-        [None, True, 10**30, -1, 1.5, float("nan"), "", CANARY, f"/{CANARY}/..", f"{CANARY}\x00", "\ud800"]
+        [
+            None,
+            True,
+            10**30,
+            -1,
+            1.5,
+            float("nan"),
+            "",
+            CANARY,
+            f"/{CANARY}/..",
+            f"{CANARY}\x00",
+            "\ud800",
+        ]
     ),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([CANARY, "a"]), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from([CANARY, "a"]), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 

@@ -42,8 +42,20 @@ def servers(url: str, **more: Mapping[str, Any]) -> str:
     """Two servers of mikr.us and one that is not, as MCP_SERVERS."""
     return json.dumps(
         {
-            "one": {"type": "mikrus", "srv": sim.SRV, "key": sim.KEY, "api_url": url, "tags": ["poland", "web"]},
-            "two": {"type": "mikrus", "srv": OTHER.srv, "key": OTHER.key, "api_url": url, "tags": ["poland"]},
+            "one": {
+                "type": "mikrus",
+                "srv": sim.SRV,
+                "key": sim.KEY,
+                "api_url": url,
+                "tags": ["poland", "web"],
+            },
+            "two": {
+                "type": "mikrus",
+                "srv": OTHER.srv,
+                "key": OTHER.key,
+                "api_url": url,
+                "tags": ["poland"],
+            },
             "ssh": {"type": "ssh", "host": "192.0.2.1", "tags": ["web"]},
             "wrong": {"type": "mikrus", "srv": "x1", "key": sim.KEY, "oops": 1},
             **more,
@@ -85,7 +97,9 @@ def test_which_servers_are_meant(
     groups = {"mine": {"hosts": {"one": {}, "two": {}}}, "others": {"hosts": {"here": LOCAL}}}
     (place / "hosts.yml").write_text(yaml.safe_dump(groups))
     more = {"MCP_DEFAULT_SERVER": default} if default else {}
-    server = playrail(place, MCP_SERVERS=servers(url), PLAYRAIL_INVENTORY=str(place / "hosts.yml"), **more)
+    server = playrail(
+        place, MCP_SERVERS=servers(url), PLAYRAIL_INVENTORY=str(place / "hosts.yml"), **more
+    )
 
     answer = call(server, "get_ports", **given)
 
@@ -124,17 +138,23 @@ def test_a_change_is_told_and_recorded(place: Path, api: Api) -> None:
     assert answer.data is not None
     assert answer.data["changed"] == ["two"]
     assert [(srv, endpoint) for srv, endpoint, _ in simulator.done] == [(OTHER.srv, "/amfetamina")]
-    records = {record["kind"]: record["body"] for record in server.ledger.read(call=answer.meta.request_id)}
+    records = {
+        record["kind"]: record["body"] for record in server.ledger.read(call=answer.meta.request_id)
+    }
     assert records["started"]["hosts"] == ["two"]
     assert (records["ended"]["outcome"], records["ended"]["changed"]) == ("ok", ["two"])
     server.ledger.close()
 
 
-def test_a_change_whose_answer_was_lost_is_not_known_and_not_repeated(place: Path, api: Api) -> None:
+def test_a_change_whose_answer_was_lost_is_not_known_and_not_repeated(
+    place: Path, api: Api
+) -> None:
     simulator, url = api
     simulator.faults.append(sim.cut_after_work())
 
-    answer = call(playrail(place, MCP_SERVERS=servers(url), ENABLE_WRITE_OPERATIONS="1"), "restart_server")
+    answer = call(
+        playrail(place, MCP_SERVERS=servers(url), ENABLE_WRITE_OPERATIONS="1"), "restart_server"
+    )
 
     assert answer.code == "outcome_unknown"
     assert answer.data is not None
@@ -142,8 +162,12 @@ def test_a_change_whose_answer_was_lost_is_not_known_and_not_repeated(place: Pat
     assert len(simulator.came("/restart")) == 1
 
 
-@pytest.mark.parametrize(("tool", "code"), [("get_logs", "cancelled"), ("boost_server", "outcome_unknown")])
-def test_a_call_that_is_cancelled_while_it_is_under_way(place: Path, api: Api, tool: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("tool", "code"), [("get_logs", "cancelled"), ("boost_server", "outcome_unknown")]
+)
+def test_a_call_that_is_cancelled_while_it_is_under_way(
+    place: Path, api: Api, tool: str, code: str
+) -> None:
     simulator, url = api
     simulator.faults.append(sim.delay(8))
     server = playrail(place, MCP_SERVERS=servers(url), ENABLE_WRITE_OPERATIONS="1")
@@ -167,11 +191,19 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(place: Path, api: Api, t
 def test_the_key_is_in_nothing_that_is_written_or_told(place: Path, api: Api) -> None:
     simulator, url = api
     simulator.faults += [sim.html_page(), sim.status(500), sim.status(500), sim.status(500)]
-    server = playrail(place, MCP_SERVERS=servers(url), LOG_LEVEL="DEBUG", PLAYRAIL_MIKRUS_RATE="999/1")
+    server = playrail(
+        place, MCP_SERVERS=servers(url), LOG_LEVEL="DEBUG", PLAYRAIL_MIKRUS_RATE="999/1"
+    )
 
     async def calling() -> list[Answer]:
         async with server:
-            names = ("get_server_info", "get_logs", "get_db_info", "list_configured_servers", "get_memory_info")
+            names = (
+                "get_server_info",
+                "get_logs",
+                "get_db_info",
+                "list_configured_servers",
+                "get_memory_info",
+            )
             answers = [await server.call(name, {}, caller="ann") for name in names]
             written = b"".join(below(place).values())
             assert sim.KEY.encode() not in written

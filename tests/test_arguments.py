@@ -82,12 +82,48 @@ def test_what_can_only_be_meant_so(name: str, sent: Any, meant: Any) -> None:
     [
         *(
             ("number", sent)
-            for sent in ["5.5", 5.5, "05", "01", " 5", "5 ", "+5", "5,0", "0x5", "\u0665", "", "five", "1e-1"]
+            for sent in [
+                "5.5",
+                5.5,
+                "05",
+                "01",
+                " 5",
+                "5 ",
+                "+5",
+                "5,0",
+                "0x5",
+                "\u0665",
+                "",
+                "five",
+                "1e-1",
+            ]
         ),
-        *(("number", sent) for sent in [True, "true", None, [5], "[5]", 2.0**53, "9007199254740993.0", "1e99", "null"]),
-        *(("flag", sent) for sent in ["yes", "no", "1", "0", 1, 0, "TRUE", " true", "on", "", None]),
-        *(("text", sent) for sent in ["5", "01", "true", "[1]", "null", 5.5, 5.0, True, ["a"], {"a": 1}, 2**53]),
-        *(("texts", sent) for sent in ["a,b", "a b", "a\nb", "a;b", "", "[a]", '["a"', True, 1.5, None, {"a": 1}]),
+        *(
+            ("number", sent)
+            for sent in [
+                True,
+                "true",
+                None,
+                [5],
+                "[5]",
+                2.0**53,
+                "9007199254740993.0",
+                "1e99",
+                "null",
+            ]
+        ),
+        *(
+            ("flag", sent)
+            for sent in ["yes", "no", "1", "0", 1, 0, "TRUE", " true", "on", "", None]
+        ),
+        *(
+            ("text", sent)
+            for sent in ["5", "01", "true", "[1]", "null", 5.5, 5.0, True, ["a"], {"a": 1}, 2**53]
+        ),
+        *(
+            ("texts", sent)
+            for sent in ["a,b", "a b", "a\nb", "a;b", "", "[a]", '["a"', True, 1.5, None, {"a": 1}]
+        ),
         *(("numbers", sent) for sent in ["1,2", "1.5", 1.5, "a"]),
         *(("either", sent) for sent in ["a,b", "[a]", "5", "{}", True]),
         *(("word", sent) for sent in [1.5, "A", True]),
@@ -97,7 +133,9 @@ def test_what_can_only_be_meant_so(name: str, sent: Any, meant: Any) -> None:
 )
 def test_what_could_be_meant_otherwise_stays_as_it_is(name: str, sent: Any) -> None:
     if sent is None:
-        assert as_meant(Asked, {name: sent}) == {}, "to leave out what may be left out is all that null can mean"
+        assert as_meant(Asked, {name: sent}) == {}, (
+            "to leave out what may be left out is all that null can mean"
+        )
         return
     (found,) = as_meant(Asked, {name: sent}).values()
     if sent == "" and name == "texts":
@@ -138,7 +176,9 @@ def takes(schema: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize(("model", "name", "schema"), list(properties()))
-def test_every_field_of_every_tool(model: type[ToolInput], name: str, schema: dict[str, Any]) -> None:
+def test_every_field_of_every_tool(
+    model: type[ToolInput], name: str, schema: dict[str, Any]
+) -> None:
     def read(sent: Any) -> Any:
         return as_meant(model, {name: sent}).get(name, "left out")
 
@@ -155,7 +195,9 @@ def test_every_field_of_every_tool(model: type[ToolInput], name: str, schema: di
     if "array" in types:
         assert read('["a", "b"]') == ["a", "b"]
         assert read("a,b") == "a,b"
-    if name not in input_schema(next(tool for tool in TOOLS.values() if tool.input is model)).get("required", []):
+    if name not in input_schema(next(tool for tool in TOOLS.values() if tool.input is model)).get(
+        "required", []
+    ):
         assert read(None) in (None, "left out")
 
 

@@ -1,4 +1,6 @@
-"""The bench's arithmetic: ratios, verdicts, and that what was not measured is never shown as a figure."""
+"""The bench's arithmetic: ratios, verdicts, and that what was not measured is never shown
+as a figure.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,10 @@ from bench.place import NotMeasured
 from bench.table import Results, Target, p95, shown, summary, targets_table
 
 TARGET = Target(
-    title="a read", value=lambda found: found.p50("read", "mine") / found.p50("read", "stock"), must=0.5, aim=0.25
+    title="a read",
+    value=lambda found: found.p50("read", "mine") / found.p50("read", "stock"),
+    must=0.5,
+    aim=0.25,
 )
 
 
@@ -24,7 +29,9 @@ def results(mine: float, stock: float) -> Results:
     ("mine", "value", "verdict"),
     [(1, 0.125, "pass (aim)"), (2, 0.25, "pass (aim)"), (4, 0.5, "pass"), (8, 1.0, "FAIL")],
 )
-def test_a_ratio_is_of_medians_and_judged_by_its_bounds(mine: float, value: float, verdict: str) -> None:
+def test_a_ratio_is_of_medians_and_judged_by_its_bounds(
+    mine: float, value: float, verdict: str
+) -> None:
     judged = TARGET.judged(results(mine, 8))
 
     assert (judged["value"], judged["verdict"]) == (value, verdict)
@@ -61,7 +68,8 @@ def test_memory_that_was_not_sampled_is_not_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "text"), [(0.04, "", "1/25"), (0.6, "", "0.6"), (151.26, "MiB", "151 MiB"), (0.1, "s", "0.1 s")]
+    ("value", "unit", "text"),
+    [(0.04, "", "1/25"), (0.6, "", "0.6"), (151.26, "MiB", "151 MiB"), (0.1, "s", "0.1 s")],
 )
 def test_figures_are_shown_as_the_targets_are_written(value: float, unit: str, text: str) -> None:
     assert shown(value, unit) == text

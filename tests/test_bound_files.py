@@ -1,4 +1,6 @@
-"""What a plan is bound to of files and directories: all that can be read there, through links too."""
+"""What a plan is bound to of files and directories: all that can be read there, through
+links too.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a file": lambda tree: written(tree / "play.yml", "2"),
     "a new file": lambda tree: written(tree / "filter_plugins/x.py"),
     "a file that goes": lambda tree: (tree / "single.py").unlink(),
-    "a file behind a linked directory": lambda tree: written(tree.parent / "elsewhere/module.py", "2"),
+    "a file behind a linked directory": lambda tree: written(
+        tree.parent / "elsewhere/module.py", "2"
+    ),
     "one further below there": lambda tree: written(tree.parent / "elsewhere/below/deep.py", "2"),
     "a new file there": lambda tree: written(tree.parent / "elsewhere/other.py"),
     "a link to the same from elsewhere": lambda tree: linked(
@@ -144,7 +148,14 @@ KEYS = sorted(
 
 
 def test_ansibles_own_list_names_what_is_known_of_it() -> None:
-    assert {"action_plugins", "library", "module_utils", "callback_plugins", "roles_path", "vars_plugins"} <= {*KEYS}
+    assert {
+        "action_plugins",
+        "library",
+        "module_utils",
+        "callback_plugins",
+        "roles_path",
+        "vars_plugins",
+    } <= {*KEYS}
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -156,16 +167,28 @@ def test_each_directory_that_ansible_cfg_names_counts(key: str, tmp_path: Path) 
     assert {str(tmp_path / "project/mine"), str(tmp_path / "other")} <= {*found}
 
 
-@pytest.mark.parametrize("name", ["ANSIBLE_ACTION_PLUGINS", "ANSIBLE_LIBRARY", "ANSIBLE_ROLES_PATH"])
+@pytest.mark.parametrize(
+    "name", ["ANSIBLE_ACTION_PLUGINS", "ANSIBLE_LIBRARY", "ANSIBLE_ROLES_PATH"]
+)
 def test_each_directory_that_a_variable_names_counts(name: str, tmp_path: Path) -> None:
     written(tmp_path / "there/x.py")
 
-    assert str(tmp_path / "there") in places(tmp_path, **{name: f"/nowhere:{tmp_path}/there"}).code()
-    assert str(tmp_path / "there") in places(tmp_path, **{name: "$BASE/there", "BASE": str(tmp_path)}).code()
+    assert (
+        str(tmp_path / "there") in places(tmp_path, **{name: f"/nowhere:{tmp_path}/there"}).code()
+    )
+    assert (
+        str(tmp_path / "there")
+        in places(tmp_path, **{name: "$BASE/there", "BASE": str(tmp_path)}).code()
+    )
 
 
 def test_what_ansible_takes_by_itself_counts(tmp_path: Path) -> None:
-    for place in (".ansible/plugins/action", ".ansible/roles", "project/filter_plugins", "project/group_vars"):
+    for place in (
+        ".ansible/plugins/action",
+        ".ansible/roles",
+        "project/filter_plugins",
+        "project/group_vars",
+    ):
         (tmp_path / place).mkdir(parents=True)
 
     assert {str(tmp_path / name) for name in (".ansible/plugins/action", ".ansible/roles")} <= {
@@ -179,7 +202,9 @@ def test_what_ansible_takes_by_itself_counts(tmp_path: Path) -> None:
 
 
 def test_collections_count_by_what_is_in_them(tmp_path: Path) -> None:
-    module = written(tmp_path / ".ansible/collections/ansible_collections/some/thing/plugins/modules/m.py")
+    module = written(
+        tmp_path / ".ansible/collections/ansible_collections/some/thing/plugins/modules/m.py"
+    )
     written(module.parents[2] / "MANIFEST.json", '{"collection_info": {"version": "1.0.0"}}')
     before = collections(places(tmp_path), None, ())
     assert "the collection some.thing" in before
@@ -195,7 +220,10 @@ def test_a_packaged_collection_that_is_named_counts_by_what_is_in_it(
     root = tmp_path / "site-packages/ansible_collections"
     needed = written(root / "some/needed/plugins/x.py")
     other = written(root / "some/other/plugins/x.py")
-    written(root / "some/thing/MANIFEST.json", '{"collection_info": {"dependencies": {"some.needed": "*"}}}')
+    written(
+        root / "some/thing/MANIFEST.json",
+        '{"collection_info": {"dependencies": {"some.needed": "*"}}}',
+    )
     monkeypatch.setattr("sys.path", [str(tmp_path / "site-packages")])
 
     def found() -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""A plan is held to what says how ssh reaches a host, also where a configuration only leads to it."""
+"""A plan is held to what says how ssh reaches a host, also where a configuration only leads
+to it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from playrail.ansible.reads.ssh import ssh_files
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     (tmp_path / ".ssh" / "config.d").mkdir(parents=True)
-    (tmp_path / ".ssh" / "config.d" / "web").write_text("Host web\n  ProxyCommand ~/bin/way %h %p\n")
+    (tmp_path / ".ssh" / "config.d" / "web").write_text(
+        "Host web\n  ProxyCommand ~/bin/way %h %p\n"
+    )
     (tmp_path / ".ssh" / "config").write_text("Include = config.d/*\n")
     (tmp_path / "bin").mkdir()
     for name in ("bin/way", "bin/wrap", "my ssh.cfg", "ssh.cfg", "known"):
@@ -59,7 +63,9 @@ def test_files_that_include_each_other_end(home: Path) -> None:
     assert str(home / ".ssh/config.d/web") in ssh_files([], [], base=home, home=str(home))
 
 
-def test_a_home_that_only_the_list_of_users_has(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_only_the_list_of_users_has(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """HOME says another one: a shell goes by that, ssh does not."""
     users = SimpleNamespace(getpwuid=lambda _: SimpleNamespace(pw_dir=str(home)))
     monkeypatch.setattr("playrail.ansible.reads.ssh.pwd", users)
@@ -67,4 +73,6 @@ def test_a_home_that_only_the_list_of_users_has(home: Path, tmp_path: Path, monk
 
     found = ssh_files(["-F ~/ssh.cfg"], [], base=tmp_path, home=str(tmp_path / "elsewhere"))
 
-    assert {str(home / name) for name in (".ssh/config.d/web", "bin/way", "ssh.cfg")} <= found.keys()
+    assert {
+        str(home / name) for name in (".ssh/config.d/web", "bin/way", "ssh.cfg")
+    } <= found.keys()

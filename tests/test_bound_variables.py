@@ -1,4 +1,6 @@
-"""Which variables a plan is bound to: those by which plays go, not those that tell of the host's weather."""
+"""Which variables a plan is bound to: those by which plays go, not those that tell of the
+host's weather.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ import pytest
 
 from playrail.ansible.reads.variables import bound_variables, used_in
 
-BASE: dict[str, Any] = {"ansible_host": "192.0.2.1", "uptime_seconds": 1, "load": [0.1], "facts": {"uptime": 7}}
+BASE: dict[str, Any] = {
+    "ansible_host": "192.0.2.1",
+    "uptime_seconds": 1,
+    "load": [0.1],
+    "facts": {"uptime": 7},
+}
 GROUPS: dict[str, Any] = {
     "all": {"children": ["ungrouped", "prod", "other"]},
     "prod": {"children": ["web"]},
@@ -38,10 +45,26 @@ def is_bound(own: dict[str, Any], change: dict[str, Any], used: tuple[str, ...] 
         ({}, {"playrail_tags": ["x"]}, ()),
         ({}, {"tags": ["x"]}, ()),
         ({"ansible_host": "{{ address }}", "address": "a"}, {"address": "b"}, ()),
-        ({"ansible_host": "{{ net.address }}", "net": {"address": "a"}}, {"net": {"address": "b"}}, ()),
-        ({"ansible_host": "{{ one }}", "one": "{{ two | default('x') }}", "two": "a"}, {"two": "b"}, ()),
-        ({"ansible_ssh_common_args": "-J {% if x %}{{ jump }}{% endif %}", "jump": "a"}, {"jump": "b"}, ()),
-        ({"ansible_host": "{{ lookup('vars', 'ad' ~ 'dress') }}", "address": "a"}, {"address": "b"}, ()),
+        (
+            {"ansible_host": "{{ net.address }}", "net": {"address": "a"}},
+            {"net": {"address": "b"}},
+            (),
+        ),
+        (
+            {"ansible_host": "{{ one }}", "one": "{{ two | default('x') }}", "two": "a"},
+            {"two": "b"},
+            (),
+        ),
+        (
+            {"ansible_ssh_common_args": "-J {% if x %}{{ jump }}{% endif %}", "jump": "a"},
+            {"jump": "b"},
+            (),
+        ),
+        (
+            {"ansible_host": "{{ lookup('vars', 'ad' ~ 'dress') }}", "address": "a"},
+            {"address": "b"},
+            (),
+        ),
         ({"ansible_host": "{{ vars['address'] }}", "address": "a"}, {"address": "b"}, ()),
         ({"ansible_ssh_extra_args": {"x": ["{{ deep }}"]}, "deep": 1}, {"deep": 2}, ()),
         ({"ansible_connection": "community.general.proxmox_pct", "vmid": 1}, {"vmid": 2}, ()),
@@ -49,7 +72,9 @@ def is_bound(own: dict[str, Any], change: dict[str, Any], used: tuple[str, ...] 
         ({"app_port": "{{ base }}", "base": 1}, {"base": 2}, ("app_port",)),
     ],
 )
-def test_what_plays_go_by_counts(own: dict[str, Any], change: dict[str, Any], used: tuple[str, ...]) -> None:
+def test_what_plays_go_by_counts(
+    own: dict[str, Any], change: dict[str, Any], used: tuple[str, ...]
+) -> None:
     assert is_bound(own, change, used)
 
 
@@ -89,7 +114,10 @@ def test_the_groups_of_the_host_count_and_those_of_others_do_not() -> None:
 
 
 def test_a_variable_is_named() -> None:
-    assert set(bound_variables(listing({}), ["h"], ())) == {"the variable ansible_host", "the groups"}
+    assert set(bound_variables(listing({}), ["h"], ())) == {
+        "the variable ansible_host",
+        "the groups",
+    }
 
 
 def test_what_a_playbook_uses(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a caller sends is data: for every text argument of every tool, whatever is in it.
 
-Parsing is tried with a lot of texts; then plays are really run with the worst of those that are let through.
+Parsing is tried with a lot of texts; then plays are really run with the worst of those that
+are let through.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ from test_catalog import example_of
 
 TOOLS = {tool.name: tool for tool in catalog.load().values()}
 # A play that never came to its task would show nothing.
-NOT_REACHED = {"internal", "ansible_failed", "collection_missing", "no_report", "unexpected_report", "host_unreachable"}
+NOT_REACHED = {
+    "internal",
+    "ansible_failed",
+    "collection_missing",
+    "no_report",
+    "unexpected_report",
+    "host_unreachable",
+}
 SHORT = 12  # characters; a shorter text may stand in the rule by chance
 NASTY = (
     "'; touch CANARY; echo '",
@@ -70,7 +78,19 @@ NASTY = (
     "",
 )
 PIECES = st.sampled_from(
-    [*NASTY, *"'\"`$(){}[]<>|&;*?!~\\#%\t\n\r ", "a", "1", "/", "-", ".", "é", "🙂", "\x7f", "\u2028"]
+    [
+        *NASTY,
+        *"'\"`$(){}[]<>|&;*?!~\\#%\t\n\r ",
+        "a",
+        "1",
+        "/",
+        "-",
+        ".",
+        "é",
+        "🙂",
+        "\x7f",
+        "\u2028",
+    ]
 )
 TEXTS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=8).map("".join))
 
@@ -84,11 +104,15 @@ def texts_of(tool: AnyTool) -> Iterator[str]:
 
 
 FIELDS = [(tool, name) for tool in TOOLS.values() for name in texts_of(tool)]
-every_text = pytest.mark.parametrize(("tool", "field"), FIELDS, ids=[f"{tool.name}-{name}" for tool, name in FIELDS])
+every_text = pytest.mark.parametrize(
+    ("tool", "field"), FIELDS, ids=[f"{tool.name}-{name}" for tool, name in FIELDS]
+)
 
 
 def parsed(tool: AnyTool, field: str, text: str) -> Any:
-    """The tool's input with this text, or None when it is refused. A refusal does not repeat the text."""
+    """The tool's input with this text, or None when it is refused. A refusal does not
+    repeat the text.
+    """
     try:
         return parse(tool, {**example_of(tool), field: text})
     except InvalidArgument as refused:
@@ -102,8 +126,12 @@ def parsed(tool: AnyTool, field: str, text: str) -> Any:
 @given(text=TEXTS)
 @example(text="{{ lookup('pipe', 'id') }}")
 @example(text="\ud800")
-def test_a_text_that_is_let_through_stays_the_same_text(tool: AnyTool, field: str, text: str) -> None:
-    """What Ansible makes of the variables is what the caller sent, after its own reading and templating."""
+def test_a_text_that_is_let_through_stays_the_same_text(
+    tool: AnyTool, field: str, text: str
+) -> None:
+    """What Ansible makes of the variables is what the caller sent, after its own reading
+    and templating.
+    """
     asked = parsed(tool, field, text)
     if asked is None:
         return
@@ -119,7 +147,9 @@ def test_a_text_that_is_let_through_stays_the_same_text(tool: AnyTool, field: st
 
 
 def rendered(extravars: str) -> dict[str, Any]:
-    """What a play sees of a file of extra variables, which Ansible reads like this and takes for templates."""
+    """What a play sees of a file of extra variables, which Ansible reads like this and
+    takes for templates.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         file.write(extravars)
         file.flush()
@@ -133,7 +163,9 @@ def test_the_rendering_itself() -> None:
     assert rendered(to_extravars({"playrail_x": "{{ 7 * 7 }}"})) == {"playrail_x": "{{ 7 * 7 }}"}
 
 
-PLAYED = [(tool, field) for tool, field in FIELDS if isinstance(tool, PlaybookTool) and field != "server"]
+PLAYED = [
+    (tool, field) for tool, field in FIELDS if isinstance(tool, PlaybookTool) and field != "server"
+]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +175,9 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ans
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tool", "field"), PLAYED, ids=[f"{tool.name}-{field}" for tool, field in PLAYED])
+@pytest.mark.parametrize(
+    ("tool", "field"), PLAYED, ids=[f"{tool.name}-{field}" for tool, field in PLAYED]
+)
 def test_nothing_in_a_text_is_ever_run(
     call: Callable[..., Answer], tool: PlaybookTool[Any, Any], field: str, tmp_path: Path
 ) -> None:
@@ -156,7 +190,11 @@ def test_nothing_in_a_text_is_ever_run(
     if field == "cmd":
         nasty = [f"echo {text}" for text in nasty]
     worst = [text for text in nasty if parsed(tool, field, text) is not None]
-    more = {"path": str(tmp_path / "file")} if "path" in tool.input.model_fields and field != "path" else {}
+    more = (
+        {"path": str(tmp_path / "file")}
+        if "path" in tool.input.model_fields and field != "path"
+        else {}
+    )
 
     for text in worst[-3:]:  # none where each is refused by the argument's own rule
         given = {**example_of(tool), **more, "server": "localhost", field: text}

@@ -1,4 +1,6 @@
-"""The one door: what is refused, what is recorded, and what the caller is told when things go wrong in between."""
+"""The one door: what is refused, what is recorded, and what the caller is told when things
+go wrong in between.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def within(server: Playrail, doing: Doing) -> Any:
     return asyncio.run(run())
 
 
-def call(server: Playrail, name: str, arguments: Mapping[str, Any] | None = None, *, caller: str = "ann") -> Answer:
+def call(
+    server: Playrail, name: str, arguments: Mapping[str, Any] | None = None, *, caller: str = "ann"
+) -> Answer:
     async def doing(open_server: Playrail) -> Answer:
         return await open_server.call(name, arguments or {}, caller=caller)
 
@@ -73,8 +77,16 @@ def recorded(place: Path, *, without: str = "events") -> list[dict[str, Any]]:
         server.ledger.close()
 
 
-def direct(run: Callable[[Context, ToolInput], Awaitable[Whatever]], **more: Any) -> DirectTool[Any, Any]:
-    declared = {"risk": Risk.READ, "input": ToolInput, "toolset": "tests", "output": Whatever, **more}
+def direct(
+    run: Callable[[Context, ToolInput], Awaitable[Whatever]], **more: Any
+) -> DirectTool[Any, Any]:
+    declared = {
+        "risk": Risk.READ,
+        "input": ToolInput,
+        "toolset": "tests",
+        "output": Whatever,
+        **more,
+    }
     return DirectTool(name="direct", summary="A test's tool.", run=run, **declared)
 
 
@@ -109,7 +121,8 @@ def test_a_refused_call_is_recorded_and_never_starts_a_play(place: Path) -> None
     assert {answer.meta.run_id for answer in answers} == {None}
     rows = recorded(place)
     assert [(row["kind"], row["caller"], row["tool"], row["call"]) for row in rows] == [
-        ("refused", "ann", name, answer.meta.request_id) for (name, _, _), answer in zip(REFUSED, answers, strict=True)
+        ("refused", "ann", name, answer.meta.request_id)
+        for (name, _, _), answer in zip(REFUSED, answers, strict=True)
     ]
     for row, answer, (_, arguments, code) in zip(rows, answers, REFUSED, strict=True):
         assert answer.problem is not None
@@ -121,9 +134,11 @@ def test_a_refused_call_is_recorded_and_never_starts_a_play(place: Path) -> None
         else:
             assert arguments.items() <= row["body"]["arguments"].items()
     assert CANARY not in json.dumps([answer.envelope() for answer in answers])
-    assert {tuple(answer.data["servers"]) for answer in answers if answer.code == "unknown_server" and answer.data} == {
-        ("localhost",)
-    }
+    assert {
+        tuple(answer.data["servers"])
+        for answer in answers
+        if answer.code == "unknown_server" and answer.data
+    } == {("localhost",)}
 
 
 def test_an_unknown_tool_answers_with_the_tools(place: Path) -> None:
@@ -137,7 +152,9 @@ def test_an_unknown_tool_answers_with_the_tools(place: Path) -> None:
     assert recorded(place)[0]["tool"] == "x" * 128
 
 
-def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(place: Path) -> None:
+def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
+    place: Path,
+) -> None:
     path = place / "a 'quoted' name"
     path.mkdir()
 
@@ -146,7 +163,11 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     assert answer.code == "ok"
     started, ended = recorded(place)
     for row in (started, ended):
-        assert (row["call"], row["caller"], row["tool"]) == (answer.meta.request_id, "bob", "list_directory")
+        assert (row["call"], row["caller"], row["tool"]) == (
+            answer.meta.request_id,
+            "bob",
+            "list_directory",
+        )
     command = started["body"].pop("command")
     assert started["kind"] == "started"
     assert started["body"] == {
@@ -170,8 +191,14 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     assert 0 < ended["body"].pop("duration_ms") <= answer.meta.duration_ms
     assert ended["body"] == {"outcome": "ok", "error": None, "changed": [], "failed": {}}
 
-    by_hand = {**environ(place), "PATH": f"{Path(sys.executable).parent}:{environ(place)['PATH']}", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(["sh", "-c", command], env=by_hand, capture_output=True, text=True, timeout=60, check=False)
+    by_hand = {
+        **environ(place),
+        "PATH": f"{Path(sys.executable).parent}:{environ(place)['PATH']}",
+        "LC_ALL": "C.UTF-8",
+    }
+    done = subprocess.run(
+        ["sh", "-c", command], env=by_hand, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, "ok=1 " in done.stdout) == (0, True), done.stdout + done.stderr
 
 
@@ -191,7 +218,9 @@ def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) ->
     server = playrail(place, tool(place, NAP % "1.125"))
 
     async def both(open_server: Playrail) -> list[Answer]:
-        return await asyncio.gather(*(open_server.call("probe", {}, caller=caller) for caller in ("ann", "bob")))
+        return await asyncio.gather(
+            *(open_server.call("probe", {}, caller=caller) for caller in ("ann", "bob"))
+        )
 
     answers = within(server, both)
 
@@ -207,7 +236,9 @@ def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) ->
 
 def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
     marker = place / "ran"
-    made = tool(place, f"- {{name: Report, ansible.builtin.file: {{path: '{marker}', state: touch}}}}")
+    made = tool(
+        place, f"- {{name: Report, ansible.builtin.file: {{path: '{marker}', state: touch}}}}"
+    )
     (place / "state").mkdir(mode=0o700)
     (place / "state" / "ledger.sqlite").write_bytes(b"This is no database. " * 200)
 
@@ -233,7 +264,11 @@ def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
 
     during, after, mended = within(server, doing)
 
-    assert [answer.code for answer in (during, after, mended)] == ["end_unrecorded", "ledger_unavailable", "ok"]
+    assert [answer.code for answer in (during, after, mended)] == [
+        "end_unrecorded",
+        "ledger_unavailable",
+        "ok",
+    ]
     assert during.data["hosts"].keys() == {"localhost"}
     assert during.problem.hint.startswith("It did run")
     assert after.problem.hint.startswith("Nothing was run")
@@ -290,7 +325,11 @@ def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: 
     rows = recorded(place)
     assert [row["kind"] for row in rows] == ["started", "interrupted", "started", "ended"]
     settled = rows[1]
-    assert (settled["call"], settled["caller"], settled["tool"]) == (started["call"], "ann", "probe")
+    assert (settled["call"], settled["caller"], settled["tool"]) == (
+        started["call"],
+        "ann",
+        "probe",
+    )
     assert settled["body"] == {
         "outcome": "interrupted",
         "hosts": ["localhost"],
@@ -338,9 +377,14 @@ def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
 
 @pytest.mark.slow
 def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
-    """A package manager, say: over SSH it outlives its connection, and on this machine it is not killed either."""
+    """A package manager, say: over SSH it outlives its connection, and on this machine it
+    is not killed either.
+    """
     marker = place / "finished"
-    tasks = f"- {{name: Report, ansible.builtin.command: {{argv: [sh, -c, 'sleep 3.25; touch {marker}']}}}}"
+    tasks = (
+        f"- {{name: Report, ansible.builtin.command: {{argv: [sh, -c, 'sleep 3.25; touch "
+        f"{marker}']}}}}"
+    )
     made = tool(place, tasks, risk=Risk.WRITE, interruptible=False)
 
     async def doing(server: Playrail) -> Answer:
@@ -353,7 +397,10 @@ def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
 
     assert answer.code == "outcome_unknown"
     assert answer.problem is not None
-    assert answer.problem.error == "The call was cancelled on localhost; its work was left to finish there."
+    assert (
+        answer.problem.error
+        == "The call was cancelled on localhost; its work was left to finish there."
+    )
     assert not marker.exists()
     assert gone(place, within_s=15)
     assert marker.exists()
@@ -372,13 +419,17 @@ def test_writes_run_when_the_operator_allows_them(place: Path) -> None:
     target = place / "note"
 
     answer = call(
-        playrail(place, ENABLE_WRITE_OPERATIONS="1"), "write_file", {"path": str(target), "content": "zażółć {{ 1 }}\n"}
+        playrail(place, ENABLE_WRITE_OPERATIONS="1"),
+        "write_file",
+        {"path": str(target), "content": "zażółć {{ 1 }}\n"},
     )
 
     assert (answer.code, target.read_text(encoding="utf-8")) == ("ok", "zażółć {{ 1 }}\n")
     assert answer.data is not None
     assert answer.data["changed"] == ["localhost"]
-    assert [record["body"]["changed"] for record in recorded(place) if record["kind"] == "ended"] == [["localhost"]]
+    assert [
+        record["body"]["changed"] for record in recorded(place) if record["kind"] == "ended"
+    ] == [["localhost"]]
 
 
 def test_settings_have_no_inventory_but_the_bundled_one(place: Path) -> None:

@@ -1,4 +1,6 @@
-"""No secret is found where none belongs: of each way by which one comes in, a canary, and then a look everywhere."""
+"""No secret is found where none belongs: of each way by which one comes in, a canary, and
+then a look everywhere.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ from playrail.settings.private_files import private_directory
 pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
-# What is special to JSON, to a shell, to Python and to Jinja comes first, so that no other spelling is missed.
+# What is special to JSON, to a shell, to Python and to Jinja comes first, so that no other
+# spelling is missed.
 SECRETS = {
     "password": '"it\'s" \\ ö {{ 7*7 }} CANARY-password',
     "sudo": "'$(id)' CANARY-sudo",
@@ -38,7 +41,8 @@ SECRETS = {
     "token": "-----BEGIN TOKEN-----\nCANARY-token\n-----END TOKEN-----",
     "vault": "CANARY-vault",
 }
-TOLD_TO_THE_CALLER = ("command_failed", "not_found")  # the answer holds what it asked for, or a path of its own
+# The answer holds what it asked for, or a path of its own
+TOLD_TO_THE_CALLER = ("command_failed", "not_found")
 FOUND = {name: f"CANARY-{name}".encode() for name in SECRETS}
 IN_ENVIRONMENTS = {"token"}  # of Ansible's processes: PLAYRAIL_PASS_ENV says so
 
@@ -50,7 +54,9 @@ def canaries(text: str | bytes) -> set[str]:
 
 @dataclass
 class Watch:
-    """Looks at all command lines, and at the environments of the processes whose HOME is `home`, again and again."""
+    """Looks at all command lines, and at the environments of the processes whose HOME is
+    `home`, again and again.
+    """
 
     home: Path
     found: set[tuple[str, str]] = field(default_factory=set)
@@ -63,13 +69,18 @@ class Watch:
             for entry in Path("/proc").iterdir():
                 if entry.name.isdigit() and int(entry.name) != os.getpid():
                     with contextlib.suppress(OSError):  # it is gone
-                        self._look((entry / "cmdline").read_bytes(), (entry / "environ").read_bytes())
+                        self._look(
+                            (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+                        )
 
     def _look(self, command: bytes, environment: bytes) -> None:
         line = command.replace(b"\0", b" ").decode(errors="replace")
         self.found |= {(name, line) for name in canaries(command)}
-        if f"HOME={self.home}\0".encode() in environment and b"/bin/playrail\0" not in command:  # not the operator's
-            self.found |= {(name, f"environment of {line}") for name in canaries(environment) - IN_ENVIRONMENTS}
+        # Not the operator's
+        if f"HOME={self.home}\0".encode() in environment and b"/bin/playrail\0" not in command:
+            self.found |= {
+                (name, f"environment of {line}") for name in canaries(environment) - IN_ENVIRONMENTS
+            }
 
 
 @contextlib.contextmanager
@@ -91,12 +102,25 @@ def users_inventory(place: Path) -> dict[str, str]:
     (place / "inventory" / "group_vars").mkdir(parents=True)
     (place / "inventory" / "hosts.ini").write_text("[web]\nweb1\nweb2\n")
     variables = place / "inventory" / "group_vars" / "web.yml"
-    become = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_password": SECRETS["vault"]}
+    become = {
+        "ansible_become": True,
+        "ansible_become_method": "su",
+        "ansible_become_password": SECRETS["vault"],
+    }
     variables.write_text(json.dumps({**LOCAL, **become}))
-    command = [str(BIN / "ansible-vault"), "encrypt", "--vault-password-file", str(password), str(variables)]
+    command = [
+        str(BIN / "ansible-vault"),
+        "encrypt",
+        "--vault-password-file",
+        str(password),
+        str(variables),
+    ]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "HOME": str(place)})
     assert not canaries(variables.read_bytes())
-    return {"PLAYRAIL_INVENTORY": str(place / "inventory"), "ANSIBLE_VAULT_PASSWORD_FILE": str(password)}
+    return {
+        "PLAYRAIL_INVENTORY": str(place / "inventory"),
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(password),
+    }
 
 
 def settings(place: Path, url: str) -> dict[str, str]:
@@ -115,8 +139,14 @@ def settings(place: Path, url: str) -> dict[str, str]:
 
 
 def calls(made: World, files: Path, simulator: Simulator) -> Iterator[tuple[str, Answer]]:
-    """What a day's work may be, and what goes wrong on one. Each call has to end as it is told here."""
-    secret: dict[str, Any] = {"path": str(files / "secret"), "content": SECRETS["content"], "secret": True}
+    """What a day's work may be, and what goes wrong on one. Each call has to end as it is
+    told here.
+    """
+    secret: dict[str, Any] = {
+        "path": str(files / "secret"),
+        "content": SECRETS["content"],
+        "secret": True,
+    }
     yield "ok", made.call("write_file", preview=True, **secret)
     yield "ok", (written := made.call("write_file", **secret, server=["web1", "web2"]))
     yield "ok", (undoing := made.call("undo_run", run_id=written.meta.run_id))
@@ -134,10 +164,19 @@ def calls(made: World, files: Path, simulator: Simulator) -> Iterator[tuple[str,
     yield "changed_since", made.call("undo_run", run_id=clean.meta.run_id)
     yield "ok", made.call("write_file", preview=True, path=str(files / "clean"), content="one\n")
     yield "ok", made.call("check_drift", server="web1")
-    yield "not_found", made.call("write_file", **{**secret, "path": f"{files}/none/{SECRETS['key']}"})
+    yield (
+        "not_found",
+        made.call("write_file", **{**secret, "path": f"{files}/none/{SECRETS['key']}"}),
+    )
     yield "host_unreachable", made.call("write_file", **secret, server="closed")
-    yield "command_failed", made.call("execute_command", cmd=f"cat {files}/plain; exit 3", shell=True)
-    yield "invalid_argument", made.call("write_file", path=SECRETS["key"], content=SECRETS["password"])
+    yield (
+        "command_failed",
+        made.call("execute_command", cmd=f"cat {files}/plain; exit 3", shell=True),
+    )
+    yield (
+        "invalid_argument",
+        made.call("write_file", path=SECRETS["key"], content=SECRETS["password"]),
+    )
     yield "ok", made.call("get_server_info", server="vps")
     yield "ok", made.call("restart_server", preview=True, server="vps")
     simulator.faults.append(error(f"klucz {SECRETS['key']} jest zły"))
@@ -154,13 +193,28 @@ def looked_at(ledger: Ledger) -> Iterator[tuple[str, str]]:
 
 def operated(place: Path, given: dict[str, str], files: Path) -> Iterator[tuple[str, str]]:
     """What the operator's commands print, to standard error as well."""
-    environ = {**given, "HOME": str(place), "PATH": os.environ["PATH"], "ENABLE_WRITE_OPERATIONS": "1"}
-    environ |= {"PLAYRAIL_STATE_DIR": str(place / "state"), "PLAYRAIL_RUNTIME_DIR": str(place / "run")}
+    environ = {
+        **given,
+        "HOME": str(place),
+        "PATH": os.environ["PATH"],
+        "ENABLE_WRITE_OPERATIONS": "1",
+    }
+    environ |= {
+        "PLAYRAIL_STATE_DIR": str(place / "state"),
+        "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+    }
 
     def playrail(*words: str, typed: str = "") -> str:
         command = [str(BIN / "playrail"), *words]
         done = subprocess.run(
-            command, input=typed, env=environ, cwd=place, capture_output=True, text=True, timeout=60, check=False
+            command,
+            input=typed,
+            env=environ,
+            cwd=place,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
@@ -186,10 +240,15 @@ def test_no_secret_is_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture)
             for code, answer in calls(made, files, simulator):
                 assert answer.code == code, answer.envelope()
                 if code not in TOLD_TO_THE_CALLER:
-                    told.append((f"answer {code}", json.dumps(answer.envelope(), ensure_ascii=False)))
+                    told.append(
+                        (f"answer {code}", json.dumps(answer.envelope(), ensure_ascii=False))
+                    )
             told += looked_at(made.server.ledger)
             listed: list[Any] = list(made.server.ledger.read())
-            told += [(f"record {one['kind']} of {one['tool']}", json.dumps(one, ensure_ascii=False)) for one in listed]
+            told += [
+                (f"record {one['kind']} of {one['tool']}", json.dumps(one, ensure_ascii=False))
+                for one in listed
+            ]
             wal = {path: canaries(content) for path, content in below(place / "state").items()}
         told += operated(place, given, files)
         time.sleep(0.1)
@@ -197,8 +256,12 @@ def test_no_secret_is_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
     assert {what: found for what, text in told if (found := canaries(text))} == {}
     assert {path: found for path, found in wal.items() if found} == {}
-    assert {path: found for path, content in below(place).items() if (found := canaries(content))} == {}
+    assert {
+        path: found for path, content in below(place).items() if (found := canaries(content))
+    } == {}
     assert (watch.found, watch.looks > 10) == (set(), True)
     kinds = {record["kind"] for record in listed}
-    assert kinds >= {"started", "ended", "events", "capture", "plan", "closed", "refused"}, "there was something to see"
+    assert kinds >= {"started", "ended", "events", "capture", "plan", "closed", "refused"}, (
+        "there was something to see"
+    )
     assert canaries((files / "plain").read_bytes()) == {"password", "sudo", "key", "token"}

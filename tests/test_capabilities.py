@@ -26,13 +26,17 @@ def capability(tmp_path: Path, name: str, took_ms: Sequence[int] = ()) -> dict[s
     async def durations_ms() -> Mapping[str, Sequence[int]]:
         return {name: took_ms} if took_ms else {}
 
-    context = cast("Context", SimpleNamespace(settings=settings, tools=TOOLS, durations_ms=durations_ms))
+    context = cast(
+        "Context", SimpleNamespace(settings=settings, tools=TOOLS, durations_ms=durations_ms)
+    )
 
     async def describe() -> Capabilities:
         return await describe_capabilities.run(context, describe_capabilities.input())
 
     said = asyncio.run(describe())
-    found: dict[str, Any] = next(tool for tool in said.model_dump()["tools"] if tool["name"] == name)
+    found: dict[str, Any] = next(
+        tool for tool in said.model_dump()["tools"] if tool["name"] == name
+    )
     return found
 
 
@@ -95,7 +99,16 @@ def test_the_durations_are_those_of_calls_that_went_well(tmp_path: Path) -> None
         ("ended", {"outcome": "not_found", "duration_ms": 1}),
         ("refused", {"outcome": "denied"}),
     ):
-        ledger.append(Entry(kind=cast("Kind", kind), call="c", server="s", caller="ann", tool="read_file", body=body))
+        ledger.append(
+            Entry(
+                kind=cast("Kind", kind),
+                call="c",
+                server="s",
+                caller="ann",
+                tool="read_file",
+                body=body,
+            )
+        )
 
     assert ledger.durations_ms() == {"read_file": [7]}
     ledger.close()

@@ -1,7 +1,8 @@
 """What must hold for every tool and every playbook, so that nobody must remember it.
 
-`python tests/test_catalog.py --write` writes the snapshots in tests/schemas anew: what `tools/list` says of each tool.
-A changed snapshot is a changed contract with every client; look at the difference before you commit it.
+`python tests/test_catalog.py --write` writes the snapshots in tests/schemas anew: what
+`tools/list` says of each tool. A changed snapshot is a changed contract with every client;
+look at the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
-from playrail.tools.tool import AnyTool, ByField, Changing, DirectTool, OnHosts, PlaybookTool, Risk, variables
+from playrail.tools.tool import (
+    AnyTool,
+    ByField,
+    Changing,
+    DirectTool,
+    OnHosts,
+    PlaybookTool,
+    Risk,
+    variables,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAYBOOKS = ROOT / "playbooks"
@@ -29,29 +39,97 @@ CASES = ROOT / "tests" / "tools"
 INTERNAL = ("runs", "hosts", "resident")  # folders of playbooks that Playrail plays by itself
 
 TASK_WORDS = {
-    *("name", "register", "when", "vars", "changed_when", "failed_when", "check_mode", "ignore_errors", "no_log"),
-    *("loop", "loop_control", "until", "retries", "delay", "environment", "diff", "notify", "any_errors_fatal"),
+    *(
+        "name",
+        "register",
+        "when",
+        "vars",
+        "changed_when",
+        "failed_when",
+        "check_mode",
+        "ignore_errors",
+        "no_log",
+    ),
+    *(
+        "loop",
+        "loop_control",
+        "until",
+        "retries",
+        "delay",
+        "environment",
+        "diff",
+        "notify",
+        "any_errors_fatal",
+    ),
 }
 BLOCK_WORDS = {"block", "rescue", "always"}
-PLAY_WORDS = {"name", "hosts", "gather_facts", "environment", "tasks", "any_errors_fatal", "handlers", "vars"}
+PLAY_WORDS = {
+    "name",
+    "hosts",
+    "gather_facts",
+    "environment",
+    "tasks",
+    "any_errors_fatal",
+    "handlers",
+    "vars",
+}
 LOOKING = {
-    *("ansible.builtin.setup", "ansible.builtin.stat", "ansible.builtin.slurp", "ansible.builtin.find"),
-    *("ansible.builtin.debug", "ansible.builtin.set_fact", "ansible.builtin.fail", "ansible.builtin.assert"),
+    *(
+        "ansible.builtin.setup",
+        "ansible.builtin.stat",
+        "ansible.builtin.slurp",
+        "ansible.builtin.find",
+    ),
+    *(
+        "ansible.builtin.debug",
+        "ansible.builtin.set_fact",
+        "ansible.builtin.fail",
+        "ansible.builtin.assert",
+    ),
     *("ansible.builtin.service_facts", "ansible.builtin.package_facts", "ansible.builtin.getent"),
     *("ansible.legacy.disk_usage", "ansible.legacy.list_part", "ansible.legacy.read_part"),
     *("ansible.legacy.search_text", "ansible.legacy.read_journal", "ansible.legacy.package_state"),
     *("ansible.legacy.unit_state", "ansible.legacy.process_tree", "ansible.legacy.listening_port"),
     *("ansible.legacy.network_info", "ansible.legacy.memory_info"),
-    *("ansible.legacy.docker_containers", "ansible.legacy.docker_logs", "ansible.legacy.docker_stats"),
+    *(
+        "ansible.legacy.docker_containers",
+        "ansible.legacy.docker_logs",
+        "ansible.legacy.docker_stats",
+    ),
 }
 # What the engine itself passes to every play.
-ENGINES = {"playrail_target", "playrail_run", "playrail_secrets", "playrail_protect_read", "playrail_protect_write"}
+ENGINES = {
+    "playrail_target",
+    "playrail_run",
+    "playrail_secrets",
+    "playrail_protect_read",
+    "playrail_protect_write",
+}
 LOOKING_PROGRAMS = {"journalctl", "df", "uptime"}
 LOOKING_SYSTEMD = {"name", "daemon_reload", "scope"}
 # They run on the controller, read its files, or are a shell.
 REFUSED = {
-    *("shell", "raw", "script", "template", "fetch", "add_host", "group_by", "include_vars", "synchronize", "expect"),
-    *("import_playbook", "include_tasks", "import_tasks", "include_role", "import_role", "unarchive", "pause"),
+    *(
+        "shell",
+        "raw",
+        "script",
+        "template",
+        "fetch",
+        "add_host",
+        "group_by",
+        "include_vars",
+        "synchronize",
+        "expect",
+    ),
+    *(
+        "import_playbook",
+        "include_tasks",
+        "import_tasks",
+        "include_role",
+        "import_role",
+        "unarchive",
+        "pause",
+    ),
 }
 UNCHECKED = {"command", "run_program"}  # modules that do nothing in check mode
 HINTS = {
@@ -67,7 +145,8 @@ NAMES = catalog.load()
 TOOLS = {tool.name: tool for tool in NAMES.values()}
 PLAYED = {name: tool for name, tool in TOOLS.items() if isinstance(tool, PlaybookTool)}
 PATHS = sorted(str(path.relative_to(PLAYBOOKS)) for path in PLAYBOOKS.glob("**/*.yml"))
-SHAPED = [path for path in PATHS if not path.startswith("hosts/")]  # those play roles, for an operator
+# Those play roles, for an operator
+SHAPED = [path for path in PATHS if not path.startswith("hosts/")]
 BUILTIN_PREFIXES = ("ansible.builtin.", "ansible.posix.", "ansible.legacy.", "community.")
 
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
@@ -137,7 +216,9 @@ def example_of(tool: AnyTool) -> dict[str, Any]:
     """Arguments for the tool, made of its fields' examples."""
     properties = describe(tool.name, tool).input_schema.get("properties", {})
     left_out = INSTEAD.get(tool.name, {})
-    return {name: schema["examples"][0] for name, schema in properties.items() if name not in left_out}
+    return {
+        name: schema["examples"][0] for name, schema in properties.items() if name not in left_out
+    }
 
 
 @every_playbook
@@ -148,7 +229,11 @@ def test_a_playbook_is_some_tools_or_internal(path: str) -> None:
 @every_playbook
 def test_a_playbook_tells_what_it_does_and_how_to_play_it_by_hand(path: str) -> None:
     text = (PLAYBOOKS / path).read_text(encoding="utf-8")
-    comment = [line for line in text.partition("\n---")[0].partition("\n- ")[0].splitlines() if line.startswith("#")]
+    comment = [
+        line
+        for line in text.partition("\n---")[0].partition("\n- ")[0].splitlines()
+        if line.startswith("#")
+    ]
 
     assert text.startswith("# ")
     assert not comment[0].startswith("# By hand:")
@@ -192,12 +277,24 @@ def test_a_playbooks_tasks_are_named_and_use_full_module_names(path: str) -> Non
         module = module_of(task)
         assert module.startswith(BUILTIN_PREFIXES)
         assert module.rpartition(".")[2] not in REFUSED
-        assert task[module] is None or isinstance(task[module], dict)  # text would be taken apart into arguments
+        # Text would be taken apart into arguments
+        assert task[module] is None or isinstance(task[module], dict)
         if module.startswith("ansible.legacy."):
-            assert (PLAYBOOKS / path).with_name("library").joinpath(f"{module.rpartition('.')[2]}.py").is_file()
+            assert (
+                (PLAYBOOKS / path)
+                .with_name("library")
+                .joinpath(f"{module.rpartition('.')[2]}.py")
+                .is_file()
+            )
         if module == "ansible.builtin.command":
             assert "changed_when" in task
-            assert task[module].keys() <= {"argv", "chdir", "expand_argument_vars", "strip_empty_ends", "stdin"}
+            assert task[module].keys() <= {
+                "argv",
+                "chdir",
+                "expand_argument_vars",
+                "strip_empty_ends",
+                "stdin",
+            }
             assert task[module]["expand_argument_vars"] is False
         if module == "ansible.builtin.copy":
             assert "src" not in task[module]
@@ -209,7 +306,14 @@ def test_a_playbook_reads_nothing_of_the_controller(path: str) -> None:
     text = (PLAYBOOKS / path).read_text(encoding="utf-8")
 
     assert (
-        re.findall(r"\b(?:lookup|query|q|with_\w+|delegate_to|local_action|fileglob|vars_prompt)\b\s*[(:]", text) == []
+        re.findall(
+            (
+                r"\b(?:lookup|query|q|with_\w+|delegate_to|local_action|fileglob"
+                r"|vars_prompt)\b\s*[(:]"
+            ),
+            text,
+        )
+        == []
     )
 
 
@@ -217,37 +321,59 @@ def test_nothing_else_lies_beside_the_playbooks() -> None:
     """Ansible loads plugins from folders beside a playbook."""
     found = {path.relative_to(PLAYBOOKS).parts for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
     assert {kind for folder, kind in found if folder != "resident"} <= {"library", "module_utils"}
-    assert {kind for folder, kind in found if folder == "resident"} - {"__pycache__"} == {"callback_plugins"}
-    files = [path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {kind for folder, kind in found if folder == "resident"} - {"__pycache__"} == {
+        "callback_plugins"
+    }
+    files = [
+        path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert {path.suffix for path in files} == {".py", ".yml"}
     assert not [path for path in files if path.is_symlink()]
 
 
 def test_no_two_folders_have_a_module_of_one_name() -> None:
-    """A process that keeps Ansible ready knows the modules of several folders by their names alone."""
-    names = [path.name for kind in ("library", "module_utils") for path in PLAYBOOKS.glob(f"*/{kind}/*.py")]
+    """A process that keeps Ansible ready knows the modules of several folders by their
+    names alone.
+    """
+    names = [
+        path.name
+        for kind in ("library", "module_utils")
+        for path in PLAYBOOKS.glob(f"*/{kind}/*.py")
+    ]
 
     assert names
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*/library/*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(PLAYBOOKS.glob("*/library/*.py")), ids=lambda path: path.stem
+)
 def test_a_module_runs_on_old_pythons_and_is_some_playbooks(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
-    assigned = {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets}  # type: ignore[attr-defined]  # names only, at the top of a module
+    # names only, at the top of a module
+    assignments = [node for node in tree.body if isinstance(node, ast.Assign)]
+    targets = [target for node in assignments for target in node.targets]
+    assigned = {target.id for target in targets if isinstance(target, ast.Name)}
     assert "DOCUMENTATION" in assigned
     beside = path.parents[1].glob("*.yml")
-    assert any(f"ansible.legacy.{path.stem}:" in book.read_text(encoding="utf-8") for book in beside)
+    assert any(
+        f"ansible.legacy.{path.stem}:" in book.read_text(encoding="utf-8") for book in beside
+    )
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*/module_utils/*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(PLAYBOOKS.glob("*/module_utils/*.py")), ids=lambda path: path.stem
+)
 def test_what_modules_share_runs_on_old_pythons_and_is_some_modules(path: Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
     assert path.stem.startswith("playrail_")
     modules = [*path.parents[1].glob("library/*.py"), *path.parent.glob("*.py")]
-    assert any(f"ansible.module_utils.{path.stem} import" in module.read_text(encoding="utf-8") for module in modules)
+    assert any(
+        f"ansible.module_utils.{path.stem} import" in module.read_text(encoding="utf-8")
+        for module in modules
+    )
 
 
 @every_played
@@ -260,12 +386,16 @@ def test_a_tool_has_its_playbook_and_hands_it_every_argument(tool: PlaybookTool[
     assert issubclass(tool.input, OnHosts)
     given = variables(tool.input.model_validate(example_of(tool)))
     assert all(name.startswith("playrail_") for name in given)
-    # A field that only serves to compute another one is told by the comment at the top, so it occurs too.
+    # A field that only serves to compute another one is told by the comment at the top, so
+    # it occurs too.
     assert [name for name in given if not re.search(rf"\b{name}\b", text)] == []
     assert given.keys() & ENGINES == set()
     allowed = {*given, *ENGINES}
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    own = {*re.findall(r"register: (playrail_\w+)", code), *re.findall(r"^ +(playrail_\w+):", code, re.MULTILINE)}
+    own = {
+        *re.findall(r"register: (playrail_\w+)", code),
+        *re.findall(r"^ +(playrail_\w+):", code, re.MULTILINE),
+    }
     assert set(re.findall(r"\bplayrail_\w+", code)) - allowed - own == set()
 
 
@@ -285,7 +415,11 @@ def test_a_tool_that_changes_can_be_previewed_or_says_why_not(tool: AnyTool) -> 
 
     assert issubclass(tool.input, Changing) is changes
     if isinstance(tool, PlaybookTool) and tool.unforeseeable is None and changes:
-        silent = [task for task in tasks_of(tool.playbook) if module_of(task).rpartition(".")[2] in UNCHECKED]
+        silent = [
+            task
+            for task in tasks_of(tool.playbook)
+            if module_of(task).rpartition(".")[2] in UNCHECKED
+        ]
         assert silent == [], f"{tool.name} needs `unforeseeable`: check mode leaves these out"
     else:
         assert (tool.unforeseeable is not None) is changes
@@ -293,7 +427,11 @@ def test_a_tool_that_changes_can_be_previewed_or_says_why_not(tool: AnyTool) -> 
 
 @every_played
 def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any, Any]) -> None:
-    secret = [name for name, field in tool.input.model_fields.items() if "SecretStr" in str(field.annotation)]
+    secret = [
+        name
+        for name, field in tool.input.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    ]
     for task in tasks_of(tool.playbook):
         if any(f"playrail_{name}" in json.dumps(task) for name in secret):
             assert task.get("no_log") is True
@@ -301,9 +439,14 @@ def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any
 
 @every_remote
 def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: AnyTool) -> None:
-    cases = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CASES / tool.name).glob("*.yml")]
+    cases = [
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (CASES / tool.name).glob("*.yml")
+    ]
 
-    assert {"problem" in case for case in cases} == {True, False}, f"add one to tests/tools/{tool.name}"
+    assert {"problem" in case for case in cases} == {True, False}, (
+        f"add one to tests/tools/{tool.name}"
+    )
 
 
 @every_tool
@@ -326,7 +469,9 @@ def test_the_hints_agree_with_the_risk(tool: AnyTool) -> None:
     hints = describe(tool.name, tool).annotations
     assert hints is not None
 
-    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[tool.worst_risk]
+    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[
+        tool.worst_risk
+    ]
     assert hints.idempotent_hint is (tool.idempotent or not tool.worst_risk.changes)
 
 
@@ -342,7 +487,8 @@ def test_a_risk_by_field_is_of_a_real_field_and_its_values(tool: AnyTool) -> Non
 @every_tool
 def test_a_description_is_short_and_starts_with_the_risk(tool: AnyTool) -> None:
     told = describe(tool.name, tool).description or ""
-    prefix = f"[{min(tool.worst_risk, Risk.DANGEROUS).name}] "  # the word that clients know; a shell is no less
+    # The word that clients know; a shell is no less
+    prefix = f"[{min(tool.worst_risk, Risk.DANGEROUS).name}] "
 
     assert told.startswith(prefix) is (tool.worst_risk is not Risk.READ)
     assert len(re.findall(r"[.!?](?:\s|$)", told)) in (1, 2)
@@ -365,7 +511,9 @@ def test_the_schema_is_the_one_that_clients_know(name: str) -> None:
     path = SCHEMAS / f"{name}.json"
     known = path.read_text(encoding="utf-8") if path.exists() else ""
 
-    assert known == shown(name), "a contract changed; if that is meant, run: python tests/test_catalog.py --write"
+    assert known == shown(name), (
+        "a contract changed; if that is meant, run: python tests/test_catalog.py --write"
+    )
 
 
 def test_every_known_schema_is_some_tools() -> None:

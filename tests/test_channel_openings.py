@@ -1,4 +1,6 @@
-"""What a worker asks for when it needs a channel, and what the broker remembers of openings."""
+"""What a worker asks for when it needs a channel, and what the broker remembers of
+openings.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Become:
 
 def opening(command: str, become: object = None) -> dict[str, Any]:
     connection = Connection.__new__(Connection)
-    connection.__dict__.update(_shell=SimpleNamespace(SHELL_FAMILY="sh"), become=become, _play_context=None)
+    connection.__dict__.update(
+        _shell=SimpleNamespace(SHELL_FAMILY="sh"), become=become, _play_context=None
+    )
     connection.__dict__["get_option"] = lambda _: 10
     found: dict[str, Any] = connection._opening(command)
     return found

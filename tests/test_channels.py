@@ -1,4 +1,6 @@
-"""The broker of channels, and the connection that brings it modules: with an ssh that runs commands here."""
+"""The broker of channels, and the connection that brings it modules: with an ssh that runs
+commands here.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,15 @@ class Broker:
             (directory / name).chmod(0o700)
         self.directory = directory
         self.socket = directory / "socket"
-        self.environment = {**os.environ, "PATH": f"{directory}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+        self.environment = {
+            **os.environ,
+            "PATH": f"{directory}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+        }
         command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.socket)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True
+        )
         until = time.monotonic() + 20
         while not self.answers() and time.monotonic() < until:
             time.sleep(0.02)
@@ -49,11 +57,19 @@ class Broker:
         with socket.socket(socket.AF_UNIX) as connection:
             return connection.connect_ex(str(self.socket)) == 0
 
-    def order(self, host: str = "here", python: str = sys.executable, **changes: Any) -> dict[str, Any]:
+    def order(
+        self, host: str = "here", python: str = sys.executable, **changes: Any
+    ) -> dict[str, Any]:
         script = f"export PLAYRAIL_RUN={PLACEHOLDER}; exec {python} -c '{START}'"
         opening = {"command": script, "prompt": None, "password": None, "connect_s": 5.0}
         argv = [str(self.directory / "ssh"), "-o", "BatchMode=yes", host]
-        return {"do": "run", "argv": argv, "identity": [python], "env": {}, "opening": {**opening, **changes}}
+        return {
+            "do": "run",
+            "argv": argv,
+            "identity": [python],
+            "env": {},
+            "opening": {**opening, **changes},
+        }
 
     def ask(self, payload: bytes, **changes: Any) -> tuple[dict[str, Any], bytes]:
         return ask(str(self.socket), self.order(**changes), payload)
@@ -66,20 +82,29 @@ class Broker:
     def below(self) -> dict[int, str]:
         """Processes in the broker's session, which only fork."""
         told = subprocess.run(
-            ["ps", "-o", "pid=,args=", "-s", str(self.process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-o", "pid=,args=", "-s", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         rows = (line.split(None, 1) for line in told.stdout.splitlines())
         return {int(pid): args for pid, args in rows if "defunct" not in args}
 
     def has_only(self, *pids: int) -> bool:
-        """Whether just these are left in the session, once what was ended there has had time to end."""
+        """Whether just these are left in the session, once what was ended there has had
+        time to end.
+        """
         until = time.monotonic() + 10
         while self.below().keys() != set(pids) and time.monotonic() < until:
             time.sleep(0.05)
         return self.below().keys() == set(pids)
 
     def kept(self) -> int:
-        (pid,) = [pid for pid, args in self.below().items() if "sys.path[:]" in args and "/ssh " not in args]
+        (pid,) = [
+            pid
+            for pid, args in self.below().items()
+            if "sys.path[:]" in args and "/ssh " not in args
+        ]
         return pid
 
     def end(self) -> None:
@@ -109,7 +134,10 @@ PONG = b'\n{"ping": "pong", "invocation": {"module_args": {"data": "pong"}}}\n'
 
 def test_modules_share_a_channel(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     answers: list[Any] = []
-    workers = [threading.Thread(target=lambda: answers.append(broker.ask(payloads["ping-0"]))) for _ in range(6)]
+    workers = [
+        threading.Thread(target=lambda: answers.append(broker.ask(payloads["ping-0"])))
+        for _ in range(6)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -140,7 +168,9 @@ def test_a_channel_that_died_is_made_again(broker: Broker, payloads: Mapping[str
     assert broker.opened() == 2
 
 
-def test_a_connection_lost_in_mid_module_is_told(broker: Broker, payloads: Mapping[str, bytes], tmp_path: Path) -> None:
+def test_a_connection_lost_in_mid_module_is_told(
+    broker: Broker, payloads: Mapping[str, bytes], tmp_path: Path
+) -> None:
     broker.ask(payloads["ping-0"])
     kept = broker.kept()
     threading.Timer(0.4, os.kill, [kept, signal.SIGKILL]).start()
@@ -152,7 +182,9 @@ def test_a_connection_lost_in_mid_module_is_told(broker: Broker, payloads: Mappi
 
 
 @pytest.mark.parametrize("host", ["here", "hangs"])
-def test_a_silent_channel_is_given_up(host: str, broker: Broker, payloads: Mapping[str, bytes]) -> None:
+def test_a_silent_channel_is_given_up(
+    host: str, broker: Broker, payloads: Mapping[str, bytes]
+) -> None:
     broker.ask(payloads["ping-0"], host=host)
     kept = broker.kept()
     os.kill(kept, signal.SIGSTOP)
@@ -194,9 +226,18 @@ def test_what_cannot_be_opened_is_refused(broker: Broker, payloads: Mapping[str,
     without_python = [broker.ask(ping, python="/no/python")[0] for _ in range(2)]
 
     reason = f"ssh ended with status 255: {refused}"
-    wanted = {"is": "refused", "reason": reason, "text": refused, "connected": False, "first": False}
+    wanted = {
+        "is": "refused",
+        "reason": reason,
+        "text": refused,
+        "connected": False,
+        "first": False,
+    }
     assert unreachable == [wanted] * 2
-    assert [(told["is"], told["first"]) for told in without_python] == [("refused", True), ("refused", False)]
+    assert [(told["is"], told["first"]) for told in without_python] == [
+        ("refused", True),
+        ("refused", False),
+    ]
     assert ["status 127" in told["reason"] for told in without_python] == [True, True]
     assert broker.opened() == 3  # a host that answered, and cannot do it, is left alone for a while
 
@@ -208,7 +249,10 @@ def test_what_is_no_module_is_refused(broker: Broker) -> None:
 
 def test_sudo_is_told_the_password_once(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     prompt = "[sudo via ansible, key=abc] password:"
-    command = f"exec sudo -H -S -p '{prompt}' -u root {broker.order()['opening']['command'].partition('exec ')[2]}"
+    command = (
+        f"exec sudo -H -S -p '{prompt}' -u root "
+        f"{broker.order()['opening']['command'].partition('exec ')[2]}"
+    )
     right = {"command": command, "prompt": prompt, "password": "right", "connect_s": NEVER_S}
 
     wrong = [broker.ask(payloads["ping-0"], **{**right, "password": "wrong"})[0] for _ in range(2)]
@@ -223,22 +267,37 @@ def test_sudo_is_told_the_password_once(broker: Broker, payloads: Mapping[str, b
     assert "right" not in broker.log.read_text()
 
 
-def test_who_cannot_be_told_the_password_is_refused_at_once(broker: Broker, payloads: Mapping[str, bytes]) -> None:
+def test_who_cannot_be_told_the_password_is_refused_at_once(
+    broker: Broker, payloads: Mapping[str, bytes]
+) -> None:
     command = "printf 'password:' >&2; read password"
-    told, _ = broker.ask(payloads["ping-0"], command=command, prompt="password:", password=1, connect_s=NEVER_S)
+    told, _ = broker.ask(
+        payloads["ping-0"], command=command, prompt="password:", password=1, connect_s=NEVER_S
+    )
 
     assert (told["is"], told["text"]) == ("refused", "password:")
 
 
-def test_a_host_that_talks_nonsense_is_a_lost_connection(broker: Broker, payloads: Mapping[str, bytes]) -> None:
-    hello, nonsense = frame({"is": "hello", "python": "3.11.2"}).hex(), frame({"is": "out", "id": 7}).hex()
-    told = f"print({READY!r}, flush=True); input(); [put(bytes.fromhex(word)) for word in ({hello!r}, {nonsense!r})]"
-    program = f"import os; put = lambda data: os.write(1, data); os.write(1, b'\\n'); {told}; input()"
+def test_a_host_that_talks_nonsense_is_a_lost_connection(
+    broker: Broker, payloads: Mapping[str, bytes]
+) -> None:
+    hello, nonsense = (
+        frame({"is": "hello", "python": "3.11.2"}).hex(),
+        frame({"is": "out", "id": 7}).hex(),
+    )
+    told = (
+        f"print({READY!r}, flush=True); input(); [put(bytes.fromhex(word)) for word in "
+        f"({hello!r}, {nonsense!r})]"
+    )
+    program = (
+        f"import os; put = lambda data: os.write(1, data); os.write(1, b'\\n'); {told}; input()"
+    )
     command = shlex.join([sys.executable, "-c", program])
     answer, _ = broker.ask(payloads["ping-0"], command=command, connect_s=NEVER_S)
 
     assert answer["is"] == "refused"
-    assert answer["reason"] in {"the connection was lost", "it has ended"}  # as it was seen before or while it was used
+    # As it was seen before or while it was used
+    assert answer["reason"] in {"the connection was lost", "it has ended"}
     assert broker.has_only(broker.process.pid)
 
 
@@ -247,7 +306,10 @@ def test_who_is_not_let_in_is_told_once(
 ) -> None:
     done = ansible("-m", "ping", ansible_host="denied")
 
-    assert "Failed to connect to the host via ssh: me@denied: Permission denied (publickey)." in done.stdout
+    assert (
+        "Failed to connect to the host via ssh: me@denied: Permission denied (publickey)."
+        in done.stdout
+    )
     assert broker.opened() == 1
 
 
@@ -256,12 +318,17 @@ def test_reset_ends_the_channels_of_a_host(broker: Broker, payloads: Mapping[str
     first = broker.kept()
     order = broker.order()
 
-    assert ask(str(broker.socket), {"do": "reset", "argv": order["argv"]}, b"") == ({"is": "reset"}, b"")
+    assert ask(str(broker.socket), {"do": "reset", "argv": order["argv"]}, b"") == (
+        {"is": "reset"},
+        b"",
+    )
     assert broker.ask(payloads["ping-0"])[1] == PONG
     assert broker.kept() != first
 
 
-def test_the_end_of_the_broker_is_that_of_everything(broker: Broker, payloads: Mapping[str, bytes]) -> None:
+def test_the_end_of_the_broker_is_that_of_everything(
+    broker: Broker, payloads: Mapping[str, bytes]
+) -> None:
     broker.ask(payloads["ping-0"])
     assert len(broker.below()) > 1
     broker.end()
@@ -269,7 +336,9 @@ def test_the_end_of_the_broker_is_that_of_everything(broker: Broker, payloads: M
     assert broker.has_only()
 
 
-def test_what_a_killed_broker_leaves_ends_by_itself(tmp_path: Path, payloads: Mapping[str, bytes]) -> None:
+def test_what_a_killed_broker_leaves_ends_by_itself(
+    tmp_path: Path, payloads: Mapping[str, bytes]
+) -> None:
     broker = Broker(tmp_path)
     broker.ask(payloads["ping-0"])
     broker.process.kill()
@@ -293,7 +362,9 @@ def test_a_command_taken_apart(command: str, wanted: object) -> None:
     assert _taken_apart(command) == wanted
 
 
-@pytest.mark.parametrize("command", ["", "A=1", "python3 /tmp/module.py", "'/usr/bin/env python3'", "python3 'x"])
+@pytest.mark.parametrize(
+    "command", ["", "A=1", "python3 /tmp/module.py", "'/usr/bin/env python3'", "python3 'x"]
+)
 def test_a_command_that_is_another(command: str) -> None:
     with pytest.raises(Unfit):
         _taken_apart(command)
@@ -304,7 +375,10 @@ def ansible(broker: Broker) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a module by Ansible, as a play of Playrail would."""
 
     def run(*words: str, **variables: object) -> subprocess.CompletedProcess[str]:
-        told = {"ansible_python_interpreter": sys.executable, "ansible_ssh_executable": str(broker.directory / "ssh")}
+        told = {
+            "ansible_python_interpreter": sys.executable,
+            "ansible_ssh_executable": str(broker.directory / "ssh"),
+        }
         environment = {
             **broker.environment,
             "ANSIBLE_PIPELINING": "True",
@@ -315,8 +389,18 @@ def ansible(broker: Broker) -> Callable[..., subprocess.CompletedProcess[str]]:
             "PLAYRAIL_CHANNELS": str(broker.socket),
             "HOME": str(broker.directory),
         }
-        command = ["ansible", "-i", "here,", "here", "-e", json.dumps({**told, **variables}), *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        command = [
+            "ansible",
+            "-i",
+            "here,",
+            "here",
+            "-e",
+            json.dumps({**told, **variables}),
+            *words,
+        ]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
 
     return run
 
@@ -324,7 +408,9 @@ def ansible(broker: Broker) -> Callable[..., subprocess.CompletedProcess[str]]:
 FAST = "goes to the kept interpreter"
 
 
-def test_ansible_brings_its_modules(ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker) -> None:
+def test_ansible_brings_its_modules(
+    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
+) -> None:
     done = ansible("-m", "command", "-a", "sh -c 'echo hello; exit 3'")
 
     assert FAST in done.stdout
@@ -342,7 +428,10 @@ def test_ansible_brings_its_modules(ansible: Callable[..., subprocess.CompletedP
     ],
 )
 def test_the_stock_way_stays(
-    variables: dict[str, object], why: str | None, pong: bool, ansible: Callable[..., subprocess.CompletedProcess[str]]
+    variables: dict[str, object],
+    why: str | None,
+    pong: bool,
+    ansible: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     told = ansible("-m", "ping", **variables)
 
@@ -351,9 +440,14 @@ def test_the_stock_way_stays(
     assert ('"ping": "pong"' in text) is pong
 
 
-@pytest.mark.parametrize(("password", "wanted"), [("right", '"ping": "pong"'), ("wrong", "Incorrect sudo password")])
+@pytest.mark.parametrize(
+    ("password", "wanted"), [("right", '"ping": "pong"'), ("wrong", "Incorrect sudo password")]
+)
 def test_ansible_becomes_another_user(
-    password: str, wanted: str, ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
+    password: str,
+    wanted: str,
+    ansible: Callable[..., subprocess.CompletedProcess[str]],
+    broker: Broker,
 ) -> None:
     done = ansible("-m", "ping", ansible_become=True, ansible_become_password=password)
 

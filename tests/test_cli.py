@@ -60,7 +60,11 @@ def told(ended: Ended) -> dict[str, Any]:
 def test_version(playrail: Playrail) -> None:
     ended = playrail("--version")
 
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"playrail {version('playrail')}\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        0,
+        f"playrail {version('playrail')}\n",
+        "",
+    )
 
 
 def test_help_documents_every_command_and_exit_status(playrail: Playrail) -> None:
@@ -70,7 +74,10 @@ def test_help_documents_every_command_and_exit_status(playrail: Playrail) -> Non
     text = " ".join(ended.stdout.split())
     for word in ("serve", "tools", "call", "inventory", "doctor", "demo", "ledger"):
         assert f"│ {word} " in text
-    assert "Exit status: 0 fine · 1 the tool failed, or something was found wrong · 2 wrong usage" in text
+    assert (
+        "Exit status: 0 fine · 1 the tool failed, or something was found wrong · 2 wrong usage"
+        in text
+    )
     assert "130 interrupted" in text
 
 
@@ -93,7 +100,10 @@ def test_tools_as_mcp_clients_see_them(playrail: Playrail) -> None:
     [
         (
             {"LOG_LEVEL": "loud"},
-            "playrail: LOG_LEVEL: no such level; allowed are DEBUG, INFO, WARNING, ERROR, CRITICAL\n",
+            (
+                "playrail: LOG_LEVEL: no such level; allowed are DEBUG, INFO, WARNING, ERROR, "
+                "CRITICAL\n"
+            ),
         ),
         (
             {"PLAYRAIL_STATEDIR": "/x"},
@@ -102,15 +112,23 @@ def test_tools_as_mcp_clients_see_them(playrail: Playrail) -> None:
     ],
     ids=["value", "name"],
 )
-@pytest.mark.parametrize("words", [["serve"], ["inventory"], ["call", "list_configured_servers"]], ids=lambda w: w[0])
-def test_wrong_settings(playrail: Playrail, words: list[str], variables: Mapping[str, str], line: str) -> None:
+@pytest.mark.parametrize(
+    "words", [["serve"], ["inventory"], ["call", "list_configured_servers"]], ids=lambda w: w[0]
+)
+def test_wrong_settings(
+    playrail: Playrail, words: list[str], variables: Mapping[str, str], line: str
+) -> None:
     ended = playrail(*words, **variables)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line)
 
 
-def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(environ: dict[str, str], tmp_path: Path) -> None:
-    """The tools are looked for when a client may have been answered already, and may go on to say nothing."""
+def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """The tools are looked for when a client may have been answered already, and may go on
+    to say nothing.
+    """
     environ["PLAYRAIL_TOOLSETS"] = "dockr"
     process = subprocess.Popen(
         [str(PLAYRAIL), "serve"],
@@ -131,10 +149,13 @@ def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(environ: dict
 
 def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> None:
     code = (
-        "import sys, playrail.cli, playrail.settings.settings, playrail.server.server as s; s.build(s.Door(None))\n"
+        "import sys, playrail.cli, playrail.settings.settings, playrail.server.server as s; "
+        "s.build(s.Door(None))\n"
         "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
 
     needless = {
         "sqlalchemy",
@@ -222,7 +243,10 @@ def test_the_log_tells_which_dotenv_was_read(playrail: Playrail, tmp_path: Path)
     path = tmp_path / "work" / ".env"
     path.touch(mode=0o600)
 
-    assert f"INFO playrail.commands.terminal: settings were read from {path}\n" in playrail("ledger", "verify").stderr
+    assert (
+        f"INFO playrail.commands.terminal: settings were read from {path}\n"
+        in playrail("ledger", "verify").stderr
+    )
     assert playrail("ledger", "verify", LOG_LEVEL="WARNING").stderr == ""
     path.chmod(0o666)
     assert playrail("ledger", "verify").returncode == 2
@@ -253,9 +277,21 @@ def test_interrupting_a_call_ends_its_work(environ: dict[str, str], tmp_path: Pa
     odd = f"86400.{os.getpid()}"  # seconds to sleep, to be told from any other sleep
     environ["ENABLE_WRITE_OPERATIONS"] = "1"
     # What is started in a shell's background ignores SIGINT, and so would this.
-    command = ["env", "--default-signal=INT", str(PLAYRAIL), "call", "execute_command", f"cmd=sleep {odd}"]
+    command = [
+        "env",
+        "--default-signal=INT",
+        str(PLAYRAIL),
+        "call",
+        "execute_command",
+        f"cmd=sleep {odd}",
+    ]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ, cwd=tmp_path / "work"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+        cwd=tmp_path / "work",
     )
     deadline = time.monotonic() + 30
     while not is_running(["sleep", odd]) and time.monotonic() < deadline and process.poll() is None:
@@ -289,7 +325,11 @@ def is_running(argv: list[str]) -> bool:
         ("null", {"anyOf": [{"type": "string"}, {"type": "null"}]}, "null"),
         ("7", {"anyOf": [{"type": "integer"}, {"type": "null"}]}, 7),
         ("web1", {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]}, "web1"),
-        ('["web1"]', {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]}, ["web1"]),
+        (
+            '["web1"]',
+            {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]},
+            ["web1"],
+        ),
         ("[web1", {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]}, "[web1"),
         ('{"a": 1}', {"type": "string"}, '{"a": 1}'),
         ("12", {}, "12"),

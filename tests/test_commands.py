@@ -1,4 +1,6 @@
-"""How execute_command splits a command line, and what it refuses: tests/commands.yml, and a real shell as the judge."""
+"""How execute_command splits a command line, and what it refuses: tests/commands.yml, and a
+real shell as the judge.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,22 @@ from playrail.toolsets.commands.tools import (
     words,
 )
 
-CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "commands.yml").read_text(encoding="utf-8"))
+CASES: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "commands.yml").read_text(encoding="utf-8")
+)
 REFUSED = [case for case in CASES if "refused" in case]
 SCRIPTS = [case for case in CASES if case.get("shell") and "refused" not in case]
 ACCEPTED = [case for case in CASES if "argv" in case and not case.get("shell")]
 
-# No letter of this could name a program or an option, should a shell ever take a part of it for a command.
+# No letter of this could name a program or an option, should a shell ever take a part of it
+# for a command.
 MARKS = " \t\n'\"\\|&;<>()$`*?[]{}~#=!-/.,:%@^+_ż1Z"
 
 
 def _by_shell(text: str, directory: Path) -> list[str]:
-    """What a POSIX shell makes of `text`; it finds no program to run but printf, which is its own."""
+    """What a POSIX shell makes of `text`; it finds no program to run but printf, which is
+    its own.
+    """
     done = subprocess.run(  # the words are data to printf
         ["/bin/sh", "-c", f"printf '%s\\000' {text}"],
         cwd=directory,
@@ -76,7 +83,9 @@ def test_every_case_is_of_one_kind() -> None:
 
 @pytest.mark.parametrize("text", ["-e echo a", "+x"])
 def test_a_script_is_no_option(text: str) -> None:
-    ran = subprocess.run(Command(cmd=text, shell=True).argv, capture_output=True, text=True, check=False, timeout=10)
+    ran = subprocess.run(
+        Command(cmd=text, shell=True).argv, capture_output=True, text=True, check=False, timeout=10
+    )
     assert "not found" in ran.stderr
 
 
@@ -142,7 +151,9 @@ def test_several_servers_have_to_be_named() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(alphabet=MARKS, min_size=1, max_size=12))
-def test_a_shell_would_make_the_same_words(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_shell_would_make_the_same_words(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     try:
         split = words(text)
     except ValueError:
@@ -150,7 +161,11 @@ def test_a_shell_would_make_the_same_words(text: str, tmp_path_factory: pytest.T
     assert _by_shell(text.strip(" \t\n"), tmp_path_factory.getbasetemp()) == split
 
 
-@given(argument=st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50))
+@given(
+    argument=st.text(
+        alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50
+    )
+)
 def test_quoted_text_arrives_as_it_is(argument: str) -> None:
     quoted = "'" + argument.replace("'", "'\\''") + "'"
     assert Command(cmd=f"printf {quoted}").argv == ["printf", argument]
@@ -202,7 +217,9 @@ LONG_CASES = {
 @pytest.mark.parametrize("shell", [False, True], ids=["words", "script"])
 @pytest.mark.parametrize("chdir", ["/srv", "/*" * 2048], ids=["short", "long"])
 @pytest.mark.parametrize(("head", "middle", "tail"), LONG_CASES.values(), ids=LONG_CASES.keys())
-def test_a_long_command_line_is_judged_quickly(head: str, middle: str, tail: str, chdir: str, shell: bool) -> None:
+def test_a_long_command_line_is_judged_quickly(
+    head: str, middle: str, tail: str, chdir: str, shell: bool
+) -> None:
     def judge(length: int) -> None:
         begins = head[: max(SHORT, len(head) * length // LONG)]
         text = begins + middle * ((length - len(begins) - len(tail)) // len(middle)) + tail
@@ -290,21 +307,27 @@ def test_a_long_script_is_not_repeated() -> None:
 
 def test_background_work_is_no_failure() -> None:
     left = [{"pid": 71, "name": "sleep"}]
-    report = result(Command(cmd="nohup sleep 9 &", shell=True), exit_code=0, left_running=True, left=left)
+    report = result(
+        Command(cmd="nohup sleep 9 &", shell=True), exit_code=0, left_running=True, left=left
+    )
     assert report.problem() is None
     assert report.model_dump()["left"] == left
 
 
 def test_what_could_not_be_ended_is_named() -> None:
     left = [{"pid": 71, "name": "sleep"}]
-    problem = result(Command(cmd="sudo sleep 9"), timed_out=True, left_running=True, left=left).problem()
+    problem = result(
+        Command(cmd="sudo sleep 9"), timed_out=True, left_running=True, left=left
+    ).problem()
     assert problem is not None
     assert "sleep (71)" in problem.hint
 
 
 @pytest.mark.parametrize("left_running", [None, False, True])
 def test_a_program_that_could_not_be_ended_is_not_said_to_be(left_running: bool | None) -> None:
-    problem = result(Command(cmd="sudo sleep 9"), timed_out=True, left_running=left_running).problem()
+    problem = result(
+        Command(cmd="sudo sleep 9"), timed_out=True, left_running=left_running
+    ).problem()
 
     assert problem is not None
     assert problem.code == "command_timed_out"
@@ -334,6 +357,9 @@ def test_the_schema_has_no_argv() -> None:
 
 @pytest.mark.parametrize("shell", [False, True])
 def test_a_key_in_a_command_is_refused(shell: bool) -> None:
-    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE KEY-----\n"
+    key = (
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE "
+        "KEY-----\n"
+    )
     with pytest.raises(ValidationError, match="write_file and secret=true"):
         Command(cmd=f"printf '%s' '{key}'", shell=shell)

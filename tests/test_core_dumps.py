@@ -28,7 +28,9 @@ def place(tmp_path: Path) -> Path:
 def serving(place: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server that was started where core dumps are wanted, with its Ansible ready."""
     command = ["sh", "-c", SERVE, sys.executable]
-    process = subprocess.Popen(command, cwd=place, env=environ(place), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=place, env=environ(place), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
     while not processes("serve_plays.yml", f"HOME={place}\0"):
         assert time.monotonic() < deadline
@@ -38,7 +40,9 @@ def serving(place: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.communicate()
 
 
-def test_no_process_leaves_a_core_or_has_memory_in_one(serving: subprocess.Popen[bytes], place: Path) -> None:
+def test_no_process_leaves_a_core_or_has_memory_in_one(
+    serving: subprocess.Popen[bytes], place: Path
+) -> None:
     started = [*processes(f"HOME={place}\0")]
     assert serving.pid in started
     assert len(started) >= 3  # the server, the run's process, Ansible
@@ -48,7 +52,12 @@ def test_no_process_leaves_a_core_or_has_memory_in_one(serving: subprocess.Popen
             memory = Path(f"/proc/{pid}/coredump_filter").read_text()
         except OSError:  # gone meanwhile
             continue
-        assert next(line.split()[4] for line in limits.splitlines() if line.startswith("Max core file")) == "0"
+        assert (
+            next(
+                line.split()[4] for line in limits.splitlines() if line.startswith("Max core file")
+            )
+            == "0"
+        )
         assert int(memory, 16) == 0
 
     os.kill(serving.pid, signal.SIGABRT)

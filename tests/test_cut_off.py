@@ -1,4 +1,6 @@
-"""Calls that do not come to their own end: what is told of them, and that nothing is lost silently."""
+"""Calls that do not come to their own end: what is told of them, and that nothing is lost
+silently.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,17 @@ def place(tmp_path: Path) -> Path:
 
 def kinds(place: Path) -> list[str]:
     with sqlite3.connect(place / "state" / "ledger.sqlite") as connection:
-        return [kind for (kind,) in connection.execute("SELECT kind FROM records WHERE kind <> 'events' ORDER BY seq")]
+        return [
+            kind
+            for (kind,) in connection.execute(
+                "SELECT kind FROM records WHERE kind <> 'events' ORDER BY seq"
+            )
+        ]
 
 
-@pytest.mark.parametrize(("risk", "code"), [(Risk.READ, "ansible_failed"), (Risk.WRITE, "outcome_unknown")])
+@pytest.mark.parametrize(
+    ("risk", "code"), [(Risk.READ, "ansible_failed"), (Risk.WRITE, "outcome_unknown")]
+)
 def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
     """What was seen is kept: an earlier task's change, and a host that had reported."""
     seconds = f"97{risk:d}.25"
@@ -56,7 +65,9 @@ def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
     assert answer.data is not None
     assert answer.data["changed"] == ["localhost"]
     assert answer.problem is not None
-    assert answer.problem.error.startswith("The call broke off, because Ansible died, on localhost; its work was ended")
+    assert answer.problem.error.startswith(
+        "The call broke off, because Ansible died, on localhost; its work was ended"
+    )
     assert not naps(place, seconds)
     assert gone(place, within_s=5)
 
@@ -81,7 +92,9 @@ def test_a_call_during_the_close_is_refused_and_the_one_before_is_recorded(place
 
 
 def test_a_call_that_is_cancelled_before_its_turn_runs_nothing(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "978.5", risk=Risk.WRITE), ENABLE_WRITE_OPERATIONS="1")
+    server = playrail(
+        place, tool(place, NAP % "978.5", risk=Risk.WRITE), ENABLE_WRITE_OPERATIONS="1"
+    )
 
     async def calling() -> None:
         async with server:
@@ -102,7 +115,9 @@ def test_a_start_that_fails_leaves_no_claim(place: Path) -> None:
 
     async def calling() -> list[Answer]:
         async with server:
-            return [await server.call("list_configured_servers", {}, caller="ann") for _ in range(3)]
+            return [
+                await server.call("list_configured_servers", {}, caller="ann") for _ in range(3)
+            ]
 
     assert [answer.code for answer in asyncio.run(calling())] == ["ledger_unavailable"] * 3
     assert list((place / "state" / "servers").iterdir()) == []
@@ -134,7 +149,9 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
     assert sum(path.stat().st_size for path in (place / "state").glob("ledger*")) < 500_000
 
 
-@pytest.mark.parametrize(("again", "failed", "retryable"), [(True, 1, True), (False, 1, False), (False, 2, True)])
+@pytest.mark.parametrize(
+    ("again", "failed", "retryable"), [(True, 1, True), (False, 1, False), (False, 2, True)]
+)
 def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
     *, again: bool, failed: int, retryable: bool
 ) -> None:
@@ -145,9 +162,18 @@ def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
 
 
 def test_what_the_cut_itself_brings_about_is_not_told_as_the_hosts_doing() -> None:
-    """Ending ssh may make Ansible say that the host is unreachable; that would hide that work goes on there."""
+    """Ending ssh may make Ansible say that the host is unreachable; that would hide that
+    work goes on there.
+    """
     outcome = Outcome(closed=True)
-    outcome.feed({"event": "runner_on_unreachable", "host": "a", "task": "Report", "result": {"msg": "Killed."}})
+    outcome.feed(
+        {
+            "event": "runner_on_unreachable",
+            "host": "a",
+            "task": "Report",
+            "result": {"msg": "Killed."},
+        }
+    )
     assert outcome.of(["a"]) == {"a": HostOutcome(problem=NO_REPORT)}
 
 
@@ -157,7 +183,9 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
 
     async def calling() -> Answer:
         async with server:
-            running = [asyncio.create_task(server.call("probe", {}, caller="ann")) for _ in range(MAX_RUNS)]
+            running = [
+                asyncio.create_task(server.call("probe", {}, caller="ann")) for _ in range(MAX_RUNS)
+            ]
             await asyncio.to_thread(await_nap, place, naps_of)
             answer = await server.call("describe_capabilities", {}, caller="ann")
             for each in running:

@@ -49,11 +49,19 @@ OK = {"success": True, "data": {"hosts": {"localhost": {}}}}
             None,
         ),
         (REFUSED, OK, RAN, "it should have ended with writes_disabled, and ended with ok"),
-        (REFUSED, {"success": False, "code": "writes_disabled"}, RAN, "the ledger does not say the same"),
+        (
+            REFUSED,
+            {"success": False, "code": "writes_disabled"},
+            RAN,
+            "the ledger does not say the same",
+        ),
     ],
 )
 def test_a_step_is_held_to_its_outcome(
-    step: Step, envelope: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], wrong: str | None
+    step: Step,
+    envelope: Mapping[str, Any],
+    records: Mapping[str, Mapping[str, Any]],
+    wrong: str | None,
 ) -> None:
     assert Shown(step=step, envelope=envelope, records=records, seconds=0.0).wrong == wrong
 
@@ -71,18 +79,31 @@ def test_steps_are_calls_of_real_tools(tmp_path: Path) -> None:
 def test_what_is_left_out_is_told() -> None:
     assert page.shortened({"a": [1, 2]}) == ('{"a": [1, 2]}', False)
     assert page.shortened({"a": [1, 2, 3, 4, 5, 6]}) == ('{"a": [1, 2, 3, 4, "… 2 more"]}', True)
-    assert page.shortened("x" * 200) == (json.dumps(f"{'x' * 160}… 40 more characters", ensure_ascii=False), True)
+    assert page.shortened("x" * 200) == (
+        json.dumps(f"{'x' * 160}… 40 more characters", ensure_ascii=False),
+        True,
+    )
     text, left_out = page.shortened({str(number): "x" * 99 for number in range(40)})
-    assert (left_out, len(text.splitlines()), text.splitlines()[-1]) == (True, 25, "… 18 more lines")
+    assert (left_out, len(text.splitlines()), text.splitlines()[-1]) == (
+        True,
+        25,
+        "… 18 more lines",
+    )
 
 
 def test_laid_out_text_is_json() -> None:
-    value = {"list": [{"name": f"n{number}", "text": "y" * 30} for number in range(4)], "more": list(range(4)), "e": {}}
+    value = {
+        "list": [{"name": f"n{number}", "text": "y" * 30} for number in range(4)],
+        "more": list(range(4)),
+        "e": {},
+    }
 
     assert json.loads(page.shortened({"data": value})[0]) == {"data": value}
 
 
-def test_the_page_has_a_line_for_a_step_and_more_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_has_a_line_for_a_step_and_more_where_it_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     details = [("tool", "read_file path=/etc/hosts"), ("answer", "one\ntwo")]
     for verbose in (False, True):
         shown = Page(verbose=verbose)
@@ -97,9 +118,13 @@ def test_the_page_has_a_line_for_a_step_and_more_where_it_is_wanted(capsys: pyte
     ]
 
 
-def test_what_is_wrong_is_shown_with_its_details(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_what_is_wrong_is_shown_with_its_details(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     shown = Page(verbose=False, held=True)
-    lacking = Step(why="What?", tool="read_file", arguments={}, tells=lambda report: report["content"])
+    lacking = Step(
+        why="What?", tool="read_file", arguments={}, tells=lambda report: report["content"]
+    )
     looks.present(Shown(step=lacking, envelope=OK, records=RAN, seconds=0.0), tmp_path, shown)
 
     assert capsys.readouterr().out == ""  # another part is being printed
@@ -121,8 +146,15 @@ def pasted(text: str) -> dict[str, Any]:
 def test_what_to_paste_works_as_it_is() -> None:
     text = connecting.how_to_connect(PLAYRAIL)
 
-    assert pasted(text) == {"mcpServers": {"playrail": {"command": str(PLAYRAIL), "args": ["serve"]}}}
-    for name in ("claude_desktop_config.json", ".mcp.json", "~/.cursor/mcp.json", "~/.gemini/settings.json"):
+    assert pasted(text) == {
+        "mcpServers": {"playrail": {"command": str(PLAYRAIL), "args": ["serve"]}}
+    }
+    for name in (
+        "claude_desktop_config.json",
+        ".mcp.json",
+        "~/.cursor/mcp.json",
+        "~/.gemini/settings.json",
+    ):
         assert name in text
     for client in ("claude", "codex"):
         line = re.search(rf"^  {client} mcp add playrail .*$", text, re.MULTILINE)
@@ -133,8 +165,14 @@ def test_what_to_paste_works_as_it_is() -> None:
 def test_a_client_can_start_what_was_pasted(tmp_path: Path) -> None:
     entry = pasted(connecting.how_to_connect(connecting.command()))["mcpServers"]["playrail"]
     assert list(entry) == ["command", "args"]
-    environ = {"HOME": str(tmp_path), "PATH": os.defpath, "PLAYRAIL_RUNTIME_DIR": str(tmp_path / "run")}
-    parameters = StdioServerParameters(command=entry["command"], args=entry["args"], env=environ, cwd=tmp_path)
+    environ = {
+        "HOME": str(tmp_path),
+        "PATH": os.defpath,
+        "PLAYRAIL_RUNTIME_DIR": str(tmp_path / "run"),
+    }
+    parameters = StdioServerParameters(
+        command=entry["command"], args=entry["args"], env=environ, cwd=tmp_path
+    )
 
     async def servers() -> list[str]:
         async with Client(parameters, read_timeout_seconds=60) as client:
@@ -149,7 +187,9 @@ def test_how_to_add_servers_is_valid() -> None:
     text = connecting.how_to_connect(PLAYRAIL)
 
     options = [shlex.split(line) for line in re.findall(r"^  --env .*$", text, re.MULTILINE)]
-    assert options == [["--env", f"{name}={example}"] for name, example in connecting.EXAMPLES.items()]
+    assert options == [
+        ["--env", f"{name}={example}"] for name, example in connecting.EXAMPLES.items()
+    ]
     servers = parse_servers(connecting.EXAMPLES["MCP_SERVERS"])
     servers["web1"].pop("ssh_key")  # of the reader, not of this machine
     assert read_servers(servers, home=None)[1] == {}

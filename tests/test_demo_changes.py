@@ -1,4 +1,6 @@
-"""The demo's change passes on this machine, and does not when something is not as it should be."""
+"""The demo's change passes on this machine, and does not when something is not as it should
+be.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,11 @@ def test_a_change_that_is_not_the_approved_one_fails_it(
 
     assert (
         passed,
-        "✗ Apply it, which is not allowed yet: apply_plan should have ended with approval_required" in text,
+        (
+            "✗ Apply it, which is not allowed yet: apply_plan should have ended with "
+            "approval_required"
+        )
+        in text,
     ) == (False, True), text
 
 
@@ -76,4 +82,7 @@ def test_it_types_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", program)
-    assert on_terminal([], dict(os.environ), "abcd") == ("Go? Type the last 4: abcd\ntyped abcd\n", 0)
+    assert on_terminal([], dict(os.environ), "abcd") == (
+        "Go? Type the last 4: abcd\ntyped abcd\n",
+        0,
+    )

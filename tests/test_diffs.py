@@ -43,9 +43,15 @@ def test_a_name_stays_in_its_line() -> None:
     [
         ("", "".join(f"{n}\n" for n in range(50_000))),
         ("x" * 200_000, "y" * 200_000),
-        ("".join(f"{n}\n" for n in range(30_000)), "".join(f"{n}\n" for n in reversed(range(30_000)))),
+        (
+            "".join(f"{n}\n" for n in range(30_000)),
+            "".join(f"{n}\n" for n in reversed(range(30_000))),
+        ),
         ("a\n" * 50_000, "b\n" * 50_000),
-        ("".join(f"{n % 110}\n" for n in range(3_900)), "".join(f"{n % 97}\n" for n in range(3_900))),
+        (
+            "".join(f"{n % 110}\n" for n in range(3_900)),
+            "".join(f"{n % 97}\n" for n in range(3_900)),
+        ),
     ],
     ids=["new", "one-line", "turned-round", "all-alike", "two-periods"],
 )
@@ -60,20 +66,28 @@ def test_it_is_bounded_and_says_so(before: str, after: str) -> None:
 def test_a_line_far_down_a_large_file_is_found() -> None:
     lines = [f"{n}\n" for n in range(60_000)]
 
-    text, cut = unified("".join(lines), "".join([*lines[:50_000], "new\n", *lines[50_000:]]), name="/x")
+    text, cut = unified(
+        "".join(lines), "".join([*lines[:50_000], "new\n", *lines[50_000:]]), name="/x"
+    )
 
     assert (cut, [line for line in text.splitlines()[3:] if line[0] in "+-"]) == (False, ["+new"])
 
 
-texts = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "\n", "- x\n", "last"]), max_size=12).map("".join)
+texts = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "\n", "- x\n", "last"]), max_size=12).map(
+    "".join
+)
 
 
 @given(before=texts, after=texts)
-def test_patch_understands_it(tmp_path_factory: pytest.TempPathFactory, before: str, after: str) -> None:
+def test_patch_understands_it(
+    tmp_path_factory: pytest.TempPathFactory, before: str, after: str
+) -> None:
     path: Path = tmp_path_factory.mktemp("patch") / "x"
     path.write_text(before)
     text, _ = unified(before, after, name="x")
     if text:
-        subprocess.run(["patch", "--quiet", str(path)], input=text, text=True, check=True, timeout=20)
+        subprocess.run(
+            ["patch", "--quiet", str(path)], input=text, text=True, check=True, timeout=20
+        )
 
     assert (path.read_text() if path.exists() else "") == after

@@ -39,7 +39,12 @@ def test_largest_come_first_and_the_rest_is_counted(folder: Path) -> None:
     assert names == ["ż", "with space", "-a\n'b' $HOME"]
     assert answer["entries"][0]["size_bytes"] >= 400_000
     assert answer["total_bytes"] >= 910_000
-    assert (answer["entries_total"], answer["truncated"], answer["complete"], answer["unreadable"]) == (
+    assert (
+        answer["entries_total"],
+        answer["truncated"],
+        answer["complete"],
+        answer["unreadable"],
+    ) == (
         4,
         True,
         True,
@@ -88,7 +93,9 @@ def test_failures_have_a_code(folder: Path) -> None:
 
 def test_what_could_not_be_read_is_named(tmp_path: Path) -> None:
     script = tmp_path / "du"
-    script.write_text("#!/bin/sh\necho \"du: cannot read directory '/x/a b': Permission denied\" >&2\nexit 1\n")
+    script.write_text(
+        "#!/bin/sh\necho \"du: cannot read directory '/x/a b': Permission denied\" >&2\nexit 1\n"
+    )
     script.chmod(0o755)
     answer = module_answer([str(MODULE)], {"path": "/etc"}, timeout_s=60, programs=tmp_path)
     assert (answer["unreadable"], answer["unreadable_paths"]) == (1, ["/x/a b"])
@@ -121,7 +128,11 @@ def test_the_answer_fits(tmp_path: Path, most: int) -> None:
     for number in range(120):
         (tmp_path / f"{number:03}{'ż' * 120}").write_bytes(b"x")
     answer = usage(tmp_path, limit=100, max_bytes=most)
-    told = {key: value for key, value in answer.items() if key not in ("changed", "invocation") and value is not None}
+    told = {
+        key: value
+        for key, value in answer.items()
+        if key not in ("changed", "invocation") and value is not None
+    }
     assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most
     assert answer["truncated"]
     assert answer["file_system"]["used_bytes"]
@@ -133,13 +144,27 @@ Told = tuple[list[dict[str, Any]], dict[str, int], set[int]]
 
 @pytest.fixture
 def below(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Told]:
-    """What is told of these mounts below a path, each as device number, place, type and what statvfs would say."""
+    """What is told of these mounts below a path, each as device number, place, type and
+    what statvfs would say.
+    """
     module = loaded(SHARED)
 
-    def told(path: str, *listed: tuple[str, str, str, tuple[int, ...] | type[Exception]], options: str = "rw") -> Told:
+    def told(
+        path: str,
+        *listed: tuple[str, str, str, tuple[int, ...] | type[Exception]],
+        options: str = "rw",
+    ) -> Told:
         mounts = [
             module.Mount(
-                LINE.format(number=7, device=one[0], root="/", point=one[1], options=options, type=one[2], source="x")
+                LINE.format(
+                    number=7,
+                    device=one[0],
+                    root="/",
+                    point=one[1],
+                    options=options,
+                    type=one[2],
+                    source="x",
+                )
             )
             for one in listed
         ]
@@ -171,7 +196,9 @@ def test_other_file_systems_below_are_told_the_fullest_first(below: Callable[...
         ("8:3", "/srv/with\\040blank", "ext4", (4096, 100, 90, 90, 100, 0)),
         ("0:4", "/proc", "proc", (4096, 0, 0, 0, 0, 0)),
     )
-    assert [(one["mount_point"], one.get("used_percent"), one.get("inodes_percent")) for one in found] == [
+    assert [
+        (one["mount_point"], one.get("used_percent"), one.get("inodes_percent")) for one in found
+    ] == [
         ("/srv/with blank", 10.0, 100.0),
         ("/var/log", 57.0, None),
     ]
@@ -179,7 +206,10 @@ def test_other_file_systems_below_are_told_the_fullest_first(below: Callable[...
 
 
 def test_what_has_no_space_of_its_own_is_counted_only(below: Callable[..., Told]) -> None:
-    overlays = [(f"0:{number}", f"/var/lib/docker/overlay2/{number}/merged", "overlay", ROOT[3]) for number in range(9)]
+    overlays = [
+        (f"0:{number}", f"/var/lib/docker/overlay2/{number}/merged", "overlay", ROOT[3])
+        for number in range(9)
+    ]
     found, left_out, _ = below(
         "/",
         ROOT,
@@ -193,17 +223,24 @@ def test_what_has_no_space_of_its_own_is_counted_only(below: Callable[..., Told]
 def test_one_that_does_not_answer_is_told_so_and_goes_first(below: Callable[..., Told]) -> None:
     silent = below.silent  # type: ignore[attr-defined]
     found, _, _ = below(
-        "/", ROOT, ("8:2", "/srv", "ext4", (4096, 100, 0, 0, 0, 0)), ("0:9", "/mnt/nas", "nfs4", silent)
+        "/",
+        ROOT,
+        ("8:2", "/srv", "ext4", (4096, 100, 0, 0, 0, 0)),
+        ("0:9", "/mnt/nas", "nfs4", silent),
     )
     assert found[0] == {"mount_point": "/mnt/nas", "fs_type": "nfs4", "why": "does not answer"}
 
 
 def test_a_mount_elsewhere_is_not_below(below: Callable[..., Told]) -> None:
-    found, _, _ = below("/srv", ROOT, ("8:2", "/srvother", "ext4", ROOT[3]), ("8:3", "/srv/a", "ext4", ROOT[3]))
+    found, _, _ = below(
+        "/srv", ROOT, ("8:2", "/srvother", "ext4", ROOT[3]), ("8:3", "/srv/a", "ext4", ROOT[3])
+    )
     assert [one["mount_point"] for one in found] == ["/srv/a"]
 
 
-def test_a_server_that_is_gone_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_gone_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = tmp_path / "stat"
     script.write_text("#!/bin/sh\nexec sleep 600\n")
     script.chmod(0o755)

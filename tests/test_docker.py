@@ -1,4 +1,6 @@
-"""The host modules of playbooks/docker, run for real against an engine that says what the test wants."""
+"""The host modules of playbooks/docker, run for real against an engine that says what the
+test wants.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,24 @@ from playrail.toolsets.docker import get_docker_logs, list_docker_containers
 
 LIBRARY = Path(__file__).parent.parent / "playbooks" / "docker" / "library"
 STAMP = b"2026-01-31T12:00:00.123456789Z "
-ABOUT = {"Id": "c1", "Name": "/web", "Config": {"Tty": False}, "State": {"Status": "running", "Running": True}}
+ABOUT = {
+    "Id": "c1",
+    "Name": "/web",
+    "Config": {"Tty": False},
+    "State": {"Status": "running", "Running": True},
+}
 STATS = {
-    "cpu_stats": {"cpu_usage": {"total_usage": 3_000}, "system_cpu_usage": 20_000, "online_cpus": 2},
+    "cpu_stats": {
+        "cpu_usage": {"total_usage": 3_000},
+        "system_cpu_usage": 20_000,
+        "online_cpus": 2,
+    },
     "precpu_stats": {"cpu_usage": {"total_usage": 1_000}, "system_cpu_usage": 10_000},
     "memory_stats": {"usage": 1_500, "limit": 10_000, "stats": {"inactive_file": 500}},
     "networks": {"eth0": {"rx_bytes": 1, "tx_bytes": 2}, "eth1": {"rx_bytes": 10, "tx_bytes": 20}},
-    "blkio_stats": {"io_service_bytes_recursive": [{"op": "Read", "value": 7}, {"op": "write", "value": 8}]},
+    "blkio_stats": {
+        "io_service_bytes_recursive": [{"op": "Read", "value": 7}, {"op": "write", "value": 8}]
+    },
     "pids_stats": {"current": 4},
 }
 
@@ -112,15 +125,29 @@ def texts(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_both_streams_come_in_order_with_their_times(engine: FakeEngine, run: Run) -> None:
-    found = logs(engine, run, frame(1, b"one\n") + frame(2, "zażółć {{ 7 * 7 }}\r\n".encode()) + frame(1, b"\xff\n"))
-    assert texts(found) == [("stdout", "one"), ("stderr", "zażółć {{ 7 * 7 }}"), ("stdout", "\ufffd")]
+    found = logs(
+        engine,
+        run,
+        frame(1, b"one\n") + frame(2, "zażółć {{ 7 * 7 }}\r\n".encode()) + frame(1, b"\xff\n"),
+    )
+    assert texts(found) == [
+        ("stdout", "one"),
+        ("stderr", "zażółć {{ 7 * 7 }}"),
+        ("stdout", "\ufffd"),
+    ]
     assert {entry["time"] for entry in found["entries"]} == {"2026-01-31T12:00:00.123456Z"}
     assert (found["older"], found["truncated"], found["state"]) == (False, False, "running")
 
 
 def test_a_line_in_pieces_is_one(engine: FakeEngine, run: Run) -> None:
-    """Docker hands a line of more than 16 KiB over in pieces, each with a time; the other stream may come between."""
-    found = logs(engine, run, frame(1, b"begin ") + frame(2, b"other\n") + frame(1, b"end\n") + frame(1, b"next"))
+    """Docker hands a line of more than 16 KiB over in pieces, each with a time; the other
+    stream may come between.
+    """
+    found = logs(
+        engine,
+        run,
+        frame(1, b"begin ") + frame(2, b"other\n") + frame(1, b"end\n") + frame(1, b"next"),
+    )
     assert texts(found) == [("stdout", "begin end"), ("stderr", "other"), ("stdout", "next")]
 
 
@@ -144,17 +171,26 @@ def test_only_the_newest_lines(engine: FakeEngine, run: Run) -> None:
     found = logs(engine, run, body, lines=3, since="1800000000.5")
     assert [text for _stream, text in texts(found)] == ["line 1", "line 2", "line 3"]
     assert (found["older"], found["truncated"]) == (True, False)
-    assert engine.asked[-1] == "/containers/web/logs?stdout=1&stderr=1&timestamps=1&tail=4&since=1800000000.5"
+    assert (
+        engine.asked[-1]
+        == "/containers/web/logs?stdout=1&stderr=1&timestamps=1&tail=4&since=1800000000.5"
+    )
 
 
 def size(answer: Mapping[str, Any]) -> int:
-    told = {key: value for key, value in answer.items() if key not in ("changed", "invocation") and value is not None}
+    told = {
+        key: value
+        for key, value in answer.items()
+        if key not in ("changed", "invocation") and value is not None
+    }
     return len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize("most", [1000, 24_000])
 @pytest.mark.parametrize("letter", ["x", "ż", '"'])
-def test_lines_that_are_too_much_together(engine: FakeEngine, run: Run, most: int, letter: str) -> None:
+def test_lines_that_are_too_much_together(
+    engine: FakeEngine, run: Run, most: int, letter: str
+) -> None:
     body = b"".join(frame(1, f"{number} {letter * 400}\n".encode()) for number in range(300))
     found = logs(engine, run, body, lines=200, max_bytes=most)
     assert 0 < len(found["entries"]) < 200
@@ -174,7 +210,9 @@ def test_a_terminal_is_one_stream(engine: FakeEngine, run: Run) -> None:
     assert (texts(found), found["older"]) == ([("stdout", "a long line")], True)
 
 
-@pytest.mark.parametrize("answer", [b"", {"message": "configured logging driver does not support reading"}])
+@pytest.mark.parametrize(
+    "answer", [b"", {"message": "configured logging driver does not support reading"}]
+)
 def test_a_log_that_docker_does_not_keep(engine: FakeEngine, run: Run, answer: Answer) -> None:
     about = {**ABOUT, "HostConfig": {"LogConfig": {"Type": "none"}}}
     engine.answers |= {"/containers/web/json": about, "/containers/web/logs": answer}
@@ -186,10 +224,21 @@ def test_a_log_that_docker_does_not_keep(engine: FakeEngine, run: Run, answer: A
     assert "its log driver is none" in problem.error
 
 
-def test_a_container_that_wrote_nothing_says_what_became_of_it(engine: FakeEngine, run: Run) -> None:
-    state = {"Status": "exited", "ExitCode": 137, "OOMKilled": True, "StartedAt": "2026-01-31T12:00:00.1Z"}
+def test_a_container_that_wrote_nothing_says_what_became_of_it(
+    engine: FakeEngine, run: Run
+) -> None:
+    state = {
+        "Status": "exited",
+        "ExitCode": 137,
+        "OOMKilled": True,
+        "StartedAt": "2026-01-31T12:00:00.1Z",
+    }
     config = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
-    about = {**ABOUT, "State": {**state, "FinishedAt": "2026-01-31T12:00:09Z"}, "HostConfig": {"LogConfig": config}}
+    about = {
+        **ABOUT,
+        "State": {**state, "FinishedAt": "2026-01-31T12:00:09Z"},
+        "HostConfig": {"LogConfig": config},
+    }
     engine.answers |= {"/containers/web/json": about, "/containers/web/logs": b""}
     found = run("logs", container="web")
     assert found["entries"] == []
@@ -234,14 +283,28 @@ def test_stats_count_as_docker_does(engine: FakeEngine, run: Run) -> None:
 
 
 def test_stats_where_the_host_counts_less(engine: FakeEngine, run: Run) -> None:
-    few = {"pids_stats": {"current": 1}, "memory_stats": {}, "cpu_stats": {"cpu_usage": {}}, "blkio_stats": {}}
+    few = {
+        "pids_stats": {"current": 1},
+        "memory_stats": {},
+        "cpu_stats": {"cpu_usage": {}},
+        "blkio_stats": {},
+    }
     engine.answers |= {"/containers/web/json": ABOUT, "/containers/c1/stats": few}
     (one,) = run("stats", container="web")["containers"]
-    assert one == {"id": "c1", "name": "web", "pids": 1, "block_read_bytes": 0, "block_write_bytes": 0}
+    assert one == {
+        "id": "c1",
+        "name": "web",
+        "pids": 1,
+        "block_read_bytes": 0,
+        "block_write_bytes": 0,
+    }
 
 
 def test_stats_tell_how_many_do_not_run_and_how_one_ended(engine: FakeEngine, run: Run) -> None:
-    engine.answers["/containers/json"] = [{"Id": "c1", "State": "exited"}, {"Id": "c2", "State": "running"}]
+    engine.answers["/containers/json"] = [
+        {"Id": "c1", "State": "exited"},
+        {"Id": "c2", "State": "running"},
+    ]
     engine.answers["/containers/c2/stats"] = STATS
     found = run("stats")
     assert (len(found["containers"]), found["total"], found["not_running"]) == (1, 1, 1)
@@ -262,7 +325,9 @@ def test_stats_of_many_fit(engine: FakeEngine, run: Run) -> None:
     assert size(found) <= 24_000
 
 
-def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: FakeEngine, run: Run) -> None:
+def test_containers_are_measured_at_once_and_those_that_go_are_told(
+    engine: FakeEngine, run: Run
+) -> None:
     names = [f"c{number}" for number in range(12)]
     engine.delay_s = 1.0
     engine.answers["/containers/json"] = [{"Id": name, "Names": [f"/{name}"]} for name in names]
@@ -271,7 +336,9 @@ def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: Fake
     engine.answers["/containers/c5/stats"] = {"pids_stats": {}, "memory_stats": {}}
     found = run("stats", limit=11)
     assert engine.most_at_once > 1
-    assert sorted(one["name"] for one in found["containers"]) == sorted({*names} - {"c3", "c4", "c5", "c11"})
+    assert sorted(one["name"] for one in found["containers"]) == sorted(
+        {*names} - {"c3", "c4", "c5", "c11"}
+    )
     assert found["not_measured"] == [
         {"name": "c3", "why": "gone"},
         {"name": "c4", "why": "no_answer"},
@@ -281,13 +348,28 @@ def test_containers_are_measured_at_once_and_those_that_go_are_told(engine: Fake
 
 
 def test_details_are_told_when_asked_for(engine: FakeEngine, run: Run) -> None:
-    labels = {f"label{number:02}": "x" * 600 for number in range(60)} | {"com.docker.compose.project": "shop"}
-    one = {"Id": "c" * 64, "Image": "web", "Command": "run", "Mounts": [{"Destination": "/data"}], "HostConfig": {}}
+    labels = {f"label{number:02}": "x" * 600 for number in range(60)} | {
+        "com.docker.compose.project": "shop"
+    }
+    one = {
+        "Id": "c" * 64,
+        "Image": "web",
+        "Command": "run",
+        "Mounts": [{"Destination": "/data"}],
+        "HostConfig": {},
+    }
     engine.answers["/containers/json"] = [{**one, "Labels": labels, "Ports": []}, {"Id": "c2"}]
     (short, _) = run("containers")["containers"]
     assert short == {"Id": "c" * 12, "Image": "web", "Project": "shop"}
     found = run("containers", details=True, max_bytes=100_000)
-    assert found["containers"][0].keys() == {"Id", "Image", "Command", "Mounts", "Labels", "Project"}
+    assert found["containers"][0].keys() == {
+        "Id",
+        "Image",
+        "Command",
+        "Mounts",
+        "Labels",
+        "Project",
+    }
     assert max(len(value) for value in found["containers"][0]["Labels"].values()) == 500
     assert len(found["containers"][0]["Labels"]) == 50
     assert (found["total"], found["truncated"], found["next_offset"]) == (2, True, None)
@@ -310,8 +392,12 @@ def test_a_long_list_comes_in_pages(engine: FakeEngine, run: Run) -> None:
     assert seen == names
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b'[{"Id": ', "docker_failed"), (500, "docker_failed")])
-def test_an_engine_that_talks_nonsense(engine: FakeEngine, run: Run, answer: Answer, code: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "code"), [(b'[{"Id": ', "docker_failed"), (500, "docker_failed")]
+)
+def test_an_engine_that_talks_nonsense(
+    engine: FakeEngine, run: Run, answer: Answer, code: str
+) -> None:
     engine.answers["/containers/json"] = answer
     assert run("containers")["playrail_code"] == code
 
@@ -339,16 +425,24 @@ def test_the_first_engine_that_answers_is_asked_and_others_are_told(
     sockets = [str(tmp_path / "none.sock"), stale(tmp_path / "stale.sock"), mine]
     found = run("containers", sockets=sockets)
     assert (found["total"], found["engine"]) == (0, mine)
-    assert {"socket": str(tmp_path / "stale.sock"), "why": "Connection refused"} in found["other_engines"]
+    assert {"socket": str(tmp_path / "stale.sock"), "why": "Connection refused"} in found[
+        "other_engines"
+    ]
     assert run("containers", sockets=sockets, engine=mine)["total"] == 0
-    assert run("containers", sockets=sockets, engine="/run/user/7/other.sock")["playrail_code"] == "no_docker"
+    assert (
+        run("containers", sockets=sockets, engine="/run/user/7/other.sock")["playrail_code"]
+        == "no_docker"
+    )
 
 
 def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     module = loaded(LIBRARY.parent / "module_utils" / "playrail_docker.py")
     monkeypatch.setattr(module, "OF_USERS", ())
     monkeypatch.setattr(module, "elsewhere", lambda: None)
-    refused = [("/run/docker.sock", PermissionError(13, "no")), ("/run/other.sock", ConnectionRefusedError(111, "no"))]
+    refused = [
+        ("/run/docker.sock", PermissionError(13, "no")),
+        ("/run/other.sock", ConnectionRefusedError(111, "no")),
+    ]
     assert module.unreachable(refused).code == "permission_denied"
     down = module.unreachable(refused[1:])
     assert (down.code, "its daemon does not run" in str(down)) == ("docker_unavailable", True)
@@ -356,7 +450,9 @@ def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> Non
     assert module.unreachable([]).code == "podman_silent"
     monkeypatch.setattr(module, "installed", lambda _programs: False)
     assert module.unreachable([]).code == "no_docker"
-    monkeypatch.setattr(module, "elsewhere", lambda: "dockerd runs as process 7, and listens elsewhere")
+    monkeypatch.setattr(
+        module, "elsewhere", lambda: "dockerd runs as process 7, and listens elsewhere"
+    )
     assert module.unreachable([]).code == "docker_unavailable"
 
 
@@ -382,8 +478,17 @@ def test_since_of_a_time_that_no_host_knows(since: str) -> None:
 
 
 def test_a_container_of_which_the_engine_says_no_ports() -> None:
-    one = {"Id": "c1", "Image": "web", "Command": "web", "Created": 1, "State": "running", "Status": "Up"}
-    report = list_docker_containers.report.model_validate({"containers": [one], "total": 1, "truncated": False})
+    one = {
+        "Id": "c1",
+        "Image": "web",
+        "Command": "web",
+        "Created": 1,
+        "State": "running",
+        "Status": "Up",
+    }
+    report = list_docker_containers.report.model_validate(
+        {"containers": [one], "total": 1, "truncated": False}
+    )
     assert report.model_dump()["containers"][0]["ports"] is None
 
 

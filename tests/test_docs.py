@@ -19,7 +19,8 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "variable", [*PLAYRAIL_VARIABLES, "MCP_SERVERS", "MCP_DEFAULT_SERVER", "ENABLE_WRITE_OPERATIONS"]
+    "variable",
+    [*PLAYRAIL_VARIABLES, "MCP_SERVERS", "MCP_DEFAULT_SERVER", "ENABLE_WRITE_OPERATIONS"],
 )
 def test_a_variable_is_in_the_readme_and_the_example(variable: str) -> None:
     assert f"`{variable}`" in README
@@ -28,7 +29,12 @@ def test_a_variable_is_in_the_readme_and_the_example(variable: str) -> None:
 
 def test_the_example_can_be_used(tmp_path: Path) -> None:
     """With every line that names no file of this machine uncommented, the settings load."""
-    lines = re.sub(r"^#(?!PLAYRAIL_INVENTORY|PLAYRAIL_PROJECT|MIKRUS)(?=[A-Z_]+=)", "", EXAMPLE, flags=re.MULTILINE)
+    lines = re.sub(
+        r"^#(?!PLAYRAIL_INVENTORY|PLAYRAIL_PROJECT|MIKRUS)(?=[A-Z_]+=)",
+        "",
+        EXAMPLE,
+        flags=re.MULTILINE,
+    )
     (tmp_path / ".env").write_text(lines)
     settings = Settings.load({"HOME": str(tmp_path)}, dotenv=tmp_path / ".env")
     assert settings.enable_write_operations
@@ -37,7 +43,8 @@ def test_the_example_can_be_used(tmp_path: Path) -> None:
 
 def test_the_commands_are_in_the_readme() -> None:
     told = README.partition("## Command line")[2].partition("##")[0]
-    for name in get_command(app).commands:  # type: ignore[attr-defined]  # the app is a group of commands
+    # the app is a group of commands
+    for name in get_command(app).commands:  # type: ignore[attr-defined]
         assert re.search(rf"`(playrail )?{name}\b", told), name
 
 
@@ -50,7 +57,9 @@ def test_json_in_the_readme_is_json() -> None:
 
 def test_the_changelog_has_this_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(rf"^## {re.escape(importlib.metadata.version('playrail'))}\b", text, re.MULTILINE)
+    assert re.search(
+        rf"^## {re.escape(importlib.metadata.version('playrail'))}\b", text, re.MULTILINE
+    )
 
 
 def test_files_that_the_readme_names_exist() -> None:

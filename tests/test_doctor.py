@@ -68,7 +68,10 @@ def test_wrong_settings_are_a_finding(environ: Mapping[str, str], tmp_path: Path
     found = examined({**environ, "LOG_LEVEL": "loud"}, tmp_path / ".env")
 
     assert list(found) == ["python", "ansible-core", "ansible-runner", "settings"]
-    assert (found["settings"].state, found["settings"].found.partition(":")[0]) == ("fail", "LOG_LEVEL")
+    assert (found["settings"].state, found["settings"].found.partition(":")[0]) == (
+        "fail",
+        "LOG_LEVEL",
+    )
 
 
 SERVERS = {
@@ -101,7 +104,9 @@ def test_a_policy_is_read_as_the_start_does(environ: Mapping[str, str], tmp_path
     path = tmp_path / "policy.yml"
     path.write_text("rules:\n  - {name: all, then: allow}\n")
     settings = settings_of(environ, PLAYRAIL_POLICY=str(path))
-    assert list(doctor._policy(settings)) == [Check(name="policy", state="ok", found=f"{path}, rules: 1")]
+    assert list(doctor._policy(settings)) == [
+        Check(name="policy", state="ok", found=f"{path}, rules: 1")
+    ]
 
     path.write_text("rules:\n  - {name: all, then: perhaps}\n")
     (check,) = doctor._policy(settings)
@@ -114,7 +119,10 @@ def test_a_directory_that_others_can_enter(tmp_path: Path) -> None:
 
     check = doctor._directory("state directory", tmp_path, "PLAYRAIL_STATE_DIR")
 
-    assert (check.state, check.mend) == ("fail", f"chmod 700 {tmp_path}, or set PLAYRAIL_STATE_DIR.")
+    assert (check.state, check.mend) == (
+        "fail",
+        f"chmod 700 {tmp_path}, or set PLAYRAIL_STATE_DIR.",
+    )
 
 
 def test_a_runtime_directory_on_a_disk() -> None:
@@ -125,7 +133,14 @@ def test_a_runtime_directory_on_a_disk() -> None:
 def test_a_ledger_that_was_altered(tmp_path: Path) -> None:
     path = tmp_path / "state" / "ledger.sqlite"
     ledger = Ledger(path)
-    entry = Entry(kind="refused", call="1", server="s", caller="cli", tool="read_file", body={"outcome": "denied"})
+    entry = Entry(
+        kind="refused",
+        call="1",
+        server="s",
+        caller="cli",
+        tool="read_file",
+        body={"outcome": "denied"},
+    )
     ledger.append(entry, entry)
     ledger.close()
     assert doctor._ledger(path).state == "ok"
@@ -154,7 +169,10 @@ def test_a_default_that_is_not_there(environ: Mapping[str, str]) -> None:
 FACTS = {
     "ansible_facts": {
         "ansible_user_id": "root",
-        "ansible_python": {"executable": "/usr/bin/python3", "version": {"major": 3, "minor": 11, "micro": 2}},
+        "ansible_python": {
+            "executable": "/usr/bin/python3",
+            "version": {"major": 3, "minor": 11, "micro": 2},
+        },
     }
 }
 PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Start sshd.")
@@ -165,7 +183,11 @@ PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Star
     [
         (
             HostOutcome(report=FACTS),
-            Check(name="web", state="ok", found="reached, works as root with Python 3.11.2 (/usr/bin/python3)"),
+            Check(
+                name="web",
+                state="ok",
+                found="reached, works as root with Python 3.11.2 (/usr/bin/python3)",
+            ),
         ),
         (
             HostOutcome(problem=PROBLEM),
@@ -177,7 +199,10 @@ PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Star
                 name="web",
                 state="fail",
                 found="no answer within 65 s",
-                mend="Check its address, the firewalls and jump hosts on the way, and whether it is overloaded.",
+                mend=(
+                    "Check its address, the firewalls and jump hosts on the way, and whether "
+                    "it is overloaded."
+                ),
             ),
         ),
     ],
@@ -187,20 +212,32 @@ def test_a_host(outcome: HostOutcome, check: Check) -> None:
     assert doctor._host("web", outcome, late_s=65.0) == check
 
 
-def test_every_host_has_its_turn_before_the_deadline(environ: Mapping[str, str], tmp_path: Path) -> None:
+def test_every_host_has_its_turn_before_the_deadline(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
     def deadline_s(count: int, **fields: Any) -> float:
-        servers = {f"s{number}": {"type": "ssh", "host": "192.0.2.1", **fields} for number in range(count)}
+        servers = {
+            f"s{number}": {"type": "ssh", "host": "192.0.2.1", **fields} for number in range(count)
+        }
         inventory = Inventory(settings_of(environ, MCP_SERVERS=json.dumps(servers)), tmp_path)
         hosts = {name: Host(name=name, groups=()) for name in servers}
         return doctor._deadline_s(inventory, Hosts(hosts=hosts, groups={}, refused={}))
 
     at_once = forks(500)
-    found = [deadline_s(1), deadline_s(at_once), deadline_s(at_once + 1), deadline_s(1, timeout=100)]
+    found = [
+        deadline_s(1),
+        deadline_s(at_once),
+        deadline_s(at_once + 1),
+        deadline_s(1, timeout=100),
+    ]
     assert found == [65, 65, 110, 135]
 
 
 def test_what_a_killed_doctor_left_goes(tmp_path: Path) -> None:
-    script = "import sys, os; from pathlib import Path; from playrail import doctor; p = Path(sys.argv[1]); "
+    script = (
+        "import sys, os; from pathlib import Path; from playrail import doctor; p = "
+        "Path(sys.argv[1]); "
+    )
     script += "(p / doctor._claimed(p).server / 'run').mkdir(parents=True); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -234,8 +271,15 @@ def test_hosts_good_and_bad(
 def test_tags_of_another_kind_are_told(environ: dict[str, str], tmp_path: Path) -> None:
     local = "ansible_connection: local"
     (tmp_path / "hosts.yml").write_text(
-        f"all: {{hosts: {{cloud: {{tags: {{Name: web}}, {local}}}, own: {{tags: {{}}, playrail_tags: [a], {local}}}}}}}"
+        f"all: {{hosts: {{cloud: {{tags: {{Name: web}}, {local}}}, own: {{tags: {{}}, "
+        f"playrail_tags: [a], {local}}}}}}}"
     )
-    found = examined({**environ, "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml")}, tmp_path / ".env")["tags"]
+    found = examined(
+        {**environ, "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml")}, tmp_path / ".env"
+    )["tags"]
 
-    assert (found.state, "of cloud is" in found.found, "playrail_tags" in (found.mend or "")) == ("warn", True, True)
+    assert (found.state, "of cloud is" in found.found, "playrail_tags" in (found.mend or "")) == (
+        "warn",
+        True,
+        True,
+    )

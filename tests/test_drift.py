@@ -1,4 +1,6 @@
-"""What is told of things that are not as Playrail set them, of what cannot be looked at, and of what is not known."""
+"""What is told of things that are not as Playrail set them, of what cannot be looked at,
+and of what is not known.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ Seen = Sequence[Effect] | str | Problem
 
 @dataclass
 class Door:
-    """Answers each look with what is there now: effects, a sentence about what is not seen, or a problem."""
+    """Answers each look with what is there now: effects, a sentence about what is not seen,
+    or a problem.
+    """
 
     records: Sequence[dict[str, Any]]
     seen: Mapping[str, Seen]
@@ -60,13 +64,20 @@ def nothing_taken_back(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
 
 
 def drift(door: Door) -> dict[str, Any]:
-    told = asyncio.run(drifting.drift(cast("Undoing", door), Call(name="check_drift", caller="ann"), ["h1"]))
+    told = asyncio.run(
+        drifting.drift(cast("Undoing", door), Call(name="check_drift", caller="ann"), ["h1"])
+    )
     found: dict[str, Any] = told["h1"]
     return found
 
 
 def looked(*calls: Did, **seen: Seen) -> dict[str, Any]:
-    return drift(Door(recorded(*calls), {f"/{name}" if name == "k" else name: what for name, what in seen.items()}))
+    return drift(
+        Door(
+            recorded(*calls),
+            {f"/{name}" if name == "k" else name: what for name, what in seen.items()},
+        )
+    )
 
 
 def test_the_present_state_and_the_wanted_one_are_told_once() -> None:
@@ -87,7 +98,11 @@ def test_the_present_state_and_the_wanted_one_are_told_once() -> None:
 def test_a_preview_that_sees_nothing_is_no_look() -> None:
     why = "What would be done is known only in a real run."
 
-    assert looked(package("jq"), jq=why) == {"set_by_playrail": 1, "drifted": [], "not_checked": {"package jq": why}}
+    assert looked(package("jq"), jq=why) == {
+        "set_by_playrail": 1,
+        "drifted": [],
+        "not_checked": {"package jq": why},
+    }
 
 
 def test_what_goes_with_all_around_it_has_drifted() -> None:
@@ -116,7 +131,12 @@ def test_a_unit_that_playrail_removed_has_not_drifted() -> None:
 
 
 def test_what_a_later_call_left_unset_is_looked_at_too() -> None:
-    door = Door(recorded(write("/k", "a", mode="0600"), ("execute_command", {"cmd": "true"}), write("/k", "b")), {})
+    door = Door(
+        recorded(
+            write("/k", "a", mode="0600"), ("execute_command", {"cmd": "true"}), write("/k", "b")
+        ),
+        {},
+    )
 
     told = drift(door)
 
@@ -125,7 +145,9 @@ def test_what_a_later_call_left_unset_is_looked_at_too() -> None:
 
 
 def test_a_version_that_an_upgrade_changed_is_not_wanted_any_more() -> None:
-    door = Door(recorded(package("jq", version="1.6"), captured(("update_system", {}), "package", "jq")), {})
+    door = Door(
+        recorded(package("jq", version="1.6"), captured(("update_system", {}), "package", "jq")), {}
+    )
 
     drift(door)
 
@@ -147,7 +169,10 @@ def test_one_file_under_two_names_is_one() -> None:
 
 
 LATER: dict[str, tuple[dict[str, Any], str | None]] = {
-    "not known": ({"outcome": "outcome_unknown"}, "what came of it is not known, of a later call (run-2)"),
+    "not known": (
+        {"outcome": "outcome_unknown"},
+        "what came of it is not known, of a later call (run-2)",
+    ),
     "failed, and changed something": (
         {"outcome": "disk_full"},
         "it failed, and had changed something before, of a later call (run-2)",
@@ -162,7 +187,11 @@ def test_what_came_of_a_later_call(more: dict[str, Any], why: str | None) -> Non
 
     told = drift(door)
 
-    assert told == {"set_by_playrail": 1, "drifted": [], "not_checked": {"file /k": why} if why else {}}
+    assert told == {
+        "set_by_playrail": 1,
+        "drifted": [],
+        "not_checked": {"file /k": why} if why else {},
+    }
     assert len(door.looks) == (0 if why else 1)
 
 
@@ -188,7 +217,9 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.mark.slow
 def test_files_that_are_written_by_other_ways(free: World, tmp_path: Path) -> None:
-    """One file, in the end with the mode that only the first call set; then it goes with its directory."""
+    """One file, in the end with the mode that only the first call set; then it goes with
+    its directory.
+    """
     (folder := tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(folder)
     ways: tuple[tuple[Path | str, dict[str, Any]], ...] = (
@@ -207,7 +238,11 @@ def test_files_that_are_written_by_other_ways(free: World, tmp_path: Path) -> No
     assert found() == {"set_by_playrail": 1, "drifted": [], "not_checked": {}}
     (folder / "note").chmod(0o644)
     (drifted,) = found()["drifted"]
-    assert (drifted["now"]["mode"], drifted["wanted"]["mode"], "before" in drifted) == ("0644", "0600", False)
+    assert (drifted["now"]["mode"], drifted["wanted"]["mode"], "before" in drifted) == (
+        "0644",
+        "0600",
+        False,
+    )
     (folder / "note").unlink()
     folder.rmdir()
     (drifted,) = found()["drifted"]

@@ -1,4 +1,6 @@
-"""What takes an effect back, what is to hold after a call, and that both are calls that the tools accept."""
+"""What takes an effect back, what is to hold after a call, and that both are calls that the
+tools accept.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,26 @@ def package(version: str | None) -> Invocation:
     return call("install_package", name="x", **given)
 
 
-# The tool, the state before and after, and the call, or words of the reason why there is none.
+# The tool, the state before and after, and the call, or words of the reason why there is
+# none.
 UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
-    "a file is written over": ("write_file", TEXT, NEW, call("write_file", **WRITTEN, **WHOLE, expected_sha256=SHA)),
+    "a file is written over": (
+        "write_file",
+        TEXT,
+        NEW,
+        call("write_file", **WRITTEN, **WHOLE, expected_sha256=SHA),
+    ),
     "bytes are written over": (
         "write_file",
         {**TEXT, "content": "6Q==", "encoding": "base64"},
         NEW,
-        call("write_file", **{**WRITTEN, "content": "6Q=="}, encoding="base64", **WHOLE, expected_sha256=SHA),
+        call(
+            "write_file",
+            **{**WRITTEN, "content": "6Q=="},
+            encoding="base64",
+            **WHOLE,
+            expected_sha256=SHA,
+        ),
     ),
     "a file of several names is written": (
         "write_file",
@@ -70,7 +84,13 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
     "a file is new, with directories": (
         "write_file",
         None,
-        {**NEW, "created_directories": [{"path": "/a", "mode": "0755"}, {"path": "/a/b", "mode": "0755"}]},
+        {
+            **NEW,
+            "created_directories": [
+                {"path": "/a", "mode": "0755"},
+                {"path": "/a/b", "mode": "0755"},
+            ],
+        },
         call("remove_file", path="/x", expected_sha256=SHA, empty_parents=2),
     ),
     "a file is removed, with directories": (
@@ -80,8 +100,18 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
         leaving(call("write_file", **WRITTEN, parents=True), NOT_KEPT),
     ),
     "a link is new": ("write_file", None, {"link": "y"}, call("remove_file", path="/x")),
-    "a link is another": ("write_file", {"link": "z"}, {"link": "y"}, call("write_file", path="/x", link_to="z")),
-    "a link is removed": ("remove_file", {"link": "z"}, None, call("write_file", path="/x", link_to="z")),
+    "a link is another": (
+        "write_file",
+        {"link": "z"},
+        {"link": "y"},
+        call("write_file", path="/x", link_to="z"),
+    ),
+    "a link is removed": (
+        "remove_file",
+        {"link": "z"},
+        None,
+        call("write_file", path="/x", link_to="z"),
+    ),
     "a file is new": ("write_file", None, NEW, call("remove_file", path="/x", expected_sha256=SHA)),
     "a secret is new": (
         "write_file",
@@ -89,7 +119,12 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
         {**LEFT, "left_out": "secret"},
         call("remove_file", path="/x", expected_sha256=OTHER, secret=True),
     ),
-    "a file is removed": ("remove_file", TEXT, None, leaving(call("write_file", **WRITTEN), NOT_KEPT)),
+    "a file is removed": (
+        "remove_file",
+        TEXT,
+        None,
+        leaving(call("write_file", **WRITTEN), NOT_KEPT),
+    ),
     "it was a secret": ("write_file", {**LEFT, "left_out": "secret"}, NEW, "is a secret"),
     "it was large": ("remove_file", {**LEFT, "left_out": "larger"}, None, "is larger than"),
     "it was no text": ("remove_file", {**LEFT, "left_out": "binary"}, None, "is no text"),
@@ -106,10 +141,25 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
     "failed to start": ("manage_service", state("inactive"), state("failed"), NO_ACTION),
     "enabled": ("manage_service", state("active", "disabled"), state("active"), act("disable")),
     "disabled": ("manage_service", state("active"), state("active", "disabled"), act("enable")),
-    "disabled, but linked": ("manage_service", state("active"), state("active", "linked"), act("enable")),
+    "disabled, but linked": (
+        "manage_service",
+        state("active"),
+        state("active", "linked"),
+        act("enable"),
+    ),
     "it was failed": ("manage_service", state("failed"), state("active"), NO_ACTION),
-    "it failed then": ("manage_service", state(None), state("failed"), "was in an unknown state, now failed"),
-    "enabled in another way": ("manage_service", state("active", "enabled-runtime"), state("active"), NO_ACTION),
+    "it failed then": (
+        "manage_service",
+        state(None),
+        state("failed"),
+        "was in an unknown state, now failed",
+    ),
+    "enabled in another way": (
+        "manage_service",
+        state("active", "enabled-runtime"),
+        state("active"),
+        NO_ACTION,
+    ),
     "installed": ("install_package", None, {"version": "1.6-2"}, package(None)),
     "removed": ("install_package", {"version": "1.6-2"}, None, package("1.6-2")),
     "upgraded": ("update_system", {"version": "1.5"}, {"version": "1.6"}, package("1.5")),
@@ -145,9 +195,17 @@ INTENTS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Invocation]]] =
         {"path": "/a", "expected_sha256": SHA},
         {"file /a": call("remove_file", path="/a", secret=False)},
     ),
-    "restart": ("manage_service", {"name": "x.service", "action": "restart"}, {"service x active": act("start")}),
+    "restart": (
+        "manage_service",
+        {"name": "x.service", "action": "restart"},
+        {"service x active": act("start")},
+    ),
     "stop": ("manage_service", {"name": "x", "action": "stop"}, {"service x active": act("stop")}),
-    "enable": ("manage_service", {"name": "x", "action": "enable"}, {"service x enabled": act("enable")}),
+    "enable": (
+        "manage_service",
+        {"name": "x", "action": "enable"},
+        {"service x enabled": act("enable")},
+    ),
     "a socket": (
         "manage_service",
         {"name": "x.socket", "action": "start"},
@@ -179,16 +237,37 @@ def test_what_is_to_hold_after_a_call(case: str) -> None:
 
 DISABLED = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "disabled"}
 ONESHOT = {**DISABLED, "Type": "oneshot", "RemainAfterExit": "no"}
-# What is asked of a unit in this state, the states it would be in, and words of what is not known beforehand.
+# What is asked of a unit in this state, the states it would be in, and words of what is not
+# known beforehand.
 FORESEEN: Mapping[str, tuple[str, Mapping[str, str], tuple[str, str] | None, str]] = {
     "start": ("start", DISABLED, ("active", "disabled"), "Whether x comes up"),
     "start what ends by itself": ("start", ONESHOT, None, "x runs and ends each time"),
-    "start again what failed": ("restart", {**ONESHOT, "ActiveState": "failed"}, ("inactive", "disabled"), "x runs"),
-    "start what stays": ("start", {**ONESHOT, "RemainAfterExit": "yes"}, ("active", "disabled"), "Whether x comes up"),
+    "start again what failed": (
+        "restart",
+        {**ONESHOT, "ActiveState": "failed"},
+        ("inactive", "disabled"),
+        "x runs",
+    ),
+    "start what stays": (
+        "start",
+        {**ONESHOT, "RemainAfterExit": "yes"},
+        ("active", "disabled"),
+        "Whether x comes up",
+    ),
     "start a masked one": ("start", {**DISABLED, "LoadState": "masked"}, None, "x is masked"),
     "enable": ("enable", DISABLED, ("inactive", "enabled"), ""),
-    "enable an indirect one": ("enable", {**DISABLED, "UnitFileState": "indirect"}, None, "x, which is indirect,"),
-    "enable for good": ("enable", {**DISABLED, "UnitFileState": "enabled-runtime"}, ("inactive", "enabled"), ""),
+    "enable an indirect one": (
+        "enable",
+        {**DISABLED, "UnitFileState": "indirect"},
+        None,
+        "x, which is indirect,",
+    ),
+    "enable for good": (
+        "enable",
+        {**DISABLED, "UnitFileState": "enabled-runtime"},
+        ("inactive", "enabled"),
+        "",
+    ),
     "disable": ("disable", {**DISABLED, "UnitFileState": "enabled"}, ("inactive", "disabled"), ""),
     "disable a static one": ("disable", {**DISABLED, "UnitFileState": "static"}, None, ""),
     "disable a generated one": ("disable", {**DISABLED, "UnitFileState": "generated"}, None, ""),
@@ -211,10 +290,15 @@ def test_what_would_become_of_a_unit(case: str) -> None:
     assert bool(report.unforeseen()) is bool(words)
 
 
-NATIVE = "Unpacking jq (1.6) over (1.5) ...\nUnpacking lib:amd64 (2) ...\nUnpacking doc:all (3) ...\n"
+NATIVE = (
+    "Unpacking jq (1.6) over (1.5) ...\nUnpacking lib:amd64 (2) ...\nUnpacking doc:all (3) ...\n"
+)
 FOREIGN = "Unpacking lib:i386 (2) over (1) ...\nRemoving old:i386 (1) ...\n"
 WOULD_BE = {
-    NATIVE: "Inst jq [1.5] (1.6 Debian [amd64])\nInst lib (2 Debian [amd64])\nInst doc (3 Debian [all])\n",
+    NATIVE: (
+        "Inst jq [1.5] (1.6 Debian [amd64])\nInst lib (2 Debian [amd64])\nInst doc (3 Debian "
+        "[all])\n"
+    ),
     FOREIGN: "Inst lib:i386 [1] (2 Debian [i386])\nRemv old:i386 [1]\n",
 }
 
@@ -225,7 +309,10 @@ def test_a_package_of_another_architecture_is_another_one(asked: list[str]) -> N
     told = []
     for words, only_checked in (("".join(WOULD_BE), False), ("".join(WOULD_BE.values()), True)):
         was = dict(zip(asked, ("1.5", "1"), strict=True))
-        looks = {"before": was, "after": was if only_checked else dict(zip(asked, ("1.6", "2"), strict=True))}
+        looks = {
+            "before": was,
+            "after": was if only_checked else dict(zip(asked, ("1.6", "2"), strict=True)),
+        }
         raw: dict[str, Any] = {
             "manager": "apt",
             "architecture": "amd64",
@@ -234,7 +321,12 @@ def test_a_package_of_another_architecture_is_another_one(asked: list[str]) -> N
             "failure": None,
             **looks,
         }
-        raw |= {"provided_before": {}, "provided_after": {}, "lists_updated": False, "only_checked": only_checked}
+        raw |= {
+            "provided_before": {},
+            "provided_after": {},
+            "lists_updated": False,
+            "only_checked": only_checked,
+        }
         told.append(PackageChanges.model_validate(raw, context={"given": given}).effects())
 
     assert told[0] == told[1]
@@ -254,16 +346,29 @@ def test_a_package_of_another_architecture_is_another_one(asked: list[str]) -> N
     ],
 )
 @pytest.mark.parametrize(
-    "blind", [None, "no match for argument, after 3000 milliseconds", "no match for argument, after 3 ms"]
+    "blind",
+    [None, "no match for argument, after 3000 milliseconds", "no match for argument, after 3 ms"],
 )
 def test_what_is_so_already_is_known_without_a_preview(
     given: dict[str, str], version: str | None, known: bool, blind: str | None
 ) -> None:
-    looks: dict[str, Any] = {"manager": "apk", "before": {"x": version}, "after": {"x": version}, "blind": blind}
-    looks |= {"provided_before": {}, "provided_after": {}, "lists_updated": False, "only_checked": True}
+    looks: dict[str, Any] = {
+        "manager": "apk",
+        "before": {"x": version},
+        "after": {"x": version},
+        "blind": blind,
+    }
+    looks |= {
+        "provided_before": {},
+        "provided_after": {},
+        "lists_updated": False,
+        "only_checked": True,
+    }
     raw = {**looks, "stdout": "", "results": [], "failure": None}
 
-    report = PackageChanges.model_validate(raw, context={"given": Packages.model_validate({"name": "x", **given})})
+    report = PackageChanges.model_validate(
+        raw, context={"given": Packages.model_validate({"name": "x", **given})}
+    )
 
     assert report.packages[0].outcome == ("unchanged" if known else "not_previewed")
     assert bool(report.unforeseen()) is not known
@@ -277,13 +382,24 @@ def test_a_signal_is_foreseen_by_process() -> None:
         (7, "a\n", "not_permitted"),
         (9, "c", "gone"),
     ]
-    told = [{"pid": pid, "name": name, "user": "u", "ended": False, "how": how} for pid, name, how in names]
-    looked = {"processes": [], "total": 6, "signalled": told, "all_visible": True, "truncated": True}
+    told = [
+        {"pid": pid, "name": name, "user": "u", "ended": False, "how": how}
+        for pid, name, how in names
+    ]
+    looked = {
+        "processes": [],
+        "total": 6,
+        "signalled": told,
+        "all_visible": True,
+        "truncated": True,
+    }
     given = ProcessAction.model_validate({"action": "kill", "target": "b", "signal": "HUP"})
 
     said = ProcessOutcome.model_validate(looked, context={"given": given}).unforeseen()
 
-    assert said == ("What HUP brings about for a\\n (7), b (3, 12) and 2 more is known only when it is sent.",)
+    assert said == (
+        ("What HUP brings about for a\\n (7), b (3, 12) and 2 more is known only when it is sent."),
+    )
 
 
 def test_a_secret_content_is_in_no_record() -> None:

@@ -1,4 +1,6 @@
-"""The host modules that end programs, run for real: as processes, on processes that they may and may not end."""
+"""The host modules that end programs, run for real: as processes, on processes that they
+may and may not end.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,9 @@ NOBODY = 65534
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make processes of two users")
 
-# Runs a module as another user: early, or late, when it has started a program, which so belongs to root. What the
-# module imports is read before, for that user may not be able to. `bare`: as the same user, with a Python that has no
-# ctypes.
+# Runs a module as another user: early, or late, when it has started a program, which so
+# belongs to root. What the module imports is read before, for that user may not be able to.
+# `bare`: as the same user, with a Python that has no ctypes.
 AS_USER = """
 import os, runpy, selectors, subprocess, sys
 import ansible.module_utils as shared, ansible.module_utils.basic
@@ -56,7 +58,8 @@ os.chdir("/")
 runpy.run_path(path, run_name="__main__")
 """
 
-# Becomes a marked `sleep` of another user, which may ignore SIGTERM, after starting one of root that nothing marks.
+# Becomes a marked `sleep` of another user, which may ignore SIGTERM, after starting one of
+# root that nothing marks.
 TREE = """
 import os, signal, sys
 user, seconds, deaf = sys.argv[1:4]
@@ -72,7 +75,9 @@ os.execve("/bin/sleep", ["sleep", seconds], dict(os.environ))
 
 def played(module: Path, when: str | None = None, /, **arguments: Any) -> dict[str, Any]:
     """What the module answers; with `when`, early, late or bare, see AS_USER."""
-    arguments_of_python = [str(module)] if when is None else ["-c", AS_USER, str(module), str(NOBODY), when]
+    arguments_of_python = (
+        [str(module)] if when is None else ["-c", AS_USER, str(module), str(NOBODY), when]
+    )
     return module_answer(arguments_of_python, arguments, timeout_s=60)
 
 
@@ -81,14 +86,19 @@ def sleeping(seconds: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
+            if (
+                entry.name.isdigit()
+                and (entry / "cmdline").read_bytes() == f"sleep\0{seconds}\0".encode()
+            ):
                 found.append(int(entry.name))
     return found
 
 
 @pytest.fixture
 def seconds() -> Iterator[str]:
-    """How long to sleep: a text by which only this test's processes are found; none of them outlives it."""
+    """How long to sleep: a text by which only this test's processes are found; none of them
+    outlives it.
+    """
     unique = f"10000.{uuid.uuid4().int}"
     yield unique
     for pid in sleeping(unique):
@@ -100,7 +110,9 @@ def started() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     with contextlib.ExitStack() as stack:
 
         def start(*command: str, run: str) -> subprocess.Popen[bytes]:
-            child = subprocess.Popen(command, env={**PLAIN, "PLAYRAIL_RUN": run}, start_new_session=True)
+            child = subprocess.Popen(
+                command, env={**PLAIN, "PLAYRAIL_RUN": run}, start_new_session=True
+            )
             stack.enter_context(child)
             stack.callback(child.kill)
             return child
@@ -126,7 +138,11 @@ def test_a_run_is_ended_with_all_that_is_below_it(started: Start, seconds: str) 
 
     answer = played(END_RUN, run="r1")
 
-    assert (answer["changed"], answer["ended"], answer["left"]) == (True, ["sh", "sleep", "sleep"], [])
+    assert (answer["changed"], answer["ended"], answer["left"]) == (
+        True,
+        ["sh", "sleep", "sleep"],
+        [],
+    )
     assert sleeping(seconds) == [other.pid]
 
 
@@ -192,7 +208,11 @@ def test_a_program_that_ends_in_time() -> None:
 def test_a_program_that_ignores_sigterm_is_killed_with_what_it_started(seconds: str) -> None:
     answer = program("sh", "-c", f"trap '' TERM; echo deaf; sleep {seconds} & sleep {seconds}; :")
 
-    assert (answer["timed_out"], answer["left_running"], answer["signal"]) == (True, False, signal.SIGKILL)
+    assert (answer["timed_out"], answer["left_running"], answer["signal"]) == (
+        True,
+        False,
+        signal.SIGKILL,
+    )
     assert answer["stdout"] == "deaf\n"
     assert sleeping(seconds) == []
 
@@ -200,7 +220,11 @@ def test_a_program_that_ignores_sigterm_is_killed_with_what_it_started(seconds: 
 def test_what_outlives_a_program_is_killed(seconds: str) -> None:
     answer = program("sh", "-c", f"(trap '' TERM; exec sleep {seconds}) & exec sleep {seconds}")
 
-    assert (answer["timed_out"], answer["left_running"], answer["signal"]) == (True, False, signal.SIGTERM)
+    assert (answer["timed_out"], answer["left_running"], answer["signal"]) == (
+        True,
+        False,
+        signal.SIGTERM,
+    )
     assert sleeping(seconds) == []
 
 
@@ -212,7 +236,9 @@ WAYS_OUT = {
     "cleared": "env -i setsid sleep {}",
     "cleared and forked": "env -i setsid -f sleep {}; sleep {}",
     "background": "nohup sleep {} >/dev/null 2>&1 & sleep {}",
-    "orphan": "(env -i setsid sh -c 'trap \"\" TERM HUP; sleep {}; :' >/dev/null 2>&1 &) ; sleep {}",
+    "orphan": (
+        "(env -i setsid sh -c 'trap \"\" TERM HUP; sleep {}; :' >/dev/null 2>&1 &) ; sleep {}"
+    ),
 }
 
 
@@ -230,7 +256,9 @@ def test_what_left_the_programs_group_is_ended(way: str, seconds: str) -> None:
 @pytest.mark.parametrize("way", sorted(WAYS_OUT.keys() - OVERLOOKED))
 def test_what_left_is_ended_by_a_python_without_ctypes(way: str, seconds: str) -> None:
     """As that of minimal packages; it cannot know that there is no more."""
-    answer = program("/bin/sh", "-c", WAYS_OUT[way].replace("{}", seconds), when="bare", max_seconds=1)
+    answer = program(
+        "/bin/sh", "-c", WAYS_OUT[way].replace("{}", seconds), when="bare", max_seconds=1
+    )
 
     assert (answer["timed_out"], answer["left_running"], answer["left"]) == (True, None, [])
     assert sleeping(seconds) == []
@@ -238,7 +266,9 @@ def test_what_left_is_ended_by_a_python_without_ctypes(way: str, seconds: str) -
 
 @as_root
 @pytest.mark.parametrize(("when", "left"), [(None, False), ("bare", None)])
-def test_what_became_another_user_is_ended(when: str | None, left: bool | None, seconds: str) -> None:
+def test_what_became_another_user_is_ended(
+    when: str | None, left: bool | None, seconds: str
+) -> None:
     answer = program("su", "nobody", "-s", "/bin/sh", "-c", f"sleep {seconds}", when=when)
 
     assert (answer["timed_out"], answer["left_running"]) == (True, left)
@@ -246,8 +276,12 @@ def test_what_became_another_user_is_ended(when: str | None, left: bool | None, 
 
 
 @pytest.mark.parametrize("when", [None, "bare"])
-@pytest.mark.parametrize("way", ["nohup sleep {} >/dev/null 2>&1 &", "setsid sleep {} &", "setsid -f sleep {}"])
-def test_what_a_program_leaves_is_told_and_not_ended(way: str, when: str | None, seconds: str) -> None:
+@pytest.mark.parametrize(
+    "way", ["nohup sleep {} >/dev/null 2>&1 &", "setsid sleep {} &", "setsid -f sleep {}"]
+)
+def test_what_a_program_leaves_is_told_and_not_ended(
+    way: str, when: str | None, seconds: str
+) -> None:
     answer = program("/bin/sh", "-c", way.replace("{}", seconds), when=when, max_seconds=30)
 
     (left,) = sleeping(seconds)
@@ -262,13 +296,21 @@ def test_what_ends_with_a_program_is_not_told_as_left() -> None:
 
 def test_a_program_may_wait_for_what_it_left_behind() -> None:
     """Nobody else would bury it: its parent is gone."""
-    script = "pid=$( (sleep 0.1 >/dev/null & echo $!) ); while kill -0 $pid 2>/dev/null; do sleep 0.1; done"
+    script = (
+        "pid=$( (sleep 0.1 >/dev/null & echo $!) ); while kill -0 $pid 2>/dev/null; do sleep "
+        "0.1; done"
+    )
     answer = program("/bin/sh", "-c", script, max_seconds=20)
     assert (answer["exit_code"], answer["timed_out"]) == (0, False)
 
 
 def test_a_programs_last_words_are_read() -> None:
-    answer = program("/bin/sh", "-c", "trap 'echo farewell; exit 3' TERM; while :; do sleep 0.1; done", max_seconds=1)
+    answer = program(
+        "/bin/sh",
+        "-c",
+        "trap 'echo farewell; exit 3' TERM; while :; do sleep 0.1; done",
+        max_seconds=1,
+    )
     assert (answer["timed_out"], answer["exit_code"], answer["stdout"]) == (True, 3, "farewell\n")
 
 

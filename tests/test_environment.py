@@ -45,7 +45,15 @@ def child(given: Mapping[str, str], *, dotenv: Path | None = None) -> dict[str, 
 
 
 def test_the_whole_of_it() -> None:
-    assert child({**SECRETS, "PATH": "/usr/bin", "USER": "me", "SSH_AUTH_SOCK": "/s", "https_proxy": "http://p"}) == {
+    assert child(
+        {
+            **SECRETS,
+            "PATH": "/usr/bin",
+            "USER": "me",
+            "SSH_AUTH_SOCK": "/s",
+            "https_proxy": "http://p",
+        }
+    ) == {
         "HOME": str(Path.cwd()),
         "USER": "me",
         "SSH_AUTH_SOCK": "/s",
@@ -72,7 +80,10 @@ def test_the_users_own_plugins_stay(cwd: Path, kind: str, ours: Path) -> None:
 
     (cwd / "ansible.cfg").write_text("[defaults]\nhome = own\n")
     assert child({})[name] == f"{cwd}/own/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
-    assert child({"ANSIBLE_HOME": "/h"})[name] == f"/h/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
+    assert (
+        child({"ANSIBLE_HOME": "/h"})[name]
+        == f"/h/plugins/{kind}:/usr/share/ansible/plugins/{kind}:{ours}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +94,9 @@ def test_the_users_own_plugins_stay(cwd: Path, kind: str, ours: Path) -> None:
         ("ANSIBLE_COLLECTIONS_PATH", "collections", "collections"),
     ],
 )
-def test_what_lies_beside_playbooks_comes_before_the_users_own(cwd: Path, name: str, beside: str, own: str) -> None:
+def test_what_lies_beside_playbooks_comes_before_the_users_own(
+    cwd: Path, name: str, beside: str, own: str
+) -> None:
     (cwd / beside).mkdir()
     (cwd / "ansible.cfg").write_text("[defaults]\nhome = own\n")
 
@@ -92,7 +105,9 @@ def test_what_lies_beside_playbooks_comes_before_the_users_own(cwd: Path, name: 
 
 
 def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:
-    """Whatever the user says, in either place; what Ansible makes of it is asked from Ansible."""
+    """Whatever the user says, in either place; what Ansible makes of it is asked from
+    Ansible.
+    """
     (cwd / "ansible.cfg").write_text(RIDDLES)
     given = {"ANSIBLE_NO_LOG": "1", "ANSIBLE_ANY_ERRORS_FATAL": "1", "ANSIBLE_SSH_RETRIES": "9"}
 
@@ -137,7 +152,11 @@ RIGHT = {
 def read_by_ansible(env: Mapping[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "ansible", "config", "dump", "--format", "json"]
     told = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
-    return {setting["name"]: setting["value"] for setting in json.loads(told.stdout) if "name" in setting}
+    return {
+        setting["name"]: setting["value"]
+        for setting in json.loads(told.stdout)
+        if "name" in setting
+    }
 
 
 @pytest.mark.parametrize(
@@ -175,7 +194,9 @@ def test_the_users_forks(cwd: Path, config: str, given: dict[str, str], most: in
 def test_inventories_are_read_without_a_log(cwd: Path, where: str) -> None:
     if where == "ansible.cfg":
         (cwd / "ansible.cfg").write_text("[defaults]\nlog_path = ./a.log\n")
-    environ = {"HOME": str(cwd)} | ({"ANSIBLE_LOG_PATH": str(cwd / "a.log")} if where == "environment" else {})
+    environ = {"HOME": str(cwd)} | (
+        {"ANSIBLE_LOG_PATH": str(cwd / "a.log")} if where == "environment" else {}
+    )
     settings = Settings.load(environ, dotenv=None)
 
     read_for_inventories = inventory_environment(settings, environ)
@@ -212,7 +233,9 @@ def test_only_named_variables_are_passed() -> None:
 
 
 def test_variables_of_dotenv_reach_ansible(cwd: Path) -> None:
-    (cwd / ".env").write_text("PLAYRAIL_PASS_ENV=TOKEN\nTOKEN=from file\nANSIBLE_TIMEOUT=5\nANSIBLE_FORKS=6\nOTHER=x\n")
+    (cwd / ".env").write_text(
+        "PLAYRAIL_PASS_ENV=TOKEN\nTOKEN=from file\nANSIBLE_TIMEOUT=5\nANSIBLE_FORKS=6\nOTHER=x\n"
+    )
     got = child({"ANSIBLE_FORKS": "7"}, dotenv=cwd / ".env")
     assert [got.get(name) for name in ("TOKEN", "ANSIBLE_TIMEOUT", "ANSIBLE_FORKS", "OTHER")] == [
         "from file",
@@ -230,13 +253,22 @@ def test_variables_of_dotenv_reach_ansible(cwd: Path) -> None:
         ({"ANSIBLE_SSH_HOST_KEY_CHECKING": "False"}, {"ANSIBLE_SSH_HOST_KEY_CHECKING": None}),
         ({"ANSIBLE_STDOUT_CALLBACK": "json"}, {"ANSIBLE_STDOUT_CALLBACK": "playrail_text"}),
         ({"ANSIBLE_CALLBACK_PLUGINS": "/mine"}, {"ANSIBLE_CALLBACK_PLUGINS": f"/mine:{CALLBACKS}"}),
-        ({"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": "1"}, {"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": None}),
+        (
+            {"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": "1"},
+            {"JUNIT_OUTPUT_DIR": "/out", "NO_COLOR": None},
+        ),
         ({"ANSIBLE_STRATEGY": "free"}, {"ANSIBLE_STRATEGY": "free"}),
         ({"ANSIBLE_STRATEGY": "ansible.builtin.debug"}, {"ANSIBLE_STRATEGY": "linear"}),
-        ({"ANSIBLE_DEBUG": "1", "ANSIBLE_VERBOSITY": "4"}, {"ANSIBLE_DEBUG": "False", "ANSIBLE_VERBOSITY": "0"}),
+        (
+            {"ANSIBLE_DEBUG": "1", "ANSIBLE_VERBOSITY": "4"},
+            {"ANSIBLE_DEBUG": "False", "ANSIBLE_VERBOSITY": "0"},
+        ),
         ({"ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": "no"}),
         ({"ANSIBLE_SSH_PIPELINING": "no"}, {"ANSIBLE_PIPELINING": None}),
-        ({"ANSIBLE_SSH_USETTY": "True", "ANSIBLE_PIPELINING": "no"}, {"ANSIBLE_SSH_USETTY": "False"}),
+        (
+            {"ANSIBLE_SSH_USETTY": "True", "ANSIBLE_PIPELINING": "no"},
+            {"ANSIBLE_SSH_USETTY": "False"},
+        ),
         ({"LC_ALL": "pl_PL.ISO-8859-2", "LANG": "pl_PL"}, {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}),
         ({"ANSIBLE_INVENTORY_ENABLED": "script,ini"}, {"ANSIBLE_INVENTORY_ENABLED": "ini,yaml"}),
         ({"PLAYRAIL_PASS_ENV": "LC_ALL", "LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}),
@@ -252,7 +284,11 @@ def test_what_the_user_sets(given: dict[str, str], becomes: dict[str, str | None
     [
         ("", "no", "host_list,auto,yaml,ini,toml"),
         ("", "yes", "host_list,script,auto,yaml,ini,toml"),
-        ("enable_plugins = amazon.aws.aws_ec2, ansible.builtin.script", "no", "amazon.aws.aws_ec2,yaml"),
+        (
+            "enable_plugins = amazon.aws.aws_ec2, ansible.builtin.script",
+            "no",
+            "amazon.aws.aws_ec2,yaml",
+        ),
         ("enable_plugins = amazon.aws.aws_ec2, script", "yes", "amazon.aws.aws_ec2,script,yaml"),
         ("enable_plugins = ansible.builtin.yaml", "yes", "ansible.builtin.yaml"),
     ],
@@ -272,12 +308,16 @@ def test_pipelining_of_ansible_cfg_stays(cwd: Path, section: str) -> None:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("pipelining", ["True", "False"])
-def test_sudo_asks_for_its_password_without_a_terminal(cwd: Path, lab: Any, pipelining: str) -> None:
+def test_sudo_asks_for_its_password_without_a_terminal(
+    cwd: Path, lab: Any, pipelining: str
+) -> None:
     host = lab["deb13"]
     assert host.sudo_password is not None
     given = {"PATH": os.environ["PATH"], "ANSIBLE_PIPELINING": pipelining}
     # No shared connection: the path of its socket would be too long here.
-    (cwd / "ansible.cfg").write_text("[ssh_connection]\nusetty = True\nssh_args = -o ControlPath=none\n")
+    (cwd / "ansible.cfg").write_text(
+        "[ssh_connection]\nusetty = True\nssh_args = -o ControlPath=none\n"
+    )
     variables = {
         "ansible_host": host.address,
         "ansible_port": host.port,
@@ -287,9 +327,20 @@ def test_sudo_asks_for_its_password_without_a_terminal(cwd: Path, lab: Any, pipe
         "ansible_become_password": host.sudo_password,
     }
     (cwd / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"deb13": {}}, "vars": variables}}))
-    command = ("ansible", "adhoc", "-i", "hosts.yml", "deb13", "--become", "-m", "ansible.builtin.command")
+    command = (
+        "ansible",
+        "adhoc",
+        "-i",
+        "hosts.yml",
+        "deb13",
+        "--become",
+        "-m",
+        "ansible.builtin.command",
+    )
     told = [sys.executable, "-P", "-m", *command, "-a", "sh -c 'id -u; ps -o tty= -p $$'"]
-    done = subprocess.run(told, env=child(given), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        told, env=child(given), capture_output=True, text=True, timeout=60, check=False
+    )
 
     assert done.stdout.split()[-2:] == ["0", "?"], done.stdout + done.stderr
 
@@ -306,12 +357,24 @@ def test_ansible_cfg_that_became_unreadable(cwd: Path) -> None:
 def test_ansible_starts_in_it_and_decides_as_it_says(cwd: Path) -> None:
     (cwd / "ansible.cfg").write_text("[defaults]\nhost_key_checking = False\nask_pass = True\n")
     got = subprocess.run(
-        [sys.executable, "-P", "-m", "ansible", "config", "dump", "--only-changed", "--format", "json"],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "ansible",
+            "config",
+            "dump",
+            "--only-changed",
+            "--format",
+            "json",
+        ],
         env=child({"PATH": os.defpath, "LC_ALL": "POSIX"}),
         stdout=subprocess.PIPE,
         check=True,
     )
-    changed = {setting["name"]: setting["value"] for setting in json.loads(got.stdout) if "name" in setting}
+    changed = {
+        setting["name"]: setting["value"] for setting in json.loads(got.stdout) if "name" in setting
+    }
     expected = {
         "HOST_KEY_CHECKING": True,
         "DEFAULT_ASK_PASS": False,

@@ -1,4 +1,6 @@
-"""What may be written where a path is asked for. What is refused could be read as another place; all else is data."""
+"""What may be written where a path is asked for. What is refused could be read as another
+place; all else is data.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,14 @@ INPUTS: list[tuple[type[ToolInput], dict[str, Any]]] = [
     (NewFile, {"content": ""}),
     (DiskPlace, {}),
 ]
-every_input = pytest.mark.parametrize(("model", "rest"), INPUTS, ids=[model.__name__ for model, _ in INPUTS])
+every_input = pytest.mark.parametrize(
+    ("model", "rest"), INPUTS, ids=[model.__name__ for model, _ in INPUTS]
+)
 
 names = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\x7f"), min_size=1, max_size=60
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\x7f"),
+    min_size=1,
+    max_size=60,
 ).filter(lambda name: name != "..")
 paths = st.lists(names, min_size=1, max_size=8).map(lambda parts: "/" + "/".join(parts))
 
@@ -44,7 +50,9 @@ def refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> str:
 
 @every_input
 @given(path=paths)
-def test_absolute_paths_arrive_unchanged(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+def test_absolute_paths_arrive_unchanged(
+    model: type[ToolInput], rest: dict[str, Any], path: str
+) -> None:
     assert variables(parse(model, rest, path))["playrail_path"] == path
 
 
@@ -98,13 +106,17 @@ def test_odd_names_are_data(model: type[ToolInput], rest: dict[str, Any], path: 
         "/" + "ą" * 2048,
     ],
 )
-def test_what_could_be_another_place_is_refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+def test_what_could_be_another_place_is_refused(
+    model: type[ToolInput], rest: dict[str, Any], path: str
+) -> None:
     refused(model, rest, path)
 
 
 @every_input
 @given(path=st.text(min_size=1))
-def test_relative_paths_are_refused(model: type[ToolInput], rest: dict[str, Any], path: str) -> None:
+def test_relative_paths_are_refused(
+    model: type[ToolInput], rest: dict[str, Any], path: str
+) -> None:
     assume(not path.startswith("/"))
     refused(model, rest, path)
 
@@ -181,7 +193,18 @@ def test_other_fields_are_strict(model: type[ToolInput], arguments: dict[str, An
 @pytest.mark.parametrize("field", ["owner", "group"])
 def test_owners_are_names_or_numbers_that_there_are(field: str) -> None:
     """The kernel takes 2**32 - 1 for: leave it as it is."""
-    for wrong in ("4294967295", "9999999999", "-1", "+1", " ann", "ann ", "a:b", "a\nb", "", "a" * 257):
+    for wrong in (
+        "4294967295",
+        "9999999999",
+        "-1",
+        "+1",
+        " ann",
+        "ann ",
+        "a:b",
+        "a\nb",
+        "",
+        "a" * 257,
+    ):
         refused(NewFile, {"content": "", field: wrong}, "/srv/x")
     for right in (
         "4294967294",
@@ -197,7 +220,9 @@ def test_owners_are_names_or_numbers_that_there_are(field: str) -> None:
         parse(NewFile, {"content": "", field: right}, "/srv/x")
 
 
-@pytest.mark.parametrize("path", [r"/srv/a\x0ab", r"/srv/caf\xe9", r"/srv/a\x5cxff", r"/srv/dev-a\x2db"])
+@pytest.mark.parametrize(
+    "path", [r"/srv/a\x0ab", r"/srv/caf\xe9", r"/srv/a\x5cxff", r"/srv/dev-a\x2db"]
+)
 def test_odd_names_are_given_as_they_are_listed(path: str) -> None:
     assert variables(parse(FilePart, {}, path))["playrail_path"] == path
     refused(FilePart, {}, r"/srv/a\x00b")
@@ -206,7 +231,11 @@ def test_odd_names_are_given_as_they_are_listed(path: str) -> None:
 def test_a_private_key_is_a_secret_though_nobody_says_so() -> None:
     key = "-----BEGIN PRIVATE KEY-----\n" + "A" * 64 + "\n-----END PRIVATE KEY-----\n"
     encoded = base64.b64encode(key.encode()).decode()
-    for more in ({"content": key}, {"content": encoded, "encoding": "base64"}, {"content": f"  tls.key: {encoded}\n"}):
+    for more in (
+        {"content": key},
+        {"content": encoded, "encoding": "base64"},
+        {"content": f"  tls.key: {encoded}\n"},
+    ):
         given = NewFile.model_validate({"path": "/srv/x", **more})
         assert given.recorded()["content"] == SECRET
     assert NewFile(path="/srv/x", content="-----BEGIN PUBLIC KEY-----\n").secret_fields() == ()

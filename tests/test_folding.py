@@ -1,4 +1,6 @@
-"""What of several calls of the shipped tools remains: files under two names, fields left unset, units that go."""
+"""What of several calls of the shipped tools remains: files under two names, fields left
+unset, units that go.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,14 @@ def replayed(*calls: Did) -> Replay:
 def told(found: Replay, *fields: str) -> list[str]:
     """Each step as its title and these fields, with a * behind those that are marked."""
     steps: Sequence[Any] = found.steps
-    values = ([str(value) for name in fields if (value := getattr(step.given, name, None))] for step in steps)
-    return [" ".join([step.title, *its]) + ("*" if step.mark else "") for step, its in zip(steps, values, strict=True)]
+    values = (
+        [str(value) for name in fields if (value := getattr(step.given, name, None))]
+        for step in steps
+    )
+    return [
+        " ".join([step.title, *its]) + ("*" if step.mark else "")
+        for step, its in zip(steps, values, strict=True)
+    ]
 
 
 KEPT: dict[str, tuple[list[Did], list[str]]] = {
@@ -32,16 +40,27 @@ KEPT: dict[str, tuple[list[Did], list[str]]] = {
         ["File /k b 0600 nobody"],
     ),
     "over several calls": (
-        [write("/k", "a", mode="0600"), write("/k", "b", owner="nobody"), write("/k", "c", group="mail")],
+        [
+            write("/k", "a", mode="0600"),
+            write("/k", "b", owner="nobody"),
+            write("/k", "c", group="mail"),
+        ],
         ["File /k c 0600 nobody mail"],
     ),
-    "until it is set anew": ([write("/k", "a", mode="0600"), write("/k", "b", mode="0644")], ["File /k b 0644"]),
+    "until it is set anew": (
+        [write("/k", "a", mode="0600"), write("/k", "b", mode="0644")],
+        ["File /k b 0644"],
+    ),
     "or removed": (
         [write("/k", "a", mode="0600"), ("remove_file", {"path": "/k"}), write("/k", "b")],
         ["File /k b"],
     ),
     "not what a step sets that remains: what comes in between may change it": (
-        [write("/k", "a", mode="0600"), ("execute_command", {"cmd": "chmod 644 /k"}), write("/k", "b")],
+        [
+            write("/k", "a", mode="0600"),
+            ("execute_command", {"cmd": "chmod 644 /k"}),
+            write("/k", "b"),
+        ],
         ["File /k a 0600*", "execute_command*", "File /k b"],
     ),
     "a version": ([package("jq", version="1.6"), package("jq")], ["Package jq 1.6"]),
@@ -78,13 +97,22 @@ def test_what_is_left_unset_differs_by_host() -> None:
 
     steps = replayed(write("/k", "a", mode="0600"), write("/k", "b", **both)).steps
 
-    assert [(step.hosts, getattr(step.given, "mode", "")) for step in steps] == [(["h1"], "0600"), (["h2"], None)]
+    assert [(step.hosts, getattr(step.given, "mode", "")) for step in steps] == [
+        (["h1"], "0600"),
+        (["h2"], None),
+    ]
 
 
 NAMES: dict[str, tuple[list[Did], list[str]]] = {
-    "a path in other words": ([write("/etc/./x"), write("/etc//y/"), write("/etc/x")], ["/etc//y/", "/etc/x"]),
+    "a path in other words": (
+        [write("/etc/./x"), write("/etc//y/"), write("/etc/x")],
+        ["/etc//y/", "/etc/x"],
+    ),
     "a path through a link": (
-        [captured(write("/link/x"), "file", "/real/x"), captured(write("/real/x"), "file", "/real/x")],
+        [
+            captured(write("/link/x"), "file", "/real/x"),
+            captured(write("/real/x"), "file", "/real/x"),
+        ],
         ["/real/x"],
     ),
     "that changed nothing the second time": (
@@ -142,7 +170,11 @@ UNITS: dict[str, tuple[list[Did], list[str], list[str]]] = {
         [],
     ),
     "perhaps made by a command": (
-        [("execute_command", {"cmd": "make install"}), service("app", "start"), ("remove_file", {"path": UNIT})],
+        [
+            ("execute_command", {"cmd": "make install"}),
+            service("app", "start"),
+            ("remove_file", {"path": UNIT}),
+        ],
         ["execute_command*", "Service app active*", f"File {UNIT}"],
         [],
     ),

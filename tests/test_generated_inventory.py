@@ -31,21 +31,30 @@ def files(cwd: Path) -> Path:
     place = cwd / "with space {{ 7*7 }}"
     place.mkdir()
     for name in ("key", "cert", "known"):
-        (place / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")  # in form
+        # In form
+        (place / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")
         (place / name).chmod(0o600)
     return place
 
 
 def ssh_options(text: str) -> list[str]:
     """What ssh itself makes of the arguments, in lower case as `ssh -G` prints it."""
-    got = subprocess.run(["ssh", "-G", "-F", "none", *shlex.split(text), "h"], capture_output=True, check=True)
+    got = subprocess.run(
+        ["ssh", "-G", "-F", "none", *shlex.split(text), "h"], capture_output=True, check=True
+    )
     return got.stdout.decode().splitlines()
 
 
 def variables(cwd: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    """The variables of the generated host as a play sees them, after templating, with its secrets passed."""
+    """The variables of the generated host as a play sees them, after templating, with its
+    secrets passed.
+    """
     servers = {"s": {"type": "ssh", "host": "h", **entry}}
-    given = {"HOME": str(cwd), "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"), "MCP_SERVERS": json.dumps(servers)}
+    given = {
+        "HOME": str(cwd),
+        "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"),
+        "MCP_SERVERS": json.dumps(servers),
+    }
     settings = Settings.load(given, dotenv=None)
     inventory = Inventory(settings, cwd)
     secrets = {
@@ -53,12 +62,33 @@ def variables(cwd: Path, entry: dict[str, Any]) -> dict[str, Any]:
         for name, held in inventory.secrets(["s"]).items()
     }
     names = [
-        *("host", "port", "user", "connection", "become", "password", "become_password", "host_key_checking"),
-        *("ssh_private_key_file", "ssh_extra_args", "sftp_extra_args", "scp_extra_args", "ssh_timeout"),
+        *(
+            "host",
+            "port",
+            "user",
+            "connection",
+            "become",
+            "password",
+            "become_password",
+            "host_key_checking",
+        ),
+        *(
+            "ssh_private_key_file",
+            "ssh_extra_args",
+            "sftp_extra_args",
+            "scp_extra_args",
+            "ssh_timeout",
+        ),
         "control_path",
     ]
     message = {name: f"{{{{ ansible_{name} | default('-') }}}}" for name in names}
-    play = [{"hosts": "s", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": message}}]}]
+    play = [
+        {
+            "hosts": "s",
+            "gather_facts": False,
+            "tasks": [{"ansible.builtin.debug": {"msg": message}}],
+        }
+    ]
     (cwd / "play.yml").write_text(json.dumps(play))
     (cwd / "extra.json").write_text(json.dumps({"playrail_secrets": secrets}))
     command = ["playbook", "-i", inventory.sources()[0], "-e", "@extra.json", "play.yml"]
@@ -132,13 +162,22 @@ def test_generated_ssh_options(cwd: Path, entry: dict[str, Any], expected: set[s
 
 
 def test_servers_that_differ_share_no_connection(cwd: Path, files: Path) -> None:
-    paths = {variables(cwd, entry)["control_path"] for entry in ({}, {"ssh_key": str(files / "key")})}
+    paths = {
+        variables(cwd, entry)["control_path"] for entry in ({}, {"ssh_key": str(files / "key")})
+    }
     assert len(paths) == 2
 
 
 def test_a_servers_tier_is_what_a_policy_means_it_by(cwd: Path) -> None:
-    servers = {"s": {"type": "ssh", "host": "h", "tier": "staging"}, "t": {"type": "ssh", "host": "h"}}
-    given = {"HOME": str(cwd), "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"), "MCP_SERVERS": json.dumps(servers)}
+    servers = {
+        "s": {"type": "ssh", "host": "h", "tier": "staging"},
+        "t": {"type": "ssh", "host": "h"},
+    }
+    given = {
+        "HOME": str(cwd),
+        "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"),
+        "MCP_SERVERS": json.dumps(servers),
+    }
     known = asyncio.run(Inventory(Settings.load(given, dotenv=None), cwd).hosts()).hosts
 
     assert (known["s"].tier, known["t"].tier) == ("staging", None)

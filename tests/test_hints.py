@@ -1,4 +1,6 @@
-"""Every hint leads to a call that its reader may make: all that stand in the source, in every state of the settings."""
+"""Every hint leads to a call that its reader may make: all that stand in the source, in
+every state of the settings.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,11 @@ def written() -> Iterator[str]:
 
 
 RULES = [
-    one for value in vars(failure_rules).values() if isinstance(value, tuple) for one in value if isinstance(one, Rule)
+    one
+    for value in vars(failure_rules).values()
+    if isinstance(value, tuple)
+    for one in value
+    if isinstance(one, Rule)
 ]
 ALL = sorted(
     {
@@ -98,12 +104,18 @@ def named(hint: str) -> set[str]:
 @pytest.mark.parametrize("hint", ALL)
 def test_a_hint_names_tools_that_there_are(hint: str) -> None:
     unknown = set(WORD.findall(hint)) - set(EVERY) - NO_TOOLS
-    assert not {word for word in unknown if f"`{word}" not in hint}, "a tool that is not there, or a word for NO_TOOLS"
+    assert not {word for word in unknown if f"`{word}" not in hint}, (
+        "a tool that is not there, or a word for NO_TOOLS"
+    )
 
 
-@pytest.mark.parametrize(("toolsets", "writes"), [state[1:] for state in STATES], ids=[state[0] for state in STATES])
+@pytest.mark.parametrize(
+    ("toolsets", "writes"), [state[1:] for state in STATES], ids=[state[0] for state in STATES]
+)
 @pytest.mark.parametrize("hint", ALL)
-def test_a_hint_leads_to_a_call_that_is_allowed(hint: str, toolsets: tuple[str, ...], *, writes: bool) -> None:
+def test_a_hint_leads_to_a_call_that_is_allowed(
+    hint: str, toolsets: tuple[str, ...], *, writes: bool
+) -> None:
     offered = catalog.load(toolsets)
     fitted = Hints(EVERY, offered, writes=writes).fitted(hint)
     assert fitted.strip()

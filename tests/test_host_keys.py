@@ -1,4 +1,6 @@
-"""Which hosts' keys are not checked is told, whichever way somebody switched that off. ssh itself is asked."""
+"""Which hosts' keys are not checked is told, whichever way somebody switched that off. ssh
+itself is asked.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,23 @@ class Listed(Inventory):
         return self.hosts[host]
 
 
-def keys(place: Path, hosts: Mapping[str, Mapping[str, Any]], *, config: str = "", **given: str) -> HostKeys:
+def keys(
+    place: Path, hosts: Mapping[str, Mapping[str, Any]], *, config: str = "", **given: str
+) -> HostKeys:
     (place / "ansible.cfg").write_text(config)
-    environ = {"HOME": str(place), "PATH": os.environ["PATH"], "ANSIBLE_CONFIG": str(place / "ansible.cfg"), **given}
+    environ = {
+        "HOME": str(place),
+        "PATH": os.environ["PATH"],
+        "ANSIBLE_CONFIG": str(place / "ansible.cfg"),
+        **given,
+    }
     settings = Settings.load(environ, dotenv=None)
     return host_keys(Listed(hosts), settings, environ=environ, child=environment(settings, environ))
 
 
-def reason(place: Path, variables: Mapping[str, Any], *, config: str = "", **given: str) -> str | None:
+def reason(
+    place: Path, variables: Mapping[str, Any], *, config: str = "", **given: str
+) -> str | None:
     found = keys(place, {"web1": variables}, config=config, **given)
     return asyncio.run(found.unchecked(["web1"])).get("web1")
 
@@ -50,28 +61,58 @@ def reason(place: Path, variables: Mapping[str, Any], *, config: str = "", **giv
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"}, NOT_CHECKED),
+        (
+            {
+                "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+            },
+            NOT_CHECKED,
+        ),
         ({"ansible_ssh_common_args": "-oStrictHostKeyChecking=no"}, NOT_CHECKED),
         ({"ansible_ssh_extra_args": "-o 'stricthostkeychecking off'"}, NOT_CHECKED),
         ({"ansible_ssh_args": "-C -o StrictHostKeyChecking=accept-new"}, FIRST_TAKEN),
         ({"ansible_host_key_checking": False}, NOT_CHECKED),
         ({"ansible_ssh_host_key_checking": "no"}, NOT_CHECKED),
         ({"ansible_ssh_common_args": "-o UserKnownHostsFile=/dev/null"}, FORGOTTEN),
-        ({"ansible_ssh_common_args": {"__ansible_unsafe": "-o StrictHostKeyChecking=no"}}, NOT_CHECKED),
-        ({"flags": "-o StrictHostKeyChecking=no", "ansible_ssh_common_args": "{{ flags }}"}, NOT_CHECKED),
-        ({"ansible_ssh_common_args": "{{ x | default('') }} -o StrictHostKeyChecking=no"}, NOT_CHECKED),
-        ({"ansible_ssh_common_args": "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p jump'"}, JUMP),
-        ({"ansible_connection": "paramiko", "ansible_paramiko_host_key_checking": False}, NOT_CHECKED),
+        (
+            {"ansible_ssh_common_args": {"__ansible_unsafe": "-o StrictHostKeyChecking=no"}},
+            NOT_CHECKED,
+        ),
+        (
+            {"flags": "-o StrictHostKeyChecking=no", "ansible_ssh_common_args": "{{ flags }}"},
+            NOT_CHECKED,
+        ),
+        (
+            {"ansible_ssh_common_args": "{{ x | default('') }} -o StrictHostKeyChecking=no"},
+            NOT_CHECKED,
+        ),
+        (
+            {
+                "ansible_ssh_common_args": "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p jump'"
+            },
+            JUMP,
+        ),
+        (
+            {"ansible_connection": "paramiko", "ansible_paramiko_host_key_checking": False},
+            NOT_CHECKED,
+        ),
         ({}, None),
         ({"ansible_connection": "local", "ansible_host_key_checking": False}, None),
-        ({"ansible_ssh_common_args": "-o StrictHostKeyChecking=yes", "ansible_host": "10.0.0.1"}, None),
+        (
+            {"ansible_ssh_common_args": "-o StrictHostKeyChecking=yes", "ansible_host": "10.0.0.1"},
+            None,
+        ),
         ({"ansible_ssh_common_args": "-J {{ bastion }}", "ansible_user": "{{ who }}"}, None),
         ({"ansible_ssh_common_args": "-o 'unfinished"}, None),
         # The first of two counts for ssh.
-        ({"ansible_ssh_args": STRICT, "ansible_ssh_common_args": "-o StrictHostKeyChecking=no"}, None),
+        (
+            {"ansible_ssh_args": STRICT, "ansible_ssh_common_args": "-o StrictHostKeyChecking=no"},
+            None,
+        ),
     ],
 )
-def test_what_an_inventory_switches_off(tmp_path: Path, variables: dict[str, Any], told: str | None) -> None:
+def test_what_an_inventory_switches_off(
+    tmp_path: Path, variables: dict[str, Any], told: str | None
+) -> None:
     assert reason(tmp_path, variables) == told
 
 
@@ -83,12 +124,17 @@ def test_what_ansible_cfg_or_the_environment_switches_off(tmp_path: Path, option
 
 
 def test_what_files_of_ssh_switch_off(tmp_path: Path) -> None:
-    (tmp_path / "ssh.cfg").write_text("Host web1\n  StrictHostKeyChecking no\nHost 10.*\n  StrictHostKeyChecking off\n")
+    (tmp_path / "ssh.cfg").write_text(
+        "Host web1\n  StrictHostKeyChecking no\nHost 10.*\n  StrictHostKeyChecking off\n"
+    )
     relative = "[ssh_connection]\nssh_args = -F ./ssh.cfg\n"
 
     assert reason(tmp_path, {}, config=relative) == NOT_CHECKED
     assert reason(tmp_path, {"ansible_host": "10.0.0.7"}, config=relative) == NOT_CHECKED
-    assert reason(tmp_path, {"ansible_host": "{{ inventory_hostname }}"}, config=relative) == NOT_CHECKED
+    assert (
+        reason(tmp_path, {"ansible_host": "{{ inventory_hostname }}"}, config=relative)
+        == NOT_CHECKED
+    )
     assert reason(tmp_path, {"ansible_host": "192.0.2.1"}, config=relative) is None
     assert reason(tmp_path, {}, config="[ssh_connection]\nssh_args = -F ./nowhere\n") is None
 
@@ -99,7 +145,10 @@ def test_a_relative_file_of_ssh_is_that_of_the_project(tmp_path: Path) -> None:
     (tmp_path / "project" / "ssh.cfg").write_text("StrictHostKeyChecking no\n")
     relative = "[ssh_connection]\nssh_args = -F ./ssh.cfg\n"
 
-    assert reason(tmp_path, {}, config=relative, PLAYRAIL_PROJECT=str(tmp_path / "project")) == NOT_CHECKED
+    assert (
+        reason(tmp_path, {}, config=relative, PLAYRAIL_PROJECT=str(tmp_path / "project"))
+        == NOT_CHECKED
+    )
 
 
 def test_the_setting_of_ansible_cfg_is_decided_and_so_not_warned_about(tmp_path: Path) -> None:
@@ -107,7 +156,9 @@ def test_the_setting_of_ansible_cfg_is_decided_and_so_not_warned_about(tmp_path:
     assert reason(tmp_path, {}, ANSIBLE_HOST_KEY_CHECKING="False") is None
 
 
-def test_each_host_is_warned_about_once_and_many_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_host_is_warned_about_once_and_many_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     many = {f"web{number}": {"ansible_host_key_checking": False} for number in range(25)}
     found = keys(tmp_path, many)
 
@@ -123,7 +174,9 @@ def test_each_host_is_warned_about_once_and_many_are_counted(tmp_path: Path, cap
     assert "5 more hosts" in caplog.messages[-1]
 
 
-def test_calls_side_by_side_warn_about_a_host_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_side_by_side_warn_about_a_host_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     found = keys(tmp_path, {"web1": {"ansible_host_key_checking": False}})
 
     async def warn_together() -> None:

@@ -30,7 +30,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 TAGS = {"a": ("web", "old", "half"), "c": ("web",)}
 NAMED = Hosts(
-    hosts={name: Host(name=name, groups=(), tags=TAGS.get(name, ())) for name in ("a", "b", "c", "broken")},
+    hosts={
+        name: Host(name=name, groups=(), tags=TAGS.get(name, ()))
+        for name in ("a", "b", "c", "broken")
+    },
     groups={
         "all": ("a", "b", "c", "broken", "x:y"),
         "ab": ("a", "b"),
@@ -55,7 +58,9 @@ NAMED = Hosts(
         (["b", "tag:old"], ("b", "a")),
     ],
 )
-def test_words_that_mean_hosts(settings: Settings, wanted: str | list[str], names: tuple[str, ...]) -> None:
+def test_words_that_mean_hosts(
+    settings: Settings, wanted: str | list[str], names: tuple[str, ...]
+) -> None:
     assert NAMED.resolve(wanted, settings) == names
 
 
@@ -112,7 +117,10 @@ def test_words_that_mean_none(
     ],
 )
 def test_what_cannot_be_used_is_told_and_the_others_are_used(
-    settings: Settings, wanted: str | list[str] | None, names: tuple[str, ...] | None, left_out: list[str]
+    settings: Settings,
+    wanted: str | list[str] | None,
+    names: tuple[str, ...] | None,
+    left_out: list[str],
 ) -> None:
     known = replace(
         NAMED,
@@ -130,8 +138,12 @@ def test_what_cannot_be_used_is_told_and_the_others_are_used(
 
 
 @pytest.mark.parametrize("wanted", ["broken", ["broken", "x:y"], "tag:some"])
-def test_a_failed_entry_is_not_another_host_of_that_name(settings: Settings, wanted: str | list[str]) -> None:
-    with pytest.raises(ServerMisconfigured, match=r"'broken' cannot be used: oops: is not a field") as caught:
+def test_a_failed_entry_is_not_another_host_of_that_name(
+    settings: Settings, wanted: str | list[str]
+) -> None:
+    with pytest.raises(
+        ServerMisconfigured, match=r"'broken' cannot be used: oops: is not a field"
+    ) as caught:
         NAMED.resolve(wanted, settings)
     assert CANARY not in f"{caught.value} {caught.value.data}"
 
@@ -145,9 +157,15 @@ def test_an_unknown_name_gets_the_names_but_not_thousands(settings: Settings) ->
     with pytest.raises(UnknownServer) as caught:
         many.resolve(["z" * 5000] * 5000, settings)
     data = caught.value.data or {}
-    assert {key: len(value) for key, value in data.items()} == {"unknown": 1, "servers": 100, "groups": 100}
+    assert {key: len(value) for key, value in data.items()} == {
+        "unknown": 1,
+        "servers": 100,
+        "groups": 100,
+    }
     assert len(str(data)) < 3000
-    assert str(caught.value).endswith("there are h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 590 more")
+    assert str(caught.value).endswith(
+        "there are h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 590 more"
+    )
 
 
 VAULT = {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n6162"}
@@ -188,7 +206,18 @@ READ: list[tuple[dict[str, Any], tuple[str | None, tuple[str, ...], tuple[str, .
     ({"tags": {"Name": "frozen"}}, (None, (), ("tags",))),
     *(
         ({"playrail_tier": tier, "tier": "development"}, (None, (), ("playrail_tier",)))
-        for tier in ("{{ 'production' }}", VAULT, {"x": 1}, ["staging"], 1, True, None, "", " ", " staging")
+        for tier in (
+            "{{ 'production' }}",
+            VAULT,
+            {"x": 1},
+            ["staging"],
+            1,
+            True,
+            None,
+            "",
+            " ",
+            " staging",
+        )
     ),
     ({"tier": "{{ x }}"}, (None, (), ("tier",))),
 ]

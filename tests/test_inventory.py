@@ -1,4 +1,6 @@
-"""Inventories of every kind, read by the real ansible-inventory; what is generated; what a caller's words mean."""
+"""Inventories of every kind, read by the real ansible-inventory; what is generated; what a
+caller's words mean.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,16 @@ pytestmark = pytest.mark.slow
 
 CONTENT = Path(__file__).parents[1]
 CANARY = "CANARY"
-INI = "[web]\nw1 ansible_host=10.0.0.1 ansible_port=2222\nw2 ansible_user=bob\n[site:children]\nweb\n"
+INI = (
+    "[web]\nw1 ansible_host=10.0.0.1 ansible_port=2222\nw2 ansible_user=bob\n[site:children]\nweb\n"
+)
 SERVERS: dict[str, Any] = {
-    "vps": {"type": "ssh", "host": "10.9.9.9", "password": "p{{ 7*7 }}" + CANARY, "sudo_password": CANARY},
+    "vps": {
+        "type": "ssh",
+        "host": "10.9.9.9",
+        "password": "p{{ 7*7 }}" + CANARY,
+        "sudo_password": CANARY,
+    },
     "api": {"type": "mikrus", "key": CANARY, "srv": "srv1"},
     "broken": {"type": "ssh", "host": "h", "password": CANARY, "oops": 1},
 }
@@ -38,7 +47,9 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(cwd: Path, environ: Mapping[str, str] | None = None, *, servers: object = None) -> Settings:
+def load(
+    cwd: Path, environ: Mapping[str, str] | None = None, *, servers: object = None
+) -> Settings:
     given = {"HOME": str(cwd), "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"), **(environ or {})}
     if servers is not None:
         given["MCP_SERVERS"] = json.dumps(servers)
@@ -46,7 +57,9 @@ def load(cwd: Path, environ: Mapping[str, str] | None = None, *, servers: object
 
 
 def inventory_of(settings: Settings) -> Inventory:
-    return Inventory(settings, CONTENT, environ={"HOME": str(Path.cwd()), "PATH": os.environ["PATH"]})
+    return Inventory(
+        settings, CONTENT, environ={"HOME": str(Path.cwd()), "PATH": os.environ["PATH"]}
+    )
 
 
 def read(settings: Settings) -> Hosts:
@@ -70,16 +83,24 @@ SITE = {"all": ("w1", "w2"), "ungrouped": (), "site": ("w1", "w2"), "web": ("w1"
 
 def test_ini(cwd: Path) -> None:
     write(cwd, {"hosts": INI})
-    assert read(load(cwd, {"PLAYRAIL_INVENTORY": "hosts"})) == Hosts(hosts={"w1": W1, "w2": W2}, groups=SITE)
+    assert read(load(cwd, {"PLAYRAIL_INVENTORY": "hosts"})) == Hosts(
+        hosts={"w1": W1, "w2": W2}, groups=SITE
+    )
 
 
 def test_yaml_with_variables_beside_it(cwd: Path) -> None:
     write(
         cwd,
         {
-            "hosts.yml": "all: {hosts: {a: {ansible_host: '{{ x }}.example', tags: [db, '{{ y }}', 7]}, b: , c: }}",
+            "hosts.yml": (
+                "all: {hosts: {a: {ansible_host: '{{ x }}.example', tags: [db, '{{ y }}', 7]}, "
+                "b: , c: }}"
+            ),
             "group_vars/all/main.yml": "ansible_user: deploy\ntier: staging\n",
-            "host_vars/b.yml": "ansible_connection: local\nplayrail_tier: production\nansible_password: " + CANARY,
+            "host_vars/b.yml": (
+                "ansible_connection: local\nplayrail_tier: production\nansible_password: "
+            )
+            + CANARY,
             "host_vars/c.yml": "ansible_host: !unsafe '10.0.0.3'\nansible_port: '{{ z }}'\n",
         },
     )
@@ -133,7 +154,17 @@ def test_working_directory_does_not_count(cwd: Path) -> None:
 def encrypt(cwd: Path, name: str) -> None:
     write(cwd, {"vault-password": "secret\n"})
     subprocess.run(
-        [sys.executable, "-P", "-m", "ansible", "vault", "encrypt", "--vault-password-file", "vault-password", name],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "ansible",
+            "vault",
+            "encrypt",
+            "--vault-password-file",
+            "vault-password",
+            name,
+        ],
         env=environment(load(cwd), os.environ),
         check=True,
         capture_output=True,
@@ -167,7 +198,10 @@ def test_one_encrypted_value(cwd: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"hosts/h.ini": f"a ansible_password=x {CANARY}\n"}, "Completely failed to parse inventory source"),
+        (
+            {"hosts/h.ini": f"a ansible_password=x {CANARY}\n"},
+            "Completely failed to parse inventory source",
+        ),
         ({"hosts/h.yml": f"all: [\n  password: {CANARY}\n"}, "YAML parsing failed"),
         ({"hosts/p.yml": "plugin: no.such.plugin\n"}, "unknown plugin 'no.such.plugin'"),
         ({"hosts/.keep": ""}, "Completely failed to parse inventory source"),
@@ -189,7 +223,10 @@ def test_executables_are_not_run(cwd: Path, name: str) -> None:
     source = {"PLAYRAIL_INVENTORY": name.partition("/")[0]}
     with pytest.raises(InventoryInvalid) as caught:
         read(load(cwd, source))
-    assert str(caught.value) == f"the inventory '{cwd / name}' is executable, and scripts are not allowed"
+    assert (
+        str(caught.value)
+        == f"the inventory '{cwd / name}' is executable, and scripts are not allowed"
+    )
     assert not (cwd / "ran").exists()
     allowed = load(cwd, source | {"PLAYRAIL_ALLOW_INVENTORY_SCRIPTS": "1"})
     assert read(allowed).groups["g"] == ("s",)
@@ -221,8 +258,17 @@ def test_generated_after_the_users_own(cwd: Path) -> None:
     assert oct(Path(generated).stat().st_mode & 0o777) == "0o600"
     assert CANARY not in Path(generated).read_text()
     got = asyncio.run(inventory.hosts())
-    expected = Host(name="vps", groups=("playrail_servers",), address="10.9.9.9", port=22, user="root", tier="staging")
-    over_api = Host(name="api", groups=("playrail_servers",), connection="mikrus_exec", tier="staging")
+    expected = Host(
+        name="vps",
+        groups=("playrail_servers",),
+        address="10.9.9.9",
+        port=22,
+        user="root",
+        tier="staging",
+    )
+    over_api = Host(
+        name="api", groups=("playrail_servers",), connection="mikrus_exec", tier="staging"
+    )
     assert got.hosts == {"w1": W1, "w2": W2, "vps": expected, "api": over_api}
     inventory.close()
     assert list((cwd / "run").iterdir()) == []
@@ -232,8 +278,14 @@ def test_secrets_are_those_of_the_hosts(cwd: Path) -> None:
     inventory = inventory_of(load(cwd, servers={**SERVERS, "bare": {"type": "ssh", "host": "h"}}))
     got = inventory.secrets(["vps", "api", "bare", "elsewhere"])
     assert CANARY not in repr(got)
-    revealed = {name: {kind: one.get_secret_value() for kind, one in held.items()} for name, held in got.items()}
-    assert revealed == {"vps": {"password": "p{{ 7*7 }}" + CANARY, "sudo_password": CANARY}, "api": {"key": CANARY}}
+    revealed = {
+        name: {kind: one.get_secret_value() for kind, one in held.items()}
+        for name, held in got.items()
+    }
+    assert revealed == {
+        "vps": {"password": "p{{ 7*7 }}" + CANARY, "sudo_password": CANARY},
+        "api": {"key": CANARY},
+    }
     assert inventory.secrets(["bare"]) == {}
 
 
@@ -266,7 +318,12 @@ def test_a_name_that_is_both_is_the_host_for_ansible_too(cwd: Path) -> None:
         ),
         ("a\n", {}, SERVERS, ("vps",)),
         ("a\n", {"MCP_DEFAULT_SERVER": "a"}, SERVERS, ("a",)),
-        ("a\n", {"MCP_DEFAULT_SERVER": "broken"}, SERVERS, "The server 'broken' cannot be used: oops"),
+        (
+            "a\n",
+            {"MCP_DEFAULT_SERVER": "broken"},
+            SERVERS,
+            "The server 'broken' cannot be used: oops",
+        ),
         ("a\nb%c\n", {}, None, "Which server? there are a, all, ungrouped"),
         ("2001:db8::1\n", {}, None, ("2001:db8::1",)),
     ],
@@ -287,7 +344,14 @@ def test_nothing_said(
 
 def test_names_that_are_patterns_are_kept_out(cwd: Path) -> None:
     odd = ["a:b", "a,b", "a*", "a?", "!a", "&a", "~a", "@a", "-a", "a b", "{{ a }}", "a%b"]
-    write(cwd, {"hosts.json": json.dumps({"all": {"children": {"g": {"hosts": dict.fromkeys([*odd, "fine"])}}}})})
+    write(
+        cwd,
+        {
+            "hosts.json": json.dumps(
+                {"all": {"children": {"g": {"hosts": dict.fromkeys([*odd, "fine"])}}}}
+            )
+        },
+    )
     settings = load(cwd, {"PLAYRAIL_INVENTORY": "hosts.json"})
     got = read(settings)
     assert list(got.hosts) == ["fine"]
@@ -305,7 +369,9 @@ def test_kept_until_a_source_changes(cwd: Path) -> None:
     async def steps() -> list[tuple[list[str], str | None]]:
         inventory = inventory_of(load(cwd, {"PLAYRAIL_INVENTORY": "inv/hosts"}))
         first, *others = await asyncio.gather(*(inventory.hosts() for _ in range(4)))
-        assert all(other is first for other in others), "one reading for all who ask at the same time"
+        assert all(other is first for other in others), (
+            "one reading for all who ask at the same time"
+        )
         assert await inventory.hosts() is first
         seen = [first]
         write(cwd, {"inv/group_vars/all.yml": "tier: two!\n"})
@@ -316,7 +382,12 @@ def test_kept_until_a_source_changes(cwd: Path) -> None:
         seen.append(await inventory.hosts())
         return [(list(hosts.hosts), hosts.hosts["a"].tier) for hosts in seen]
 
-    assert asyncio.run(steps()) == [(["a"], "one"), (["a"], "two!"), (["a"], "three"), (["a", "b"], "three")]
+    assert asyncio.run(steps()) == [
+        (["a"], "one"),
+        (["a"], "two!"),
+        (["a"], "three"),
+        (["a", "b"], "three"),
+    ]
 
 
 def test_one_callers_cancellation_is_not_the_others(cwd: Path) -> None:
@@ -353,7 +424,9 @@ def test_closing_ends_a_reading_and_what_it_started(cwd: Path) -> None:
     (cwd / "slow").chmod(0o755)
 
     async def steps() -> tuple[Hosts | BaseException]:
-        settings = load(cwd, {"PLAYRAIL_INVENTORY": "slow", "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS": "1"})
+        settings = load(
+            cwd, {"PLAYRAIL_INVENTORY": "slow", "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS": "1"}
+        )
         inventory = inventory_of(settings)
         reading = asyncio.create_task(inventory.hosts())
         await asyncio.to_thread(wait_for, cwd / "pid")

@@ -1,4 +1,6 @@
-"""The host module of playbooks/journal, run for real with a journalctl that says what the test wants."""
+"""The host module of playbooks/journal, run for real with a journalctl that says what the
+test wants.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ def test_newest_entries_and_where_to_go_on(journal: FakeJournal) -> None:
     assert messages(found) == ["0", "1", "2"]
     assert found["older"] == entry(NOW_US - 2)["__CURSOR"]
     assert (found["unit"], found["kept_since"]) == ("a.service", None)
-    assert found["entries"][0] == {"time": "2027-01-15T08:00:00.000000Z", "priority": "info", "pid": 7, "message": "0"}
+    assert found["entries"][0] == {
+        "time": "2027-01-15T08:00:00.000000Z",
+        "priority": "info",
+        "pid": 7,
+        "message": "0",
+    }
     assert {"--reverse", "--unit=a.service", "--all", "--output=json"} <= journal.asked
     rest = journal.run(unit="a", lines=5)
     assert (len(rest["entries"]), rest["older"]) == (5, None)
@@ -68,14 +75,22 @@ def test_time_that_was_over_is_told(journal: FakeJournal, tool: Any) -> None:
 
 
 def size(answer: dict[str, Any]) -> int:
-    told = {key: value for key, value in answer.items() if key not in ("changed", "invocation") and value is not None}
+    told = {
+        key: value
+        for key, value in answer.items()
+        if key not in ("changed", "invocation") and value is not None
+    }
     return len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @pytest.mark.parametrize("most", [1000, 24_000])
 @pytest.mark.parametrize("letter", ["x", "ż", '"'])
-def test_the_answer_fits_and_the_newest_are_kept(journal: FakeJournal, most: int, letter: str) -> None:
-    journal.says([entry(NOW_US - number, MESSAGE=f"{number} {letter * 900}") for number in range(300)])
+def test_the_answer_fits_and_the_newest_are_kept(
+    journal: FakeJournal, most: int, letter: str
+) -> None:
+    journal.says(
+        [entry(NOW_US - number, MESSAGE=f"{number} {letter * 900}") for number in range(300)]
+    )
     found = journal.run(lines=200, count_lines=5000, max_bytes=most)
     kept = len(found["entries"])
     assert 0 < kept < 200
@@ -109,8 +124,16 @@ def test_an_entry_that_is_too_long_to_be_read_is_still_told(journal: FakeJournal
 
 
 def test_odd_fields(journal: FakeJournal) -> None:
-    odd = {"MESSAGE": [98, 255, 99], "PRIORITY": ["3", "4"], "_SYSTEMD_UNIT": None, "UNIT": None, "_PID": "x"}
-    journal.says([entry(NOW_US, **odd, SYSLOG_IDENTIFIER=["a", "b"]), entry(NOW_US - 1, MESSAGE=None)])
+    odd = {
+        "MESSAGE": [98, 255, 99],
+        "PRIORITY": ["3", "4"],
+        "_SYSTEMD_UNIT": None,
+        "UNIT": None,
+        "_PID": "x",
+    }
+    journal.says(
+        [entry(NOW_US, **odd, SYSLOG_IDENTIFIER=["a", "b"]), entry(NOW_US - 1, MESSAGE=None)]
+    )
     found = journal.run()
     assert messages(found) == ["b\ufffdc", None]
     assert found["entries"][0] == {
@@ -124,9 +147,15 @@ def test_odd_fields(journal: FakeJournal) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"SYSLOG_IDENTIFIER": "ansible-ansible.legacy.read_journal", "MESSAGE": "Invoked with term=hello"},
+        {
+            "SYSLOG_IDENTIFIER": "ansible-ansible.legacy.read_journal",
+            "MESSAGE": "Invoked with term=hello",
+        },
         {"SYSLOG_IDENTIFIER": "ansible-search_text", "MESSAGE": "Invoked with pattern=hello"},
-        {"SYSLOG_IDENTIFIER": "python3", "MESSAGE": "ansible-ansible.builtin.command Invoked with _raw_params=hello"},
+        {
+            "SYSLOG_IDENTIFIER": "python3",
+            "MESSAGE": "ansible-ansible.builtin.command Invoked with _raw_params=hello",
+        },
     ],
 )
 def test_what_ansible_writes_of_its_modules_is_left_out_and_counted(
@@ -171,18 +200,28 @@ def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: FakeJournal) -
 
 
 def test_a_search_goes_on_from_the_time_of_its_cursor(journal: FakeJournal) -> None:
-    same = [entry(NOW_US, MESSAGE=word, __CURSOR=f"s=1;i={at};t={NOW_US:x}") for at, word in enumerate("abc")]
+    same = [
+        entry(NOW_US, MESSAGE=word, __CURSOR=f"s=1;i={at};t={NOW_US:x}")
+        for at, word in enumerate("abc")
+    ]
     journal.says([*same, entry(NOW_US - 1, MESSAGE="d")])
     found = journal.run(term="x", since="2027-01-15 07:00:00.5 UTC", before=f"s=1;i=1;t={NOW_US:x}")
     assert messages(found) == ["c", "d"]
-    assert {"--since=2027-01-15 07:00:00.500000 UTC", "--until=2027-01-15 08:00:00.000000 UTC"} <= journal.asked
+    assert {
+        "--since=2027-01-15 07:00:00.500000 UTC",
+        "--until=2027-01-15 08:00:00.000000 UTC",
+    } <= journal.asked
     assert not [word for word in journal.asked if "cursor" in word]
 
 
-@pytest.mark.parametrize("term", ["--flush", "a.b*", "\\Qx\\E", "$(id)", "{{ 7 * 7 }}", "-", "=", "(*UTF)", "ż"])
+@pytest.mark.parametrize(
+    "term", ["--flush", "a.b*", "\\Qx\\E", "$(id)", "{{ 7 * 7 }}", "-", "=", "(*UTF)", "ż"]
+)
 def test_a_term_is_text(journal: FakeJournal, term: str) -> None:
     journal.run(term=term, ignore_case=False)
-    (pattern,) = [word.removeprefix("--grep=") for word in journal.asked if word.startswith("--grep=")]
+    (pattern,) = [
+        word.removeprefix("--grep=") for word in journal.asked if word.startswith("--grep=")
+    ]
     assert re.fullmatch(pattern, term)
     assert "--case-sensitive=true" in journal.asked
     assert not re.search(r"(?<!\\)[^\w\\żŻ]", pattern)  # nothing that means something to PCRE
@@ -209,7 +248,11 @@ def test_case_of_letters_that_pcre_does_not_know() -> None:
         ("<27>PCRE2 support is not installed.", 1, "search_unsupported"),
         ("journalctl: unrecognized option '--grep=hello'", 1, "search_unsupported"),
         ("<27>Failed to seek to cursor: Invalid argument\n<31>more", 1, "invalid_argument"),
-        ("<28>No journal files were opened due to insufficient permissions.", 1, "permission_denied"),
+        (
+            "<28>No journal files were opened due to insufficient permissions.",
+            1,
+            "permission_denied",
+        ),
         (
             "<31>Failed to open journal file /var/log/journal/x/system.journal: Permission denied",
             0,
@@ -225,7 +268,9 @@ def test_failures(journal: FakeJournal, errors: str, status: int, code: str) -> 
 
 
 def test_a_search_that_finds_nothing(journal: FakeJournal) -> None:
-    """journalctl ends with status 1 then, as grep does; whether systemd runs decides what it means."""
+    """journalctl ends with status 1 then, as grep does; whether systemd runs decides what
+    it means.
+    """
     journal.says([], status=1)
     answer = journal.run(term="hello")
     if Path("/run/systemd/system").is_dir():

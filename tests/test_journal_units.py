@@ -18,7 +18,9 @@ def journal(tmp_path: Path) -> FakeJournal:
 
 def shows(journal: FakeJournal, *units: str) -> None:
     """systemctl knows a unit by these names, the first is its own."""
-    told = "\n".join([f"Id={units[0]}", f"Names={' '.join(units)}", "LoadState=loaded", "StandardOutput=journal"])
+    told = "\n".join(
+        [f"Id={units[0]}", f"Names={' '.join(units)}", "LoadState=loaded", "StandardOutput=journal"]
+    )
     journal.script("systemctl", f"cat <<'END'\n{told}\nEND")
 
 
@@ -53,7 +55,10 @@ def test_a_unit_that_is_gone_has_its_entries_still(journal: FakeJournal) -> None
 
 
 def test_a_units_own_output_goes_elsewhere(journal: FakeJournal) -> None:
-    journal.script("systemctl", "printf 'Id=a.service\\nLoadState=loaded\\nStandardOutput=append:/var/log/a\\n'")
+    journal.script(
+        "systemctl",
+        "printf 'Id=a.service\\nLoadState=loaded\\nStandardOutput=append:/var/log/a\\n'",
+    )
     journal.says([entry(NOW_US)])
     assert journal.run(unit="a")["notes"] == [
         "What the unit itself writes goes to append:/var/log/a, not to the journal."
@@ -75,7 +80,9 @@ def test_a_time_before_the_oldest_entry_is_told(journal: FakeJournal) -> None:
 
 
 def keeping(folder: Path, monkeypatch: pytest.MonkeyPatch, **parts: str) -> Any:
-    """What is told of a journald with these settings; a key is a folder and a file's name, as in etc__50-quiet."""
+    """What is told of a journald with these settings; a key is a folder and a file's name,
+    as in etc__50-quiet.
+    """
     found = loaded(SHARED / "playrail_keeping.py")
     folders = [folder / name for name in ("etc", "run", "usr")]
     for key, text in parts.items():
@@ -108,7 +115,8 @@ def test_a_journald_that_is_set_to_keep_nothing(
 
 
 @pytest.mark.parametrize(
-    ("level", "told"), [("err", True), ("3", True), ("warning", True), ("info", False), ("7", False)]
+    ("level", "told"),
+    [("err", True), ("3", True), ("warning", True), ("info", False), ("7", False)],
 )
 def test_a_journald_that_keeps_only_what_is_bad(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, told: bool

@@ -1,4 +1,6 @@
-"""The table of Ansible's settings knows every one that the installed Ansible has, and the page is made from it."""
+"""The table of Ansible's settings knows every one that the installed Ansible has, and the
+page is made from it.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,15 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Ansible's own settings, each with all ways to give it."""
     home = tmp_path_factory.mktemp("home")
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    told = subprocess.run([sys.executable, "-P", "-c", LISTING], env=env, stdout=subprocess.PIPE, check=True, cwd=home)
+    told = subprocess.run(
+        [sys.executable, "-P", "-c", LISTING], env=env, stdout=subprocess.PIPE, check=True, cwd=home
+    )
     found: dict[str, list[str]] = json.loads(told.stdout)
-    assert {"DEFAULT_LOG_PATH", "connection/ssh.reconnection_retries", "callback/default.result_format"} < found.keys()
+    assert {
+        "DEFAULT_LOG_PATH",
+        "connection/ssh.reconnection_retries",
+        "callback/default.result_format",
+    } < found.keys()
     return found
 
 
@@ -52,12 +60,15 @@ def settings() -> dict[str, Setting]:
     return {setting.name: setting for judgement in judgements() for setting in judgement.settings}
 
 
-def test_every_setting_of_the_installed_ansible_is_judged_by_all_its_names(own: dict[str, list[str]]) -> None:
+def test_every_setting_of_the_installed_ansible_is_judged_by_all_its_names(
+    own: dict[str, list[str]],
+) -> None:
     judged = {name: {*each.ini, *each.env, *each.variables} for name, each in settings().items()}
     missing = {
         name: sorted(names)
         for name, given in own.items()
-        if (names := {each for each in given if "'" not in each} - judged.get(name, set())) or name not in judged
+        if (names := {each for each in given if "'" not in each} - judged.get(name, set()))
+        or name not in judged
     }
     assert missing == {}
 
@@ -87,14 +98,22 @@ def test_no_name_of_a_decided_or_refused_setting_is_one_of_a_setting_that_is_the
 
 def test_the_page_is_made_from_the_table() -> None:
     made = "python -m playrail.ansible.judgements docs/ansible-settings.md"
-    assert PAGE.read_text(encoding="utf-8") == page(), f"docs/ansible-settings.md is stale; run: {made}"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        f"docs/ansible-settings.md is stale; run: {made}"
+    )
 
 
 def test_what_holds_against_inventories_is_in_the_variables_of_every_play() -> None:
-    play = Play(run_id="r", playbook=Path("/b.yml"), hosts=["a"], inventory=["/i"], variables={}, secrets={})
+    play = Play(
+        run_id="r", playbook=Path("/b.yml"), hosts=["a"], inventory=["/i"], variables={}, secrets={}
+    )
 
     told: dict[str, Any] = json.loads(play.extravars())
-    expected = {"ansible_no_target_syslog": True, "ansible_ssh_use_tty": False, "ansible_ssh_verbosity": 0}
+    expected = {
+        "ansible_no_target_syslog": True,
+        "ansible_ssh_use_tty": False,
+        "ansible_ssh_verbosity": 0,
+    }
 
     assert {name: told[name] for name in expected} == expected
     assert held().items() <= told.items()

@@ -1,4 +1,6 @@
-"""The interpreter that is kept on hosts, as a process here: modules end as they do in an interpreter of their own."""
+"""The interpreter that is kept on hosts, as a process here: modules end as they do in an
+interpreter of their own.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,11 @@ def _pythons() -> Iterator[str]:
     found = sorted(Path.home().glob(".pyenv/versions/*/bin/python"))
     for program_file in (sys.executable, "/usr/bin/python3", *(str(path) for path in found)):
         if shutil.which(program_file):
-            tell = [program_file, "-c", "import sys; print(sys.version_info[0] * 100 + sys.version_info[1])"]
+            tell = [
+                program_file,
+                "-c",
+                "import sys; print(sys.version_info[0] * 100 + sys.version_info[1])",
+            ]
             version = int(subprocess.run(tell, capture_output=True, check=False).stdout or 0)
             if 308 <= version <= 313 and version not in seen:
                 seen.add(version)
@@ -95,12 +101,17 @@ class Kept:
         archive = base64.b64decode(found[1])
         digest = hashlib.sha256(archive).hexdigest()
         if digest not in self.sent:
-            self.send({"do": "archive", "hash": digest, "own": _own_files(archive), "drop": []}, archive)
+            self.send(
+                {"do": "archive", "hash": digest, "own": _own_files(archive), "drop": []}, archive
+            )
             assert self.next()[0] == {"is": "ready", "hash": digest}
             self.sent.add(digest)
         number = next(self.numbers)
         head, tail = payload[: found.start(1)], payload[found.end(1) :]
-        self.send({"do": "run", "id": number, "hash": digest, "env": variables, "head": len(head)}, head + tail)
+        self.send(
+            {"do": "run", "id": number, "hash": digest, "env": variables, "head": len(head)},
+            head + tail,
+        )
         return number
 
     def run(self, payload: bytes, **variables: str) -> tuple[int, bytes, bytes]:
@@ -132,16 +143,25 @@ def keep(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
         yield make
 
 
-def afresh(python: str, payload: bytes, directory: Path, **variables: str) -> tuple[int, bytes, bytes]:
+def afresh(
+    python: str, payload: bytes, directory: Path, **variables: str
+) -> tuple[int, bytes, bytes]:
     """What an interpreter of its own makes of the payload."""
     done = subprocess.run(
-        [python], input=payload, capture_output=True, cwd=directory, env={**ENVIRONMENT, **variables}, check=False
+        [python],
+        input=payload,
+        capture_output=True,
+        cwd=directory,
+        env={**ENVIRONMENT, **variables},
+        check=False,
     )
     return done.returncode, done.stdout, done.stderr
 
 
 def plain(ended: tuple[int, bytes, bytes]) -> tuple[int, object, bytes]:
-    """What must be the same, whenever it runs: without names by chance, times, and the order of what has none."""
+    """What must be the same, whenever it runs: without names by chance, times, and the
+    order of what has none.
+    """
     status, stdout, stderr = ended
     stdout, stderr = (RANDOM.sub(b"_payload_", text) for text in (stdout, stderr))
     stdout = re.sub(rb'"(start|end|delta)": "[^"]*"', rb'"\1": "then"', stdout)
@@ -156,7 +176,9 @@ def answer(ended: tuple[int, bytes, bytes]) -> dict[str, Any]:
     return found
 
 
-def differences(kept: Kept, python: str, payloads: Mapping[str, bytes], names: Sequence[str], place: Path) -> object:
+def differences(
+    kept: Kept, python: str, payloads: Mapping[str, bytes], names: Sequence[str], place: Path
+) -> object:
     different = {}
     for name in names:
         got = plain(kept.run(payloads[name], PLAYRAIL_RUN="a-run"))
@@ -186,14 +208,20 @@ def test_variables_that_modules_may_heed_when_they_are_loaded_change_nothing_els
     given = {"PLAYRAIL_RUN": "a-run", "UNIXCONFDIR": "/nowhere", "TZ": "Asia/Tokyo"}
     kept = keep()
     for name in ("ping-0", "setup-7", "setup-7"):
-        assert plain(kept.run(payloads[name], **given)) == plain(afresh(OURS, payloads[name], tmp_path, **given))
+        assert plain(kept.run(payloads[name], **given)) == plain(
+            afresh(OURS, payloads[name], tmp_path, **given)
+        )
 
 
-def test_a_module_that_dies_is_told_by_its_signal(payloads: Mapping[str, bytes], keep: Callable[..., Kept]) -> None:
+def test_a_module_that_dies_is_told_by_its_signal(
+    payloads: Mapping[str, bytes], keep: Callable[..., Kept]
+) -> None:
     assert keep().run(payloads["dies"]) == (-signal.SIGKILL, b"", b"")
 
 
-def test_a_module_sees_nothing_of_the_one_before(payloads: Mapping[str, bytes], keep: Callable[..., Kept]) -> None:
+def test_a_module_sees_nothing_of_the_one_before(
+    payloads: Mapping[str, bytes], keep: Callable[..., Kept]
+) -> None:
     kept = keep()
     first, second = (answer(kept.run(payloads["looks"]))["seen"] for _ in range(2))
 
@@ -206,12 +234,16 @@ def test_modules_run_beside_each_other(
     payloads: Mapping[str, bytes], keep: Callable[..., Kept], tmp_path: Path
 ) -> None:
     kept, one, two = keep(), tmp_path / "one", tmp_path / "two"
-    numbers = [kept.begin(with_arguments(payloads["meets"], *paths)) for paths in ((one, two), (two, one))]
+    numbers = [
+        kept.begin(with_arguments(payloads["meets"], *paths)) for paths in ((one, two), (two, one))
+    ]
 
     assert [answer(ended)["met"] for ended in kept.ends(*numbers)] == [True, True]
 
 
-def test_a_process_that_stays_holds_nobody_up(payloads: Mapping[str, bytes], keep: Callable[..., Kept]) -> None:
+def test_a_process_that_stays_holds_nobody_up(
+    payloads: Mapping[str, bytes], keep: Callable[..., Kept]
+) -> None:
     process = answer(keep().run(payloads["daemon"]))["started"]
 
     os.kill(process, signal.SIGKILL)  # it lives
@@ -233,9 +265,13 @@ def test_when_the_input_ends_the_interpreter_does_and_modules_go_on(
     assert done.exists()
 
 
-def test_a_run_is_named_where_end_run_looks(payloads: Mapping[str, bytes], keep: Callable[..., Kept]) -> None:
+def test_a_run_is_named_where_end_run_looks(
+    payloads: Mapping[str, bytes], keep: Callable[..., Kept]
+) -> None:
     kept = keep()
-    named = answer(kept.run(payloads["environ"], PLAYRAIL_RUN="20260101-000000-abcdef01-end", TZ="Asia/Tokyo"))
+    named = answer(
+        kept.run(payloads["environ"], PLAYRAIL_RUN="20260101-000000-abcdef01-end", TZ="Asia/Tokyo")
+    )
     too_long = answer(kept.run(payloads["environ"], PLAYRAIL_RUN="x" * 100))
     own = Path(f"/proc/{kept.process.pid}/environ").read_text().split("\0")
 
@@ -250,7 +286,10 @@ def altered(payload: bytes, file: str, old: bytes, new: bytes) -> bytes:
     found = ARCHIVE.search(payload)
     assert found is not None
     made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as before, zipfile.ZipFile(made, "w") as after:
+    with (
+        zipfile.ZipFile(io.BytesIO(base64.b64decode(found[1]))) as before,
+        zipfile.ZipFile(made, "w") as after,
+    ):
         for name in before.namelist():
             data = before.read(name)
             after.writestr(name, data.replace(old, new) if name == file else data)
@@ -262,8 +301,12 @@ def test_a_file_is_used_only_for_payloads_that_bring_the_same(
     payloads: Mapping[str, bytes], keep: Callable[..., Kept], tmp_path: Path
 ) -> None:
     kept, ping = keep(), payloads["ping-0"]
-    other = altered(ping, "ansible/module_utils/basic.py", b"kwargs['invocation']", b"kwargs['summons']")
-    broken = altered(ping, "ansible/module_utils/basic.py", b"class AnsibleModule(", b"class AnsibleModule((")
+    other = altered(
+        ping, "ansible/module_utils/basic.py", b"kwargs['invocation']", b"kwargs['summons']"
+    )
+    broken = altered(
+        ping, "ansible/module_utils/basic.py", b"class AnsibleModule(", b"class AnsibleModule(("
+    )
     ended = [kept.run(payload) for payload in (ping, other, ping, broken, ping)]
 
     assert [sorted(answer(done)) for done in ended[:3]] == [
@@ -292,7 +335,9 @@ def test_an_interpreter_that_is_not_as_a_new_one_would_be_says_so(
 def test_a_module_that_cannot_be_begun_is_left_to_others(
     payloads: Mapping[str, bytes], keep: Callable[..., Kept], tmp_path: Path
 ) -> None:
-    full = "import os\ndef fork():\n    raise BlockingIOError('too many processes')\nos.fork = fork\n"
+    full = (
+        "import os\ndef fork():\n    raise BlockingIOError('too many processes')\nos.fork = fork\n"
+    )
     (tmp_path / "sitecustomize.py").write_text(full)
     kept = keep(PYTHONPATH=str(tmp_path))
     files = Path(f"/proc/{kept.process.pid}/fd")
@@ -309,7 +354,11 @@ def test_what_fails_around_a_module_is_told(
     bad = b"(\n" + payloads["ping-0"]
     got, wanted = keep().run(bad), afresh(OURS, bad, tmp_path)
 
-    assert (got[0], got[1], got[2].splitlines()[-1]) == (wanted[0], wanted[1], wanted[2].splitlines()[-1])
+    assert (got[0], got[1], got[2].splitlines()[-1]) == (
+        wanted[0],
+        wanted[1],
+        wanted[2].splitlines()[-1],
+    )
 
 
 def test_it_answers_a_ping_and_leaves_nothing(

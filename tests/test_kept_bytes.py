@@ -1,4 +1,6 @@
-"""What a text does not show of a file is not lost when it is written back: odd bytes, line ends, names, links."""
+"""What a text does not show of a file is not lost when it is written back: odd bytes, line
+ends, names, links.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ LIBRARY = Path(__file__).parent.parent / "playbooks" / "files" / "library"
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(LIBRARY / f"{module}.py")], {"path": str(path), **arguments}, timeout_s=30)
+    return module_answer(
+        [str(LIBRARY / f"{module}.py")], {"path": str(path), **arguments}, timeout_s=30
+    )
 
 
 def write(path: Path | str, content: str = "new\n", **arguments: Any) -> dict[str, Any]:
     return run("write_text", path, content=content, **arguments)
 
 
-def written(path: Path | str, content: str = "new\n", **arguments: Any) -> tuple[WrittenFile, Effect]:
+def written(
+    path: Path | str, content: str = "new\n", **arguments: Any
+) -> tuple[WrittenFile, Effect]:
     """What a change reports, and its effect."""
     answer = write(path, content, _ansible_diff=True, **arguments)
     report = WrittenFile.model_validate(answer)
@@ -50,9 +56,17 @@ def take_back(effect: Effect) -> dict[str, Any]:
 
 
 LOSING: dict[str, tuple[bytes, str, dict[str, Any]]] = {
-    "latin 1": (b"caf\xe9 one\n", "1 byte that is no UTF-8", {"encoding": "unknown", "replaced_bytes": 1}),
+    "latin 1": (
+        b"caf\xe9 one\n",
+        "1 byte that is no UTF-8",
+        {"encoding": "unknown", "replaced_bytes": 1},
+    ),
     "escape sequences": (b"PS1=\x1b[1mx\n\x07", "2 control characters", {"control_characters": 2}),
-    "control characters of C1": ("a\x85b\n".encode(), "1 control character", {"control_characters": 1}),
+    "control characters of C1": (
+        "a\x85b\n".encode(),
+        "1 control character",
+        {"control_characters": 1},
+    ),
     "line ends of windows": (b"a\r\nb\r\n", "line ends of Windows", {"line_endings": "crlf"}),
     "old line ends": (b"a\rb\r", "carriage returns", {"line_endings": "cr"}),
     "byte order mark": (b"\xef\xbb\xbfa\n", "byte order mark", {"byte_order_mark": True}),
@@ -70,7 +84,9 @@ def test_what_would_be_lost_is_told_refused_and_can_be_wanted(tmp_path: Path, ca
 
     for check_mode in (True, False):
         refused = write(path, back, expected_sha256=seen["sha256"], _ansible_check_mode=check_mode)
-        assert (refused["playrail_code"], words in refused["msg"]) == ("would_lose_bytes", True), refused
+        assert (refused["playrail_code"], words in refused["msg"]) == ("would_lose_bytes", True), (
+            refused
+        )
     assert path.read_bytes() == content
 
     report, effect = written(path, back, replace_all=True)
@@ -111,12 +127,18 @@ def test_a_binary_file_comes_back_whole(tmp_path: Path) -> None:
         path.write_text("new\n") if effect.after else None
         take_back(effect)
         assert path.read_bytes() == content
-    assert write(path, base64.b64encode(b"\xff\n").decode(), encoding="base64", replace_all=True)["changed"]
+    assert write(path, base64.b64encode(b"\xff\n").decode(), encoding="base64", replace_all=True)[
+        "changed"
+    ]
     assert path.read_bytes() == b"\xff\n"
 
 
-@pytest.mark.parametrize(("choice", "others"), [("keep", "longer than before\n"), ("break", "old\n")])
-def test_a_file_of_several_names_is_written_as_chosen(tmp_path: Path, choice: str, others: str) -> None:
+@pytest.mark.parametrize(
+    ("choice", "others"), [("keep", "longer than before\n"), ("break", "old\n")]
+)
+def test_a_file_of_several_names_is_written_as_chosen(
+    tmp_path: Path, choice: str, others: str
+) -> None:
     path, other = tmp_path / "one", tmp_path / "two"
     path.write_text("old\n")
     path.chmod(0o640)
@@ -140,7 +162,9 @@ def test_missing_directories_are_made_told_and_taken_back(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
     report, effect = written(path, parents=True)
     made = [{"path": f"{tmp_path}/a", "mode": "0755"}, {"path": f"{tmp_path}/a/b", "mode": "0755"}]
-    assert seen["created_directories"] == made == report.model_dump(mode="json")["created_directories"]
+    assert (
+        seen["created_directories"] == made == report.model_dump(mode="json")["created_directories"]
+    )
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755
     (tmp_path / "a" / "own").touch()
     taken = take_back(effect)
@@ -158,13 +182,21 @@ def test_a_link_is_removed_made_and_changed_as_a_link(tmp_path: Path) -> None:
     seen = run("remove_text", link, _ansible_check_mode=True)
     assert (seen["changed"], seen["old"]["link"], link.is_symlink()) == (True, "site", True)
     removed = RemovedFile.model_validate(run("remove_text", link, _ansible_diff=True))
-    assert (removed.path, link.is_symlink(), (tmp_path / "site").read_text()) == (str(link), False, "x\n")
+    assert (removed.path, link.is_symlink(), (tmp_path / "site").read_text()) == (
+        str(link),
+        False,
+        "x\n",
+    )
     (effect,) = removed.effects()
     assert take_back(effect)["changed"]
     assert str(link.readlink()) == "site"
     other = run("write_text", link, link_to="elsewhere", _ansible_diff=True)
     (effect,) = WrittenFile.model_validate(other).effects()
-    assert (effect.before, effect.after, str(link.readlink())) == ({"link": "site"}, {"link": "elsewhere"}, "elsewhere")
+    assert (effect.before, effect.after, str(link.readlink())) == (
+        {"link": "site"},
+        {"link": "elsewhere"},
+        "elsewhere",
+    )
     assert run("write_text", link, link_to="elsewhere")["changed"] is False
     take_back(effect)
     assert str(link.readlink()) == "site"
@@ -174,9 +206,15 @@ def test_a_link_replaces_no_file_and_leads_to_no_secret(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x\n")
     (tmp_path / "link").symlink_to("file")
     assert run("write_text", tmp_path / "file", link_to="x")["playrail_code"] == "not_a_link"
-    assert run("write_text", tmp_path / "new", link_to="/etc/shadow")["playrail_code"] == "protected_path"
+    assert (
+        run("write_text", tmp_path / "new", link_to="/etc/shadow")["playrail_code"]
+        == "protected_path"
+    )
     wrong = hashlib.sha256(b"y\n").hexdigest()
-    assert run("remove_text", tmp_path / "link", expected_sha256=wrong)["playrail_code"] == "changed_meanwhile"
+    assert (
+        run("remove_text", tmp_path / "link", expected_sha256=wrong)["playrail_code"]
+        == "changed_meanwhile"
+    )
     right = hashlib.sha256(b"x\n").hexdigest()
     assert run("remove_text", tmp_path / "link", expected_sha256=right)["changed"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
@@ -211,7 +249,9 @@ def test_a_name_is_given_back_as_it_is_shown(tmp_path: Path, raw: bytes, shown: 
     assert cleaned(listed)[1] == 0  # nothing is taken out of it on the way
     path = f"{tmp_path}/{shown}"
     assert run("read_part", path)["resolved_path"] == path
-    assert [item["file"] for item in run("search_text", path, pattern="needle")["matches"]] == [path]
+    assert [item["file"] for item in run("search_text", path, pattern="needle")["matches"]] == [
+        path
+    ]
     assert write(path)["resolved_path"] == path
     assert Path(os.fsdecode(real)).read_bytes() == b"new\n"
     assert run("remove_text", path)["changed"]

@@ -1,4 +1,6 @@
-"""Private keys and credentials are known in whatever form programs keep them; plain words are not taken for them."""
+"""Private keys and credentials are known in whatever form programs keep them; plain words
+are not taken for them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ WIREGUARD = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
 
 def encoded(text: str, width: int = 0) -> str:
     whole = base64.b64encode(text.encode()).decode()
-    return "\n    ".join(whole[at : at + width] for at in range(0, len(whole), width)) if width else whole
+    return (
+        "\n    ".join(whole[at : at + width] for at in range(0, len(whole), width))
+        if width
+        else whole
+    )
 
 
 DOCKER = '{"auths":{"https://registry.example":{"auth":"dXNlcjpwYXNz"}}}'
@@ -61,15 +67,24 @@ KEYS = {
     "putty": "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 1\nAAAA\n",
     "putty 2": "PuTTY-User-Key-File-2: ssh-rsa\r\nEncryption: aes256-cbc\r\n",
     "ssh2": f'---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: "a"\n{BODY}\n---- END SSH2',
-    "age": "# created: 2026\n# public key: age1xyz\nAGE-SECRET-KEY-1QQPQKCHGFDEWSAZXCVBNMJKLPOIUYTREWQ\n",
+    "age": (
+        "# created: 2026\n# public key: "
+        "age1xyz\nAGE-SECRET-KEY-1QQPQKCHGFDEWSAZXCVBNMJKLPOIUYTREWQ\n"
+    ),
     "pgp": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\n{BODY}\n",
     "openvpn": f"<tls-auth>\n-----BEGIN OpenVPN Static key V1-----\n{'0a' * 16}\n",
     "wireguard": f"[Interface]\nPrivateKey = {WIREGUARD}\n",
     "wireguard, shared": f"PresharedKey={WIREGUARD}\n",
     "wireguard in json": f'{{"private_key": "{WIREGUARD}"}}',
-    "service account": '{"type": "service_account", "private_key": "' + pem().replace("\n", "\\n") + '"}',
-    "cloud login": '{"client_secret": "x", "refresh_token": "1//0abcdefgh", "type": "authorized_user"}',
-    "aws": f"[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {TOKEN}\n",
+    "service account": '{"type": "service_account", "private_key": "'
+    + pem().replace("\n", "\\n")
+    + '"}',
+    "cloud login": (
+        '{"client_secret": "x", "refresh_token": "1//0abcdefgh", "type": "authorized_user"}'
+    ),
+    "aws": (
+        f"[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {TOKEN}\n"
+    ),
     "aws in the environment": f"export AWS_SECRET_ACCESS_KEY='{TOKEN}'\n",
     "aws in json": f'{{"SecretAccessKey": "{TOKEN}"}}',
     "docker": '{"auths": {"registry.example": {"auth": "dXNlcjpwYXNz"}}}',
@@ -79,17 +94,23 @@ KEYS = {
     "gshadow": "wheel:$6$abcdefgh$ijklmnopqrstuv:ann:ann,bob\n",
     "web key": '{"kty": "EC", "crv": "P-256", "x": "abc", "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4"}',
     "dnssec": "Private-key-format: v1.3\nAlgorithm: 13\nPrivateKey: abc=\n",
-    "tsig": 'key "rndc-key" {\n  algorithm hmac-sha256;\n  secret "OdPTYVqhNqOVw8MNJHxkbw6Jm5o=";\n};\n',
+    "tsig": (
+        'key "rndc-key" {\n  algorithm hmac-sha256;\n  secret "OdPTYVqhNqOVw8MNJHxkbw6Jm5o=";\n};\n'
+    ),
     "utf-16, big end first": pem().encode("utf-16-be").decode("latin-1"),
     "utf-16": ("\ufeff" + pem("RSA ")).encode("utf-16-le").decode("latin-1"),
     "numbers, encrypted": "MIIFHDBWBgkqhkiG9w0BBQ0wSTAxBgkqhkiG9w0BBQwwJAQQ\n",
     "numbers, ed25519 encrypted": "MIGjMF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAkBBBc\n",
     "pkcs12 in base64": "keystore: MIIJqQIBAzCCCV8GCSqGSIb3DQEHAaCCCVAEgglMMIIJSDCC\n",
-    "told by openssl": "RSA Private-Key: (2048 bit)\nprivateExponent:\n    00:cf:2c:02:0d:7e:8a:28:01\n",
+    "told by openssl": (
+        "RSA Private-Key: (2048 bit)\nprivateExponent:\n    00:cf:2c:02:0d:7e:8a:28:01\n"
+    ),
     "told by openssl, curve": "Private-Key: (256 bit)\npriv:\n    1f:cf:2c:02:0d:7e:8a:28:01\n",
     "wireguard in netplan": f"tunnels:\n  wg0:\n    mode: wireguard\n    key: {WIREGUARD}\n",
     "ceph": "[client.admin]\n\tkey = AQBvaBFZAAAAABAA9VHgwCg3rWn8fMaX8KL01A==\n",
-    "docker of old": '{"https://index.docker.io/v1/": {"auth": "dXNlcjpwYXNz", "email": "a@b.example"}}',
+    "docker of old": (
+        '{"https://index.docker.io/v1/": {"auth": "dXNlcjpwYXNz", "email": "a@b.example"}}'
+    ),
     "docker in kubernetes": f".dockerconfigjson: {encoded(DOCKER)}\n",
     "netrc for all": "default login anonymous password s3cret\n",
     "htpasswd": "ann:$apr1$abcdefgh$ijklmnopqrstuvwxyz0123\n",
@@ -104,21 +125,38 @@ OTHERS = {
     "a public key of rsa": "-----BEGIN RSA PUBLIC KEY-----\nMIIBCgKCAQEAz7kDvG0qkDl3hT8uXbYw5Q9p\n",
     "numbers of a public key": "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAz7kDvG0qkDl3hT8u\n",
     "numbers of a short public key": "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbL\n",
-    "an ssh public key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE a@b\n",
+    "an ssh public key": (
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE a@b\n"
+    ),
     "a public pgp key": f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{BODY}\n",
-    "a sentence": "A key begins with the line -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE KEY-----.\n",
-    "a search for keys": "grep -rl -e '-----BEGIN OPENSSH PRIVATE KEY-----' /etc /home/somebody/projects/of/his/own\n",
-    "words about keys": "The BEGIN PRIVATE KEY marker; PuTTY-User-Key-File-3 is PuTTY's; AGE-SECRET-KEY-1 is age's.\n",
+    "a sentence": (
+        "A key begins with the line -----BEGIN PRIVATE KEY----- and ends with -----END PRIVATE "
+        "KEY-----.\n"
+    ),
+    "a search for keys": (
+        "grep -rl -e '-----BEGIN OPENSSH PRIVATE KEY-----' /etc "
+        "/home/somebody/projects/of/his/own\n"
+    ),
+    "words about keys": (
+        "The BEGIN PRIVATE KEY marker; PuTTY-User-Key-File-3 is PuTTY's; AGE-SECRET-KEY-1 is "
+        "age's.\n"
+    ),
     "a certificate in base64": f"client-certificate-data: {encoded(CERTIFICATE)}\n",
-    "a path of a key": "ssl_certificate_key /etc/ssl/private/site.key;\nPrivateKeyFile = /etc/wireguard/key\n",
+    "a path of a key": (
+        "ssl_certificate_key /etc/ssl/private/site.key;\nPrivateKeyFile = /etc/wireguard/key\n"
+    ),
     "a public wireguard key": f"[Peer]\nPublicKey = {WIREGUARD}\nAllowedIPs = 10.0.0.2/32\n",
     "passwd": "root:x:0:0:root:/root:/bin/bash\nann:*:1000:1000::/home/ann:/bin/sh\n",
-    "settings": "password = \nsecret_key_base: <%= ENV['SECRET'] %>\nmachine learning needs no password\n",
+    "settings": (
+        "password = \nsecret_key_base: <%= ENV['SECRET'] %>\nmachine learning needs no password\n"
+    ),
     "docker without logins": '{"auths": {}, "credsStore": "pass"}',
     "a vault": "$ANSIBLE_VAULT;1.1;AES256\n6162636465666768\n",
     "age's recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n",
     "a shell's words": "echo $1 $2 $$ \"$5$6\"; sed 's/$6$/x/'; awk '{print $1$2$3}' $y\n",
-    "a form of a hash": "crypt(3) makes $6$salt$hash of it; $2y$05$ is of bcrypt, $apr1$ of Apache\n",
+    "a form of a hash": (
+        "crypt(3) makes $6$salt$hash of it; $2y$05$ is of bcrypt, $apr1$ of Apache\n"
+    ),
     "a certificate's bytes": base64.b64decode(NUMBERS).decode("latin-1"),
     "hashes of files": f"{'0a1b2c3d' * 8}  ./usr/share/doc/x\nsecret key: none\n",
 }
@@ -151,7 +189,20 @@ def test_keys_in_bytes_are_known(algorithm: str, secret: list[str]) -> None:
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 @pytest.mark.parametrize("form", ["PEM", "PKCS8", "RFC4716"])
 def test_real_keys_are_known_whole_and_in_part(tmp_path: Path, kind: str, form: str) -> None:
-    words = ["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-C", "", "-f", str(tmp_path / "key")]
+    words = [
+        "ssh-keygen",
+        "-q",
+        "-t",
+        kind,
+        "-m",
+        form,
+        "-N",
+        "",
+        "-C",
+        "",
+        "-f",
+        str(tmp_path / "key"),
+    ]
     subprocess.run(words, check=True, capture_output=True)
     private, public = ((tmp_path / name).read_bytes() for name in ("key", "key.pub"))
     assert key_in(private) is not None

@@ -1,7 +1,9 @@
-"""Servers under a mixed load are killed at random points: what they acknowledged stays recorded, once and for good.
+"""Servers under a mixed load are killed at random points: what they acknowledged stays
+recorded, once and for good.
 
-Two state directories at once, on each one server after the other. A server takes a second of a core to import what it
-needs, so most are forked from a process that has done so; the rest is what a client starts.
+Two state directories at once, on each one server after the other. A server takes a second
+of a core to import what it needs, so most are forked from a process that has done so; the
+rest is what a client starts.
 """
 
 from __future__ import annotations
@@ -73,7 +75,10 @@ def forks() -> Iterator[socket.socket]:
     """A process that forks a server when it is told, and waits for its death."""
     ours, theirs = socket.socketpair()
     number = theirs.fileno()
-    with ours, subprocess.Popen([sys.executable, "-c", FORKS, str(number)], pass_fds=[number]) as process:
+    with (
+        ours,
+        subprocess.Popen([sys.executable, "-c", FORKS, str(number)], pass_fds=[number]) as process,
+    ):
         theirs.close()
         try:
             yield ours
@@ -97,7 +102,11 @@ class Server:
     def answers(self) -> dict[int, Message]:
         """What it said in whole lines."""
         lines = self.said.read_bytes().split(b"\n")[:-1]
-        return {message["id"]: message["result"] for message in map(json.loads, lines) if "id" in message}
+        return {
+            message["id"]: message["result"]
+            for message in map(json.loads, lines)
+            if "id" in message
+        }
 
     def wait_for(self, number: int) -> None:
         until = time.monotonic() + 60
@@ -143,7 +152,9 @@ class Lane:
         with said.open("wb") as stdout, log.open("wb") as stderr:
             if anew:
                 command = [sys.executable, "-m", "playrail.cli", "serve"]
-                process = subprocess.Popen(command, stdin=theirs, stdout=stdout, stderr=stderr, env=env, cwd=self.place)
+                process = subprocess.Popen(
+                    command, stdin=theirs, stdout=stdout, stderr=stderr, env=env, cwd=self.place
+                )
                 pid = process.pid
             else:
                 asked = json.dumps({"env": env, "cwd": str(self.place)}).encode()
@@ -151,7 +162,11 @@ class Lane:
                 pid = int(self.door.recv(64))
         os.close(theirs)
         server = Server(pid=pid, stdin=ours, said=said, process=process)
-        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        client = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        }
         server.send(id=0, method="initialize", params=client)
         server.send(method="notifications/initialized")
         return server
@@ -175,8 +190,12 @@ class Lane:
         server.wait_for(0)
         asked = {number: self.asked(f"{turn}-{number}") for number in range(1, CALLS + 1)}
         for number, (tool, arguments) in asked.items():
-            server.send(id=number, method="tools/call", params={"name": tool, "arguments": arguments})
-        time.sleep(self.chance.uniform(0.6, 3.0) if turn % LATER == 1 else self.chance.uniform(0.01, 0.6))
+            server.send(
+                id=number, method="tools/call", params={"name": tool, "arguments": arguments}
+            )
+        time.sleep(
+            self.chance.uniform(0.6, 3.0) if turn % LATER == 1 else self.chance.uniform(0.01, 0.6)
+        )
         server.kill()
         self.take(server, asked)
         self.check()
@@ -190,7 +209,9 @@ class Lane:
                     assert Path(arguments["path"]).read_text() == arguments["content"]
 
     def check(self) -> Counter[str]:
-        """No acknowledged record is missing, and the chain holds. Returns how many records of each kind there are."""
+        """No acknowledged record is missing, and the chain holds. Returns how many records
+        of each kind there are.
+        """
         ledger = self.ledger
         try:
             assert ledger.verify().problem is None
@@ -202,15 +223,27 @@ class Lane:
             kinds.setdefault(record["call"], Counter())[record["kind"]] += 1
         for call, (tool, envelope) in self.answered.items():
             found = kinds.get(call, Counter())
-            expected = {"refused": 1} if envelope.get("code") in REFUSED else {"started": 1, "ended": 1}
-            assert {kind: found[kind] for kind in (*expected, "interrupted")} == {**expected, "interrupted": 0}, tool
-        assert all(counts["ended"] + counts["interrupted"] <= counts["started"] <= 1 for counts in kinds.values())
+            expected = (
+                {"refused": 1} if envelope.get("code") in REFUSED else {"started": 1, "ended": 1}
+            )
+            assert {kind: found[kind] for kind in (*expected, "interrupted")} == {
+                **expected,
+                "interrupted": 0,
+            }, tool
+        assert all(
+            counts["ended"] + counts["interrupted"] <= counts["started"] <= 1
+            for counts in kinds.values()
+        )
         return Counter(record["kind"] for record in records)
 
     def settle(self) -> Counter[str]:
-        """A last server, which ends in order: every call that was started has then ended or was interrupted."""
+        """A last server, which ends in order: every call that was started has then ended or
+        was interrupted.
+        """
         server = self.start("last", anew=True, warm=False)
-        server.send(id=1, method="tools/call", params={"name": "describe_capabilities", "arguments": {}})
+        server.send(
+            id=1, method="tools/call", params={"name": "describe_capabilities", "arguments": {}}
+        )
         server.wait_for(1)
         os.close(server.stdin)
         assert server.process is not None

@@ -1,4 +1,6 @@
-"""Imports go one way, and each foreign library is met in one place. Read from the syntax tree, nothing is imported."""
+"""Imports go one way, and each foreign library is met in one place. Read from the syntax
+tree, nothing is imported.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src"
 FILES = sorted((SRC / "playrail").rglob("*.py"))
 
-# Top to bottom. A module may import those of its own row and of the rows below. A package stands for all it holds.
+# Top to bottom. A module may import those of its own row and of the rows below. A package
+# stands for all it holds.
 ROWS = (
     ("cli",),
     ("commands",),
@@ -59,7 +62,9 @@ def part_of(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """Every dotted name that a file imports with its line, in functions and under TYPE_CHECKING too."""
+    """Every dotted name that a file imports with its line, in functions and under
+    TYPE_CHECKING too.
+    """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -67,7 +72,10 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
             assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
             module = node.module or ""
             deeper = module == "playrail"
-            yield from ((node.lineno, f"{module}.{alias.name}" if deeper else module) for alias in node.names)
+            yield from (
+                (node.lineno, f"{module}.{alias.name}" if deeper else module)
+                for alias in node.names
+            )
 
 
 def is_in_a_row(path: Path) -> bool:
@@ -103,7 +111,9 @@ def test_a_library_is_met_in_one_place(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.name == "__init__.py"], ids=lambda path: str(path.relative_to(SRC))
+    "path",
+    [path for path in FILES if path.name == "__init__.py"],
+    ids=lambda path: str(path.relative_to(SRC)),
 )
 def test_a_package_itself_holds_no_logic(path: Path) -> None:
     body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -118,7 +128,8 @@ def is_text(node: ast.stmt) -> bool:
 def test_the_reading_of_imports_itself(tmp_path: Path) -> None:
     example = tmp_path / "example.py"
     example.write_text(
-        "import a.b\nfrom playrail import x, y\nfrom c.d import e\ndef f():\n    from playrail.z import q\n"
+        "import a.b\nfrom playrail import x, y\nfrom c.d import e\ndef f():\n    from "
+        "playrail.z import q\n"
     )
 
     assert sorted(imported(example)) == [

@@ -59,7 +59,9 @@ def test_what_is_appended_is_read_in_order(ledger: Ledger) -> None:
         (2, "started", "b", {"hosts": ["h"]}),
         (3, "ended", "a", {"outcome": "ok"}),
     ]
-    assert {(row["server"], row["caller"], row["tool"]) for row in rows} == {("s1", "local", "read_file")}
+    assert {(row["server"], row["caller"], row["tool"]) for row in rows} == {
+        ("s1", "local", "read_file")
+    }
     assert [row["previous"] for row in rows] == [FIRST, rows[0]["hash"], rows[1]["hash"]]
     assert [row["seq"] for row in ledger.read(call="a")] == [1, 3]
     assert list(ledger.read(server="another")) == []
@@ -82,8 +84,14 @@ def test_any_text_survives(ledger: Ledger) -> None:
 
 
 def test_reading_what_is_wanted(ledger: Ledger) -> None:
-    ledger.append(entry("a", run="r1", plan="p1"), entry("b", run="r2"), entry("b", "events", run="r2", tasks=[]))
-    ledger.append(entry("b", "ended", outcome="ok"), a_plan("p1"), entry("c", "refused", outcome="denied"))
+    ledger.append(
+        entry("a", run="r1", plan="p1"),
+        entry("b", run="r2"),
+        entry("b", "events", run="r2", tasks=[]),
+    )
+    ledger.append(
+        entry("b", "ended", outcome="ok"), a_plan("p1"), entry("c", "refused", outcome="denied")
+    )
     at = [row["at"] for row in ledger.read()]
 
     def found(**wanted: Any) -> list[int]:
@@ -180,14 +188,18 @@ def test_entries_of_one_append_are_all_written_or_none(ledger: Ledger) -> None:
 def test_two_processes_at_once_keep_the_chain(ledger: Ledger) -> None:
     count = 40
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, ledger.path, name, str(count)], stdout=subprocess.DEVNULL)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, ledger.path, name, str(count)], stdout=subprocess.DEVNULL
+        )
         for name in ("one", "two")
     ]
 
     assert [writer.wait(60) for writer in writers] == [0, 0]
 
     calls = [row["call"] for row in ledger.read()]
-    assert sorted(calls) == sorted(f"{name}-{number}" for name in ("one", "two") for number in range(count))
+    assert sorted(calls) == sorted(
+        f"{name}-{number}" for name in ("one", "two") for number in range(count)
+    )
     assert ledger.verify().problem is None
 
 
@@ -234,7 +246,9 @@ def _a_directory(parent: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_a_file, _a_link, _open_to_others, _no_database, _a_directory])
-def test_where_it_cannot_be_written_it_says_so(ledger: Ledger, make: Callable[[Path], None]) -> None:
+def test_where_it_cannot_be_written_it_says_so(
+    ledger: Ledger, make: Callable[[Path], None]
+) -> None:
     make(ledger.path.parent)
 
     with pytest.raises(LedgerUnavailable, match="cannot be written") as caught:
@@ -276,8 +290,12 @@ def test_a_ledger_that_vanishes_while_it_is_open(ledger: Ledger, tmp_path: Path)
     assert ledger.verify().problem is None
 
 
-def in_another_process(work: Callable[[], str], *, uid: int | None = None, most_bytes: int | None = None) -> str:
-    """What `work` returns in a fork, as another user or with a bound on how large its files may be."""
+def in_another_process(
+    work: Callable[[], str], *, uid: int | None = None, most_bytes: int | None = None
+) -> str:
+    """What `work` returns in a fork, as another user or with a bound on how large its files
+    may be.
+    """
     reader, writer = multiprocessing.Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
@@ -331,7 +349,9 @@ def test_a_read_only_directory_refuses() -> None:
             path.unlink()
         place.chmod(0o500)
 
-        assert in_another_process(lambda: attempt(ledger), uid=uid).startswith("The ledger cannot be written: ")
+        assert in_another_process(lambda: attempt(ledger), uid=uid).startswith(
+            "The ledger cannot be written: "
+        )
         assert list(place.iterdir()) == []
     finally:
         place.chmod(0o700)

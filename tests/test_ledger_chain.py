@@ -55,7 +55,10 @@ def test_each_column_of_each_record_counts(ledger: Ledger, column: str, seq: int
         (["UPDATE records SET caller = x'00' WHERE seq = 2"], "record 2 was altered"),
         (["DELETE FROM records WHERE seq = 2"], "records are missing between 1 and 3"),
         (["DELETE FROM records WHERE seq = 1"], "records before 2 are missing"),
-        (["DELETE FROM records WHERE seq = 1", "UPDATE records SET seq = seq - 1"], "records before 1 are missing"),
+        (
+            ["DELETE FROM records WHERE seq = 1", "UPDATE records SET seq = seq - 1"],
+            "records before 1 are missing",
+        ),
         ([*SWAP], "records before 1 are missing"),
     ],
     ids=["altered", "bytes", "removed", "first-removed", "renumbered", "swapped"],
@@ -84,15 +87,17 @@ def test_an_end_that_was_cut_off_is_missed_by_who_knows_the_head(ledger: Ledger)
 
     assert problem(ledger) == "none"
     for known in (str(head), head.hash, "", "3:", "nonsense"):
-        assert (
-            problem(ledger, known) == "the known head is not in the chain: its end was cut off, or it was written anew"
+        assert problem(ledger, known) == (
+            "the known head is not in the chain: its end was cut off, or it was written anew"
         )
 
 
 def test_a_chain_that_was_written_anew_is_not_the_known_one(ledger: Ledger, tmp_path: Path) -> None:
     head = ledger.head()
     forged = Ledger(tmp_path / "forged" / "ledger.sqlite")
-    forged.append(entry("a", hosts=["another"]), entry("b", hosts=["h"]), entry("a", "ended", outcome="ok"))
+    forged.append(
+        entry("a", hosts=["another"]), entry("b", hosts=["h"]), entry("a", "ended", outcome="ok")
+    )
     forged.close()
     ledger.close()
     shutil.copy(forged.path, ledger.path)
@@ -110,7 +115,9 @@ def test_all_records_are_gone(ledger: Ledger) -> None:
 
 
 def test_a_body_that_is_no_json_any_more(ledger: Ledger) -> None:
-    """It is found, and the rest can be read, also by a Playrail that opens the file anew and makes its indexes."""
+    """It is found, and the rest can be read, also by a Playrail that opens the file anew
+    and makes its indexes.
+    """
     tamper(ledger, "UPDATE records SET body = 'x' WHERE seq = 2")
     with opened(ledger.path) as connection:
         connection.execute("REINDEX")
@@ -122,12 +129,20 @@ def test_a_body_that_is_no_json_any_more(ledger: Ledger) -> None:
         list(ledger.read())
 
 
-NO_TEXT = ("x'7bff7d'", "CAST(x'7bff7d' AS TEXT)", "CAST(x'7b2261223a22ff227d' AS TEXT)", "x'7b2261223a317d'", "x'ff'")
+NO_TEXT = (
+    "x'7bff7d'",
+    "CAST(x'7bff7d' AS TEXT)",
+    "CAST(x'7b2261223a22ff227d' AS TEXT)",
+    "x'7b2261223a317d'",
+    "x'ff'",
+)
 
 
 @pytest.mark.parametrize("value", NO_TEXT)
 @pytest.mark.parametrize("column", ["body", "caller", "hash"])
-def test_bytes_that_are_no_text_are_found_by_the_record(ledger: Ledger, column: str, value: str) -> None:
+def test_bytes_that_are_no_text_are_found_by_the_record(
+    ledger: Ledger, column: str, value: str
+) -> None:
     tamper(ledger, f"UPDATE records SET {column} = {value} WHERE seq = 2")
 
     assert problem(ledger) == "record 2 was altered"
@@ -160,7 +175,9 @@ def checkpoint(upto: object, link: object) -> Entry:
         (2, 7),
     ],
 )
-def test_a_checkpoint_that_was_made_up_covers_nothing(ledger: Ledger, upto: object, link: object) -> None:
+def test_a_checkpoint_that_was_made_up_covers_nothing(
+    ledger: Ledger, upto: object, link: object
+) -> None:
     ledger.append(checkpoint(upto, link))
     assert problem(ledger).startswith("record 4 is a checkpoint that Playrail did not write")
 
@@ -168,7 +185,9 @@ def test_a_checkpoint_that_was_made_up_covers_nothing(ledger: Ledger, upto: obje
     head = str(ledger.head())
     tamper(ledger, "DELETE FROM records WHERE seq <= 2")
     for known in (None, head):
-        assert problem(ledger, known).startswith("records before 3 are missing, and no checkpoint says")
+        assert problem(ledger, known).startswith(
+            "records before 3 are missing, and no checkpoint says"
+        )
 
 
 def test_a_checkpoint_allows_what_came_before_it(ledger: Ledger) -> None:
@@ -191,7 +210,12 @@ def test_a_checkpoint_allows_what_came_before_it(ledger: Ledger) -> None:
         ("capture", {"run": "r", "effects": {"h": [{"kind": "file", "name": "/a", "new": 1}]}}),
         (
             "capture",
-            {"run": "r", "effects": {"h": [{"kind": "file", "name": "/a", "before": {"content": 7}, "after": None}]}},
+            {
+                "run": "r",
+                "effects": {
+                    "h": [{"kind": "file", "name": "/a", "before": {"content": 7}, "after": None}]
+                },
+            },
         ),
         ("started", {"arguments": None, "hosts": ["h"]}),
         ("started", {"arguments": {}, "hosts": "h"}),
@@ -205,6 +229,8 @@ def test_a_record_that_was_made_up_is_named(ledger: Ledger, kind: Kind, body: An
     ledger.append(Entry(kind=kind, call="c", server="s", caller="ann", tool="t", body=body))
 
     assert problem(ledger).startswith("record 4 was not written by Playrail: ")
-    with pytest.raises(LedgerUnavailable, match="Record 4 of the ledger was not written by Playrail"):
+    with pytest.raises(
+        LedgerUnavailable, match="Record 4 of the ledger was not written by Playrail"
+    ):
         list(ledger.read())
     assert len(list(ledger.read(call="a"))) == 2

@@ -30,7 +30,9 @@ def run(*words: str) -> Result:
 def test_where_nothing_is_recorded(ledger: Ledger) -> None:
     assert (run("head").stdout, run("head", "--json").stdout) == ("", "null\n")
     assert run("verify").stdout == f"{ledger.path}: nothing is recorded yet\n"
-    assert run("prune", "--older-than-days", "1").stdout == f"{ledger.path}: 0 records were deleted\n"
+    assert (
+        run("prune", "--older-than-days", "1").stdout == f"{ledger.path}: 0 records were deleted\n"
+    )
     missing = run("verify", "--head", "1:abc")
     assert (missing.exit_code, "the known head is not in the chain" in missing.stderr) == (1, True)
     assert not ledger.path.exists()
@@ -63,4 +65,7 @@ def test_prune_wants_to_know_what(ledger: Ledger) -> None:
     assert run("prune", "--older-than-days", "-1").exit_code == 2
     pruned = run("prune", "--larger-than-mb", "0")
     assert pruned.stdout == f"{ledger.path}: 2 records were deleted\n"
-    assert run("verify").stdout == f"{ledger.path}: 1 records, the chain holds; those before 3 were pruned\n"
+    assert (
+        run("verify").stdout
+        == f"{ledger.path}: 1 records, the chain holds; those before 3 were pruned\n"
+    )

@@ -1,4 +1,6 @@
-"""How pruning goes: in steps between which others write, and which the next pruning ends when one was cut short."""
+"""How pruning goes: in steps between which others write, and which the next pruning ends
+when one was cut short.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
 
 def fill(ledger: Ledger) -> None:
     for number in range(10):
-        ledger.append(entry(str(number)), entry(str(number), "events", text=TEXT), entry(str(number), "ended"))
+        ledger.append(
+            entry(str(number)), entry(str(number), "events", text=TEXT), entry(str(number), "ended")
+        )
 
 
 def shrink_by_hand(path: Path, mode: str) -> None:
@@ -37,7 +41,9 @@ def shrink_by_hand(path: Path, mode: str) -> None:
         connection.execute("VACUUM")
 
 
-def test_between_its_steps_others_write_and_the_chain_holds(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_between_its_steps_others_write_and_the_chain_holds(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(ledger)
     other, seen = Ledger(ledger.path), []
 
@@ -72,7 +78,8 @@ def test_what_was_ended_halfway_is_ended_by_the_next(ledger: Ledger) -> None:
     fill(ledger)
     with opened(ledger.path) as connection:
         connection.execute(
-            "CREATE TRIGGER fails BEFORE DELETE ON records WHEN OLD.seq = 8 BEGIN SELECT RAISE(ABORT, 'no'); END"
+            "CREATE TRIGGER fails BEFORE DELETE ON records WHEN OLD.seq = 8 BEGIN SELECT "
+            "RAISE(ABORT, 'no'); END"
         )
     with pytest.raises(LedgerUnavailable):
         ledger.prune(larger_than_mb=0)
@@ -99,7 +106,9 @@ def test_the_file_gets_smaller_while_others_are_at_work(ledger: Ledger, *, at_wo
         alive.release()
 
 
-def test_a_file_of_an_older_playrail_is_written_anew_when_nobody_else_is_at_work(ledger: Ledger) -> None:
+def test_a_file_of_an_older_playrail_is_written_anew_when_nobody_else_is_at_work(
+    ledger: Ledger,
+) -> None:
     fill(ledger)
     ledger.close()
     shrink_by_hand(ledger.path, "NONE")

@@ -1,4 +1,6 @@
-"""Pruning: only the oldest records, only those that nobody needs, and what is left can be verified."""
+"""Pruning: only the oldest records, only those that nobody needs, and what is left can be
+verified.
+"""
 
 from __future__ import annotations
 
@@ -69,14 +71,22 @@ def test_what_is_old_goes_and_the_rest_can_be_verified(ledger: Ledger) -> None:
     assert (body["upto"], f"4:{body['hash']}", body["records"]) == (4, heads[3], 4)
     assert body["because"] == {"older_than_days": 45, "larger_than_mb": None}
     assert [ledger.verify(known=head).problem for head in heads[3:]] == [None] * 5
-    assert ledger.verify(known=heads[2]).problem == "the known head, record 3, was pruned; verify with a later one"
+    assert (
+        ledger.verify(known=heads[2]).problem
+        == "the known head, record 3, was pruned; verify with a later one"
+    )
     ledger.append(*a_call("e"))
     assert ledger.verify().problem is None
 
 
 def test_pruning_again(ledger: Ledger) -> None:
     three_months(ledger)
-    assert [ledger.prune(older_than_days=days).records for days in (100, 75, 45, 45)] == [0, 2, 2, 0]
+    assert [ledger.prune(older_than_days=days).records for days in (100, 75, 45, 45)] == [
+        0,
+        2,
+        2,
+        0,
+    ]
     assert calls(ledger) == ["c", "c", "d", "d", "checkpoint", "checkpoint"]
     assert ledger.verify().problem is None
 
@@ -92,7 +102,9 @@ def test_pruning_again(ledger: Ledger) -> None:
 
 def test_pruning_to_a_size(ledger: Ledger) -> None:
     for number in range(40):
-        ledger.append(*a_call(f"call-{number}"), entry(f"call-{number}", "events", text="x" * 50_000))
+        ledger.append(
+            *a_call(f"call-{number}"), entry(f"call-{number}", "events", text="x" * 50_000)
+        )
     ledger.close()  # then all of it is in the one file
     size = ledger.path.stat().st_size
     assert size > 2_000_000
@@ -118,7 +130,9 @@ def test_a_call_that_is_going_on_stays(ledger: Ledger) -> None:
 
     pruned = ledger.prune(older_than_days=1)
 
-    assert pruned == Pruned(records=3, notes=("Records from 4 on are kept, for the call going-on has not ended.",))
+    assert pruned == Pruned(
+        records=3, notes=("Records from 4 on are kept, for the call going-on has not ended.",)
+    )
     assert calls(ledger) == ["going-on", "later", "later", "checkpoint"]
     append(ledger, entry("going-on", "interrupted", outcome="interrupted"), days_ago=1.5)
     assert ledger.prune(older_than_days=1).records == 3
@@ -128,24 +142,36 @@ def test_a_plan_that_can_be_applied_stays(ledger: Ledger) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="milliseconds")
     past = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds")
     append(ledger, a_plan("expired", expires_at=past), a_plan("used", expires_at=soon), days_ago=5)
-    append(ledger, entry("u", "closed", plan="used", outcome="used"), a_plan("open", expires_at=soon), days_ago=5)
+    append(
+        ledger,
+        entry("u", "closed", plan="used", outcome="used"),
+        a_plan("open", expires_at=soon),
+        days_ago=5,
+    )
 
     pruned = ledger.prune(older_than_days=1)
 
-    assert (pruned.records, pruned.notes) == (3, ("Records from 4 on are kept, for open can still be applied.",))
+    assert (pruned.records, pruned.notes) == (
+        3,
+        ("Records from 4 on are kept, for open can still be applied.",),
+    )
     assert [row["body"].get("plan") for row in ledger.read()] == ["open", None]
     append(ledger, entry("x", "closed", plan="open", outcome="cancelled"))
     assert ledger.prune(older_than_days=1).records == 1
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE records SET caller = 'x'", "DELETE FROM records WHERE seq = 8", "DELETE FROM records"]
+    "statement",
+    ["UPDATE records SET caller = 'x'", "DELETE FROM records WHERE seq = 8", "DELETE FROM records"],
 )
 def test_a_checkpoint_allows_deleting_no_more_than_it_says(ledger: Ledger, statement: str) -> None:
     three_months(ledger)
     ledger.prune(older_than_days=45)
 
-    with opened(ledger.path) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        opened(ledger.path) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         connection.execute(statement)
 
     assert ledger.verify().problem is None
@@ -156,7 +182,10 @@ def test_a_checkpoint_allows_deleting_no_more_than_it_says(ledger: Ledger, state
     [
         "DELETE FROM records WHERE seq = 5",
         "DELETE FROM records WHERE kind = 'checkpoint'",
-        "UPDATE records SET body = replace(body, '\"upto\":4', '\"upto\":5') WHERE kind = 'checkpoint'",
+        (
+            "UPDATE records SET body = replace(body, '\"upto\":4', '\"upto\":5') WHERE kind = "
+            "'checkpoint'"
+        ),
         "UPDATE records SET body = 'x' WHERE kind = 'checkpoint'",
     ],
 )
@@ -176,7 +205,9 @@ def test_records_that_were_pruned_are_not_in_the_file(ledger: Ledger) -> None:
     ledger.prune(older_than_days=5)
     ledger.close()
 
-    assert not [path for path in ledger.path.parent.iterdir() if b"canary-of-old" in path.read_bytes()]
+    assert not [
+        path for path in ledger.path.parent.iterdir() if b"canary-of-old" in path.read_bytes()
+    ]
     assert calls(ledger) == ["y", "y", "checkpoint"]
 
 
@@ -201,7 +232,9 @@ def test_a_clock_that_was_wrong(ledger: Ledger, days_ago: tuple[float, ...], lef
     assert pruned.records == 2 * (len(days_ago) - len(left))
     assert ledger.verify().problem is None
     if left == "bcd":
-        assert "2 that come after it say that they are older: a clock was wrong" in " ".join(pruned.notes)
+        assert "2 that come after it say that they are older: a clock was wrong" in " ".join(
+            pruned.notes
+        )
     if left == "ab":
         assert "none is older than 45 days" in " ".join(pruned.notes)
 

@@ -1,4 +1,6 @@
-"""The ledger's tables and views: how a file gets them, and that SCHEMA.md tells of all of them."""
+"""The ledger's tables and views: how a file gets them, and that SCHEMA.md tells of all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -80,18 +82,35 @@ def an_old_file(path: Path) -> None:
     with opened(path) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.executescript(WITHOUT_MIGRATIONS)
-        for seq, made in enumerate((entry("a", hosts=["h"]), entry("a", "ended", outcome="ok"), entry("b")), 1):
-            row = linked({**vars(made), "at": "2026-01-01T00:00:00.000+00:00"}, seq=seq, previous=previous)
+        for seq, made in enumerate(
+            (entry("a", hosts=["h"]), entry("a", "ended", outcome="ok"), entry("b")), 1
+        ):
+            row = linked(
+                {**vars(made), "at": "2026-01-01T00:00:00.000+00:00"}, seq=seq, previous=previous
+            )
             previous = row["hash"]
-            connection.execute(f"INSERT INTO records ({','.join(row)}) VALUES ({','.join(f':{n}' for n in row)})", row)
+            connection.execute(
+                (
+                    f"INSERT INTO records ({','.join(row)}) VALUES "
+                    f"({','.join(f':{n}' for n in row)})"
+                ),
+                row,
+            )
 
 
 def tables(path: Path) -> dict[str, list[str]]:
     """Each table and view with its columns."""
     with opened(path) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
+        )
         return {
-            name: [column for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))]
+            name: [
+                column
+                for (column,) in connection.execute(
+                    "SELECT name FROM pragma_table_info(?)", (name,)
+                )
+            ]
             for (name,) in names.fetchall()
         }
 
@@ -105,7 +124,10 @@ def definitions(path: Path) -> set[str]:
 def query(ledger: Ledger, sql: str) -> list[dict[str, Any]]:
     with opened(ledger.path) as connection:
         cursor = connection.execute(sql)
-        return [dict(zip([column for column, *_ in cursor.description], row, strict=True)) for row in cursor]
+        return [
+            dict(zip([column for column, *_ in cursor.description], row, strict=True))
+            for row in cursor
+        ]
 
 
 def test_a_file_from_before_the_migrations_keeps_its_chain(ledger: Ledger, tmp_path: Path) -> None:
@@ -126,7 +148,9 @@ def test_a_file_from_before_the_migrations_keeps_its_chain(ledger: Ledger, tmp_p
 def test_eight_processes_open_it_at_once(ledger: Ledger, *, old: bool) -> None:
     if old:
         an_old_file(ledger.path)
-    done = subprocess.run([sys.executable, "-c", AT_ONCE, ledger.path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, ledger.path], capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert (ledger.verify().records, ledger.verify().problem) == (11 if old else 8, None)
@@ -139,7 +163,9 @@ def test_what_is_up_to_date_is_opened_without_alembic(ledger: Ledger) -> None:
         "import sys; from pathlib import Path; from playrail.ledger.ledger import Ledger; "
         "print(Ledger(Path(sys.argv[1])).head().seq, 'alembic' in sys.modules)"
     )
-    assert subprocess.check_output([sys.executable, "-c", code, ledger.path], text=True) == "1 False\n"
+    assert (
+        subprocess.check_output([sys.executable, "-c", code, ledger.path], text=True) == "1 False\n"
+    )
 
 
 def test_a_file_of_a_newer_playrail_is_left_alone(ledger: Ledger) -> None:
@@ -148,7 +174,9 @@ def test_a_file_of_a_newer_playrail_is_left_alone(ledger: Ledger) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '99'")
     ledger.close()
 
-    with pytest.raises(LedgerUnavailable, match=r"'99', and this Playrail knows .* a newer Playrail has made it"):
+    with pytest.raises(
+        LedgerUnavailable, match=r"'99', and this Playrail knows .* a newer Playrail has made it"
+    ):
         ledger.append(entry("b"))
 
     assert query(ledger, "SELECT count(*) AS records FROM records") == [{"records": 1}]
@@ -176,7 +204,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(ledger: Ledger) -> Non
 def test_the_document_tells_of_every_column_and_kind(ledger: Ledger) -> None:
     assert ledger.head() is None
     text = (Path(schema.__file__).parents[1] / "SCHEMA.md").read_text(encoding="utf-8")
-    sections = dict(re.findall(r"^## (?:Table|View) `(\w+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    sections = dict(
+        re.findall(r"^## (?:Table|View) `(\w+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    )
 
     found = tables(ledger.path)
     assert set(sections) == set(found)
@@ -191,8 +221,18 @@ def test_calls_as_a_table(ledger: Ledger) -> None:
 
     a, b, c = query(ledger, "SELECT * FROM calls ORDER BY call")
 
-    assert (a["outcome"], a["risk"], a["run"], a["plan"], a["preview"]) == ("ok", "WRITE", "r1", "p1", 0)
-    assert (json.loads(a["hosts"]), json.loads(a["changed"]), a["duration_ms"]) == (["web1"], ["web1"], 7)
+    assert (a["outcome"], a["risk"], a["run"], a["plan"], a["preview"]) == (
+        "ok",
+        "WRITE",
+        "r1",
+        "p1",
+        0,
+    )
+    assert (json.loads(a["hosts"]), json.loads(a["changed"]), a["duration_ms"]) == (
+        ["web1"],
+        ["web1"],
+        7,
+    )
     assert (b["outcome"], b["ended_at"], b["run"]) == (None, None, None)
     assert (c["outcome"], c["error"], c["ended_at"]) == ("denied", "No.", c["started_at"])
 
@@ -205,19 +245,43 @@ def test_runs_tasks_and_captures_as_tables(ledger: Ledger) -> None:
         ("r1", "a", 1, "ok"),
         ("r2", "b", 1, "ok"),
     ]
-    assert (runs[0]["playbook"], runs[0]["command"]) == ("files/write_file.yml", "ansible-playbook …")
+    assert (runs[0]["playbook"], runs[0]["command"]) == (
+        "files/write_file.yml",
+        "ansible-playbook …",
+    )
     (task,) = query(ledger, "SELECT * FROM tasks WHERE run = 'r2'")
-    assert (task["number"], task["host"], task["task"], task["status"]) == (1, "web1", "Report", "changed")
+    assert (task["number"], task["host"], task["task"], task["status"]) == (
+        1,
+        "web1",
+        "Report",
+        "changed",
+    )
     assert json.loads(task["diff"]) == [{"before": "", "after": "hello\n"}]
     assert (task["cut"], runs[0]["cut"]) == (1, 1)
     (captured,) = query(ledger, "SELECT * FROM captures WHERE call = 'a'")
-    assert [captured[name] for name in ("host", "kind", "name", "before")] == ["web1", "file", "/etc/motd", None]
+    assert [captured[name] for name in ("host", "kind", "name", "before")] == [
+        "web1",
+        "file",
+        "/etc/motd",
+        None,
+    ]
     assert json.loads(captured["after"]) == {"sha256": "0" * 64}
 
 
 def test_plans_and_approvals_as_tables(ledger: Ledger) -> None:
     ledger.append(a_plan("p1"), a_plan("p2"))
-    ledger.append(entry("o", "approval", plan="p1", hash="h", how="operator", answer="approved", by="root", proves="…"))
+    ledger.append(
+        entry(
+            "o",
+            "approval",
+            plan="p1",
+            hash="h",
+            how="operator",
+            answer="approved",
+            by="root",
+            proves="…",
+        )
+    )
     ledger.append(entry("b", "closed", plan="p1", outcome="used", by="local"))
 
     plans = query(ledger, "SELECT plan, outcome, closed_by FROM plans ORDER BY plan")
@@ -232,7 +296,8 @@ def test_plans_and_approvals_as_tables(ledger: Ledger) -> None:
 @pytest.mark.parametrize("wanted", ["plan", "run", "call", "undoes"])
 def test_few_records_are_found_without_reading_all(ledger: Ledger, wanted: str) -> None:
     ledger.append(entry("a"))
-    made = select_records({wanted: "x"}).compile(dialect=dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[misc]
+    statement = select_records({wanted: "x"})  # type: ignore[misc]
+    made = statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
 
     steps = [row["detail"] for row in query(ledger, f"EXPLAIN QUERY PLAN {made}")]
 
@@ -240,11 +305,16 @@ def test_few_records_are_found_without_reading_all(ledger: Ledger, wanted: str) 
     assert not [step for step in steps if "SCAN" in step]
 
 
-@pytest.mark.parametrize("verb", ["UPDATE records SET caller = 'x'", "DELETE FROM records WHERE seq = 3"])
+@pytest.mark.parametrize(
+    "verb", ["UPDATE records SET caller = 'x'", "DELETE FROM records WHERE seq = 3"]
+)
 def test_the_database_itself_refuses_to_alter_a_record(ledger: Ledger, verb: str) -> None:
     ledger.append(*a_call("a", "r1"))
 
-    with opened(ledger.path) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        opened(ledger.path) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         connection.execute(verb)
 
     assert ledger.verify().problem is None
@@ -255,16 +325,26 @@ def test_the_database_itself_refuses_to_alter_a_record(ledger: Ledger, verb: str
     [
         pytest.param({"seq": 3}, id="seq"),
         pytest.param({"seq": 99, "hash": "(SELECT hash FROM records WHERE seq = 3)"}, id="hash"),
-        pytest.param({"seq": 99, "kind": "'closed'", "body": '\'{"plan":"p1"}\''}, id="the end of a plan"),
+        pytest.param(
+            {"seq": 99, "kind": "'closed'", "body": '\'{"plan":"p1"}\''}, id="the end of a plan"
+        ),
         pytest.param({"seq": 0}, id="before the first"),
     ],
 )
-def test_the_database_itself_refuses_to_replace_a_record(ledger: Ledger, values: dict[str, Any]) -> None:
+def test_the_database_itself_refuses_to_replace_a_record(
+    ledger: Ledger, values: dict[str, Any]
+) -> None:
     ledger.append(*a_call("a", "r1"), entry("b", "closed", plan="p1", outcome="cancelled"))
     row = {**dict.fromkeys((*CHAINED, "hash"), "'x'"), "seq": 9, **values}
-    insert = f"INSERT OR REPLACE INTO records ({', '.join(row)}) VALUES ({', '.join(map(str, row.values()))})"
+    insert = (
+        f"INSERT OR REPLACE INTO records ({', '.join(row)}) VALUES "
+        f"({', '.join(map(str, row.values()))})"
+    )
 
-    with opened(ledger.path) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        opened(ledger.path) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         connection.execute(insert)
 
     assert (ledger.verify().records, ledger.verify().problem) == (5, None)

@@ -1,4 +1,6 @@
-"""A run's process ends in order while the thread that watches its lifeline still waits, and with it when it closes."""
+"""A run's process ends in order while the thread that watches its lifeline still waits, and
+with it when it closes.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ time.sleep(float(sys.argv[2]))
 def test_the_lifeline(tmp_path: Path, expected: tuple[int, str, str], *, closes: bool) -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-c", WATCHING, str(tmp_path / "place"), "20" if closes else "0.2"]
-    with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         os.close(reading)
         os.write(writing, b"what comes on it does not matter")
         if closes:

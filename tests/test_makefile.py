@@ -1,4 +1,6 @@
-"""`make test` when the lab cannot be raised: it ends with the lab's own reason, and nothing else."""
+"""`make test` when the lab cannot be raised: it ends with the lab's own reason, and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,25 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(tree: Path, *, status: int, tests: int, **variables: str) -> subprocess.CompletedProcess[str]:
+def make(
+    tree: Path, *, status: int, tests: int, **variables: str
+) -> subprocess.CompletedProcess[str]:
     script(tree / "python", LAB.format(status=status))
     script(tree / ".venv" / "bin" / "pytest", f'echo "{RAN}$LAB"; exit {tests}')
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "LAB"))}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "LAB"))
+    }
     command = ["make", "--no-print-directory", "test", f"PYTHON={tree / 'python'}"]
     return subprocess.run(
-        command, cwd=tree, env=environ | variables, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=tree,
+        env=environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

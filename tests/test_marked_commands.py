@@ -21,7 +21,14 @@ from playrail.ansible.ssh.marked_commands import (
 from playrail.ansible.ssh.marked_connection import elsewhere, ends_line
 
 RESULT = json.dumps({"changed": True, "content": '{"a": 1}\n{', "invocation": {"module_args": {}}})
-NOISE = ["", "Welcome!\n", '{"host": "x"}\n', "{ not JSON\n", "[1]\n", '{"open": {"deep": "x"}, "more":\n 1}\n']
+NOISE = [
+    "",
+    "Welcome!\n",
+    '{"host": "x"}\n',
+    "{ not JSON\n",
+    "[1]\n",
+    '{"open": {"deep": "x"}, "more":\n 1}\n',
+]
 
 
 @pytest.mark.parametrize("before", NOISE)
@@ -31,7 +38,9 @@ def test_a_result_is_found_in_noise(before: str, after: str) -> None:
     assert json.loads(found) == json.loads(RESULT)
 
 
-@pytest.mark.parametrize("text", ["", "Killed\n", '{"host": "x"}\n{"changed": tr', '{"host": "x"}\n', "{" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "Killed\n", '{"host": "x"}\n{"changed": tr', '{"host": "x"}\n', "{" * 5000]
+)
 def test_what_holds_no_result_stays_as_it_is(text: str) -> None:
     assert result_of_module(text.encode()) == text.encode()
 
@@ -51,7 +60,8 @@ def test_a_shell_prints_the_mark_before_what_the_command_prints(shell: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "fits"), [("/bin/sh -c 'x'", True), ("show version", False), ("sh -c 'x'", False), ("", False)]
+    ("command", "fits"),
+    [("/bin/sh -c 'x'", True), ("show version", False), ("sh -c 'x'", False), ("", False)],
 )
 def test_only_commands_for_a_shell_are_marked(command: str, *, fits: bool) -> None:
     assert can_be_marked(command) is fits

@@ -20,9 +20,20 @@ def info(**arguments: Any) -> dict[str, Any]:
 
 def test_memory_is_what_the_kernel_says() -> None:
     found = info()
-    total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+    total = next(
+        line
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemTotal:")
+    )
     assert found["memory"]["MemTotal"] == int(total.split()[1]) * 1024
-    assert found["memory"].keys() == {"MemTotal", "MemFree", "MemAvailable", "Cached", "SwapTotal", "SwapFree"}
+    assert found["memory"].keys() == {
+        "MemTotal",
+        "MemFree",
+        "MemAvailable",
+        "Cached",
+        "SwapTotal",
+        "SwapFree",
+    }
     assert info(details=True)["memory"].keys() - found["memory"].keys() == {"Buffers", "Shmem"}
 
 
@@ -44,13 +55,21 @@ def write(path: Path, text: str) -> None:
     ("group", "files", "told"),
     [
         ("0::/init.scope", {}, (None, None)),
-        ("0::/", {"memory.max": "1073741824", "memory.current": "5"}, (GIB, 5)),  # a container that sees its own only
-        ("0::/docker/a/init.scope", {"docker/a/memory.max": str(GIB), "docker/a/memory.current": "7"}, (GIB, 7)),
+        # A container that sees its own only
+        ("0::/", {"memory.max": "1073741824", "memory.current": "5"}, (GIB, 5)),
+        (
+            "0::/docker/a/init.scope",
+            {"docker/a/memory.max": str(GIB), "docker/a/memory.current": "7"},
+            (GIB, 7),
+        ),
         ("0::/docker/a/init.scope", {"docker/a/memory.max": "max"}, (None, None)),
         ("0::/lxc/a", {"lxc/a/memory.max": str(GIB), "lxc/memory.max": str(2 * GIB)}, (GIB, None)),
         (
             "9:memory:/docker/a",
-            {"memory/docker/a/memory.limit_in_bytes": str(GIB), "memory/docker/a/memory.usage_in_bytes": "9"},
+            {
+                "memory/docker/a/memory.limit_in_bytes": str(GIB),
+                "memory/docker/a/memory.usage_in_bytes": "9",
+            },
             (GIB, 9),
         ),
         ("9:memory:/", {"memory/memory.limit_in_bytes": "9223372036854771712"}, (None, None)),
@@ -59,7 +78,11 @@ def write(path: Path, text: str) -> None:
     ],
 )
 def test_the_limit_of_a_container(
-    module: ModuleType, tmp_path: Path, group: str, files: dict[str, str], told: tuple[int | None, ...]
+    module: ModuleType,
+    tmp_path: Path,
+    group: str,
+    files: dict[str, str],
+    told: tuple[int | None, ...],
 ) -> None:
     write(tmp_path / "proc/1/cgroup", group)
     for name, text in files.items():

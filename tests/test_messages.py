@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playrail.server.messages import DEEPEST, Refusal, Unreadable, id_in, message_of, parsed, too_long
+from playrail.server.messages import (
+    DEEPEST,
+    Refusal,
+    Unreadable,
+    id_in,
+    message_of,
+    parsed,
+    too_long,
+)
 
 CALL = {"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": {"name": "x", "arguments": {}}}
 
@@ -112,7 +120,10 @@ def test_an_integer_may_be_written_with_a_point() -> None:
 
 def test_half_a_surrogate_pair_in_a_value_is_for_the_tool_to_judge() -> None:
     message = message_of(
-        parsed(json.dumps({**CALL, "params": {"name": "x", "arguments": {"path": "/\ud800"}}}).encode()), is_asked=False
+        parsed(
+            json.dumps({**CALL, "params": {"name": "x", "arguments": {"path": "/\ud800"}}}).encode()
+        ),
+        is_asked=False,
     )
 
     assert isinstance(message, types.JSONRPCRequest)
@@ -121,7 +132,14 @@ def test_half_a_surrogate_pair_in_a_value_is_for_the_tool_to_judge() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "meant"),
-    [('{"path": "/a"}', {"path": "/a"}), ("{}", {}), ([], {}), ("[]", {}), (None, {}), ({"a": 1}, {"a": 1})],
+    [
+        ('{"path": "/a"}', {"path": "/a"}),
+        ("{}", {}),
+        ([], {}),
+        ("[]", {}),
+        (None, {}),
+        ({"a": 1}, {"a": 1}),
+    ],
     ids=str,
 )
 def test_arguments_as_a_text_or_as_an_empty_list_are_what_they_say(sent: Any, meant: Any) -> None:
@@ -147,10 +165,16 @@ def test_what_is_wrong_with_a_call_is_told(params: dict[str, Any], why: str) -> 
     refusal = message_of({**CALL, "params": params}, is_asked=False)
 
     assert isinstance(refusal, Refusal)
-    assert (refusal.code, refusal.why, refusal.id) == (types.INVALID_PARAMS, f"Invalid params: {why}", 8)
+    assert (refusal.code, refusal.why, refusal.id) == (
+        types.INVALID_PARAMS,
+        f"Invalid params: {why}",
+        8,
+    )
 
 
-@pytest.mark.parametrize("change", [{"params": []}, {"params": 5}, {"method": 5}, {"jsonrpc": "1"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"params": []}, {"params": 5}, {"method": 5}, {"jsonrpc": "1"}], ids=str
+)
 def test_a_malformed_notification_is_not_answered(change: dict[str, Any]) -> None:
     refusal = message_of({**without("id"), **change}, is_asked=False)
 
@@ -174,7 +198,9 @@ def test_a_malformed_notification_is_not_answered(change: dict[str, Any]) -> Non
     ids=str,
 )
 @pytest.mark.parametrize("named", [3, 3.0, "3"])
-def test_a_malformed_answer_to_a_question_is_an_error_to_who_waits(said: dict[str, Any], named: Any) -> None:
+def test_a_malformed_answer_to_a_question_is_an_error_to_who_waits(
+    said: dict[str, Any], named: Any
+) -> None:
     message = message_of({"jsonrpc": "2.0", "id": named, **said}, is_asked=True)
 
     assert isinstance(message, types.JSONRPCError)
@@ -183,7 +209,9 @@ def test_a_malformed_answer_to_a_question_is_an_error_to_who_waits(said: dict[st
 
 def test_an_answer_to_a_question_is_passed_on() -> None:
     right = message_of({"jsonrpc": "2.0", "id": 3, "result": {"action": "accept"}}, is_asked=True)
-    wrong = message_of({"jsonrpc": "2.0", "id": 3, "error": {"code": -1, "message": "no"}}, is_asked=True)
+    wrong = message_of(
+        {"jsonrpc": "2.0", "id": 3, "error": {"code": -1, "message": "no"}}, is_asked=True
+    )
 
     assert isinstance(right, types.JSONRPCResponse)
     assert isinstance(wrong, types.JSONRPCError)
@@ -208,12 +236,17 @@ def test_the_id_of_a_line_that_is_too_long(head: bytes, tail: bytes, named: Any)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("id"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.just("id"), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(members=st.dictionaries(st.text(), anything, max_size=4), named=st.text() | st.integers(-(10**9), 10**9))
+@given(
+    members=st.dictionaries(st.text(), anything, max_size=4),
+    named=st.text() | st.integers(-(10**9), 10**9),
+)
 def test_the_id_is_found_wherever_it_stands(members: dict[str, Any], named: Any) -> None:
     members.pop("id", None)
     assert id_in(json.dumps({**members, "id": named})) == named

@@ -1,4 +1,6 @@
-"""The connection plugin in real plays, over the simulated API whose server is a directory of this machine."""
+"""The connection plugin in real plays, over the simulated API whose server is a directory
+of this machine.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,12 @@ class World:
         return path
 
     def play(self, tasks: str, **given: str) -> RunResult:
-        what = play(playbook(self.place, tasks), ["vps"], [self.inventory()], secrets={"vps": {"key": SecretStr(KEY)}})
+        what = play(
+            playbook(self.place, tasks),
+            ["vps"],
+            [self.inventory()],
+            secrets={"vps": {"key": SecretStr(KEY)}},
+        )
         return run(self.place, what, given=given)
 
     def report(self, module: str, **given: str) -> dict[str, Any]:
@@ -107,11 +114,15 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_a_module_takes_one_request_once_its_parts_are_there(world: World) -> None:
-    """Also when pipelining is switched off for all, and for a module that was not used before."""
+    """Also when pipelining is switched off for all, and for a module that was not used
+    before.
+    """
     assert world.report("ansible.builtin.ping:")["ping"] == "pong"
     assert world.exec_requests == 3
 
-    report = world.report("ansible.builtin.command: {argv: [printf, 'zażółć <&>']}", ANSIBLE_PIPELINING="False")
+    report = world.report(
+        "ansible.builtin.command: {argv: [printf, 'zażółć <&>']}", ANSIBLE_PIPELINING="False"
+    )
 
     assert (report["stdout"], report["rc"], world.exec_requests) == ("zażółć <&>", 0, 4)
 
@@ -160,7 +171,10 @@ def test_files_go_both_ways(world: World) -> None:
 @pytest.mark.slow
 def test_work_that_takes_longer_than_a_request(world: World) -> None:
     world.variables["ansible_mikrus_wait"] = 1
-    assert world.report("ansible.builtin.command: {argv: [sh, -c, 'sleep 3; echo late']}")["stdout"] == "late"
+    assert (
+        world.report("ansible.builtin.command: {argv: [sh, -c, 'sleep 3; echo late']}")["stdout"]
+        == "late"
+    )
     assert world.exec_requests >= 3 + 2
 
 
@@ -198,9 +212,14 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "fault",
-    [pytest.param(fault, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, fault in FAULTS.items()],
+    [
+        pytest.param(fault, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name, fault in FAULTS.items()
+    ],
 )
-def test_the_work_is_done_once_whatever_happens_to_its_answer(world: World, parts: Path, fault: Fault) -> None:
+def test_the_work_is_done_once_whatever_happens_to_its_answer(
+    world: World, parts: Path, fault: Fault
+) -> None:
     shutil.copytree(parts, world.remote)
     world.simulator.faults = [fault]
 
@@ -239,7 +258,12 @@ def test_the_pace_of_the_api_is_kept(world: World, told: str, faults: list[Fault
     world.variables["ansible_mikrus_rate"] = told
 
     assert (
-        codes(world.play(f"- name: Before\n  {counted(world)}\n" * 2 + f"- name: Report\n  {counted(world)}\n"))["vps"]
+        codes(
+            world.play(
+                f"- name: Before\n  {counted(world)}\n" * 2
+                + f"- name: Report\n  {counted(world)}\n"
+            )
+        )["vps"]
         is None
     )
 
@@ -283,13 +307,16 @@ def test_the_key_stays_here(world: World) -> None:
     def look() -> None:
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if b"MARKED" in (told := b"".join((path / name).read_bytes() for name in ("cmdline", "environ"))):
+                if b"MARKED" in (
+                    told := b"".join((path / name).read_bytes() for name in ("cmdline", "environ"))
+                ):
                     seen.append(told)
             except OSError:
                 continue
 
     ran = threading.Thread(
-        target=world.report, args=("ansible.builtin.command: {argv: [sh, -c, ': MARKED; sleep 1.5']}",)
+        target=world.report,
+        args=("ansible.builtin.command: {argv: [sh, -c, ': MARKED; sleep 1.5']}",),
     )
     ran.start()
     while ran.is_alive():
@@ -313,7 +340,9 @@ def test_a_run_that_was_cut_is_ended_over_the_same_connection(world: World) -> N
     async def cut() -> None:
         stop = asyncio.Event()
         async with runner(world.place, what.inventory) as made:
-            running_play = asyncio.create_task(made.run(what, deadline_s=60, stop=stop, progress=None))
+            running_play = asyncio.create_task(
+                made.run(what, deadline_s=60, stop=stop, progress=None)
+            )
             while not processes(f"sleep\0{seconds}\0"):  # noqa: ASYNC110  a process has no event
                 await asyncio.sleep(0.1)
             stop.set()
@@ -321,7 +350,13 @@ def test_a_run_that_was_cut_is_ended_over_the_same_connection(world: World) -> N
 
     asyncio.run(cut())
     assert processes(f"sleep\0{seconds}\0") != []
-    ending = play(END_RUN, ["vps"], [world.inventory()], secrets=secrets, variables={"playrail_ended_run": what.run_id})
+    ending = play(
+        END_RUN,
+        ["vps"],
+        [world.inventory()],
+        secrets=secrets,
+        variables={"playrail_ended_run": what.run_id},
+    )
     before = world.exec_requests
 
     outcome = run(world.place, ending).hosts["vps"]
@@ -358,10 +393,14 @@ def files(given: Input) -> dict[str, bytes]:
 
 
 def test_what_modules_share_is_the_same_in_each() -> None:
-    one, other = (as_input(script(archive(hour=hour, own=own))) for hour, own in ((1, b"a"), (2, b"b")))
+    one, other = (
+        as_input(script(archive(hour=hour, own=own))) for hour, own in ((1, b"a"), (2, b"b"))
+    )
 
     assert (one.head, one.tail) == (b"# script\n_main(\nparams='{}',\nzip_data='", b"',\n)\n")
-    assert [piece.name for piece in one.pieces if piece.kept] == [piece.name for piece in other.pieces if piece.kept]
+    assert [piece.name for piece in one.pieces if piece.kept] == [
+        piece.name for piece in other.pieces if piece.kept
+    ]
     assert [piece.kept for piece in one.pieces] == [True, True, False]
     with zipfile.ZipFile(io.BytesIO(archive(hour=3, own=b"a"))) as given:
         assert files(one) == {name: given.read(name) for name in given.namelist()}
@@ -369,7 +408,13 @@ def test_what_modules_share_is_the_same_in_each() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\0\xff" * 9, b"zip_data='AAAA',\n", script(b"no archive" * 200), script(archive(hour=1, own=b"a")) * 2],
+    [
+        b"",
+        b"\0\xff" * 9,
+        b"zip_data='AAAA',\n",
+        script(b"no archive" * 200),
+        script(archive(hour=1, own=b"a")) * 2,
+    ],
     ids=["nothing", "bytes", "short", "no archive", "two"],
 )
 def test_other_input_stays_as_it_is(data: bytes) -> None:

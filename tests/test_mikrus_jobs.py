@@ -1,4 +1,6 @@
-"""Jobs as they run on a server, by the shells that servers have: this machine stands in for it, in a directory."""
+"""Jobs as they run on a server, by the shells that servers have: this machine stands in for
+it, in a directory.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def plain(tmp_path: Path) -> Server:
         ("cat", 0, b"", b""),
     ],
 )
-def test_how_a_command_ended(server: Server, command: str, code: int, stdout: bytes, stderr: bytes) -> None:
+def test_how_a_command_ended(
+    server: Server, command: str, code: int, stdout: bytes, stderr: bytes
+) -> None:
     assert server.run(command) == Done(code=code, stdout=stdout, stderr=stderr)
     assert len(server.requests) == 1
 
@@ -92,7 +96,8 @@ def test_what_a_command_starts_with(server: Server) -> None:
 
 def test_signals_and_open_files_are_as_usual(plain: Server) -> None:
     told = plain.run("grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd").stdout.split()
-    masks = [int(told[at], 16) & 0x7FFFFFFF for at in (1, 3)]  # without the real-time signals, which the libc uses
+    # Without the real-time signals, which the libc uses
+    masks = [int(told[at], 16) & 0x7FFFFFFF for at in (1, 3)]
     assert (masks, told[4:]) == ([0, 0], [b"0", b"1", b"2", b"3"])
 
 
@@ -100,7 +105,9 @@ def test_signals_and_open_files_are_as_usual(plain: Server) -> None:
 def test_five_megabytes_there_and_back(server: Server) -> None:
     data = os.urandom(5_000_000)
 
-    assert server.run("cat; echo done >&2", Input(head=data)) == Done(code=0, stdout=data, stderr=b"done\n")
+    assert server.run("cat; echo done >&2", Input(head=data)) == Done(
+        code=0, stdout=data, stderr=b"done\n"
+    )
 
 
 def test_work_that_takes_longer_than_a_request(server: Server) -> None:
@@ -109,7 +116,9 @@ def test_work_that_takes_longer_than_a_request(server: Server) -> None:
 
 
 def test_a_command_is_apart_from_its_request(plain: Server) -> None:
-    """Neither does what it leaves behind hold up the answer, nor is it ended with the request."""
+    """Neither does what it leaves behind hold up the answer, nor is it ended with the
+    request.
+    """
     words = plain.run("echo said; (sleep 1000; echo later) & echo $!").stdout.split()
 
     assert words[0] == b"said"
@@ -121,14 +130,18 @@ def pieces() -> list[Piece]:
 
 
 def whole(given: Input) -> bytes:
-    return given.head + base64.b64encode(b"".join(piece.data for piece in given.pieces)) + given.tail
+    return (
+        given.head + base64.b64encode(b"".join(piece.data for piece in given.pieces)) + given.tail
+    )
 
 
 def test_what_is_kept_is_sent_once(server: Server) -> None:
     given = Input(head=b"<", pieces=pieces(), tail=b">")
 
     assert server.run("cat", given).stdout == whole(given)
-    assert [path.name for path in server.kept] == sorted(piece.name for piece in given.pieces if piece.kept)
+    assert [path.name for path in server.kept] == sorted(
+        piece.name for piece in given.pieces if piece.kept
+    )
     assert server.run("cat", given).stdout == whole(given)
 
     assert len(server.requests) == 1 + 2 + 1
@@ -167,7 +180,9 @@ def runs(tmp_path: Path) -> int:
 
 
 CUT = Fault(answer=lambda output: output[: len(output) // 2], worked=True)
-STRAY = Fault(answer=lambda output: f"sh: 1: stray &lt;\n{output}\nmore [playrail 00 done 0]", worked=True)
+STRAY = Fault(
+    answer=lambda output: f"sh: 1: stray &lt;\n{output}\nmore [playrail 00 done 0]", worked=True
+)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +199,18 @@ STRAY = Fault(answer=lambda output: f"sh: 1: stray &lt;\n{output}\nmore [playrai
         ([LOST, Fault(error=ApiDnsFailed("no"))], 3),
         ([LOST, *[Fault(error=RateLimited("slow", retry_after_s=1))] * 5], 7),
     ],
-    ids=["lost", "never came", "several", "cut", "stray", "failed", "empty", "limited", "then dns", "then limited"],
+    ids=[
+        "lost",
+        "never came",
+        "several",
+        "cut",
+        "stray",
+        "failed",
+        "empty",
+        "limited",
+        "then dns",
+        "then limited",
+    ],
 )
 def test_a_lost_answer_does_not_run_the_work_twice(
     plain: Server, tmp_path: Path, faults: list[Fault | None], requests: int
@@ -199,7 +225,9 @@ def test_the_same_start_side_by_side_and_later(server: Server, tmp_path: Path) -
     async def many() -> None:
         done = await server.jobs().run(counted(tmp_path))
         command = server.requests[0]
-        answers = await asyncio.gather(*(asyncio.to_thread(server.execute, command) for _ in range(8)))
+        answers = await asyncio.gather(
+            *(asyncio.to_thread(server.execute, command) for _ in range(8))
+        )
         assert len({re.sub(r"\s+", " ", answer) for answer in answers}) == 1
         assert done.stdout == b"out\n"
 
@@ -213,7 +241,9 @@ def test_eight_at_once_of_which_none_was_first(server: Server, tmp_path: Path) -
         server.run(counted(tmp_path))
 
     async def many() -> list[str]:
-        return await asyncio.gather(*(asyncio.to_thread(server.execute, server.requests[0]) for _ in range(8)))
+        return await asyncio.gather(
+            *(asyncio.to_thread(server.execute, server.requests[0]) for _ in range(8))
+        )
 
     answers = asyncio.run(many())
     assert runs(tmp_path) == 1
@@ -271,7 +301,9 @@ def test_a_server_that_keeps_nothing(plain: Server) -> None:
 
 
 def test_what_makes_no_sense_is_no_answer(plain: Server) -> None:
-    plain.faults = [Fault(answer=lambda output: output.replace(" done 0 ", " done x "), worked=True)]
+    plain.faults = [
+        Fault(answer=lambda output: output.replace(" done 0 ", " done x "), worked=True)
+    ]
     assert plain.run("true").code == 0
 
 
@@ -284,15 +316,21 @@ def test_nothing_began_when_the_server_needs_more_first(plain: Server) -> None:
 def test_output_in_pieces(server: Server) -> None:
     data = os.urandom(20_000)
 
-    done = asyncio.run(server.jobs(told_bytes=8192).run("cat; cat /proc/version >&2", Input(head=data)))
+    done = asyncio.run(
+        server.jobs(told_bytes=8192).run("cat; cat /proc/version >&2", Input(head=data))
+    )
 
     assert (done.stdout, done.stderr) == (data, Path("/proc/version").read_bytes())
     assert len(server.requests) == 3
 
 
 def test_output_that_grows_after_the_end(plain: Server) -> None:
-    """What a process that was left behind writes, between two answers, does not mix with what was told."""
-    command = "head -c 200000 /dev/urandom; { sleep 0.3; while :; do echo more; done; } & echo $! >&2"
+    """What a process that was left behind writes, between two answers, does not mix with
+    what was told.
+    """
+    command = (
+        "head -c 200000 /dev/urandom; { sleep 0.3; while :; do echo more; done; } & echo $! >&2"
+    )
 
     done = asyncio.run(plain.jobs(told_bytes=8192).run(command))
 
@@ -334,7 +372,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)],
+        capture_output=True,
+        check=False,
     )
     if mount.returncode != 0:
         pytest.skip(f"may not mount: {mount.stderr.decode().strip()}")
@@ -367,10 +407,13 @@ def test_a_command_that_is_killed_with_its_shell(plain: Server) -> None:
 
 def test_what_jobs_leave_behind(plain: Server) -> None:
     plain.run("cat", Input(head=b"secret"))
-    assert [sorted(path.name.partition(".")[0] for path in job.iterdir()) for job in plain.left] == [
-        ["err", "exit", "out", "pid"]
-    ]
-    assert {oct(path.stat().st_mode & 0o777) for path in (plain.root, *plain.root.iterdir(), *plain.left)} == {"0o700"}
+    assert [
+        sorted(path.name.partition(".")[0] for path in job.iterdir()) for job in plain.left
+    ] == [["err", "exit", "out", "pid"]]
+    assert {
+        oct(path.stat().st_mode & 0o777)
+        for path in (plain.root, *plain.root.iterdir(), *plain.left)
+    } == {"0o700"}
 
     for path in (*plain.left[0].iterdir(), plain.left[0]):
         os.utime(path, (time.time() - 5000, time.time() - 5000))
@@ -387,7 +430,8 @@ def test_a_request_is_one_plain_line(plain: Server) -> None:
     plain.run("cat", Input(head=b"hunter2 \n'\"$(id)"))
 
     assert re.fullmatch(
-        r"for p in [a-z0-9 ]+;do command -v \$p>/dev/null\|\|\{ echo \[playrail '[0-9a-f]{32}' missing "
+        r"for p in [a-z0-9 ]+;do command -v \$p>/dev/null\|\|\{ echo \[playrail '[0-9a-f]{32}' "
+        r"missing "
         r"\$p\];exit;\};done;echo [A-Za-z0-9+/=]+\|base64 -d\|gzip -dc\|sh",
         plain.requests[0],
     )

@@ -29,7 +29,9 @@ def check(bound: socket.socket, protocol: str = "tcp") -> dict[str, Any]:
     return run("listening_port", port=bound.getsockname()[1], protocol=protocol)
 
 
-@pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["ipv4", "ipv6"])
+@pytest.fixture(
+    params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["ipv4", "ipv6"]
+)
 def place(request: pytest.FixtureRequest) -> tuple[int, str]:
     family, address = request.param
     try:
@@ -60,7 +62,11 @@ def test_a_socket_that_listens_and_who_holds_it(tcp: socket.socket, place: tuple
     tcp.listen()
     found = check(tcp)
     (one,) = found["sockets"]
-    assert (found["listening"], one["address"], one["port"]) == (True, place[1], tcp.getsockname()[1])
+    assert (found["listening"], one["address"], one["port"]) == (
+        True,
+        place[1],
+        tcp.getsockname()[1],
+    )
     assert one["process"]["pid"] == ME
     assert one["user"] == pwd.getpwuid(os.getuid())[0]
     assert "user" not in one["process"]  # it is the socket's
@@ -101,7 +107,9 @@ def test_network(tcp: socket.socket) -> None:
     tcp.listen()
     found = run("network_info", limit=1000)
     interfaces = {one["name"]: one for one in found["interfaces"]}
-    assert set(interfaces) == {path.name for path in Path("/sys/class/net").iterdir()} - {"bonding_masters"}
+    assert set(interfaces) == {path.name for path in Path("/sys/class/net").iterdir()} - {
+        "bonding_masters"
+    }
     assert "127.0.0.1/8" in interfaces["lo"]["addresses"]
     assert (interfaces["lo"]["state"], "mac" in interfaces["lo"]) == ("up", False)
     assert not any("rx_bytes" in one for one in interfaces.values())
@@ -109,9 +117,13 @@ def test_network(tcp: socket.socket) -> None:
         assert one["mtu"] == int(Path(f"/sys/class/net/{name}/mtu").read_text())
     lines = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
     gateways = [
-        socket.inet_ntoa(struct.pack("=I", int(line[2], 16))) for line in lines if line[1] == line[7] == "0" * 8
+        socket.inet_ntoa(struct.pack("=I", int(line[2], 16)))
+        for line in lines
+        if line[1] == line[7] == "0" * 8
     ]
-    assert [one["gateway"] for one in found["default_routes"] if one["family"] == "ipv4"] == gateways
+    assert [
+        one["gateway"] for one in found["default_routes"] if one["family"] == "ipv4"
+    ] == gateways
     mine = [one for one in found["listening"] if one["port"] == tcp.getsockname()[1]]
     assert [one["process"]["pid"] for one in mine] == [ME]
     assert found["listening_total"] == len(found["listening"])
@@ -141,7 +153,11 @@ def test_of_many_sockets_the_answer_fits(most: int) -> None:
             bound.bind(("127.0.0.1", 0))
             bound.listen()
         found = run("network_info", limit=1000, max_bytes=most)
-    told = {key: value for key, value in found.items() if key not in ("changed", "invocation") and value is not None}
+    told = {
+        key: value
+        for key, value in found.items()
+        if key not in ("changed", "invocation") and value is not None
+    }
     assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most
     assert (found["truncated"], found["listening_total"] >= 500) == (True, True)
     assert found["interfaces"]
@@ -218,10 +234,17 @@ def test_a_default_route_with_several_ways() -> None:
     netlink = shared("playrail_netlink")
     first = attribute(netlink.RTA_GATEWAY, bytes((192, 0, 2, 1)))
     second = attribute(
-        netlink.RTA_VIA, struct.pack("=H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "fe80::1")
+        netlink.RTA_VIA,
+        struct.pack("=H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "fe80::1"),
     )
-    raw = b"".join(struct.pack("=HBBi", 8 + len(way), 0, 0, index) + way for index, way in ((2, first), (3, second)))
-    assert [(index, netlink.gateway(way)) for index, way in netlink.hops(raw)] == [(2, "192.0.2.1"), (3, "fe80::1")]
+    raw = b"".join(
+        struct.pack("=HBBi", 8 + len(way), 0, 0, index) + way
+        for index, way in ((2, first), (3, second))
+    )
+    assert [(index, netlink.gateway(way)) for index, way in netlink.hops(raw)] == [
+        (2, "192.0.2.1"),
+        (3, "fe80::1"),
+    ]
 
 
 def test_default_routes_of_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +271,9 @@ def test_default_routes_of_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch)
     ]
     monkeypatch.setattr(netlink, "dump", lambda _question, _answer: iter(bodies))
     found = netlink.default_routes({2: "eth0", 3: "eth1", 4: "tun0"})
-    assert [tuple(one[key] for key in ("family", "gateway", "interface", "metric")) for one in found] == [
+    assert [
+        tuple(one[key] for key in ("family", "gateway", "interface", "metric")) for one in found
+    ] == [
         ("ipv4", None, "tun0", 0),
         ("ipv4", "192.0.2.1", "eth0", 100),
         ("ipv4", "192.0.2.2", "eth1", 100),
@@ -258,13 +283,17 @@ def test_default_routes_of_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """The module on sockets with a /proc of the test's own: per process its name and start, and a socket."""
+    """The module on sockets with a /proc of the test's own: per process its name and start,
+    and a socket.
+    """
 
     def made(**processes: tuple[str, int]) -> ModuleType:
         for pid, (name, start) in processes.items():
             place = tmp_path / pid.removeprefix("p")
             (place / "fd").mkdir(parents=True)
-            (place / "stat").write_text(f"{place.name} ({name}) S 0{' 0' * 17} {start}{' 0' * 30}\n")
+            (place / "stat").write_text(
+                f"{place.name} ({name}) S 0{' 0' * 17} {start}{' 0' * 30}\n"
+            )
             (place / "fd" / "3").symlink_to("socket:[77]")
             (place / "fd" / "4").symlink_to("/dev/null")
         sockets = shared("playrail_sockets")
@@ -277,10 +306,17 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Modul
 def test_who_holds_a_socket_by_what_the_kernel_says(proc: Callable[..., ModuleType]) -> None:
     sockets = proc(p1=("systemd", 1), p20=("late", 900), p30=("a) S (b", 100))
     held, known = sockets.holders({77, 78})
-    assert ({inode: sorted(pids) for inode, pids in held.items()}, known) == ({77: [1, 20, 30], 78: []}, True)
+    assert ({inode: sorted(pids) for inode, pids in held.items()}, known) == (
+        {77: [1, 20, 30], 78: []},
+        True,
+    )
     oldest = sockets.process([1, 20, 30])
     assert (oldest["pid"], oldest["name"]) == (30, "a) S (b")
-    assert (sockets.process([1])["pid"], sockets.process([]), sockets.process([99])) == (1, None, None)
+    assert (sockets.process([1])["pid"], sockets.process([]), sockets.process([99])) == (
+        1,
+        None,
+        None,
+    )
 
 
 def test_processes_that_are_hidden_are_not_known(proc: Callable[..., ModuleType]) -> None:
@@ -290,7 +326,12 @@ def test_processes_that_are_hidden_are_not_known(proc: Callable[..., ModuleType]
 
 def test_states_and_macs() -> None:
     netlink = shared("playrail_netlink")
-    assert [netlink.state(flags) for flags in (0, 0x1, 0x41, 0x40)] == ["down", "no_carrier", "up", "down"]
+    assert [netlink.state(flags) for flags in (0, 0x1, 0x41, 0x40)] == [
+        "down",
+        "no_carrier",
+        "up",
+        "down",
+    ]
     assert netlink.mac(bytes(6)) is None
     assert netlink.mac(bytes((192, 0, 2, 1))) is None
     assert netlink.mac(bytes.fromhex("0242acd56b80")) == "02:42:ac:d5:6b:80"

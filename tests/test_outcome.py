@@ -51,7 +51,12 @@ def test_case(path: Path) -> None:
 
 
 def raw(name: str, **data: Any) -> dict[str, Any]:
-    return {"event": name, "uuid": "u", "stdout": "", "event_data": {"host": "h", "task": "Look", **data}}
+    return {
+        "event": name,
+        "uuid": "u",
+        "stdout": "",
+        "event_data": {"host": "h", "task": "Look", **data},
+    }
 
 
 def test_an_event_is_condensed() -> None:
@@ -65,7 +70,15 @@ def test_an_event_is_condensed() -> None:
         "_ansible_no_log": False,
     }
 
-    told = condense(raw("runner_on_failed", res=result, ignore_errors=None, resolved_action="a.b.c", duration=0.5))
+    told = condense(
+        raw(
+            "runner_on_failed",
+            res=result,
+            ignore_errors=None,
+            resolved_action="a.b.c",
+            duration=0.5,
+        )
+    )
 
     assert told == {
         "event": "runner_on_failed",
@@ -75,7 +88,12 @@ def test_an_event_is_condensed() -> None:
         "ignored": False,
         "duration_s": 0.5,
         "unpreviewed": None,
-        "result": {"changed": True, "msg": "m" * (TEXT_LIMIT + SPARE), "rc": 1, "content": "of a file"},
+        "result": {
+            "changed": True,
+            "msg": "m" * (TEXT_LIMIT + SPARE),
+            "rc": 1,
+            "content": "of a file",
+        },
         "diff": [{"before": "old", "after": "new"}],
         "cut": True,
     }
@@ -85,7 +103,9 @@ def test_the_report_is_whole_but_for_what_is_there_twice_or_was_passed_in() -> N
     diff = [{"before": "", "after": "b" * 2 * DIFF_LIMIT}]
     result = {"stdout": "a\n" * 100_000, "x": {"y": [1]}, "diff": diff}
 
-    told = condense(raw("runner_on_ok", task="Report", res={**result, "stdout_lines": ["a"], "invocation": {}}))
+    told = condense(
+        raw("runner_on_ok", task="Report", res={**result, "stdout_lines": ["a"], "invocation": {}})
+    )
 
     assert told is not None
     assert told["result"] == result
@@ -93,10 +113,15 @@ def test_the_report_is_whole_but_for_what_is_there_twice_or_was_passed_in() -> N
 
 
 def test_a_diff_is_bounded() -> None:
-    told = condense(raw("runner_on_ok", res={"diff": {"before": "", "after": "b" * 2 * DIFF_LIMIT}}))
+    told = condense(
+        raw("runner_on_ok", res={"diff": {"before": "", "after": "b" * 2 * DIFF_LIMIT}})
+    )
 
     assert told is not None
-    assert (told["diff"], told["cut"]) == ([{"before": "", "after": "b" * (DIFF_LIMIT + SPARE)}], True)
+    assert (told["diff"], told["cut"]) == (
+        [{"before": "", "after": "b" * (DIFF_LIMIT + SPARE)}],
+        True,
+    )
 
 
 def test_a_loop_tells_the_diffs_of_its_items() -> None:
@@ -126,7 +151,10 @@ def test_other_events_are_left_out(event: dict[str, Any]) -> None:
 
 
 def test_ansibles_own_words_are_kept_and_bounded() -> None:
-    assert condense({**raw("error"), "stdout": "x" * 10_000 + "\n"}) == {"event": "text", "text": "x" * TEXT_LIMIT}
+    assert condense({**raw("error"), "stdout": "x" * 10_000 + "\n"}) == {
+        "event": "text",
+        "text": "x" * TEXT_LIMIT,
+    }
 
 
 def test_a_result_that_is_no_mapping_is_empty() -> None:
@@ -165,7 +193,10 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(at: int) -> None:
     text = "s3cr\u0119t" * 700  # so many that without them the end comes into the text that is kept
     text += "-" * (at - len(text)) + "canary-s3cr\u0119t" + "-" * 100
 
-    task = task_of(["canary-s3cr\u0119t", "s3cr\u0119t"], res={"msg": text, "stdout": "s3cr\u0119t", "s3cr\u0119t": 1})
+    task = task_of(
+        ["canary-s3cr\u0119t", "s3cr\u0119t"],
+        res={"msg": text, "stdout": "s3cr\u0119t", "s3cr\u0119t": 1},
+    )
 
     assert task.result["msg"].strip("-*") == ""
     assert (task.result["stdout"], task.result[HIDDEN]) == (HIDDEN, 1)
@@ -173,9 +204,17 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(at: int) -> None:
 
 
 def test_a_task_tells_its_diff_without_secrets_also_of_the_report() -> None:
-    diff = {"before": "password=s3cret\n", "after": "x" * 2 * DIFF_LIMIT, "before_header": "/etc/s3cret"}
+    diff = {
+        "before": "password=s3cret\n",
+        "after": "x" * 2 * DIFF_LIMIT,
+        "before_header": "/etc/s3cret",
+    }
 
-    task = task_of(["s3cret"], task="Report", res={"diff": diff, "content": "c" * 2 * TOTAL_LIMIT, "z": "s3cret"})
+    task = task_of(
+        ["s3cret"],
+        task="Report",
+        res={"diff": diff, "content": "c" * 2 * TOTAL_LIMIT, "z": "s3cret"},
+    )
 
     assert task.diff[0]["before"] == f"password={HIDDEN}\n"
     assert task.diff[0]["before_header"] == f"/etc/{HIDDEN}"
@@ -185,12 +224,20 @@ def test_a_task_tells_its_diff_without_secrets_also_of_the_report() -> None:
 
 
 def test_a_result_is_bounded_and_what_explains_it_goes_first() -> None:
-    result = {"facts": {f"{number:05}": "x" * 100 for number in range(10_000)}, "lines": ["y"] * 10**6, "msg": "why"}
+    result = {
+        "facts": {f"{number:05}": "x" * 100 for number in range(10_000)},
+        "lines": ["y"] * 10**6,
+        "msg": "why",
+    }
 
     task = task_of(["s3cret"], res=result)
 
     assert len(json.dumps(task.result)) < 2 * TOTAL_LIMIT
-    assert (list(task.result)[:2], task.result["msg"], task.cut) == (["changed", "msg"], "why", True)
+    assert (list(task.result)[:2], task.result["msg"], task.cut) == (
+        ["changed", "msg"],
+        "why",
+        True,
+    )
 
 
 @pytest.mark.parametrize("length", range(90, 110))
@@ -210,20 +257,35 @@ def test_a_run_of_many_hosts_is_bounded() -> None:
     for number in range(100):
         outcome.feed({**told, "host": f"h{number}"})
 
-    assert sum(len(task.diff[0]["after"]) for task in outcome.tasks if task.diff and task.diff[0]) < 4_300_000
+    assert (
+        sum(len(task.diff[0]["after"]) for task in outcome.tasks if task.diff and task.diff[0])
+        < 4_300_000
+    )
     assert [task.cut for task in outcome.tasks[::99]] == [False, True]
 
 
 NOT_IN_CHECK_MODE = "does not run in check mode"
 CHECKED: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "a condition": ({"skipped": True, "skip_reason": "Conditional result was False"}, {}, None),
-    "an empty loop": ({"skipped": True, "skipped_reason": "No items in the list", "results": []}, {}, None),
-    "no check mode": ({"skipped": True, "msg": "remote module (x) does not support check mode"}, {}, NOT_IN_CHECK_MODE),
+    "an empty loop": (
+        {"skipped": True, "skipped_reason": "No items in the list", "results": []},
+        {},
+        None,
+    ),
+    "no check mode": (
+        {"skipped": True, "msg": "remote module (x) does not support check mode"},
+        {},
+        NOT_IN_CHECK_MODE,
+    ),
     "no reason": ({"skipped": True}, {}, NOT_IN_CHECK_MODE),
     "another reason": ({"skipped": True, "msg": "not today"}, {}, "was skipped: not today"),
     "a command": ({"msg": "Command would have run if not in check mode"}, {}, NOT_IN_CHECK_MODE),
     "one of a loop": ({"results": [{"changed": True}, {"skipped": True}]}, {}, NOT_IN_CHECK_MODE),
-    "for real": ({"changed": True}, {"check_mode": False}, "was run for real, for it has check_mode: false"),
+    "for real": (
+        {"changed": True},
+        {"check_mode": False},
+        "was run for real, for it has check_mode: false",
+    ),
     "not for real after all": ({"skipped": True}, {"check_mode": False}, None),
     "what check mode is for": ({"changed": True, "msg": "ok"}, {"check_mode": True}, None),
 }
@@ -241,7 +303,9 @@ def test_what_check_mode_cannot_tell(case: str) -> None:
     assert outcome.unpreviewed == ({"h": [f"Task Look: a.b.c {why}."]} if why else {})
 
 
-@pytest.mark.parametrize("text", ["playrail:{", 'playrail:{"a": 1}', 'ok\nplayrail:"was skipped"', ""])
+@pytest.mark.parametrize(
+    "text", ["playrail:{", 'playrail:{"a": 1}', 'ok\nplayrail:"was skipped"', ""]
+)
 def test_what_a_host_says_does_not_pass_for_it(text: str) -> None:
     told = condense({**raw("runner_on_ok"), "stdout": text})
 
@@ -257,7 +321,15 @@ def test_what_a_module_wrote_that_cannot_be_read_is_in_no_record_and_no_message(
         "module_stderr": "",
         "rc": 0,
     }
-    outcome.feed({"event": "runner_on_failed", "host": "a", "task": "Report", "action": "x", "result": result})
+    outcome.feed(
+        {
+            "event": "runner_on_failed",
+            "host": "a",
+            "task": "Report",
+            "action": "x",
+            "result": result,
+        }
+    )
     told = outcome.of(["a"])["a"]
     assert told.lost
     assert "of the file" not in repr((outcome.tasks, told.problem))

@@ -1,4 +1,6 @@
-"""The pace of requests holds for all processes together, and nothing in its file blocks it for long."""
+"""The pace of requests holds for all processes together, and nothing in its file blocks it
+for long.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +142,10 @@ def test_a_place_is_given_back_once_and_one_of_nobody_is_not(tmp_path: Path) -> 
     for at in (turns[1].at, turns[1].at, turns[0].at + 1, 0.0):
         pace.give_back(KEY, at)
 
-    assert [pace.reserve(KEY, 1000).at for _ in range(2)] == [turns[1].at, pytest.approx(turns[2].at + 60.6)]
+    assert [pace.reserve(KEY, 1000).at for _ in range(2)] == [
+        turns[1].at,
+        pytest.approx(turns[2].at + 60.6),
+    ]
 
 
 def test_a_place_before_the_end_of_a_hold_is_not_given_again(tmp_path: Path) -> None:
@@ -153,12 +158,17 @@ def test_a_place_before_the_end_of_a_hold_is_not_given_again(tmp_path: Path) -> 
 
 
 @given(
-    st.lists(st.tuples(st.floats(min_value=0, max_value=100), st.sampled_from(["take", "give", "hold"])), max_size=40)
+    st.lists(
+        st.tuples(st.floats(min_value=0, max_value=100), st.sampled_from(["take", "give", "hold"])),
+        max_size=40,
+    )
 )
 def test_however_places_are_given_back_no_window_has_too_many(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, str]]
 ) -> None:
-    """Each step is so many seconds after the one before; what is given back is what still waits."""
+    """Each step is so many seconds after the one before; what is given back is what still
+    waits.
+    """
     pace, now = Pace(tmp_path_factory.mktemp("pace"), Rate(requests=3, window_s=60)), 1e9
     sent: list[float] = []
     waiting: list[float] = []
@@ -229,9 +239,13 @@ def test_broken_or_old_content_does_not_block(tmp_path: Path, content: str) -> N
 
 
 @pytest.mark.parametrize("ahead_s", [1, 30, 3600, 1e12])
-def test_places_from_a_clock_that_was_ahead_block_for_one_window_at_most(tmp_path: Path, ahead_s: float) -> None:
+def test_places_from_a_clock_that_was_ahead_block_for_one_window_at_most(
+    tmp_path: Path, ahead_s: float
+) -> None:
     now = time.time()
-    file_of(tmp_path).write_text(state(*[now + ahead_s] * 5, held_at=now + ahead_s, held_until=now + ahead_s + 50))
+    file_of(tmp_path).write_text(
+        state(*[now + ahead_s] * 5, held_at=now + ahead_s, held_until=now + ahead_s + 50)
+    )
 
     assert Pace(tmp_path, RATE).reserve(KEY, 1e15).wait_s <= WINDOW_S
 

@@ -1,4 +1,6 @@
-"""What package managers are asked for, and what their words mean; what the host module package_state sees."""
+"""What package managers are asked for, and what their words mean; what the host module
+package_state sees.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,17 @@ from host_modules import loaded, module_answer
 from playrail.tools.tool import Risk
 from playrail.toolsets.packages.tools import PackageChanges, Packages, install_package
 
-PACKAGE_STATE = Path(__file__).parent.parent / "playbooks" / "packages" / "library" / "package_state.py"
-on_debian = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="needs Debian's package manager")
+PACKAGE_STATE = (
+    Path(__file__).parent.parent / "playbooks" / "packages" / "library" / "package_state.py"
+)
+on_debian = pytest.mark.skipif(
+    shutil.which("dpkg-query") is None, reason="needs Debian's package manager"
+)
 
 
-@pytest.mark.parametrize("name", ["jq", "libc6:i386", "g++", "libstdc++6", "NetworkManager", "7zip", "java-17-openjdk"])
+@pytest.mark.parametrize(
+    "name", ["jq", "libc6:i386", "g++", "libstdc++6", "NetworkManager", "7zip", "java-17-openjdk"]
+)
 def test_a_package(name: str) -> None:
     assert Packages(name=name).names == [name]
     assert Packages(name=[name, "jq"]).names == [name, "jq"]
@@ -29,8 +37,31 @@ def test_a_package(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "-y", "--purge", "nginx-", "/tmp/x.deb", "./x", "x.deb", "x.rpm", "lib*", "jq?", "[ab]", "@core"),
-        *("jq=1.6", "jq/sid", "https://example.org/x", "jq htop", "jq,htop", "jq;id", "$(id)", "jq\n", "{{ 7 * 7 }}"),
+        *(
+            "",
+            "-y",
+            "--purge",
+            "nginx-",
+            "/tmp/x.deb",
+            "./x",
+            "x.deb",
+            "x.rpm",
+            "lib*",
+            "jq?",
+            "[ab]",
+            "@core",
+        ),
+        *(
+            "jq=1.6",
+            "jq/sid",
+            "https://example.org/x",
+            "jq htop",
+            "jq,htop",
+            "jq;id",
+            "$(id)",
+            "jq\n",
+            "{{ 7 * 7 }}",
+        ),
         "a" * 201,
     ],
 )
@@ -59,7 +90,8 @@ def test_what_cannot_be_asked(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "risk"), [("present", Risk.WRITE), ("latest", Risk.WRITE), ("absent", Risk.DESTRUCTIVE)]
+    ("state", "risk"),
+    [("present", Risk.WRITE), ("latest", Risk.WRITE), ("absent", Risk.DESTRUCTIVE)],
 )
 def test_only_removal_is_destructive(state: Any, risk: Risk) -> None:
     assert install_package.risk_of(Packages(name="jq", state=state)) is risk
@@ -78,7 +110,10 @@ def changes(given: Mapping[str, Any], raw: Mapping[str, Any]) -> PackageChanges:
 
 
 def outcomes(report: PackageChanges) -> list[tuple[str, ...]]:
-    return [(one.name, one.outcome, str(one.version_before), str(one.version_after)) for one in report.packages]
+    return [
+        (one.name, one.outcome, str(one.version_before), str(one.version_after))
+        for one in report.packages
+    ]
 
 
 def others(report: PackageChanges) -> list[tuple[str, str]] | None:
@@ -101,13 +136,19 @@ def others(report: PackageChanges) -> list[tuple[str, str]] | None:
 )
 def test_a_later_version(before: str, after: str) -> None:
     for one, other, outcome in ((before, after, "upgraded"), (after, before, "downgraded")):
-        report = changes({"name": "x"}, {"manager": "apt", "before": {"x": one}, "after": {"x": other}})
+        report = changes(
+            {"name": "x"}, {"manager": "apt", "before": {"x": one}, "after": {"x": other}}
+        )
         assert outcomes(report) == [("x", outcome, one, other)]
 
 
 def test_what_dnf_did() -> None:
     did = ["Installed: jq-1.6-9.el9.x86_64", "Installed: oniguruma-6.9.6-1.el9.5.x86_64"]
-    did += ["Removed: oniguruma-1:6.9.5-1.el9.x86_64", "Removed: old-thing-1-2.noarch", "Nothing to do"]
+    did += [
+        "Removed: oniguruma-1:6.9.5-1.el9.x86_64",
+        "Removed: old-thing-1-2.noarch",
+        "Nothing to do",
+    ]
     looks = {"manager": "dnf", "before": {"jq": None}, "after": {"jq": "1.6-9.el9"}}
     report = changes({"name": "jq"}, {**looks, "results": did})
 
@@ -116,7 +157,10 @@ def test_what_dnf_did() -> None:
 
 
 def test_a_preview_tells_what_would_be() -> None:
-    words = "Inst libonig5 (6.9.8-1 Debian:12/stable [amd64])\nInst jq [1.5] (1.6 Debian:12/stable [amd64])\nConf jq\n"
+    words = (
+        "Inst libonig5 (6.9.8-1 Debian:12/stable [amd64])\nInst jq [1.5] (1.6 Debian:12/stable "
+        "[amd64])\nConf jq\n"
+    )
     looks = {"manager": "apt", "before": {"jq": "1.5"}, "after": {"jq": "1.5"}}
     report = changes({"name": "jq"}, {**looks, "only_checked": True, "stdout": words})
     assert outcomes(report) == [("jq", "upgraded", "1.5", "1.6")]
@@ -131,9 +175,18 @@ def test_a_preview_tells_what_would_be() -> None:
 @pytest.mark.parametrize("manager", ["apk", "zypper", "pacman"])
 @pytest.mark.parametrize("before", [None, "1.6"])
 def test_what_other_managers_do_is_not_known(manager: str, before: str | None) -> None:
-    looks = {"manager": manager, "before": {"jq": before}, "after": {"jq": before}, "stdout": "(1/1) Installing jq"}
+    looks = {
+        "manager": manager,
+        "before": {"jq": before},
+        "after": {"jq": before},
+        "stdout": "(1/1) Installing jq",
+    }
     preview = changes({"name": "jq", "state": "latest"}, {**looks, "only_checked": True})
-    assert (outcomes(preview)[0][1], others(preview), preview.problem()) == ("not_previewed", None, None)
+    assert (outcomes(preview)[0][1], others(preview), preview.problem()) == (
+        "not_previewed",
+        None,
+        None,
+    )
 
     report = changes({"name": "jq"}, {**looks, "after": {"jq": "1.7"}})
     assert (outcomes(report)[0][3], others(report), report.problem()) == ("1.7", None, None)
@@ -157,7 +210,8 @@ def test_a_name_that_another_package_provides(
     state: str, before: dict[str, Any], after: dict[str, Any], outcome: str
 ) -> None:
     report = changes(
-        {"name": "vim", "state": state}, {**NO_PACKAGE, "provided_before": before, "provided_after": after}
+        {"name": "vim", "state": state},
+        {**NO_PACKAGE, "provided_before": before, "provided_after": after},
     )
     assert outcomes(report) == [("vim", outcome, "None", "None")]
     assert report.packages[0].provided_by == after["vim"]
@@ -166,25 +220,43 @@ def test_a_name_that_another_package_provides(
 
 @pytest.mark.parametrize("state", ["present", "latest"])
 def test_a_name_that_nothing_provides_is_no_success(state: str) -> None:
-    report = changes({"name": "vim", "state": state}, {**NO_PACKAGE, "provided_before": NONE, "provided_after": NONE})
+    report = changes(
+        {"name": "vim", "state": state},
+        {**NO_PACKAGE, "provided_before": NONE, "provided_after": NONE},
+    )
     problem = report.problem()
     assert problem is not None
     assert (problem.code, "vim" in problem.error) == ("package_failed", True)
 
 
 def test_a_name_that_several_packages_provide() -> None:
-    looks = {"manager": "apt", "before": {"awk": None}, "after": {"awk": None}, "failure": "E: 'awk' has no candidate"}
+    looks = {
+        "manager": "apt",
+        "before": {"awk": None},
+        "after": {"awk": None},
+        "failure": "E: 'awk' has no candidate",
+    }
     report = changes(
-        {"name": "awk"}, {**looks, "stdout": "Package awk is a virtual package provided by:\n  mawk 1.3\n"}
+        {"name": "awk"},
+        {**looks, "stdout": "Package awk is a virtual package provided by:\n  mawk 1.3\n"},
     )
     problem = report.problem()
     assert problem is not None
-    assert (problem.code, "several packages provide" in problem.error) == ("package_not_found", True)
+    assert (problem.code, "several packages provide" in problem.error) == (
+        "package_not_found",
+        True,
+    )
 
 
 def test_a_preview_of_a_name_that_another_package_provides() -> None:
     def preview(state: str, now: dict[str, Any], *would: str) -> str:
-        looks = {**NO_PACKAGE, "only_checked": True, "provided_before": now, "provided_after": now, "results": would}
+        looks = {
+            **NO_PACKAGE,
+            "only_checked": True,
+            "provided_before": now,
+            "provided_after": now,
+            "results": would,
+        }
         report = changes({"name": "vim", "state": state}, looks)
         assert report.problem() is None
         return outcomes(report)[0][1]
@@ -198,14 +270,32 @@ def test_a_preview_of_a_name_that_another_package_provides() -> None:
 @pytest.mark.parametrize(
     ("failure", "code"),
     [
-        ("Failed to install some of the specified packages\nNo package nosuch available.", "package_not_found"),
+        (
+            "Failed to install some of the specified packages\nNo package nosuch available.",
+            "package_not_found",
+        ),
         ("This command has to be run under the root user.", "permission_denied"),
-        ("Depsolve Error occurred: \n Problem: conflicting requests\n - nothing provides x", "dependency_conflict"),
-        ("Problem: The operation would result in removing the following protected packages: dnf", "essential_package"),
+        (
+            "Depsolve Error occurred: \n Problem: conflicting requests\n - nothing provides x",
+            "dependency_conflict",
+        ),
+        (
+            (
+                "Problem: The operation would result in removing the following protected packages: "
+                "dnf"
+            ),
+            "essential_package",
+        ),
         ("No provider of 'nosuch' found.", "package_not_found"),
         ("ERROR: unable to select packages:\n  nosuch (no such package)", "package_not_found"),
-        ("ERROR: Unable to lock database: Resource temporarily unavailable", "package_manager_busy"),
-        ("System management is locked by the application with pid 7 (zypper).", "package_manager_busy"),
+        (
+            "ERROR: Unable to lock database: Resource temporarily unavailable",
+            "package_manager_busy",
+        ),
+        (
+            "System management is locked by the application with pid 7 (zypper).",
+            "package_manager_busy",
+        ),
         ("E: Failed to fetch http://x/y  404  Not Found", "repository_unreachable"),
         ("E: You don't have enough free space in /var/cache/apt/archives/.", "disk_full"),
         ("something else", "package_failed"),
@@ -274,7 +364,9 @@ def test_the_package_manager(
         ("pacman", "pacman", "jq 1.7-2\n", "1.7-2"),
     ],
 )
-def test_an_installed_version(host: ModuleType, manager: str, program: str, printed: str, version: str | None) -> None:
+def test_an_installed_version(
+    host: ModuleType, manager: str, program: str, printed: str, version: str | None
+) -> None:
     assert host.VERSION[manager](Machine({program: printed}), "jq") == version
     assert host.VERSION[manager](Machine({}), "jq") is None
 
@@ -282,7 +374,12 @@ def test_an_installed_version(host: ModuleType, manager: str, program: str, prin
 @pytest.mark.parametrize(
     ("manager", "program", "printed", "found"),
     [
-        ("apt", "dpkg-query", "installed|exim4|mta (= 1), vim\nconfig-files|nvi|vim\ninstalled|x|\n", ["exim4"]),
+        (
+            "apt",
+            "dpkg-query",
+            "installed|exim4|mta (= 1), vim\nconfig-files|nvi|vim\ninstalled|x|\n",
+            ["exim4"],
+        ),
         ("apt", "dpkg-query", "installed|vim-nox|editor, vim-x\n", []),
         ("dnf", "rpm", "vim-enhanced\nvim-enhanced\n", ["vim-enhanced"]),
         ("zypper", "rpm", "", []),
@@ -290,7 +387,9 @@ def test_an_installed_version(host: ModuleType, manager: str, program: str, prin
         ("apk", "apk", "gvim-9.1\n", []),
     ],
 )
-def test_who_provides_a_name(host: ModuleType, manager: str, program: str, printed: str, found: list[str]) -> None:
+def test_who_provides_a_name(
+    host: ModuleType, manager: str, program: str, printed: str, found: list[str]
+) -> None:
     assert host.providers(Machine({program: printed}), manager, ["vim"]) == {"vim": found}
     assert host.VERSION["pacman"](Machine({"pacman": "gvim 9.1-1\n"}), "vim") is None
 
@@ -322,10 +421,13 @@ class Refusing(Machine):
         ("apt", "libssl3", "Remv sudo:amd64 [1.9]\n", True),
         ("apt", "jq", "Remv jq [1.6]\n", False),
         ("dnf", "openssh-server", "", True),
-        ("dnf", "openssl-libs", "", False),  # dnf is not asked what goes along, and protects itself and systemd
+        # Dnf is not asked what goes along, and protects itself and systemd
+        ("dnf", "openssl-libs", "", False),
     ],
 )
-def test_what_would_go_along(host: ModuleType, manager: str, name: str, would: str, refused: bool) -> None:
+def test_what_would_go_along(
+    host: ModuleType, manager: str, name: str, would: str, refused: bool
+) -> None:
     machine = Refusing({"apt-get": would, "dpkg-query": ""})
     host.refuse_removal(machine, manager, [name])
     assert bool(machine.said) is refused
@@ -342,7 +444,9 @@ def test_a_newer_kernel(host: ModuleType, tmp_path: Path) -> None:
 
 @on_debian
 def test_a_look_at_this_machine() -> None:
-    answer = module_answer([str(PACKAGE_STATE)], {"names": ["dpkg", "no-such-package"]}, timeout_s=60)
+    answer = module_answer(
+        [str(PACKAGE_STATE)], {"names": ["dpkg", "no-such-package"]}, timeout_s=60
+    )
     assert answer["manager"] == "apt"
     assert answer["versions"]["dpkg"][0].isdigit()
     assert answer["architecture"].isalnum()

@@ -1,6 +1,8 @@
-"""Mistakes that were found in the servers which Playrail replaces, and that must never be ours.
+"""Mistakes that were found in the servers which Playrail replaces, and that must never be
+ours.
 
-Each test names the mistake. Plays are real ones on this machine; the mikr.us API is the simulator, over real HTTP.
+Each test names the mistake. Plays are real ones on this machine; the mikr.us API is the
+simulator, over real HTTP.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ from playrail.toolsets.commands.disasters import disaster
 from test_catalog import example_of
 
 TOOLS = {tool.name: tool for tool in catalog.load().values()}
-CHANGING = [tool for tool in TOOLS.values() if tool.worst_risk.changes and not isinstance(tool, DirectTool)]
+CHANGING = [
+    tool for tool in TOOLS.values() if tool.worst_risk.changes and not isinstance(tool, DirectTool)
+]
 QUOTE_ATTACK = "/tmp/a'; touch {canary}; echo '"
-every_path_tool = pytest.mark.parametrize("name", [name for name, t in TOOLS.items() if "path" in t.input.model_fields])
+every_path_tool = pytest.mark.parametrize(
+    "name", [name for name, t in TOOLS.items() if "path" in t.input.model_fields]
+)
 played = pytest.mark.slow  # real plays
 Here = Callable[..., Answer]
 
@@ -39,7 +45,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def call(place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arguments: Any) -> Answer:
+def call(
+    place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arguments: Any
+) -> Answer:
     """Calls a tool, with writes on, of this machine or of `servers`."""
     named = {"MCP_SERVERS": json.dumps(servers)} if servers else {}
     server = playrail(place, ENABLE_WRITE_OPERATIONS="1", **named)
@@ -53,7 +61,9 @@ def call(place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arg
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """Calls tools of this machine, with writes on, where a home and a state of the test's own do not matter."""
+    """Calls tools of this machine, with writes on, where a home and a state of the test's
+    own do not matter.
+    """
     with standing(tmp_path_factory.mktemp("standing"), ENABLE_WRITE_OPERATIONS="1") as calling:
         yield calling
 
@@ -79,7 +89,9 @@ Api = tuple[sim.Simulator, dict[str, Any]]
 
 
 @played
-@pytest.mark.parametrize("log", ["../restart", "../exec?cmd=id", "a/b", "..", "%2e%2e%2frestart", "1\n", ""])
+@pytest.mark.parametrize(
+    "log", ["../restart", "../exec?cmd=id", "a/b", "..", "%2e%2e%2frestart", "1\n", ""]
+)
 def test_a_log_id_never_becomes_another_endpoint(place: Path, api: Api, log: str) -> None:
     simulator, servers = api
 
@@ -103,27 +115,41 @@ def test_a_path_is_never_a_piece_of_a_shell_line(here: Here, place: Path, name: 
 
 
 @played
-@pytest.mark.parametrize("path", ["//etc/shadow", "/etc/../etc/shadow", "/etc//shadow", "/etc/./shadow"])
-@pytest.mark.parametrize("name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"])
+@pytest.mark.parametrize(
+    "path", ["//etc/shadow", "/etc/../etc/shadow", "/etc//shadow", "/etc/./shadow"]
+)
+@pytest.mark.parametrize(
+    "name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"]
+)
 def test_a_protected_file_has_no_other_spelling(here: Here, name: str, path: str) -> None:
-    more: dict[str, Any] = {"write_file": {"content": "x"}, "search_in_files": {"pattern": "root"}}.get(name, {})
+    more: dict[str, Any] = {
+        "write_file": {"content": "x"},
+        "search_in_files": {"pattern": "root"},
+    }.get(name, {})
 
     assert here(name, path=path, **more).code in {"protected_path", "invalid_argument"}
 
 
 @played
-@pytest.mark.parametrize("name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"])
+@pytest.mark.parametrize(
+    "name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"]
+)
 def test_a_link_to_a_protected_file_is_that_file(here: Here, place: Path, name: str) -> None:
     link = place / "innocent"
     link.symlink_to("/etc/shadow")
-    more: dict[str, Any] = {"write_file": {"content": "x"}, "search_in_files": {"pattern": "root"}}.get(name, {})
+    more: dict[str, Any] = {
+        "write_file": {"content": "x"},
+        "search_in_files": {"pattern": "root"},
+    }.get(name, {})
 
     assert here(name, path=str(link), **more).code == "protected_path"
 
 
 @played
 @pytest.mark.parametrize("name", ["/srv/shadow", "shadow.bak", ".ssh/id_ed25519.pub"])
-def test_what_only_looks_like_a_protected_file_can_be_read(here: Here, place: Path, name: str) -> None:
+def test_what_only_looks_like_a_protected_file_can_be_read(
+    here: Here, place: Path, name: str
+) -> None:
     path = place / name.removeprefix("/srv/")
     path.parent.mkdir(exist_ok=True)
     path.write_text("fine\n")
@@ -141,12 +167,18 @@ def test_private_keys_of_every_user_are_protected(place: Path) -> None:
 
 
 @played
-def test_addresses_are_told_and_database_passwords_only_where_they_are_asked_for(place: Path, api: Api) -> None:
+def test_addresses_are_told_and_database_passwords_only_where_they_are_asked_for(
+    place: Path, api: Api
+) -> None:
     _simulator, servers = api
     assert "127.0.0.1" in json.dumps(report(call(place, "get_network_info")))
 
     told = report(call(place, "get_db_info", servers))
-    passwords = [engine["password"] for engine in told.values() if isinstance(engine, dict) and engine.get("password")]
+    passwords = [
+        engine["password"]
+        for engine in told.values()
+        if isinstance(engine, dict) and engine.get("password")
+    ]
 
     assert passwords
     written = b"".join(below(place / "state").values())
@@ -263,7 +295,11 @@ def test_a_file_that_is_cut_says_so(here: Here, place: Path) -> None:
 
     answer = here("read_file", path=str(place / "long"))
 
-    assert (report(answer)["truncated"], report(answer)["next_offset"], answer.meta.truncated) == (True, 501, True)
+    assert (report(answer)["truncated"], report(answer)["next_offset"], answer.meta.truncated) == (
+        True,
+        501,
+        True,
+    )
 
 
 # mcp-ssh
@@ -310,7 +346,15 @@ def test_harmless_commands_are_not_taken_for_disasters(argv: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "cmd",
-    ["rm -fr /", "rm -r -f /", "rm --recursive --force /", "rm -rf -- /", "rm -rf //", "rm -rf /*", "sudo rm -rf /"],
+    [
+        "rm -fr /",
+        "rm -r -f /",
+        "rm --recursive --force /",
+        "rm -rf -- /",
+        "rm -rf //",
+        "rm -rf /*",
+        "sudo rm -rf /",
+    ],
 )
 def test_no_spelling_of_a_disaster_passes(cmd: str) -> None:
     with pytest.raises(InvalidArgument):
@@ -323,7 +367,9 @@ def test_a_second_command_never_rides_on_the_first(here: Here, place: Path) -> N
     assert not (place / "canary").exists()
 
 
-@pytest.mark.parametrize("word", ["nginx; id", "nginx && id", "$(id)", "`id`", "-rf", "--root=/", "a b", "../x"])
+@pytest.mark.parametrize(
+    "word", ["nginx; id", "nginx && id", "$(id)", "`id`", "-rf", "--root=/", "a b", "../x"]
+)
 @pytest.mark.parametrize(
     ("tool", "field"),
     [("manage_service", "name"), ("check_service_status", "name"), ("install_package", "name")],
@@ -346,7 +392,10 @@ def test_dots_in_a_name_are_no_way_up_and_a_way_up_is_never_a_name(here: Here, p
 
 @played
 def test_what_does_not_exist_is_an_error_and_no_unknown_status(here: Here) -> None:
-    assert here("check_service_status", name="no-such-unit-here").code in {"service_not_found", "no_systemd"}
+    assert here("check_service_status", name="no-such-unit-here").code in {
+        "service_not_found",
+        "no_systemd",
+    }
 
 
 # mymcp
@@ -359,8 +408,13 @@ def test_playrails_own_state_and_settings_are_protected(place: Path) -> None:
 
         for path in (place / "state" / "ledger.sqlite", place / "run"):
             assert here("search_in_files", path=str(path), pattern="a").code == "protected_path"
-        assert here("read_file", path=str(place / "state" / "ledger.sqlite")).code == "protected_path"
-    assert call(place, "write_file", path=str(place / "state" / "x"), content="x").code == "protected_path"
+        assert (
+            here("read_file", path=str(place / "state" / "ledger.sqlite")).code == "protected_path"
+        )
+    assert (
+        call(place, "write_file", path=str(place / "state" / "x"), content="x").code
+        == "protected_path"
+    )
 
 
 @played

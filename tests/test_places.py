@@ -1,4 +1,6 @@
-"""The rules of protected places: which names they match, and that no link leads around them."""
+"""The rules of protected places: which names they match, and that no link leads around
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from meanwhile import answer_when
 pytestmark = pytest.mark.slow
 
 FILES = Path(__file__).parent.parent / "playbooks" / "files"
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs files that only root can make or read")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs files that only root can make or read"
+)
 
 
 places = loaded(FILES / "module_utils" / "playrail_places.py")
@@ -114,7 +118,13 @@ NOT_WRITTEN = [
     "/dev/sda",
     "/dev/shm/x",
 ]
-WRITTEN = ["/etc/passwd.new", "/etc/ssh/ssh_config", "/etc/groups", "/srv/authorized_keys", "/bootstrap"]
+WRITTEN = [
+    "/etc/passwd.new",
+    "/etc/ssh/ssh_config",
+    "/etc/groups",
+    "/srv/authorized_keys",
+    "/bootstrap",
+]
 
 
 @pytest.mark.parametrize("path", SECRET)
@@ -161,7 +171,9 @@ def test_a_rule_matches_whole_names(rule: str, matching: list[str], others: list
 
 
 def test_default_stands_for_the_built_in_list_and_the_last_match_counts() -> None:
-    more = places.Rules(["default", "/srv/secret", "!/srv/secret/open", "/srv/secret/open/not"], places.READ)
+    more = places.Rules(
+        ["default", "/srv/secret", "!/srv/secret/open", "/srv/secret/open/not"], places.READ
+    )
     assert more.protect("/etc/shadow")
     assert more.protect("/srv/secret/a")
     assert not more.protect("/srv/secret/open/a")
@@ -184,10 +196,14 @@ def test_the_operators_rules_count_in_every_module(tmp_path: Path) -> None:
         assert refused(module, tmp_path / "file", protected=listed), module
         assert not refused(module, tmp_path / "open", protected=listed), module
     assert refused("read_part", tmp_path / "file", last=1, protected=listed)
-    # What must not be read is not written either: the backup and the difference would tell it.
+    # What must not be read is not written either: the backup and the difference would tell
+    # it.
     assert refused("write_text", tmp_path / "file", unreadable=listed)
     found = run("search_text", tmp_path, protected=listed)
-    assert ([Path(item["file"]).name for item in found["matches"]], found["left_out"]["protected"]) == (["open"], 1)
+    assert (
+        [Path(item["file"]).name for item in found["matches"]],
+        found["left_out"]["protected"],
+    ) == (["open"], 1)
 
 
 @pytest.mark.parametrize("module", ["read_part", "search_text", "write_text", "remove_text"])
@@ -268,13 +284,20 @@ def other_root(tmp_path: Path) -> Iterator[str]:
 
 
 @as_root
-def test_a_root_of_another_process_is_not_taken_for_our_own(other_root: str, tmp_path: Path) -> None:
+def test_a_root_of_another_process_is_not_taken_for_our_own(
+    other_root: str, tmp_path: Path
+) -> None:
     """Its link says `/`, but leads elsewhere."""
     (tmp_path / "jump").symlink_to(f"{other_root}{tmp_path}/folder")
     for module in ("read_part", "search_text"):
-        assert run(module, f"{other_root}{tmp_path}/folder/file")["playrail_code"] == "unsupported_path"
+        assert (
+            run(module, f"{other_root}{tmp_path}/folder/file")["playrail_code"]
+            == "unsupported_path"
+        )
         assert run(module, tmp_path / "jump" / "file")["playrail_code"] == "changed_meanwhile"
-    assert run("search_text", f"{other_root}{tmp_path}/folder")["playrail_code"] == "unsupported_path"
+    assert (
+        run("search_text", f"{other_root}{tmp_path}/folder")["playrail_code"] == "unsupported_path"
+    )
     assert run("write_text", tmp_path / "jump" / "file")["playrail_code"] == "changed_meanwhile"
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "one").symlink_to(f"{other_root}{tmp_path}/folder/file")
@@ -291,9 +314,12 @@ def place(tmp_path: Path) -> Path:
 
 
 def when_swapped(module: str, path: Path, of: str, swap: str, secret: Path) -> dict[str, Any]:
-    """What the module answers when `swap` is done once it has looked at what matches `of`, and before it opens it."""
+    """What the module answers when `swap` is done once it has looked at what matches `of`,
+    and before it opens it.
+    """
     more = {"search_text": {"pattern": "x"}}.get(module, {})
-    rule = f"/**/{secret.parent.name}/{secret.name}"  # of such a rule, other names of its files are not known
+    # Of such a rule, other names of its files are not known
+    rule = f"/**/{secret.parent.name}/{secret.name}"
     given = {"path": str(path), "protected": [rule], **more}
     moments = {"read_part": "realpath", "search_text": "lstat" if path.is_dir() else "realpath"}
     return answer_when(module, given, {moments[module]: of}, swap)
@@ -303,7 +329,10 @@ def when_swapped(module: str, path: Path, of: str, swap: str, secret: Path) -> d
 @pytest.mark.parametrize("target", ["secret", "open"])
 def test_a_link_swapped_in_is_not_followed(place: Path, module: str, target: str) -> None:
     path = place / "folder" / "file"
-    swap = f"os.path.islink('{path}') or (os.unlink('{path}'), os.symlink('{place}/{target}/file', '{path}'))"
+    swap = (
+        f"os.path.islink('{path}') or (os.unlink('{path}'), "
+        f"os.symlink('{place}/{target}/file', '{path}'))"
+    )
     answer = when_swapped(module, path, "/folder/file$", swap, place / "secret")
     assert answer["failed"], answer
 
@@ -312,7 +341,10 @@ def test_a_link_swapped_in_is_not_followed(place: Path, module: str, target: str
 def test_a_link_swapped_in_below_a_directory_is_not_followed(place: Path, target: str) -> None:
     """It would be told under a name that is not its own."""
     path = place / "folder" / "file"
-    swap = f"os.path.islink('{path}') or (os.unlink('{path}'), os.symlink('{place}/{target}/file', '{path}'))"
+    swap = (
+        f"os.path.islink('{path}') or (os.unlink('{path}'), "
+        f"os.symlink('{place}/{target}/file', '{path}'))"
+    )
     answer = when_swapped("search_text", place / "folder", "/folder/file$", swap, place / "secret")
     assert (answer["matches"], answer["left_out"]["unreadable"]) == ([], 1)
 
@@ -321,7 +353,9 @@ def test_a_link_swapped_in_below_a_directory_is_not_followed(place: Path, target
 def test_a_directory_swapped_in_is_judged_again(place: Path, module: str) -> None:
     swap = f"os.path.islink('{place}/folder') or (os.rename('{place}/folder', '{place}/away'),"
     swap += f" os.symlink('{place}/secret', '{place}/folder'))"
-    answer = when_swapped(module, place / "folder" / "file", "/folder/file$", swap, place / "secret")
+    answer = when_swapped(
+        module, place / "folder" / "file", "/folder/file$", swap, place / "secret"
+    )
     assert answer["playrail_code"] == "protected_path"
 
 

@@ -1,4 +1,6 @@
-"""What was approved is what runs, whatever changes between the question, the answer and the play."""
+"""What was approved is what runs, whatever changes between the question, the answer and the
+play.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     inventory(tmp_path, "web1", "web2")
     (tmp_path / "policy.yml").write_text(CLIENT, encoding="utf-8")
     set_clock(monkeypatch, BY_DAY)
-    given = {"PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml"), "PLAYRAIL_POLICY": str(tmp_path / "policy.yml")}
+    given = {
+        "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml"),
+        "PLAYRAIL_POLICY": str(tmp_path / "policy.yml"),
+    }
     with world(tmp_path / "place", **given) as made:
         yield made
 
@@ -65,19 +70,27 @@ def test_a_host_that_joins_during_the_question_is_not_touched(ruled: World, tmp_
     ran = tmp_path / "ran"
     ask = approving(lambda: inventory(tmp_path, "web1", "web2", "prod9"))
 
-    answer = ruled.call("execute_command", cmd=f"echo x >> {ran}", shell=True, server="all", ask=ask)
+    answer = ruled.call(
+        "execute_command", cmd=f"echo x >> {ran}", shell=True, server="all", ask=ask
+    )
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
 
 
 def test_a_variable_that_changes_during_the_question_counts(ruled: World, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    ask = approving(lambda: inventory(tmp_path, "web1", "web2", variables={**LOCAL, "ansible_port": 2}))
+    ask = approving(
+        lambda: inventory(tmp_path, "web1", "web2", variables={**LOCAL, "ansible_port": 2})
+    )
 
-    answer = ruled.call("execute_command", cmd=f"echo x >> {ran}", shell=True, server="web1", ask=ask)
+    answer = ruled.call(
+        "execute_command", cmd=f"echo x >> {ran}", shell=True, server="web1", ask=ask
+    )
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
 
 
-def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_policy_demands_when_it_runs_counts(
+    ruled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = tmp_path / "ran"
     ask = approving(lambda: set_clock(monkeypatch, BY_NIGHT))
 
@@ -85,7 +98,9 @@ def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path, m
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
 
 
-def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(ruled: World, tmp_path: Path) -> None:
+def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(
+    ruled: World, tmp_path: Path
+) -> None:
     ask = said(Said.APPROVED, [])
     call = partial(ruled.call, caller="cli", ask=ask, server="web1")
     assert call("execute_command", cmd=f"touch {tmp_path}/first").code == "ok"
@@ -105,7 +120,9 @@ def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(ruled: World, tmp
 def test_nothing_is_hidden_from_who_approves(ruled: World) -> None:
     asked: list[Question] = []
     hidden = "uptime #\x1b]\ntouch /tmp/hidden\n#\x07 \u202egnp \x9b2J"
-    ruled.call("execute_command", cmd=hidden, shell=True, server="web1", ask=said(Said.DECLINED, asked))
+    ruled.call(
+        "execute_command", cmd=hidden, shell=True, server="web1", ask=said(Said.DECLINED, asked)
+    )
 
     (question,) = asked
     assert "touch /tmp/hidden" in question.text
@@ -113,15 +130,23 @@ def test_nothing_is_hidden_from_who_approves(ruled: World) -> None:
     assert len([line for line in question.text.splitlines() if line.startswith("    cmd: ")]) == 1
 
     long = f"echo {'x' * 9000}; touch /tmp/hidden"
-    answer = ruled.call("execute_command", cmd=long, shell=True, server="web1", ask=said(Said.APPROVED, asked))
-    assert (answer.code, len(asked)) == ("approval_required", 1), "what is not shown whole is not asked about"
+    answer = ruled.call(
+        "execute_command", cmd=long, shell=True, server="web1", ask=said(Said.APPROVED, asked)
+    )
+    assert (answer.code, len(asked)) == ("approval_required", 1), (
+        "what is not shown whole is not asked about"
+    )
 
 
-def test_a_long_content_is_shortened_in_the_middle_and_the_rest_is_shown(ruled: World, tmp_path: Path) -> None:
+def test_a_long_content_is_shortened_in_the_middle_and_the_rest_is_shown(
+    ruled: World, tmp_path: Path
+) -> None:
     asked: list[Question] = []
     path = f"{tmp_path}/unit"
     content = f"[Unit]\n{'Description=x' * 3000}\n[Install]\n"
-    answer = ruled.call("write_file", path=path, content=content, server="all", ask=said(Said.DECLINED, asked))
+    answer = ruled.call(
+        "write_file", path=path, content=content, server="all", ask=said(Said.DECLINED, asked)
+    )
 
     (question,) = asked
     assert answer.code == "approval_refused"
@@ -143,20 +168,32 @@ def test_a_resumed_call_is_recorded_as_any_other(ruled: World, tmp_path: Path) -
 
     def back(what: Said) -> Answer:
         assert first.question is not None
-        call = partial(ruled.server.call, resume=first.question.plan_id, caller="ann", ask=said(what, []))
+        call = partial(
+            ruled.server.call, resume=first.question.plan_id, caller="ann", ask=said(what, [])
+        )
         return ruled.portal.call(call, "execute_command", given)
 
-    for what, code in ((Said.LATER, "approval_required"), (Said.APPROVED, "ok"), (Said.APPROVED, "plan_unusable")):
+    for what, code in (
+        (Said.LATER, "approval_required"),
+        (Said.APPROVED, "ok"),
+        (Said.APPROVED, "plan_unusable"),
+    ):
         answer = back(what)
         records = list(ruled.server.ledger.read(call=answer.meta.request_id))
         ended = [record["body"]["outcome"] for record in records if record["kind"] == "ended"]
         assert (answer.code, ended, records[0]["kind"]) == (code, [code], "started")
-        assert records[0]["body"]["preview"] is True, "the change is that of the call which it makes"
+        assert records[0]["body"]["preview"] is True, (
+            "the change is that of the call which it makes"
+        )
 
 
-def test_a_preview_that_policy_wants_and_that_fails_says_that_nothing_was_changed(ruled: World, tmp_path: Path) -> None:
+def test_a_preview_that_policy_wants_and_that_fails_says_that_nothing_was_changed(
+    ruled: World, tmp_path: Path
+) -> None:
     path = f"{tmp_path}/no/such/directory"
-    answer = ruled.call("write_file", path=path, content="x", server="all", ask=said(Said.APPROVED, []))
+    answer = ruled.call(
+        "write_file", path=path, content="x", server="all", ask=said(Said.APPROVED, [])
+    )
 
     assert answer.code == "not_found"
     assert answer.problem is not None
@@ -175,7 +212,13 @@ async def nothing(*_: Any) -> Report:
 
 UNFIT = {
     "pass the policy by": DirectTool(
-        name="x", summary=".", risk=Risk.WRITE, input=Other, toolset="mine", output=Report, run=nothing
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Other,
+        toolset="mine",
+        output=Report,
+        run=nothing,
     ),
     "could not be previewed": ApiTool(
         name="x", summary=".", risk=Risk.WRITE, input=Other, endpoint="/x", report=Report
@@ -187,7 +230,9 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("why", UNFIT)
-def test_a_plugins_tool_cannot_go_around_policy_and_previews(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugins_tool_cannot_go_around_policy_and_previews(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(catalog, "_tools", lambda _: [UNFIT[why]])
     with pytest.raises((ValueError, SettingsInvalid), match=why):
         catalog.load()
@@ -198,7 +243,9 @@ def test_a_deadline_ends_inner_calls_in_order(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     with world(tmp_path / "place") as made:
         for number in range(4):
-            assert made.call("write_file", path=f"{tmp_path}/files/{number}", content="x").code == "ok"
+            assert (
+                made.call("write_file", path=f"{tmp_path}/files/{number}", content="x").code == "ok"
+            )
         slow = replace(made.server.tools["check_drift"], timeout_s=0.05)
         made.server.tools = {**made.server.tools, "check_drift": slow}
         answer = made.call("check_drift")

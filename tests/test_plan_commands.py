@@ -1,4 +1,6 @@
-"""`playrail plans`, `plan`, `approve` and `reject`, as processes; the operator's on a terminal."""
+"""`playrail plans`, `plan`, `approve` and `reject`, as processes; the operator's on a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from playrail.tools.effects import Effect
 
 pytestmark = pytest.mark.slow
 
-# What a terminal would obey: it clears the screen, sets the title, goes back in the line; and line ends that are none.
+# What a terminal would obey: it clears the screen, sets the title, goes back in the line;
+# and line ends that are none.
 NASTY = "\x1b[2J\x9b2J\x1b]0;title\x07\x08\r\u2028+not so\x85"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -38,15 +41,29 @@ class Desk:
     @property
     def environ(self) -> dict[str, str]:
         state = str(self.home / "state")
-        return {"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PLAYRAIL_STATE_DIR": state}
+        return {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "PLAYRAIL_STATE_DIR": state,
+        }
 
-    def proposed(self, *, approval: Approval = "operator", lifetime: timedelta = timedelta(hours=1)) -> Plan:
+    def proposed(
+        self, *, approval: Approval = "operator", lifetime: timedelta = timedelta(hours=1)
+    ) -> Plan:
         """A plan that is to change a file with a nasty name and content on a host."""
         content = {"content": f"old {NASTY}\n", "mode": "0644"}
-        effect = Effect(kind="file", name=f"/etc/{NASTY}", before=content, after={"content": "new\n", "mode": "0600"})
+        effect = Effect(
+            kind="file",
+            name=f"/etc/{NASTY}",
+            before=content,
+            after={"content": "new\n", "mode": "0600"},
+        )
         arguments = {"path": f"/etc/{NASTY}", "content": "new\n"}
         command = "ansible-playbook write_file.yml"
-        step = Step(tool="write_file", arguments=arguments, hosts=("web1",), risk="WRITE", would_run=command)
+        step = Step(
+            tool="write_file", arguments=arguments, hosts=("web1",), risk="WRITE", would_run=command
+        )
         now = datetime.now(UTC)
         plan = Plan(
             plan_id=new_plan_id(),
@@ -60,7 +77,14 @@ class Desk:
             approval=approval,
         )
         self.ledger.append(
-            Entry(kind="plan", call="made-it", server="s", caller="ann", tool="write_file", body=plan.body())
+            Entry(
+                kind="plan",
+                call="made-it",
+                server="s",
+                caller="ann",
+                tool="write_file",
+                body=plan.body(),
+            )
         )
         return plan
 
@@ -68,7 +92,14 @@ class Desk:
         """Without a terminal."""
         command = [sys.executable, "-P", "-m", "playrail.cli", *words]
         return subprocess.run(
-            command, input="", capture_output=True, text=True, timeout=60, check=False, env=self.environ, cwd=self.home
+            command,
+            input="",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self.environ,
+            cwd=self.home,
         )
 
     def types(self, line: str, *words: str) -> tuple[str, int]:
@@ -102,13 +133,19 @@ def test_the_operator_approves_what_was_shown(desk: Desk) -> None:
     assert (status, clean(printed)) == (0, True)
     lines = COLOUR.sub("", printed).split("\n")
     assert {f"Plan {plan.plan_id} of ann:", "  write_file (WRITE) on web1", "+new"} < set(lines)
-    assert any(line.startswith("-old ") and "+not so" in line for line in lines), "a line is one line"
+    assert any(line.startswith("-old ") and "+not so" in line for line in lines), (
+        "a line is one line"
+    )
     assert lines[-2:] == [f"{plan.plan_id} is approved.", ""]
     assert plan.hash in printed
     (approval,) = desk.said(plan)
     body = approval["body"]
     assert (approval["kind"], approval["call"], body["hash"]) == ("approval", "made-it", plan.hash)
-    assert (body["how"], body["answer"], "terminal" in body["proves"]) == ("operator", "approved", True)
+    assert (body["how"], body["answer"], "terminal" in body["proves"]) == (
+        "operator",
+        "approved",
+        True,
+    )
     assert body["by"].endswith(f"(uid {os.getuid()})")
     ends = datetime.fromisoformat(body["expires_at"])
     assert timedelta(minutes=58) < ends - datetime.now(UTC) <= timedelta(hours=1)
@@ -141,7 +178,11 @@ def test_a_rejected_plan_is_closed(desk: Desk) -> None:
     approval, closed = desk.said(plan)
     assert (approval["body"]["answer"], closed["body"]["outcome"]) == ("declined", "rejected")
     printed, status = desk.types(plan.plan_id[-4:], "approve", plan.plan_id)
-    assert (status, f"{plan.plan_id} was rejected already." in printed, len(desk.said(plan))) == (1, True, 2)
+    assert (status, f"{plan.plan_id} was rejected already." in printed, len(desk.said(plan))) == (
+        1,
+        True,
+        2,
+    )
 
 
 def test_a_plan_that_has_expired_is_not_approved(desk: Desk) -> None:
@@ -157,14 +198,21 @@ def test_the_list(desk: Desk) -> None:
     waits, free = desk.proposed(), desk.proposed(approval="none")
 
     table = desk.run("plans").stdout
-    rows = {row[0]: row[1:] for line in table.splitlines() if (row := line.split()) and row[0].startswith("plan-")}
+    rows = {
+        row[0]: row[1:]
+        for line in table.splitlines()
+        if (row := line.split()) and row[0].startswith("plan-")
+    }
     found = {one["plan_id"]: one for one in json.loads(desk.run("plans", "--all", "--json").stdout)}
 
     assert rows[waits.plan_id][:4] == ["ann", "write_file", "web1", "1"]
     assert rows[waits.plan_id][4:8] == ["waits", "for", "the", "operator"]
     assert rows[free.plan_id][4:7] == ["needs", "no", "approval"]
     assert late.plan_id not in rows
-    assert {found[plan.plan_id]["state"] for plan in (waits, late)} == {"waits for the operator", "expired"}
+    assert {found[plan.plan_id]["state"] for plan in (waits, late)} == {
+        "waits for the operator",
+        "expired",
+    }
     assert (clean(table), found[waits.plan_id]["hash"]) == (True, waits.hash)
 
 
@@ -175,7 +223,10 @@ def test_one_plan(desk: Desk) -> None:
 
     assert (people.returncode, clean(people.stdout)) == (0, True)
     assert people.stdout.splitlines()[-1] == "waits for the operator"
-    assert (clean(program.stdout), json.loads(program.stdout)["state"]) == (True, "waits for the operator")
+    assert (clean(program.stdout), json.loads(program.stdout)["state"]) == (
+        True,
+        "waits for the operator",
+    )
 
 
 def test_no_such_plan(desk: Desk, tmp_path: Path) -> None:
@@ -191,8 +242,16 @@ def test_no_such_plan(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("types", "code"), [("y", "ok"), ("n", "approval_refused")])
 def test_a_call_asks_whoever_sits_at_the_terminal(types: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "policy.yml").write_text("rules: [{name: ask, then: client_approval}]\n")
-    own = {"PLAYRAIL_STATE_DIR": str(tmp_path / "state"), "PLAYRAIL_POLICY": str(tmp_path / "policy.yml")}
-    given = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "ENABLE_WRITE_OPERATIONS": "1", **own}
+    own = {
+        "PLAYRAIL_STATE_DIR": str(tmp_path / "state"),
+        "PLAYRAIL_POLICY": str(tmp_path / "policy.yml"),
+    }
+    given = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "ENABLE_WRITE_OPERATIONS": "1",
+        **own,
+    }
     words = ["call", "execute_command", f"cmd=touch {tmp_path}/ran"]
     printed, status = on_terminal(words, given, types, asks=b"Carry out this plan?")
 

@@ -1,4 +1,6 @@
-"""A plan is held to everything that its play can read on this machine, started cold or warm; and to nothing else."""
+"""A plan is held to everything that its play can read on this machine, started cold or
+warm; and to nothing else.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,19 @@ class ActionModule(ActionBase):
 """
 
 
-def place(tmp_path: Path, config: str = "", variables: dict[str, Any] | None = None) -> dict[str, str]:
+def place(
+    tmp_path: Path, config: str = "", variables: dict[str, Any] | None = None
+) -> dict[str, str]:
     """A project with ansible.cfg and an inventory of one host."""
     project = tmp_path / "project"
     project.mkdir()
     (project / "ansible.cfg").write_text(f"[defaults]\n{config}\n")
     listed = {"all": {"hosts": {"web1": {**LOCAL, **(variables or {})}}}}
     (project / "hosts.yml").write_text(json.dumps(listed))
-    return {"ANSIBLE_CONFIG": str(project / "ansible.cfg"), "PLAYRAIL_INVENTORY": str(project / "hosts.yml")}
+    return {
+        "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
+        "PLAYRAIL_INVENTORY": str(project / "hosts.yml"),
+    }
 
 
 def put(path: Path, text: str = "") -> None:
@@ -52,11 +59,17 @@ def linked_plugins(project: Path, target: Path) -> None:
 CHANGES: dict[str, tuple[str, Callable[[Path, Path], None], str]] = {
     "an action plugin": (
         "action_plugins = ./plugins",
-        lambda project, target: put(project / "plugins" / "write_text.py", PLUGIN.format(path=str(target))),
+        lambda project, target: put(
+            project / "plugins" / "write_text.py", PLUGIN.format(path=str(target))
+        ),
         "plugins",
     ),
     "one in a linked directory": ("action_plugins = ./plugins", linked_plugins, "plugins"),
-    "a module": ("library = ./mine", lambda project, _: put(project / "mine" / "write_text.py", "raise"), "mine"),
+    "a module": (
+        "library = ./mine",
+        lambda project, _: put(project / "mine" / "write_text.py", "raise"),
+        "mine",
+    ),
     "ansible.cfg itself": (
         "",
         lambda project, _: put(project / "ansible.cfg", "[defaults]\nforks = 3\n"),
@@ -69,7 +82,11 @@ CHANGES: dict[str, tuple[str, Callable[[Path, Path], None], str]] = {
         ),
         "group_vars",
     ),
-    "a filter beside the playbooks": ("", lambda project, _: put(project / "filter_plugins/x.py"), "filter_plugins"),
+    "a filter beside the playbooks": (
+        "",
+        lambda project, _: put(project / "filter_plugins/x.py"),
+        "filter_plugins",
+    ),
 }
 
 
@@ -117,13 +134,17 @@ def moving(tmp_path: Path, **variables: str) -> dict[str, str]:
     """An inventory that is another one each time that it is asked."""
     (tmp_path / "token").write_text("a")
     script = tmp_path / "inventory.py"
-    text = SCRIPT.format(python=sys.executable, variables={**LOCAL, **variables}, token=str(tmp_path / "token"))
+    text = SCRIPT.format(
+        python=sys.executable, variables={**LOCAL, **variables}, token=str(tmp_path / "token")
+    )
     script.write_text(text)
     script.chmod(0o755)
     return {"PLAYRAIL_INVENTORY": str(script), "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS": "1"}
 
 
-def applied_by_another_process(tmp_path: Path, given: dict[str, str], meanwhile: Callable[[], object]) -> Any:
+def applied_by_another_process(
+    tmp_path: Path, given: dict[str, str], meanwhile: Callable[[], object]
+) -> Any:
     def opened() -> Any:
         return world(tmp_path / "place", PLAYRAIL_WARM="0", **given)
 
@@ -142,11 +163,15 @@ def test_an_inventory_that_tells_of_uptimes_outdates_no_plan(tmp_path: Path) -> 
 
 def test_a_variable_that_plays_go_by_is_named_and_not_its_value(tmp_path: Path) -> None:
     given = moving(tmp_path, ansible_remote_tmp="/tmp/{{ token }}")
-    answer = applied_by_another_process(tmp_path, given, lambda: (tmp_path / "token").write_text("CANARY"))
+    answer = applied_by_another_process(
+        tmp_path, given, lambda: (tmp_path / "token").write_text("CANARY")
+    )
 
     assert answer.code == "plan_outdated"
     assert answer.problem is not None
-    assert answer.problem.error.endswith("was made for something else: the inventory (the variable token) differs now.")
+    assert answer.problem.error.endswith(
+        "was made for something else: the inventory (the variable token) differs now."
+    )
     recorded = (tmp_path / "place").rglob("ledger.sqlite*")
     assert [path.name for path in recorded if b"CANARY" in path.read_bytes()] == []
 
@@ -167,7 +192,9 @@ def test_what_was_recorded_of_a_password_tells_nothing_without_the_key(tmp_path:
 
 def test_code_that_was_changed_before_the_plan_is_what_runs(tmp_path: Path) -> None:
     """Also by a run that stays, and has loaded what was there before."""
-    given = place(tmp_path, "filter_plugins = ./filters", {"ansible_remote_tmp": "{{ '/tmp' | mine }}"})
+    given = place(
+        tmp_path, "filter_plugins = ./filters", {"ansible_remote_tmp": "{{ '/tmp' | mine }}"}
+    )
     filters = tmp_path / "project" / "filters"
     filters.mkdir()
     text = "class FilterModule:\n    def filters(self):\n        return {'mine': lambda _: '%s'}\n"

@@ -1,4 +1,6 @@
-"""What an approver reads of a plan: first what, where and how much; long texts are shortened in the middle."""
+"""What an approver reads of a plan: first what, where and how much; long texts are
+shortened in the middle.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,13 @@ def planned(
         made_at="2026-01-01T00:00:00+00:00",
         expires_at="2026-01-02T00:00:00+00:00",
         steps=tuple(
-            Step(tool=tool, arguments=arguments, hosts=tuple(hosts), risk="WRITE", would_run=f"ansible-playbook {LONG}")
+            Step(
+                tool=tool,
+                arguments=arguments,
+                hosts=tuple(hosts),
+                risk="WRITE",
+                would_run=f"ansible-playbook {LONG}",
+            )
             for tool, arguments in steps
         ),
         parts={},
@@ -44,7 +52,9 @@ def planned(
 
 def test_what_where_and_how_much_come_first() -> None:
     arguments = {"content": LONG, "mode": "0600", "path": "/etc/motd"}
-    plan = planned(("write_file", arguments), hosts=("web1", "web2"), effects={"web1": [effect()], "web2": []})
+    plan = planned(
+        ("write_file", arguments), hosts=("web1", "web2"), effects={"web1": [effect()], "web2": []}
+    )
 
     lines = in_words(plan).splitlines()
     assert lines[:5] == [
@@ -59,7 +69,9 @@ def test_what_where_and_how_much_come_first() -> None:
 
 
 def test_the_action_stands_beside_the_tool() -> None:
-    plan = planned(("manage_service", {"action": "stop", "name": "sshd"}), blind={"web1": ["It is not known."]})
+    plan = planned(
+        ("manage_service", {"action": "stop", "name": "sshd"}), blind={"web1": ["It is not known."]}
+    )
 
     assert in_words(plan).splitlines()[1:] == [
         "  manage_service stop (WRITE) on web1",
@@ -71,7 +83,11 @@ def test_the_action_stands_beside_the_tool() -> None:
 
 
 def test_each_of_several_steps_keeps_its_arguments() -> None:
-    plan = planned(("remove_file", {"path": "/a"}), ("remove_file", {"path": "/b"}), effects={"web1": [effect()]})
+    plan = planned(
+        ("remove_file", {"path": "/a"}),
+        ("remove_file", {"path": "/b"}),
+        effects={"web1": [effect()]},
+    )
 
     assert in_words(plan).splitlines()[2:6] == [
         "  remove_file (WRITE) on web1",
@@ -83,18 +99,30 @@ def test_each_of_several_steps_keeps_its_arguments() -> None:
 
 @pytest.mark.parametrize("name", ["a", "content", "zzz"])
 def test_no_name_of_an_argument_pushes_the_others_out(name: str) -> None:
-    plan = planned(("write_file", {name: LONG, "path": "/etc/motd", "owner": "root"}), effects={"web1": [effect()]})
+    plan = planned(
+        ("write_file", {name: LONG, "path": "/etc/motd", "owner": "root"}),
+        effects={"web1": [effect()]},
+    )
 
     text = question(plan, most=4000)
     assert text is not None
     assert len(text) <= 4000
-    assert all(part in text for part in ('path: "/etc/motd"', 'owner: "root"', "web1: file /etc/motd: +1 -1 lines"))
+    assert all(
+        part in text
+        for part in ('path: "/etc/motd"', 'owner: "root"', "web1: file /etc/motd: +1 -1 lines")
+    )
     (line,) = [line for line in text.splitlines() if line.startswith(f"    {name}: ")]
-    assert ("line 0\\n" in line, "line 2999\\n" in line, "NOT SHOWN HERE" in line) == (True, True, True)
+    assert ("line 0\\n" in line, "line 2999\\n" in line, "NOT SHOWN HERE" in line) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_what_fits_is_shown_whole() -> None:
-    plan = planned(("write_file", {"content": "x" * 900, "path": "/a"}), effects={"web1": [effect()]})
+    plan = planned(
+        ("write_file", {"content": "x" * 900, "path": "/a"}), effects={"web1": [effect()]}
+    )
 
     assert question(plan, most=4000) == in_words(plan)
 
@@ -103,12 +131,23 @@ def test_what_fits_is_shown_whole() -> None:
     "plan",
     [
         planned(
-            ("execute_command", {"cmd": f"true{' ' * 5000}; rm x; {' ' * 5000}true"}), blind={"web1": ["A program."]}
+            ("execute_command", {"cmd": f"true{' ' * 5000}; rm x; {' ' * 5000}true"}),
+            blind={"web1": ["A program."]},
         ),
-        planned(("write_file", {"content": LONG, "path": "/a"}), effects={"web1": [effect()]}, blind={"web1": ["?"]}),
+        planned(
+            ("write_file", {"content": LONG, "path": "/a"}),
+            effects={"web1": [effect()]},
+            blind={"web1": ["?"]},
+        ),
         planned(("write_file", {"path": "/a"}), hosts=[f"host{n}" for n in range(900)]),
-        planned(*(("remove_file", {"path": f"/srv/{n}"}) for n in range(200)), effects={"web1": [effect()]}),
-        planned(("install_package", {"names": [f"name{n}" for n in range(900)]}), effects={"web1": [effect()]}),
+        planned(
+            *(("remove_file", {"path": f"/srv/{n}"}) for n in range(200)),
+            effects={"web1": [effect()]},
+        ),
+        planned(
+            ("install_package", {"names": [f"name{n}" for n in range(900)]}),
+            effects={"web1": [effect()]},
+        ),
     ],
     ids=["a command", "partly foreseen", "many hosts", "many steps", "a list"],
 )
@@ -132,7 +171,9 @@ def test_a_difference_that_is_cut_is_no_exact_number() -> None:
     (change,) = changes_of(Foreseen(effects={"h": [effect(after=after)]}))["h"]
 
     assert in_short(change).startswith("file /etc/motd: at least +")
-    assert in_short({**change, "diff": None}).startswith("file /etc/motd: other content, too much to compare")
+    assert in_short({**change, "diff": None}).startswith(
+        "file /etc/motd: other content, too much to compare"
+    )
 
 
 def test_long_arguments_are_not_echoed() -> None:

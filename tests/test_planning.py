@@ -1,4 +1,6 @@
-"""Plans on this machine: what is applied is what was seen, once, by whom it was made for, or nothing is."""
+"""Plans on this machine: what is applied is what was seen, once, by whom it was made for,
+or nothing is.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,10 @@ def test_a_plan_is_applied_once_and_says_what_it_did(free: World, tmp_path: Path
     assert file.read_text() == "old\n"
     assert plan["would_change"] == ["localhost"]
     (change,) = plan["changes"]["localhost"]
-    assert tuple(line for line in change["diff"].splitlines() if line[1:] in {"old", "new"}) == ("-old", "+new")
+    assert tuple(line for line in change["diff"].splitlines() if line[1:] in {"old", "new"}) == (
+        "-old",
+        "+new",
+    )
     assert change["after"]["mode"] == "0600"
     assert "content" not in {**change["before"], **change["after"]}
 
@@ -62,7 +67,11 @@ def test_a_plan_is_applied_once_and_says_what_it_did(free: World, tmp_path: Path
     assert applied.code == "ok"
     assert applied.data is not None
     (step,) = applied.data["steps"]
-    assert (step["tool"], step["code"], step["data"]["changed"]) == ("write_file", "ok", ["localhost"])
+    assert (step["tool"], step["code"], step["data"]["changed"]) == (
+        "write_file",
+        "ok",
+        ["localhost"],
+    )
     assert applied.runs == (step["run_id"],)
     assert applied.meta.run_id == step["run_id"]
     assert file.read_text() == "new\n"
@@ -75,7 +84,10 @@ def test_two_at_once_apply_it_once(free: World, tmp_path: Path) -> None:
     plan = free.plan("execute_command", cmd=f"echo once >> {counted}", shell=True)
 
     async def both() -> list[Answer]:
-        calls = [free.server.call("apply_plan", {"plan_id": plan["plan_id"]}, caller="ann") for _ in range(4)]
+        calls = [
+            free.server.call("apply_plan", {"plan_id": plan["plan_id"]}, caller="ann")
+            for _ in range(4)
+        ]
         return await asyncio.gather(*calls)
 
     codes = sorted(answer.code for answer in free.portal.call(both))
@@ -105,8 +117,12 @@ def test_a_cancelled_plan_is_closed(free: World, tmp_path: Path) -> None:
     assert told["plan"]["state"] == "cancelled"
 
 
-def test_an_expired_plan_is_not_applied(free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "expiry", lambda now, *_: plans.expiry(now, -timedelta(seconds=1)))
+def test_an_expired_plan_is_not_applied(
+    free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        planning, "expiry", lambda now, *_: plans.expiry(now, -timedelta(seconds=1))
+    )
     plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
 
     assert free.apply(plan).code == "plan_unusable"
@@ -149,7 +165,9 @@ PARTS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_differs_is_named(part: str, free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_differs_is_named(
+    part: str, free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
     PARTS[part](free, monkeypatch)
 
@@ -157,7 +175,9 @@ def test_a_part_that_differs_is_named(part: str, free: World, tmp_path: Path, mo
     assert answer.code == "plan_outdated"
     assert answer.problem is not None
     whole, _, item = part.partition(" (")
-    assert answer.problem.error.startswith(f"{plan['plan_id']} was made for something else: {whole}")
+    assert answer.problem.error.startswith(
+        f"{plan['plan_id']} was made for something else: {whole}"
+    )
     assert item.removesuffix(")") in answer.problem.error
     assert not (tmp_path / "a").exists()
 
@@ -202,7 +222,9 @@ def test_a_preview_needs_no_switch_and_its_plan_does(tmp_path: Path) -> None:
     assert (answer.code, file.exists()) == ("writes_disabled", False)
 
 
-def test_a_secret_is_in_no_record_and_only_its_process_applies_the_plan(free: World, tmp_path: Path) -> None:
+def test_a_secret_is_in_no_record_and_only_its_process_applies_the_plan(
+    free: World, tmp_path: Path
+) -> None:
     canary = "CANARY-of-content"
     file = tmp_path / "a"
     file.write_text(f"old {canary}")
@@ -255,7 +277,9 @@ def test_the_operator_approves_exactly_one_plan(ruled: World, tmp_path: Path) ->
     ],
     ids=str,
 )
-def test_the_client_is_asked(what: Said | None, code: str, runs: bool, ruled: World, tmp_path: Path) -> None:
+def test_the_client_is_asked(
+    what: Said | None, code: str, runs: bool, ruled: World, tmp_path: Path
+) -> None:
     asked: list[Question] = []
     ask = said(what, asked) if what is not None else None
     answer = ruled.call("execute_command", cmd=f"touch {tmp_path}/ran", ask=ask)
@@ -263,9 +287,16 @@ def test_the_client_is_asked(what: Said | None, code: str, runs: bool, ruled: Wo
     assert (answer.code, (tmp_path / "ran").exists()) == (code, runs)
     if what in (Said.APPROVED, Said.DECLINED):
         (question,) = asked
-        assert all(word in question.text for word in ("execute_command", "DANGEROUS", "localhost", f"touch {tmp_path}"))
+        assert all(
+            word in question.text
+            for word in ("execute_command", "DANGEROUS", "localhost", f"touch {tmp_path}")
+        )
         (approval,) = [body for body in ruled.kinds("approval") if body["plan"] == question.plan_id]
-        assert (approval["how"], approval["by"], "not that a person" in approval["proves"]) == ("client", "ann", True)
+        assert (approval["how"], approval["by"], "not that a person" in approval["proves"]) == (
+            "client",
+            "ann",
+            True,
+        )
     assert (answer.question is not None) is (what is Said.LATER)
     if what is Said.APPROVED:
         assert answer.data is not None
@@ -281,7 +312,9 @@ def test_the_client_comes_back_with_its_answer(ruled: World, tmp_path: Path) -> 
         assert first.question is not None
         ask = said(Said.APPROVED, [])
         resume = first.question.plan_id
-        return ruled.portal.call(partial(ruled.server.call, tool, arguments, caller=caller, ask=ask, resume=resume))
+        return ruled.portal.call(
+            partial(ruled.server.call, tool, arguments, caller=caller, ask=ask, resume=resume)
+        )
 
     assert back("execute_command", cmd=f"touch {tmp_path}/else").code == "unknown_plan"
     assert back("execute_command", caller="bob", **given).code == "unknown_plan"
@@ -289,25 +322,35 @@ def test_the_client_comes_back_with_its_answer(ruled: World, tmp_path: Path) -> 
     answer = back("execute_command", **given)
     assert answer.code == "ok"
     assert answer.data is not None
-    assert (answer.data["hosts"]["localhost"]["exit_code"], (tmp_path / "ran").exists()) == (0, True)
+    assert (answer.data["hosts"]["localhost"]["exit_code"], (tmp_path / "ran").exists()) == (
+        0,
+        True,
+    )
 
 
 def test_an_answer_counts_once_and_only_after_its_question(ruled: World, tmp_path: Path) -> None:
     plan = ruled.plan("execute_command", cmd=f"touch {tmp_path}/ran")
 
     def brings(what: Said) -> Ask:
-        """A client that has its answer ready: as server/approval.py does, it gives it to a question that was sent."""
+        """A client that has its answer ready: as server/approval.py does, it gives it to a
+        question that was sent.
+        """
 
         async def ask(question: Question) -> Said:
             return what if question.asked else Said.LATER
 
         return ask
 
-    codes = [ruled.apply(plan, ask=brings(what)).code for what in (Said.APPROVED, Said.DECLINED, Said.APPROVED)]
+    codes = [
+        ruled.apply(plan, ask=brings(what)).code
+        for what in (Said.APPROVED, Said.DECLINED, Said.APPROVED)
+    ]
     assert codes == ["approval_required", "approval_refused", "approval_required"]
     assert not (tmp_path / "ran").exists()
     assert ruled.apply(plan, ask=brings(Said.APPROVED)).code == "ok"
-    answers = [body["answer"] for body in ruled.kinds("approval") if body["plan"] == plan["plan_id"]]
+    answers = [
+        body["answer"] for body in ruled.kinds("approval") if body["plan"] == plan["plan_id"]
+    ]
     assert answers == ["asked", "declined", "asked", "approved"]
 
 

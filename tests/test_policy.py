@@ -1,4 +1,6 @@
-"""What policy says to calls: without a policy, and with one. Cases: tests/policy/verdicts.yml."""
+"""What policy says to calls: without a policy, and with one. Cases:
+tests/policy/verdicts.yml.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,14 @@ def verdict_of(
     preview: bool = False,
 ) -> Verdict:
     return decide(
-        tool=tool, risk=risk, hosts=hosts, caller="local", policy=policy, writes=writes, preview=preview, now=NOON
+        tool=tool,
+        risk=risk,
+        hosts=hosts,
+        caller="local",
+        policy=policy,
+        writes=writes,
+        preview=preview,
+        now=NOON,
     )
 
 
@@ -54,7 +63,9 @@ def test_reads_run_without_the_switch(risk: Risk) -> None:
 
 @pytest.mark.parametrize("risk", sorted(set(Risk) - READS))
 @pytest.mark.parametrize("rules", ["", "rules: [{name: all, then: allow}]"])
-def test_changes_need_the_switch_and_previews_do_not(risk: Risk, rules: str, tmp_path: Path) -> None:
+def test_changes_need_the_switch_and_previews_do_not(
+    risk: Risk, rules: str, tmp_path: Path
+) -> None:
     policy = policy_of(tmp_path, rules) if rules else None
     with pytest.raises(WritesDisabled, match=rf"run .*{risk.name}") as caught:
         verdict_of(policy, risk=risk, writes=False)
@@ -66,7 +77,10 @@ def test_changes_need_the_switch_and_previews_do_not(risk: Risk, rules: str, tmp
 
 
 def test_a_preview_is_told_what_the_change_would_need(tmp_path: Path) -> None:
-    policy = policy_of(tmp_path, "rules: [{name: web, hosts: web1, then: operator_approval}, {name: rest, then: deny}]")
+    policy = policy_of(
+        tmp_path,
+        "rules: [{name: web, hosts: web1, then: operator_approval}, {name: rest, then: deny}]",
+    )
 
     assert verdict_of(policy, writes=False, preview=True).decision is Decision.OPERATOR_APPROVAL
     with pytest.raises(Denied) as caught:
@@ -97,8 +111,12 @@ def test_verdicts(case: Any, verdict: Any, tmp_path: Path) -> None:
         return
     decided = decide(**asked, policy=policy, writes=True, preview=False)
     assert decided.decision.word == verdict["is"]
-    rules = [ruling.rule for ruling in decided.rulings.values() if ruling.decision is decided.decision]
-    assert [rule.name if rule else None for rule in rules] == ([verdict["by"]] if "by" in verdict else [])
+    rules = [
+        ruling.rule for ruling in decided.rulings.values() if ruling.decision is decided.decision
+    ]
+    assert [rule.name if rule else None for rule in rules] == (
+        [verdict["by"]] if "by" in verdict else []
+    )
     assert decided.why() == verdict.get("why", decided.why())
 
 
@@ -113,7 +131,10 @@ ALL = "{name: rest, then: allow}"
         ([FROZEN, ALL], Decision.DENY),
         (["{name: a, hosts: 'tag:x', then: operator_approval}", ALL], Decision.OPERATOR_APPROVAL),
         (["{name: a, hosts: 'tag:x', then: preview_first}", ALL], Decision.PREVIEW_FIRST),
-        (["{name: a, hosts: 'tag:free', then: allow}", "{name: b, then: client_approval}"], Decision.CLIENT_APPROVAL),
+        (
+            ["{name: a, hosts: 'tag:free', then: allow}", "{name: b, then: client_approval}"],
+            Decision.CLIENT_APPROVAL,
+        ),
         (["{name: a, hosts: 'tag:free', then: allow}"], Decision.DENY),
         (["{name: a, hosts: 'tag:x', then: client_approval}", FROZEN, ALL], Decision.DENY),
         (["{name: a, hosts: dim, then: allow}", FROZEN], Decision.ALLOW),
@@ -121,7 +142,9 @@ ALL = "{name: rest, then: allow}"
     ],
     ids=str,
 )
-def test_tags_that_cannot_be_read_are_the_strictest(rules: list[str], decision: Decision, tmp_path: Path) -> None:
+def test_tags_that_cannot_be_read_are_the_strictest(
+    rules: list[str], decision: Decision, tmp_path: Path
+) -> None:
     policy = policy_of(tmp_path, "rules:\n" + "".join(f"  - {rule}\n" for rule in rules))
 
     if decision is Decision.DENY:
@@ -170,7 +193,9 @@ Call = tuple[AnyTool, Risk, list[str]]
 
 
 def decisions(rules: Sequence[Rule], call: Call) -> tuple[Decision, dict[str, Rule | None]]:
-    """The decision of a call, and by host the rule that it comes from; those are not told of what is denied."""
+    """The decision of a call, and by host the rule that it comes from; those are not told
+    of what is denied.
+    """
     tool, risk, names = call
     policy = Policy(source="policy.yml", digest="", rules=tuple(rules))
     try:
@@ -181,7 +206,9 @@ def decisions(rules: Sequence[Rule], call: Call) -> tuple[Decision, dict[str, Ru
 
 
 @given(RULES, RULES, CALLS)
-def test_rules_after_the_first_match_count_for_nothing(rules: list[Rule], more: list[Rule], call: Call) -> None:
+def test_rules_after_the_first_match_count_for_nothing(
+    rules: list[Rule], more: list[Rule], call: Call
+) -> None:
     decision, by = decisions(rules, call)
     for host, rule in by.items():
         assert rule is not None

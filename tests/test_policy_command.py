@@ -31,7 +31,9 @@ Policy = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Policy:
-    """Runs `playrail policy` with these words, in a directory with an inventory and policy.yml."""
+    """Runs `playrail policy` with these words, in a directory with an inventory and
+    policy.yml.
+    """
     work = tmp_path / "work"
     work.mkdir()
     (work / "hosts.ini").write_text(INVENTORY)
@@ -50,7 +52,9 @@ def policy(tmp_path: Path) -> Policy:
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "playrail"), "policy", *words]
         env = {**environ, **variables}
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env, cwd=work)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=env, cwd=work
+        )
 
     return run
 
@@ -71,15 +75,24 @@ def test_check(policy: Policy) -> None:
     ):
         assert line in told
     assert ended.stderr.splitlines() == [
-        "! the rule 'web at night' (line 9): web means no host of the inventory now; the group is group:web",
+        (
+            "! the rule 'web at night' (line 9): web means no host of the inventory now; the "
+            "group is group:web"
+        ),
         "! the limits of hosts: tag:gone means no host of the inventory now",
     ]
 
 
 def test_check_of_an_inventory_that_cannot_be_read_for_it(policy: Policy, tmp_path: Path) -> None:
-    hosts = "web1 playrail_tier=Staging\nweb2 playrail_tags=frozen\nweb3 playrail_tier='{{ x }}' tier=development\n"
+    hosts = (
+        "web1 playrail_tier=Staging\nweb2 playrail_tags=frozen\nweb3 playrail_tier='{{ x }}' "
+        "tier=development\n"
+    )
     (tmp_path / "work" / "hosts.ini").write_text(f"[web]\n{hosts}")
-    rules = "- {name: a, hosts: 'tag:frozen', then: deny}\n  - {name: b, hosts: [group:Web, web1], then: allow}"
+    rules = (
+        "- {name: a, hosts: 'tag:frozen', then: deny}\n  - {name: b, hosts: [group:Web, web1], "
+        "then: allow}"
+    )
     (tmp_path / "work" / "policy.yml").write_text(f"rules:\n  {rules}\n")
     ended = policy("check")
 
@@ -87,9 +100,18 @@ def test_check_of_an_inventory_that_cannot_be_read_for_it(policy: Policy, tmp_pa
         1,
         [
             "! the rule 'a' (line 2): tag:frozen means no host of the inventory now",
-            "! the rule 'b' (line 3): group:Web means no host of the inventory now; did you mean group:web?",
-            "! the host 'web1': 'Staging' is no tier of the policy, so it counts as production; did you mean staging?",
-            "! the host 'web2': playrail_tags cannot be read, so it counts as one that may have any tag",
+            (
+                "! the rule 'b' (line 3): group:Web means no host of the inventory now; did "
+                "you mean group:web?"
+            ),
+            (
+                "! the host 'web1': 'Staging' is no tier of the policy, so it counts as "
+                "production; did you mean staging?"
+            ),
+            (
+                "! the host 'web2': playrail_tags cannot be read, so it counts as one that may "
+                "have any tag"
+            ),
             "! the host 'web3': playrail_tier cannot be read, so it counts as production",
         ],
     )
@@ -101,7 +123,9 @@ def test_check_of_an_inventory_that_cannot_be_read_for_it(policy: Policy, tmp_pa
 
 
 def test_check_of_what_is_all_right(policy: Policy, tmp_path: Path) -> None:
-    (tmp_path / "work" / "policy.yml").write_text("rules: [{name: a, hosts: group:web, then: allow}]\n")
+    (tmp_path / "work" / "policy.yml").write_text(
+        "rules: [{name: a, hosts: group:web, then: allow}]\n"
+    )
 
     ended = policy("check")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -114,7 +138,8 @@ def test_check_of_a_wrong_policy(policy: Policy, tmp_path: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"playrail: {path}:1: then: unknown decision 'never'; allowed are allow, preview_first, client_approval, "
+        f"playrail: {path}:1: then: unknown decision 'never'; allowed are allow, "
+        "preview_first, client_approval, "
         "operator_approval, deny\n"
     )
 
@@ -144,19 +169,28 @@ def test_explain_of_what_is_denied(policy: Policy) -> None:
     ended = policy("explain", "write_file", "server=web2", "path=/etc/motd", "content=x")
     assert ended.stdout.splitlines()[-2:] == [
         "limit of the caller local: 60 calls per minute, 2 hosts per call",
-        "→ denied: write_file (WRITE) by local: on web2 no rule of policy.yml matches, which means deny.",
+        (
+            "→ denied: write_file (WRITE) by local: on web2 no rule of policy.yml matches, "
+            "which means deny."
+        ),
     ]
 
 
 def test_without_a_policy(policy: Policy) -> None:
-    told = "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with ENABLE_WRITE_OPERATIONS=1."
+    told = (
+        "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
+        "ENABLE_WRITE_OPERATIONS=1."
+    )
     ended = policy("check", PLAYRAIL_POLICY="", ENABLE_WRITE_OPERATIONS="1")
     assert (ended.returncode, ended.stdout) == (0, f"{told} ENABLE_WRITE_OPERATIONS is on.\n")
 
     ended = policy("explain", *RESTART, PLAYRAIL_POLICY="")
     assert ended.stdout.splitlines()[1:] == [
         told,
-        "→ writes_disabled: manage_service would make a change (DESTRUCTIVE), and write operations are disabled here.",
+        (
+            "→ writes_disabled: manage_service would make a change (DESTRUCTIVE), and write "
+            "operations are disabled here."
+        ),
     ]
 
 

@@ -56,13 +56,18 @@ limits:
     )
 
     assert policy.callers == {"*": LimitsOfCaller(hosts_per_call=2)}
-    assert policy.hosts == {"tag:db": LimitsOfHost(calls_per_minute=3), "*": LimitsOfHost(changes_per_hour=4)}
+    assert policy.hosts == {
+        "tag:db": LimitsOfHost(calls_per_minute=3),
+        "*": LimitsOfHost(changes_per_hour=4),
+    }
 
 
 def test_aliases_that_make_millions_of_values_are_refused_at_once(tmp_path: Path) -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 8))
     for bomb in (f"l0: &l0 [x]\n{levels}rules: *l7\n", f"l0: &l0 [x]\n{levels}? *l7\n: x\n"):
-        with pytest.raises(SettingsInvalid, match=r"makes more than 10000 values|a key that is no text"):
+        with pytest.raises(
+            SettingsInvalid, match=r"makes more than 10000 values|a key that is no text"
+        ):
             policy_of(tmp_path, bomb)
 
 
@@ -92,7 +97,9 @@ def test_a_file_that_others_can_write(tmp_path: Path) -> None:
 
 def test_no_tool_for_files_reaches_it(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
-    variables = standing_variables(Settings(state_dir=tmp_path / "s", runtime_dir=tmp_path / "r", policy_file=path))
+    variables = standing_variables(
+        Settings(state_dir=tmp_path / "s", runtime_dir=tmp_path / "r", policy_file=path)
+    )
 
     assert str(path) in variables["playrail_protect_read"]
     assert str(path) in variables["playrail_protect_write"]
@@ -105,16 +112,25 @@ def test_the_example_is_a_policy(tmp_path: Path) -> None:
 
     policy = read_policy(path, catalog.load())
 
-    assert {rule.then.word for rule in policy.rules} >= {"allow", "deny", "preview_first", "operator_approval"}
+    assert {rule.then.word for rule in policy.rules} >= {
+        "allow",
+        "deny",
+        "preview_first",
+        "operator_approval",
+    }
     told = path.read_text(encoding="utf-8")
     assert [
-        word for word in ("client_approval", "tag:NAME", "hosts_per_call", "changes_per_hour") if word not in told
+        word
+        for word in ("client_approval", "tag:NAME", "hosts_per_call", "changes_per_hour")
+        if word not in told
     ] == []
 
 
 def window(tmp_path: Path, text: str) -> Window:
     during = (
-        policy_of(tmp_path, f"windows: {{w: {text}}}\nrules: [{{name: a, during: w, then: allow}}]").rules[0].during
+        policy_of(tmp_path, f"windows: {{w: {text}}}\nrules: [{{name: a, during: w, then: allow}}]")
+        .rules[0]
+        .during
     )
     assert during is not None
     return during
@@ -129,8 +145,16 @@ def window(tmp_path: Path, text: str) -> Window:
             ["2026-11-21T00:00", "2026-11-21T23:59"],
             ["2026-11-20T23:59", "2026-11-22T00:00"],
         ),
-        ("{to: 06:00, timezone: UTC}", ["2026-11-20T00:00", "2026-11-20T05:59"], ["2026-11-20T06:00"]),
-        ("{from: 18:00, timezone: UTC}", ["2026-11-20T18:00", "2026-11-20T23:59"], ["2026-11-20T00:00"]),
+        (
+            "{to: 06:00, timezone: UTC}",
+            ["2026-11-20T00:00", "2026-11-20T05:59"],
+            ["2026-11-20T06:00"],
+        ),
+        (
+            "{from: 18:00, timezone: UTC}",
+            ["2026-11-20T18:00", "2026-11-20T23:59"],
+            ["2026-11-20T00:00"],
+        ),
         (  # over midnight: of the night to Saturday too
             "{days: fri, from: 22:00, to: 04:00, timezone: UTC}",
             ["2026-11-20T22:00", "2026-11-21T03:59"],

@@ -36,10 +36,14 @@ class Records:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def add(self, ago_s: float, risk: str = "READ", *hosts: str, caller: str = "local", **body: Any) -> Records:
+    def add(
+        self, ago_s: float, risk: str = "READ", *hosts: str, caller: str = "local", **body: Any
+    ) -> Records:
         at = (NOON - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")
         body = {"risk": risk, "hosts": list(hosts), "preview": False, "parent": None, **body}
-        self.records.append({"at": at, "kind": "started", "call": at, "caller": caller, "body": body})
+        self.records.append(
+            {"at": at, "kind": "started", "call": at, "caller": caller, "body": body}
+        )
         return self
 
     def read(self, *, kinds: tuple[str, ...], since: str) -> Iterator[dict[str, Any]]:
@@ -53,7 +57,12 @@ def records() -> Records:
 
 
 def wait_s(
-    place: Path, records: Records, *hosts: str, caller: str = "local", changes: bool = False, inner: bool = False
+    place: Path,
+    records: Records,
+    *hosts: str,
+    caller: str = "local",
+    changes: bool = False,
+    inner: bool = False,
 ) -> int | None:
     """After how many seconds the call may be made again; None when it may now."""
     try:
@@ -75,7 +84,8 @@ def test_calls_per_minute(tmp_path: Path, records: Records) -> None:
     records.add(70).add(50).add(20.5, "READ", "lab1")
     assert wait_s(tmp_path, records) is None
     records.add(10)
-    assert wait_s(tmp_path, records) == 10  # when the one of 50 s ago is no longer of the last minute
+    # When the one of 50 s ago is no longer of the last minute
+    assert wait_s(tmp_path, records) == 10
     records.add(1)
     assert wait_s(tmp_path, records) == 40
     assert wait_s(tmp_path, records, inner=True) is None
@@ -88,7 +98,9 @@ def test_each_other_caller_has_the_limit_for_itself(tmp_path: Path, records: Rec
 
 
 def test_changes_per_hour(tmp_path: Path, records: Records) -> None:
-    records.add(3700, "SHELL", "lab1").add(3000, "WRITE", "lab1").add(2000, "WRITE", "lab1", preview=True)
+    records.add(3700, "SHELL", "lab1").add(3000, "WRITE", "lab1").add(
+        2000, "WRITE", "lab1", preview=True
+    )
     records.add(1500, "DESTRUCTIVE")  # of no host: what it leads to counts
     records.add(1200, "WRITE", "db1", caller="other")
     assert wait_s(tmp_path, records, "lab1", changes=True) is None
@@ -102,12 +114,16 @@ def test_a_host_is_limited_for_all_callers_together(tmp_path: Path, records: Rec
     records.add(600, "WRITE", "web1", caller="x")
     assert wait_s(tmp_path, records, "web1", changes=True) == 3000
     assert wait_s(tmp_path, records, "lab1", changes=True) is None
-    records.add(20, "READ", "lab1", "web1", caller="x").add(10, "WRITE", "lab1", caller="y", preview=True)
+    records.add(20, "READ", "lab1", "web1", caller="x").add(
+        10, "WRITE", "lab1", caller="y", preview=True
+    )
     assert wait_s(tmp_path, records, "lab1") == 40
     assert wait_s(tmp_path, records, "web1", "lab1", changes=True) == 3000  # the longer wait
 
 
-def test_what_is_part_of_another_call_is_no_call_of_its_own(tmp_path: Path, records: Records) -> None:
+def test_what_is_part_of_another_call_is_no_call_of_its_own(
+    tmp_path: Path, records: Records
+) -> None:
     records.add(6, "WRITE", "lab1", parent="call", preview=True)
     assert wait_s(tmp_path, records, "lab1", inner=True) is None
     records.add(5, "WRITE", "lab1", parent="call", preview=True)
@@ -119,10 +135,15 @@ def test_what_is_part_of_another_call_is_no_call_of_its_own(tmp_path: Path, reco
 
 def test_calls_of_no_host_count_for_their_caller(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
-    policy.write_text("rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 2}}}\n")
+    policy.write_text(
+        "rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 2}}}\n"
+    )
 
     with world(tmp_path / "place", PLAYRAIL_POLICY=str(policy)) as made:
-        codes = [made.call("undo_run", caller="cli", run_id="20260131-120000-0a1b2c3d").code for _ in range(6)]
+        codes = [
+            made.call("undo_run", caller="cli", run_id="20260131-120000-0a1b2c3d").code
+            for _ in range(6)
+        ]
         other = made.call("undo_run", caller="bob", run_id="20260131-120000-0a1b2c3d").code
 
     assert codes == ["unknown_run"] * 2 + ["limit_reached"] * 4
@@ -131,7 +152,9 @@ def test_calls_of_no_host_count_for_their_caller(tmp_path: Path) -> None:
 
 def test_refused_calls_count_for_their_caller_until_it_waits(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
-    policy.write_text("rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 3}}}\n")
+    policy.write_text(
+        "rules: [{name: a, then: allow}]\nlimits: {callers: {cli: {calls_per_minute: 3}}}\n"
+    )
 
     with world(tmp_path / "place", PLAYRAIL_POLICY=str(policy)) as made:
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -150,8 +173,12 @@ def test_refused_calls_count_for_their_caller_until_it_waits(tmp_path: Path) -> 
     assert [body["outcome"] for body in recorded] == codes
 
 
-def test_a_host_whose_tags_cannot_be_read_has_the_smallest_limit_that_it_may_have(tmp_path: Path) -> None:
-    limits = "{'tag:a': {calls_per_minute: 5, changes_per_hour: 9}, 'group:web': {changes_per_hour: 7}}"
+def test_a_host_whose_tags_cannot_be_read_has_the_smallest_limit_that_it_may_have(
+    tmp_path: Path,
+) -> None:
+    limits = (
+        "{'tag:a': {calls_per_minute: 5, changes_per_hour: 9}, 'group:web': {changes_per_hour: 7}}"
+    )
     policy = policy_of(tmp_path, f"rules: [{{name: a, then: allow}}]\nlimits: {{hosts: {limits}}}")
 
     dim = Host(name="dim", groups=("web",), unread=("tags",))
@@ -171,7 +198,10 @@ def test_the_sentence(tmp_path: Path, records: Records) -> None:
             read=records.read,
         )
     assert caught.value.problem.retryable
-    assert str(caught.value) == "The policy allows 1 changes per hour for the host web1, and so many were made."
+    assert (
+        str(caught.value)
+        == "The policy allows 1 changes per hour for the host web1, and so many were made."
+    )
 
 
 def test_hosts_per_call(tmp_path: Path, records: Records) -> None:
@@ -183,7 +213,9 @@ def test_hosts_per_call(tmp_path: Path, records: Records) -> None:
 
 
 def test_without_a_policy_nothing_is_read() -> None:
-    check_limits(None, caller="a", hosts=[], changes=True, now=NOON, read=lambda **_: pytest.fail("read"))
+    check_limits(
+        None, caller="a", hosts=[], changes=True, now=NOON, read=lambda **_: pytest.fail("read")
+    )
 
 
 def test_several_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
@@ -193,10 +225,19 @@ def test_several_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
 
     def call(number: int) -> None:
         def within(read: Read) -> None:
-            check_limits(policy, caller="local", hosts=[HOSTS["db1"]], changes=True, now=datetime.now(UTC), read=read)
+            check_limits(
+                policy,
+                caller="local",
+                hosts=[HOSTS["db1"]],
+                changes=True,
+                now=datetime.now(UTC),
+                read=read,
+            )
 
         body = {"risk": "WRITE", "hosts": ["db1"], "preview": False, "parent": None}
-        entry = Entry(kind="started", call=str(number), server="s", caller="local", tool="run", body=body)
+        entry = Entry(
+            kind="started", call=str(number), server="s", caller="local", tool="run", body=body
+        )
         ledger = Ledger(tmp_path / "state" / "ledger.sqlite")
         try:
             ledger.append(entry, provided=within)

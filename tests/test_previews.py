@@ -1,4 +1,6 @@
-"""Files on this machine: a preview changes nothing, foretells the real run after it, and no other play sees it."""
+"""Files on this machine: a preview changes nothing, foretells the real run after it, and no
+other play sees it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def here(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     assert way
     place = tmp_path_factory.mktemp("stage")
     known = str(inventory(place, "here"))
-    with stage(private_directory(place / "own"), "here", warm=WAY.warm, PLAYRAIL_INVENTORY=known) as made:
+    with stage(
+        private_directory(place / "own"), "here", warm=WAY.warm, PLAYRAIL_INVENTORY=known
+    ) as made:
         yield made
 
 
@@ -64,7 +68,9 @@ def test_a_secret_is_in_no_result(here: Stage, tmp_path: Path) -> None:
 
 def test_a_signal_is_not_sent(here: Stage) -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeper:
-        foretold = here.preview("manage_process", action="kill", target=str(sleeper.pid), signal="KILL")
+        foretold = here.preview(
+            "manage_process", action="kill", target=str(sleeper.pid), signal="KILL"
+        )
         running = sleeper.poll() is None
         sleeper.kill()
 
@@ -73,4 +79,7 @@ def test_a_signal_is_not_sent(here: Stage) -> None:
 
 
 def look(folder: Path) -> dict[str, tuple[str, bytes]]:
-    return {path.name: (f"{stat.S_IMODE(path.stat().st_mode):04o}", path.read_bytes()) for path in folder.iterdir()}
+    return {
+        path.name: (f"{stat.S_IMODE(path.stat().st_mode):04o}", path.read_bytes())
+        for path in folder.iterdir()
+    }

@@ -1,4 +1,6 @@
-"""Files that are named as a private key: what cannot be one is told at the start, as ssh itself would judge it."""
+"""Files that are named as a private key: what cannot be one is told at the start, as ssh
+itself would judge it.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,17 @@ from playrail.settings.private_keys import has_agent, key_problem
 from playrail.settings.settings import Settings
 
 PUTTY = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
-SSH2 = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAi4A\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\n"
+SSH2 = (
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAi4A\n---- END SSH2 ENCRYPTED PRIVATE "
+    "KEY ----\n"
+)
 
 
 def made(place: Path, *options: str, phrase: str = "") -> Path:
     path = place / "id"
-    subprocess.run(["ssh-keygen", "-q", "-N", phrase, "-f", path, *(options or ("-t", "ed25519"))], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-N", phrase, "-f", path, *(options or ("-t", "ed25519"))], check=True
+    )
     return path
 
 
@@ -52,13 +59,22 @@ BAD = {
     "blank before": (rewritten(lambda text: f"  {text}"), "first line"),
     "damaged": (rewritten(lambda text: text.replace("b3BlbnNzaC", "b3BlbnNzaB")), "damaged"),
     "empty": (rewritten(lambda _: ""), "empty"),
-    "certificate": (rewritten(lambda _: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"), "no priv"),
+    "certificate": (
+        rewritten(lambda _: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+        "no priv",
+    ),
     "PuTTY": (rewritten(lambda _: PUTTY), "puttygen"),
     "SSH2": (rewritten(lambda _: SSH2), "ssh-keygen -i"),
     "public": (lambda place: made(place).with_name("id.pub"), "public key"),
     "passphrase": (lambda place: made(place, phrase="a passphrase"), "passphrase"),
-    "passphrase, PEM": (lambda place: made(place, "-t", "rsa", "-m", "PEM", phrase="a passphrase"), "passphrase"),
-    "passphrase, PKCS8": (lambda place: made(place, "-t", "rsa", "-m", "PKCS8", phrase="a passphrase"), "passphrase"),
+    "passphrase, PEM": (
+        lambda place: made(place, "-t", "rsa", "-m", "PEM", phrase="a passphrase"),
+        "passphrase",
+    ),
+    "passphrase, PKCS8": (
+        lambda place: made(place, "-t", "rsa", "-m", "PKCS8", phrase="a passphrase"),
+        "passphrase",
+    ),
 }
 
 
@@ -70,7 +86,9 @@ def test_a_key_that_ssh_takes_is_taken(tmp_path: Path, options: tuple[str, ...])
 
 
 @pytest.mark.parametrize(("make", "says"), BAD.values(), ids=list(BAD))
-def test_a_key_that_ssh_refuses_is_told(tmp_path: Path, make: Callable[[Path], Path], says: str) -> None:
+def test_a_key_that_ssh_refuses_is_told(
+    tmp_path: Path, make: Callable[[Path], Path], says: str
+) -> None:
     path = make(tmp_path)
     if says != "public key":
         path.chmod(0o600)
@@ -79,7 +97,10 @@ def test_a_key_that_ssh_refuses_is_told(tmp_path: Path, make: Callable[[Path], P
     assert problem is not None
     assert says in problem
     settings = Settings.load(
-        {"HOME": str(tmp_path), "MCP_SERVERS": json.dumps({"web": {"type": "ssh", "host": "h", "ssh_key": str(path)}})},
+        {
+            "HOME": str(tmp_path),
+            "MCP_SERVERS": json.dumps({"web": {"type": "ssh", "host": "h", "ssh_key": str(path)}}),
+        },
         dotenv=None,
     )
     assert says in settings.failed_servers["web"].reason
@@ -87,7 +108,9 @@ def test_a_key_that_ssh_refuses_is_told(tmp_path: Path, make: Callable[[Path], P
 
 
 @pytest.mark.parametrize(
-    "how", [{"SSH_AUTH_SOCK": "/run/agent"}, {"ANSIBLE_SSH_AGENT": "auto"}, {}], ids=["socket", "ansible", "config"]
+    "how",
+    [{"SSH_AUTH_SOCK": "/run/agent"}, {"ANSIBLE_SSH_AGENT": "auto"}, {}],
+    ids=["socket", "ansible", "config"],
 )
 def test_with_an_agent_a_key_may_have_a_passphrase(tmp_path: Path, how: dict[str, str]) -> None:
     path = made(tmp_path, phrase="a passphrase")
@@ -96,5 +119,7 @@ def test_with_an_agent_a_key_may_have_a_passphrase(tmp_path: Path, how: dict[str
     if not how:
         (tmp_path / ".ssh" / "config").write_text("Host *\n  IdentityAgent ~/agent.sock\n")
     entry = {"web": {"type": "ssh", "host": "h", "ssh_key": str(path)}}
-    settings = Settings.load({"HOME": str(tmp_path), "MCP_SERVERS": json.dumps(entry), **how}, dotenv=None)
+    settings = Settings.load(
+        {"HOME": str(tmp_path), "MCP_SERVERS": json.dumps(entry), **how}, dotenv=None
+    )
     assert "web" in settings.servers

@@ -64,9 +64,13 @@ def start() -> Iterator[Start]:
     """Starts a program in a session of its own."""
     started = []
 
-    def begin(name: str, script: str = "while :; do sleep 0.1; done", *, own: bool = True) -> subprocess.Popen[bytes]:
+    def begin(
+        name: str, script: str = "while :; do sleep 0.1; done", *, own: bool = True
+    ) -> subprocess.Popen[bytes]:
         command = [name, "-c", script]
-        process = subprocess.Popen(command, executable="/bin/sh", start_new_session=own, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, executable="/bin/sh", start_new_session=own, stdin=subprocess.DEVNULL
+        )
         started.append(process)
         deadline = time.monotonic() + 10
         while b"\0-c\0" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
@@ -81,9 +85,13 @@ def start() -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["supervised", "alone"])
-def test_what_comes_in_the_place_of_a_killed_process_is_told(start: Start, name: str, kept: bool) -> None:
+def test_what_comes_in_the_place_of_a_killed_process_is_told(
+    start: Start, name: str, kept: bool
+) -> None:
     seconds = f"100{uuid.uuid4().int % 10**9}"
-    supervisor = start(name, f"{'while :; do' if kept else ''} sleep {seconds}; {'done' if kept else 'read x'}")
+    supervisor = start(
+        name, f"{'while :; do' if kept else ''} sleep {seconds}; {'done' if kept else 'read x'}"
+    )
     (first,) = sleepers(seconds)
 
     answer = kill(first, signal="KILL")
@@ -99,7 +107,9 @@ def test_what_comes_in_the_place_of_a_killed_process_is_told(start: Start, name:
 def sleepers(seconds: str) -> list[int]:
     deadline = time.monotonic() + 10
     while True:
-        done = subprocess.run(["pgrep", "-f", f"^sleep {seconds}$"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["pgrep", "-f", f"^sleep {seconds}$"], capture_output=True, text=True, check=False
+        )
         if done.stdout or time.monotonic() > deadline:
             return [int(pid) for pid in done.stdout.split()]
         time.sleep(0.05)
@@ -177,16 +187,26 @@ def test_playrails_own_python_is_left_out(start: Start, name: str) -> None:
     ("group", "told"),
     [
         ("0::/system.slice/ssh.service", ("ssh.service", None)),
-        ("0::/user.slice/user-0.slice/user@0.service/app.slice/evening.service", ("evening.service", None)),
+        (
+            "0::/user.slice/user-0.slice/user@0.service/app.slice/evening.service",
+            ("evening.service", None),
+        ),
         ("0::/user.slice/user-0.slice/session-5.scope", ("session-5.scope", None)),
         (f"0::/system.slice/docker-{'a' * 64}.scope", (f"docker-{'a' * 64}.scope", "a" * 12)),
         (f"12:pids:/docker/{'b' * 64}\n1:name=systemd:/docker/{'b' * 64}", (None, "b" * 12)),
-        ("12:pids:/system.slice/ssh.service\n1:name=systemd:/system.slice/ssh.service", ("ssh.service", None)),
+        (
+            "12:pids:/system.slice/ssh.service\n1:name=systemd:/system.slice/ssh.service",
+            ("ssh.service", None),
+        ),
         ("0::/", (None, None)),
     ],
 )
 def test_what_a_process_belongs_to(
-    modules: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, told: tuple[str | None, ...]
+    modules: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    group: str,
+    told: tuple[str | None, ...],
 ) -> None:
     shared = sys.modules[modules.processes.__module__]
     (tmp_path / "7").mkdir()
@@ -200,7 +220,9 @@ def test_processes_of_a_user() -> None:
     assert os.getpid() in {one["pid"] for one in found["processes"]}
     assert tree(user="nosuchuser")["playrail_code"] == "owner_not_found"
     assert tree(user="54321")["processes"] == []
-    assert tree(user="²")["playrail_code"] == tree(user="\u0660")["playrail_code"] == "owner_not_found"
+    assert (
+        tree(user="²")["playrail_code"] == tree(user="\u0660")["playrail_code"] == "owner_not_found"
+    )
 
 
 def test_the_largest_come_first() -> None:
@@ -222,7 +244,9 @@ def test_all_of_an_exact_name_end(start: Start, name: str) -> None:
     assert other.poll() is None
 
 
-@pytest.mark.parametrize("target", [".*", "test-*", "", "sh -c", "-9", "$(id)", "²", "4²", "\u0661", "\u0661\u0662"])
+@pytest.mark.parametrize(
+    "target", [".*", "test-*", "", "sh -c", "-9", "$(id)", "²", "4²", "\u0661", "\u0661\u0662"]
+)
 def test_a_name_is_no_pattern(start: Start, name: str, target: str) -> None:
     process = start(name)
     assert kill(target)["playrail_code"] == "process_not_found"
@@ -278,7 +302,9 @@ def test_another_users_process(modules: ModuleType, start: Start, name: str, pre
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_a_number_that_was_used_again(modules: ModuleType, start: Start, name: str, preview: bool) -> None:
+def test_a_number_that_was_used_again(
+    modules: ModuleType, start: Start, name: str, preview: bool
+) -> None:
     """Whoever has the number now is another process, and is left alone."""
     popen = start(name)
     process = modules.Process(popen.pid)
@@ -295,7 +321,11 @@ def test_what_was_waited_for_is_told_apart_from_who_has_its_number_now(
     modules: ModuleType, start: Start, name: str
 ) -> None:
     process = modules.Process(start(name).pid)
-    assert [modules.seen(process, word) for word in ("KILL", "STOP", "CONT")] == [None, None, "continued"]
+    assert [modules.seen(process, word) for word in ("KILL", "STOP", "CONT")] == [
+        None,
+        None,
+        "continued",
+    ]
     process.start += 1
     assert [modules.seen(process, word) for word in ("KILL", "STOP", "CONT")] == ["ended"] * 3
 
@@ -303,7 +333,8 @@ def test_what_was_waited_for_is_told_apart_from_who_has_its_number_now(
 def test_whether_others_processes_may_be_seen(modules: ModuleType, tmp_path: Path) -> None:
     shared = sys.modules["ansible.module_utils.playrail_processes"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared, "PROC", str(tmp_path))  # with the mount option hidepid, /proc/1 is not there
+        # With the mount option hidepid, /proc/1 is not there
+        patch.setattr(shared, "PROC", str(tmp_path))
         assert modules.all_visible() is False
         (tmp_path / "1").mkdir()
         (tmp_path / "1" / "stat").write_text(f"1 (a) b) S 0 {' 0' * 48}\n")
@@ -318,7 +349,9 @@ def test_what_must_live_is_refused(start: Start, name: str) -> None:
     assert mine.poll() is None
 
 
-@pytest.mark.skipif(not tree(limit=1)["kernel_threads"], reason="no thread of the kernel is to be seen here")
+@pytest.mark.skipif(
+    not tree(limit=1)["kernel_threads"], reason="no thread of the kernel is to be seen here"
+)
 def test_threads_of_the_kernel_are_refused() -> None:
     assert kill(2)["playrail_code"] == "protected_process"
     assert kill("kthreadd")["playrail_code"] == "protected_process"

@@ -1,4 +1,6 @@
-"""The user's project at the door: what lies in it counts, what cannot be used is told, Playrail's own stays."""
+"""The user's project at the door: what lies in it counts, what cannot be used is told,
+Playrail's own stays.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def calls(project: Path, *wanted: tuple[str, dict[str, Any]], **more: str) -> li
     async def calling() -> list[dict[str, Any]]:
         settings = Settings.load(given, dotenv=None)
         async with Playrail(settings, environ=given, warm=WAY.warm) as playrail:
-            return [(await playrail.call(tool, arguments, caller="ann")).envelope() for tool, arguments in wanted]
+            return [
+                (await playrail.call(tool, arguments, caller="ann")).envelope()
+                for tool, arguments in wanted
+            ]
 
     return asyncio.run(calling())
 
@@ -68,28 +73,44 @@ def test_one_host_that_cannot_be_used_among_others(project: Path, tmp_path: Path
         ("list_configured_servers", {}),
         ENABLE_WRITE_OPERATIONS="1",
     )
-    assert (read["success"], read["code"], list(read["data"]["hosts"])) == (False, "some_hosts_failed", ["good"])
+    assert (read["success"], read["code"], list(read["data"]["hosts"])) == (
+        False,
+        "some_hosts_failed",
+        ["good"],
+    )
     assert {host: one["code"] for host, one in read["data"]["failed"].items()} == dict.fromkeys(
         ("broken", "odd%name"), "server_misconfigured"
     )
     assert "host_vars/broken.yml" in read["data"]["failed"]["broken"]["hint"]
-    assert (alone["code"], "host_vars/broken.yml" in alone["error"]) == ("server_misconfigured", True)
+    assert (alone["code"], "host_vars/broken.yml" in alone["error"]) == (
+        "server_misconfigured",
+        True,
+    )
     assert locked["code"] == "server_misconfigured"
     assert "vault_password_file" in locked["hint"]
     assert "ANSIBLE_VAULT_PASSWORD_FILE" in locked["hint"]
     assert set(tagged["data"]["failed"]) == {"broken", "odd%name", "locked"}
     assert list(planned["data"]["plan"]["changes"]) == ["good"]
-    assert (planned["code"], set(planned["data"]["failed"])) == ("some_hosts_failed", {"broken", "odd%name", "locked"})
+    assert (planned["code"], set(planned["data"]["failed"])) == (
+        "some_hosts_failed",
+        {"broken", "odd%name", "locked"},
+    )
     assert "apply_plan" in planned["hint"]
-    failed = {server["name"] for server in listed["data"]["servers"] if server.get("status") == "failed"}
+    failed = {
+        server["name"] for server in listed["data"]["servers"] if server.get("status") == "failed"
+    }
     assert (failed, listed["data"]["failed_count"]) == ({"broken", "locked", "odd%name"}, 3)
-    assert [file["path"] for file in listed["data"]["unread"]] == [str(project / "inventory" / "cloud.config")]
+    assert [file["path"] for file in listed["data"]["unread"]] == [
+        str(project / "inventory" / "cloud.config")
+    ]
 
 
 def test_a_plan_for_the_others_is_carried_out_on_them(project: Path, tmp_path: Path) -> None:
     write(project, MIXED)
     note = tmp_path / "note"
-    given = environ(project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"), ENABLE_WRITE_OPERATIONS="1")
+    given = environ(
+        project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"), ENABLE_WRITE_OPERATIONS="1"
+    )
 
     async def calling() -> Any:
         async with Playrail(Settings.load(given, dotenv=None), environ=given) as playrail:
@@ -110,13 +131,18 @@ def test_a_plan_for_the_others_is_carried_out_on_them(project: Path, tmp_path: P
 
 @pytest.mark.parametrize("named", [True, False], ids=["said to be fine", "by default"])
 def test_a_whole_source_that_nothing_reads(project: Path, *, named: bool) -> None:
-    config = "[defaults]\ninventory = good,empty\n" + ("[inventory]\nany_unparsed_is_failed = False\n" if named else "")
+    config = "[defaults]\ninventory = good,empty\n" + (
+        "[inventory]\nany_unparsed_is_failed = False\n" if named else ""
+    )
     write(project, {"ansible.cfg": config, "good/hosts": "a\n", "empty/note.config": "plugin: x\n"})
     (listed,) = calls(project, ("list_configured_servers", {}))
     if named:
         assert [server["name"] for server in listed["data"]["servers"]] == ["a"]
     else:
-        assert (listed["code"], str(project / "empty") in listed["error"]) == ("inventory_invalid", True)
+        assert (listed["code"], str(project / "empty") in listed["error"]) == (
+            "inventory_invalid",
+            True,
+        )
 
 
 def test_a_strict_configuration_stays_strict(project: Path) -> None:
@@ -130,7 +156,10 @@ def test_a_byte_order_mark_is_named(project: Path) -> None:
     write(project, {"ansible.cfg": "[defaults]\ninventory = hosts.ini\n"})
     (project / "hosts.ini").write_bytes(b"\xef\xbb\xbf[web]\nw1\n")
     (listed,) = calls(project, ("list_configured_servers", {}))
-    assert (listed["code"], "byte order mark (BOM)" in listed["error"]) == ("inventory_invalid", True)
+    assert (listed["code"], "byte order mark (BOM)" in listed["error"]) == (
+        "inventory_invalid",
+        True,
+    )
 
 
 def test_where_ansible_cannot_write_it_names_the_setting(project: Path) -> None:
@@ -149,8 +178,12 @@ def test_a_state_directory_that_others_can_enter_names_the_mode(project: Path) -
 
 @pytest.mark.usefixtures("way")
 class TestPlays:
-    def test_what_lies_beside_playbooks_is_used_and_our_own_not_replaced(self, tmp_path: Path) -> None:
-        """The household has a module, an action, a filter and a role of the names that Playrail's plays use."""
+    def test_what_lies_beside_playbooks_is_used_and_our_own_not_replaced(
+        self, tmp_path: Path
+    ) -> None:
+        """The household has a module, an action, a filter and a role of the names that
+        Playrail's plays use.
+        """
         household = world("household", private_directory(tmp_path / "place"))
         before = sorted(map(str, household.rglob("*")))
         read, ran = calls(
@@ -184,15 +217,23 @@ class TestPlays:
     ) -> None:
         """Without a configuration or a named project."""
         write(
-            project, {"group_vars/all.yml": "ansible_connection: nothing\n", "json.py": "raise SystemExit('taken')\n"}
+            project,
+            {
+                "group_vars/all.yml": "ansible_connection: nothing\n",
+                "json.py": "raise SystemExit('taken')\n",
+            },
         )
         write(project, {"hosts/hosts": f"a {' '.join(f'{k}={v!r}' for k, v in LOCAL.items())}\n"})
         monkeypatch.chdir(project)
         given = environ(project.parent, PLAYRAIL_INVENTORY="hosts/hosts")
 
         async def calling() -> dict[str, Any]:
-            async with Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm) as playrail:
-                return (await playrail.call("read_file", {"path": "/etc/hostname"}, caller="ann")).envelope()
+            async with Playrail(
+                Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
+            ) as playrail:
+                return (
+                    await playrail.call("read_file", {"path": "/etc/hostname"}, caller="ann")
+                ).envelope()
 
         assert asyncio.run(calling())["success"]
 
@@ -238,7 +279,10 @@ def test_doctor_tells_what_is_read_and_what_is_not(project: Path) -> None:
         return {check.name: check async for check in doctor.examine(given, dotenv=project / ".env")}
 
     found = asyncio.run(collect())
-    assert (found["project"].state, "group_vars, host_vars, filter_plugins" in found["project"].found) == ("ok", True)
+    assert (
+        found["project"].state,
+        "group_vars, host_vars, filter_plugins" in found["project"].found,
+    ) == ("ok", True)
     assert "not read: library" in found["project"].found
     assert "ANSIBLE_PLAYBOOK_DIR" in (found[f"directory {project / 'plays'}"].mend or "")
     assert found[f"inventory file {project / 'inventory' / 'cloud.config'}"].state == "warn"
@@ -250,7 +294,10 @@ def test_doctor_tells_what_is_read_and_what_is_not(project: Path) -> None:
 def test_doctor_names_the_project_that_nobody_named(project: Path) -> None:
     write(
         project,
-        {"inventory/hosts": f"a {' '.join(f'{k}={v!r}' for k, v in LOCAL.items())}\n", "group_vars/all.yml": ""},
+        {
+            "inventory/hosts": f"a {' '.join(f'{k}={v!r}' for k, v in LOCAL.items())}\n",
+            "group_vars/all.yml": "",
+        },
     )
     given = environ(project.parent, PLAYRAIL_INVENTORY=str(project / "inventory" / "hosts"))
 

@@ -1,4 +1,6 @@
-"""What a file holds protects it: keys and credentials are not read, whatever part of the file is asked for."""
+"""What a file holds protects it: keys and credentials are not read, whatever part of the
+file is asked for.
+"""
 
 from __future__ import annotations
 
@@ -64,13 +66,21 @@ def test_what_only_speaks_of_a_private_key_is_not_protected(tmp_path: Path) -> N
 
 
 KEY = "-----BEGIN PRIVATE KEY-----\n" + ("C" * 64 + "\n") * 20 + "-----END PRIVATE KEY-----\n"
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\n" + ("B" * 64 + "\n") * 60 + "-----END CERTIFICATE-----\n"
+CERTIFICATE = (
+    "-----BEGIN CERTIFICATE-----\n" + ("B" * 64 + "\n") * 60 + "-----END CERTIFICATE-----\n"
+)
 
 
 def test_a_key_behind_certificates_is_found_whatever_part_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "site.pem"
     path.write_text(CERTIFICATE * 3 + KEY)
-    for part in ({}, {"limit": 1}, {"offset": 190, "limit": 2}, {"offset": 190, "skip_bytes": 9}, {"last": 3}):
+    for part in (
+        {},
+        {"limit": 1},
+        {"offset": 190, "limit": 2},
+        {"offset": 190, "skip_bytes": 9},
+        {"last": 3},
+    ):
         assert refused("read_part", path, **part), part
     found = run("search_text", tmp_path, pattern="C{9}", regex=True)
     assert (found["matches"], found["left_out"]["protected"]) == ([], 1)
@@ -82,17 +92,30 @@ def test_of_a_large_file_what_is_shown_counts(tmp_path: Path) -> None:
     """A log of gigabytes is not looked through for each of its lines."""
     path, line = tmp_path / "large", "a line of a log\n"
     path.write_text(line * 200_000 + KEY + line * 50)
-    for part in ({"offset": 200_001, "limit": 1}, {"offset": 200_010, "limit": 2}, {"last": 60}, {"last": 52}):
+    for part in (
+        {"offset": 200_001, "limit": 1},
+        {"offset": 200_010, "limit": 2},
+        {"last": 60},
+        {"last": 52},
+    ):
         assert refused("read_part", path, **part), part
     for part in ({"offset": 1, "limit": 2}, {"offset": 200_030, "limit": 2}, {"last": 5}):
         assert not refused("read_part", path, **part), part
-    assert refused("search_text", path, pattern="log")  # else it would tell of the key whether a text is in it
+    # Else it would tell of the key whether a text is in it
+    assert refused("search_text", path, pattern="log")
 
 
 def test_the_diff_and_the_backup_of_a_key_do_not_show_it(tmp_path: Path) -> None:
     path = tmp_path / "site.pem"
     path.write_text(CERTIFICATE + KEY)
-    told = run("write_text", path, content="new\n", backup=True, _ansible_diff=True, _ansible_check_mode=False)
+    told = run(
+        "write_text",
+        path,
+        content="new\n",
+        backup=True,
+        _ansible_diff=True,
+        _ansible_check_mode=False,
+    )
     assert told["diff"][0]["dst_secret"]
     assert "CCCC" not in str(told)
     assert refused("read_part", told["backup_file"])
@@ -111,7 +134,9 @@ def test_what_cannot_be_read_has_a_code_of_its_own(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def flagged(path: Path, flag: str) -> Iterator[None]:
-    if subprocess.run(["chattr", f"+{flag}", str(path)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["chattr", f"+{flag}", str(path)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("this file system has no flags")
     try:
         yield
@@ -127,7 +152,9 @@ def test_an_immutable_file_or_directory_is_told_as_such(tmp_path: Path) -> None:
         with flagged(tmp_path / name, flag):
             for check_mode in (True, False):
                 for module in ("write_text", "remove_text"):
-                    answer = run(module, tmp_path / "folder" / "file", _ansible_check_mode=check_mode)
+                    answer = run(
+                        module, tmp_path / "folder" / "file", _ansible_check_mode=check_mode
+                    )
                     assert answer["playrail_code"] == "immutable_file", (module, answer)
                     assert f"lsattr shows {flag}" in answer["msg"]
 

@@ -1,4 +1,5 @@
-"""A playbook of one task on one host is played without a strategy: the outcome is what it is with one.
+"""A playbook of one task on one host is played without a strategy: the outcome is what it
+is with one.
 
 TASKS and WHOLE hold the YAML text of the task named Report.
 """
@@ -33,17 +34,25 @@ TASKS = {
     "failed": "ansible.builtin.fail: {msg: No such file or directory}",
     "failed and changed": "{ansible.builtin.fail: {msg: Half of it}, changed_when: true}",
     "a failure that is ignored": "{ansible.builtin.fail: {msg: Fine}, ignore_errors: true}",
-    "failed when": "{ansible.builtin.debug: {msg: {a: 1}}, register: told, failed_when: told.msg.a == 1}",
+    "failed when": (
+        "{ansible.builtin.debug: {msg: {a: 1}}, register: told, failed_when: told.msg.a == 1}"
+    ),
     "skipped": "{ansible.builtin.debug: {msg: {a: 1}}, when: false}",
     "undefined": "ansible.builtin.debug: {msg: '{{ nowhere }}'}",
     "unreachable": f"{{ansible.builtin.ping: {{}}, vars: {NOWHERE}}}",
-    "unreachable, ignored": f"{{ansible.builtin.ping: {{}}, ignore_unreachable: true, vars: {NOWHERE}}}",
+    "unreachable, ignored": (
+        f"{{ansible.builtin.ping: {{}}, ignore_unreachable: true, vars: {NOWHERE}}}"
+    ),
     "not shown": "{ansible.builtin.debug: {msg: CANARY}, no_log: true}",
     "a module that fails": "ansible.builtin.command: {argv: [/nonexistent/program]}",
-    "a command's output": "{ansible.builtin.command: {argv: [echo, '{{ playrail_run }}']}, changed_when: false}",
+    "a command's output": (
+        "{ansible.builtin.command: {argv: [echo, '{{ playrail_run }}']}, changed_when: false}"
+    ),
     "wrong arguments": "ansible.builtin.stat: {nothing: 1}",
     "a date": "ansible.builtin.debug: {msg: {at: \"{{ '2020-01-01 00:00:00' | to_datetime }}\"}}",
-    "the environment": "{ansible.builtin.command: {argv: [printenv, PLAYRAIL_RUN]}, changed_when: false}",
+    "the environment": (
+        "{ansible.builtin.command: {argv: [printenv, PLAYRAIL_RUN]}, changed_when: false}"
+    ),
     "variables": """ansible.builtin.debug:
   msg:
     host: "{{ inventory_hostname }}"
@@ -132,10 +141,14 @@ class Ways:
         self.runners = {"warm": warm, "cold": cold}
 
     def play(self, way: str, path: Path, **more: Any) -> RunResult:
-        what = play(path, ["here"], [self.place / "hosts.yml"], run_id="20260101-000000-00000000", **more)
+        what = play(
+            path, ["here"], [self.place / "hosts.yml"], run_id="20260101-000000-00000000", **more
+        )
 
         async def playing() -> RunResult:
-            return await self.runners[way].run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
+            return await self.runners[way].run(
+                what, deadline_s=60, stop=asyncio.Event(), progress=None
+            )
 
         result: RunResult = self._portal.call(playing)
         return result
@@ -146,7 +159,9 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     place = tmp_path_factory.mktemp("ways")
     inventory(place, "here", "other", variables={"word": "said"})
     runs, child, known = made_for(place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"))
-    resident = Resident(runs_dir=runs, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30)
+    resident = Resident(
+        runs_dir=runs, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
+    )
     with start_blocking_portal() as portal:
         yield Ways(
             place,
@@ -168,7 +183,9 @@ def test_the_outcome_is_the_same(name: str, ways: Ways, tmp_path: Path) -> None:
 
 CHANGES = {
     "a command": "ansible.builtin.command: {argv: [touch, PLACE]}",
-    "a module with check mode": "ansible.builtin.lineinfile: {path: PLACE, line: new, create: true, mode: '0600'}",
+    "a module with check mode": (
+        "ansible.builtin.lineinfile: {path: PLACE, line: new, create: true, mode: '0600'}"
+    ),
     "an action with a diff": "ansible.builtin.copy: {content: new, dest: PLACE, mode: '0600'}",
     "a loop": "{ansible.builtin.command: {argv: [touch, PLACE]}, loop: [1, 2]}",
 }
@@ -176,7 +193,9 @@ CHANGES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
-def test_check_mode_is_one_plays_own_and_changes_nothing(name: str, ways: Ways, tmp_path: Path) -> None:
+def test_check_mode_is_one_plays_own_and_changes_nothing(
+    name: str, ways: Ways, tmp_path: Path
+) -> None:
     place = tmp_path / "made"
     path = book(tmp_path, CHANGES[name].replace("PLACE", str(place)))
     runs, made = [], []
@@ -190,7 +209,9 @@ def test_check_mode_is_one_plays_own_and_changes_nothing(name: str, ways: Ways, 
     assert made == [False, True, False] * 2
     assert runs[:3] == runs[3:]
     assert runs[0] == runs[2] != runs[1]
-    assert bool(runs[0]["unpreviewed"]) is (name not in {"a module with check mode", "an action with a diff"})
+    assert bool(runs[0]["unpreviewed"]) is (
+        name not in {"a module with check mode", "an action with a diff"}
+    )
     assert runs[1]["unpreviewed"] == {}
 
 
@@ -199,27 +220,40 @@ def test_check_mode_is_one_plays_own_and_changes_nothing(name: str, ways: Ways, 
 def test_what_runs_for_real_in_check_mode_is_told(way: str, ways: Ways, tmp_path: Path) -> None:
     path = book(
         tmp_path,
-        "{ansible.builtin.command: {argv: [touch, PLACE]}, check_mode: false}".replace("PLACE", str(tmp_path / "x")),
+        "{ansible.builtin.command: {argv: [touch, PLACE]}, check_mode: false}".replace(
+            "PLACE", str(tmp_path / "x")
+        ),
     )
 
     ran = ways.play(way, path, check=True)
 
     assert (tmp_path / "x").exists()
     assert ran.unpreviewed == {
-        "here": ["Task Report: ansible.builtin.command was run for real, for it has check_mode: false."]
+        "here": [
+            ("Task Report: ansible.builtin.command was run for real, for it has check_mode: false.")
+        ]
     }
 
 
 def told(ran: RunResult) -> dict[str, Any]:
     """What a run said, without the times in it."""
     outcome = ran.hosts["here"]
-    report = {key: value for key, value in (outcome.report or {}).items() if key not in {"start", "end", "delta"}}
+    report = {
+        key: value
+        for key, value in (outcome.report or {}).items()
+        if key not in {"start", "end", "delta"}
+    }
     return {
         "ended": ran.ended,
-        "report": None if outcome.report is None else {key: report[key] for key in report if key != "stat"},
+        "report": None
+        if outcome.report is None
+        else {key: report[key] for key in report if key != "stat"},
         "changed": outcome.changed,
         "problem": outcome.problem,
         "lost": outcome.lost,
-        "tasks": [(task.task, task.action, task.status, task.diff, {*task.result} - {"changed"}) for task in ran.tasks],
+        "tasks": [
+            (task.task, task.action, task.status, task.diff, {*task.result} - {"changed"})
+            for task in ran.tasks
+        ],
         "unpreviewed": ran.unpreviewed,
     }

@@ -58,7 +58,11 @@ def test_whole_file_comes_as_it_is(tmp_path: Path, content: bytes, lines: int) -
     assert answer["content"].encode() == content
     assert (answer["lines"], answer["total_lines"]) == (lines, lines)
     assert (answer["truncated"], answer["line_cut"], answer["next_offset"]) == (False, False, None)
-    assert (answer["encoding"], answer["replaced_bytes"], answer["size_bytes"]) == ("utf-8", 0, len(content))
+    assert (answer["encoding"], answer["replaced_bytes"], answer["size_bytes"]) == (
+        "utf-8",
+        0,
+        len(content),
+    )
     assert answer["sha256"] == hashlib.sha256(content).hexdigest()
 
 
@@ -74,7 +78,9 @@ def test_pages_by_lines_fit_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "total"), [(b"a\nb\n", 2), (b"a\nb", 2), (b"", 0)])
-def test_offset_past_the_end_is_empty_and_says_how_long_the_file_is(tmp_path: Path, content: bytes, total: int) -> None:
+def test_offset_past_the_end_is_empty_and_says_how_long_the_file_is(
+    tmp_path: Path, content: bytes, total: int
+) -> None:
     answer = read(file(tmp_path, content), offset=100)
     assert (answer["content"], answer["lines"], answer["next_offset"]) == ("", 0, None)
     assert answer["total_lines"] == total
@@ -83,14 +89,20 @@ def test_offset_past_the_end_is_empty_and_says_how_long_the_file_is(tmp_path: Pa
 def test_budget_ends_between_lines(tmp_path: Path) -> None:
     path = file(tmp_path, b"x" * 199_999 + b"\n" + b"y" * 199_999 + b"\n")
     first = read(path)
-    assert (first["lines"], first["line_cut"], first["truncated"], first["next_offset"]) == (1, False, True, 2)
+    assert (first["lines"], first["line_cut"], first["truncated"], first["next_offset"]) == (
+        1,
+        False,
+        True,
+        2,
+    )
     second = read(path, offset=2)
     assert second["content"] == "y" * 199_999 + "\n"
     assert second["next_offset"] is None
 
 
 def test_huge_line_is_cut_and_can_be_read_to_its_end(tmp_path: Path) -> None:
-    content = "ą" * 300_000 + "\nafter\n"  # two bytes each, so that a cut must not fall between them
+    # Two bytes each, so that a cut must not fall between them
+    content = "ą" * 300_000 + "\nafter\n"
     path = file(tmp_path, b"z" + content.encode())
     got, place = "", {"offset": 1, "skip_bytes": 0}
     cuts = []
@@ -110,7 +122,12 @@ def test_huge_line_is_cut_and_can_be_read_to_its_end(tmp_path: Path) -> None:
 def test_rest_of_a_cut_line_can_be_skipped(tmp_path: Path) -> None:
     path = file(tmp_path, b"x" * 600_000 + b"\nafter\n")
     page = read(path)
-    assert (page["lines"], page["line_cut"], page["next_offset"], page["next_skip_bytes"]) == (1, True, 1, BUDGET)
+    assert (page["lines"], page["line_cut"], page["next_offset"], page["next_skip_bytes"]) == (
+        1,
+        True,
+        1,
+        BUDGET,
+    )
     assert read(path, offset=page["next_offset"] + 1)["content"] == "after\n"
 
 
@@ -127,11 +144,22 @@ def test_middle_of_50_mb_is_read_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as large:
         for start in range(0, 1_000_000, 10_000):
-            large.write(b"".join(b"%09d %s\n" % (number, b"." * 39) for number in range(start, start + 10_000)))
+            large.write(
+                b"".join(
+                    b"%09d %s\n" % (number, b"." * 39) for number in range(start, start + 10_000)
+                )
+            )
     assert path.stat().st_size == 50_000_000
     answer = read(path, offset=900_001, limit=2)
-    assert [line.split()[0] for line in answer["content"].splitlines()] == ["000900000", "000900001"]
-    assert (answer["next_offset"], answer["total_lines"], answer["size_bytes"]) == (900_003, None, 50_000_000)
+    assert [line.split()[0] for line in answer["content"].splitlines()] == [
+        "000900000",
+        "000900001",
+    ]
+    assert (answer["next_offset"], answer["total_lines"], answer["size_bytes"]) == (
+        900_003,
+        None,
+        50_000_000,
+    )
     assert answer["sha256"] is None
     assert read(path)["lines"] == 500
 
@@ -176,7 +204,9 @@ def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     assert refusal(read(f"/{'n' * 300}")) == "name_too_long"
 
 
-@pytest.mark.parametrize("name", ["$HOME", "~", "a 'b' \"c\"", "$(id)", "{{ 7 * 7 }}", "-rf", "zażółć"])
+@pytest.mark.parametrize(
+    "name", ["$HOME", "~", "a 'b' \"c\"", "$(id)", "{{ 7 * 7 }}", "-rf", "zażółć"]
+)
 def test_names_are_taken_literally(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(name)
     assert read(tmp_path / name)["content"] == name

@@ -17,8 +17,16 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.slow
 def test_the_first_example_is_as_it_says(tmp_path: Path) -> None:
-    block = next(found for found in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "playrail call" in found)
-    typed = [command for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE) if not command.startswith("export")]
+    block = next(
+        found
+        for found in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+        if "playrail call" in found
+    )
+    typed = [
+        command
+        for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE)
+        if not command.startswith("export")
+    ]
     (tmp_path / "state").mkdir(mode=0o700)
     environ = {
         "HOME": str(tmp_path),
@@ -30,7 +38,13 @@ def test_the_first_example_is_as_it_says(tmp_path: Path) -> None:
     def run(command: str) -> str:
         here = command.replace("/tmp/greeting", f"{tmp_path}/greeting")
         return subprocess.run(
-            ["bash", "-c", here], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False
+            ["bash", "-c", here],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
         ).stdout
 
     refused, done, verified = map(run, typed)

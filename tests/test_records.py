@@ -1,4 +1,6 @@
-"""What is written of a call: that something is left out is said, and an end waits for whoever is writing."""
+"""What is written of a call: that something is left out is said, and an end waits for
+whoever is writing.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,12 @@ def end(ledger: Ledger) -> Result:
     """Records the end of a call that went well."""
     writing = Records(Opened(ledger), Secrets(Settings.load({}, dotenv=None), {}))
     given = ABOUT.input.model_validate({})
-    going = Going(tool=ABOUT, given=given, hosts=(), play=None, arguments={}, decision=Decision.ALLOW)
-    return asyncio.run(writing.ended(Call(name="about", caller="ann"), going, Result(data={"done": True})))
+    going = Going(
+        tool=ABOUT, given=given, hosts=(), play=None, arguments={}, decision=Decision.ALLOW
+    )
+    return asyncio.run(
+        writing.ended(Call(name="about", caller="ann"), going, Result(data={"done": True}))
+    )
 
 
 def held(ledger: Ledger) -> sqlite3.Connection:
@@ -78,14 +84,22 @@ def test_an_end_does_not_wait_for_ever(ledger: Ledger, monkeypatch: pytest.Monke
 
     writer.close()
     assert ended.problem is not None
-    assert (ended.problem.code, "database is locked" in ended.problem.error) == ("end_unrecorded", True)
+    assert (ended.problem.code, "database is locked" in ended.problem.error) == (
+        "end_unrecorded",
+        True,
+    )
     assert ended.data == {"done": True}
 
 
-def test_an_end_that_cannot_be_written_does_not_wait(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_cannot_be_written_does_not_wait(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a full disk."""
     writer = sqlite3.connect(ledger.path)
-    writer.execute("CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    writer.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'disk is "
+        "full'); END"
+    )
     writer.close()
     monkeypatch.setattr(records, "BUSY_PAUSE_S", float("inf"))  # which no sleep takes
 
@@ -96,7 +110,13 @@ def test_an_end_that_cannot_be_written_does_not_wait(ledger: Ledger, monkeypatch
 
 
 def a_task(**changes: Any) -> TaskResult:
-    told: dict[str, Any] = {"host": "h", "task": "t", "action": "a", "status": "ok", "duration_s": 0.1}
+    told: dict[str, Any] = {
+        "host": "h",
+        "task": "t",
+        "action": "a",
+        "status": "ok",
+        "duration_s": 0.1,
+    }
     return TaskResult(**{**told, "result": {"a": "x" * 100}, "diff": [], "cut": False, **changes})
 
 
@@ -104,14 +124,21 @@ def a_task(**changes: Any) -> TaskResult:
     ("tasks", "text", "changes", "cut"),
     [
         pytest.param([a_task()], "", True, [False], id="all is there"),
-        pytest.param([a_task(), a_task(cut=True)], "", True, [False, True], id="cut by Ansible's side"),
+        pytest.param(
+            [a_task(), a_task(cut=True)], "", True, [False, True], id="cut by Ansible's side"
+        ),
         pytest.param([a_task(cut=True)], "", False, [False], id="of a read nothing is kept anyway"),
         pytest.param([a_task(), a_task()], "", True, [False, True], id="no room for the second"),
         pytest.param([], "x" * (records.LONGEST_TEXT + 1), True, [], id="the text"),
     ],
 )
 def test_what_is_left_out_is_said(
-    monkeypatch: pytest.MonkeyPatch, tasks: list[TaskResult], text: str, *, changes: bool, cut: list[bool]
+    monkeypatch: pytest.MonkeyPatch,
+    tasks: list[TaskResult],
+    text: str,
+    *,
+    changes: bool,
+    cut: list[bool],
 ) -> None:
     monkeypatch.setattr(records, "MOST_EVENTS", 400)
 
@@ -132,7 +159,9 @@ def test_what_is_left_out_is_said(
     ],
     ids=["many", "long names", "a list", "nested", "hosts"],
 )
-def test_the_record_of_a_refused_call_is_small_whatever_was_sent(ledger: Ledger, asked: dict[str, Any]) -> None:
+def test_the_record_of_a_refused_call_is_small_whatever_was_sent(
+    ledger: Ledger, asked: dict[str, Any]
+) -> None:
     writing = Records(Opened(ledger), Secrets(Settings.load({}, dotenv=None), {}))
     error = InvalidArgument("x" * 9_000_000)
 
@@ -145,8 +174,13 @@ def test_the_record_of_a_refused_call_is_small_whatever_was_sent(ledger: Ledger,
 
 
 def test_a_key_that_a_command_printed_is_not_kept() -> None:
-    key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE KEY-----\n"
-    told = events("r", Result(tasks=[a_task(result={"stdout": key, "rc": 0})]), preview=False, changes=True)
+    key = (
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE "
+        "KEY-----\n"
+    )
+    told = events(
+        "r", Result(tasks=[a_task(result={"stdout": key, "rc": 0})]), preview=False, changes=True
+    )
     kept = records.without_keys(told)["tasks"][0]
     assert kept["result"] == {"stdout": "(left out: a private key)", "rc": 0}
     assert kept["host"] == "h"

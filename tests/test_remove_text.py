@@ -17,7 +17,9 @@ KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nCANARY\n"
 
 
 def remove(path: Path | str, **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(FILES / "library" / "remove_text.py")], {"path": str(path), **arguments}, timeout_s=30)
+    return module_answer(
+        [str(FILES / "library" / "remove_text.py")], {"path": str(path), **arguments}, timeout_s=30
+    )
 
 
 def sha256(text: str) -> str:
@@ -35,7 +37,11 @@ def test_a_file_is_removed_and_a_preview_leaves_it(tmp_path: Path) -> None:
 
     assert not path.exists()
     assert {**foretold, "invocation": 0} == {**told, "invocation": 0}
-    assert (told["changed"], told["old_sha256"], told["old"]["mode"]) == (True, sha256("old\n"), "0640")
+    assert (told["changed"], told["old_sha256"], told["old"]["mode"]) == (
+        True,
+        sha256("old\n"),
+        "0640",
+    )
     headers = {"before_header": str(path), "after_header": str(path)}
     assert told["diff"] == [{**headers, "before": "old\n", "after": ""}]
     again = remove(path, _ansible_diff=True)
@@ -63,7 +69,10 @@ def test_what_is_refused_stays(tmp_path: Path) -> None:
         assert remove(tmp_path, **asked)["playrail_code"] == "is_a_directory"
         assert remove(f"{path}/", **asked)["failed"]
         assert remove(tmp_path / "fifo", **asked)["playrail_code"] == "not_a_file"
-        assert remove(path, expected_sha256=sha256("y"), **asked)["playrail_code"] == "changed_meanwhile"
+        assert (
+            remove(path, expected_sha256=sha256("y"), **asked)["playrail_code"]
+            == "changed_meanwhile"
+        )
         assert remove(path, protected=[str(tmp_path)], **asked)["playrail_code"] == "protected_path"
         assert remove(other, protected=[str(path)], **asked)["playrail_code"] == "protected_path"
         assert remove("/etc/shadow", **asked)["playrail_code"] == "protected_path"
@@ -71,7 +80,9 @@ def test_what_is_refused_stays(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(("content", "key"), [(KEY, "dst_secret"), ("x" * 200_000, "dst_larger"), ("\0", "dst_binary")])
+@pytest.mark.parametrize(
+    ("content", "key"), [(KEY, "dst_secret"), ("x" * 200_000, "dst_larger"), ("\0", "dst_binary")]
+)
 def test_what_a_diff_does_not_show(tmp_path: Path, content: str, key: str) -> None:
     path = tmp_path / "file"
     path.write_text(content)
@@ -83,12 +94,17 @@ def test_what_a_diff_does_not_show(tmp_path: Path, content: str, key: str) -> No
     assert "CANARY" not in str(told)
 
 
-@pytest.mark.parametrize(("moment", "of"), [("realpath", "/folder/"), ("open", "/folder"), ("lstat", "/fd/")])
+@pytest.mark.parametrize(
+    ("moment", "of"), [("realpath", "/folder/"), ("open", "/folder"), ("lstat", "/fd/")]
+)
 def test_a_directory_swapped_in_leads_nowhere(tmp_path: Path, moment: str, of: str) -> None:
     for name in ("folder", "secret"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(f"{name}\n")
-    swap = f"os.path.islink('{tmp_path}/folder') or (os.rename('{tmp_path}/folder', '{tmp_path}/away'),"
+    swap = (
+        f"os.path.islink('{tmp_path}/folder') or (os.rename('{tmp_path}/folder', "
+        f"'{tmp_path}/away'),"
+    )
     swap += f" os.symlink('{tmp_path}/secret', '{tmp_path}/folder'))"
     asked = {"path": str(tmp_path / "folder" / "file"), "protected": [str(tmp_path / "secret")]}
 

@@ -1,4 +1,6 @@
-"""Which steps a session of calls comes to. Calls and steps are told as tests/replayed_calls.py says."""
+"""Which steps a session of calls comes to. Calls and steps are told as
+tests/replayed_calls.py says.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,20 @@ FOLDS = {
     "names are apart": ("file:a package:a service:a", "file:a package:a service:a"),
     "there and back": ("file:a file:a=2 file:a", "file:a"),
     "a command may need what came before": ("file:a command file:a=2", "file:a* command* file:a=2"),
-    "only the one before the command": ("file:a file:a=2 command file:a", "file:a=2* command* file:a"),
-    "between all": ("file:a command file:a=2 command file:a", "file:a* command* file:a=2* command* file:a"),
+    "only the one before the command": (
+        "file:a file:a=2 command file:a",
+        "file:a=2* command* file:a",
+    ),
+    "between all": (
+        "file:a command file:a=2 command file:a",
+        "file:a* command* file:a=2* command* file:a",
+    ),
     "every command": ("command command", "command* command*"),
     "a service may need a file": ("file:a service:b file:a=2", "file:a* service:b file:a=2"),
-    "unless it is set anew itself": ("file:a service:b file:a=2 service:b=2", "file:a=2 service:b=2"),
+    "unless it is set anew itself": (
+        "file:a service:b file:a=2 service:b=2",
+        "file:a=2 service:b=2",
+    ),
     "a file may need a package": ("package:a file:b package:a=2", "package:a* file:b package:a=2"),
     "a package may need a file": ("file:a package:b file:a=2", "file:a* package:b file:a=2"),
     "a file needs no file": ("file:a file:b file:a=2", "file:b file:a=2"),
@@ -55,8 +66,14 @@ FOLDS = {
         "service:a* file:b service:a=reload* service:a=2",
     ),
     "an upgrade once": ("update_system file:a update_system", "file:a update_system"),
-    "an upgrade may need a file": ("file:a update_system file:a=2", "file:a* update_system file:a=2"),
-    "kinds of plugins may need anything": ("service:a widget:b service:a=2", "service:a* widget:b service:a=2"),
+    "an upgrade may need a file": (
+        "file:a update_system file:a=2",
+        "file:a* update_system file:a=2",
+    ),
+    "kinds of plugins may need anything": (
+        "service:a widget:b service:a=2",
+        "service:a* widget:b service:a=2",
+    ),
     "and be needed by anything": ("widget:a file:b widget:a=2", "widget:a* file:b widget:a=2"),
     "per host": ("file:a@h1,h2 file:a=2@h2", "file:a file:a=2@h2"),
     "marked on one host only": (
@@ -96,7 +113,13 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str, dict[str, list[str]]]] = {
     "a preview": ({"started1": {"preview": True}}, "", {}),
     "a read": ({"started1": {"risk": "SENSITIVE"}}, "", {}),
     "failed on one host, which was left as it was": (
-        {"ended1": {"outcome": "some_hosts_failed", "failed": {"h2": "disk_full"}, "changed": ["h1"]}},
+        {
+            "ended1": {
+                "outcome": "some_hosts_failed",
+                "failed": {"h2": "disk_full"},
+                "changed": ["h1"],
+            }
+        },
         "file:a",
         {},
     ),
@@ -110,7 +133,11 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str, dict[str, list[str]]]] = {
         "file:a@h2",
         {NOT_KNOWN: ["h1"]},
     ),
-    "not known at all": ({"ended1": {"outcome": "outcome_unknown", "changed": []}}, "", {NOT_KNOWN: ["h1", "h2"]}),
+    "not known at all": (
+        {"ended1": {"outcome": "outcome_unknown", "changed": []}},
+        "",
+        {NOT_KNOWN: ["h1", "h2"]},
+    ),
     "Ansible failed": ({"ended1": {"outcome": "ansible_failed", "changed": []}}, "", {}),
     "interrupted": ({"ended1": {"kind": "interrupted"}}, "", {NOT_KNOWN: ["h1", "h2"]}),
     "other arguments by now": (
@@ -122,7 +149,9 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str, dict[str, list[str]]]] = {
 
 
 @pytest.mark.parametrize(("bodies", "steps", "left_out"), OUTCOMES.values(), ids=OUTCOMES.keys())
-def test_only_what_succeeded_is_done_again(bodies: dict[str, Any], steps: str, left_out: dict[str, list[str]]) -> None:
+def test_only_what_succeeded_is_done_again(
+    bodies: dict[str, Any], steps: str, left_out: dict[str, list[str]]
+) -> None:
     found = replay(records("file:a@h1,h2", **bodies), Selection(), TOOLS)
 
     assert " ".join(told(found.steps)) == steps
@@ -141,7 +170,9 @@ def test_a_tool_that_is_gone() -> None:
     found = replay(records("file:a", "gone:b"), Selection(), TOOLS)
 
     assert told(found.steps) == ["file:a"]
-    assert [(one.source.run, one.why) for one in found.left_out] == [("run-2", "there is no such tool any more")]
+    assert [(one.source.run, one.why) for one in found.left_out] == [
+        ("run-2", "there is no such tool any more")
+    ]
 
 
 def test_a_secret_stays_one_when_it_is_an_intent() -> None:

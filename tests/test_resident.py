@@ -1,4 +1,6 @@
-"""The run that stays: what a play in it sees of others, when it is made anew, what happens when it is not there."""
+"""The run that stays: what a play in it sees of others, when it is made anew, what happens
+when it is not there.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from playrail.ansible.warm.resident import Resident
 
 pytestmark = pytest.mark.slow
 
-# A filter plugin beside a playbook runs in Ansible's process and may do there what it likes.
+# A filter plugin beside a playbook runs in Ansible's process and may do there what it
+# likes.
 DIRTY = """
 import os, sys, tempfile
 from ansible import constants
@@ -92,16 +95,28 @@ def place(tmp_path: Path) -> Path:
 async def warm(
     place: Path, *, idle_s: float = 600, most_bytes: int = 1 << 30
 ) -> AsyncIterator[tuple[Runner, Resident]]:
-    # Not the whole PATH: shims for other Pythons may lie there, which Ansible would take for one.
-    runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"), PATH="/usr/bin:/bin")
-    made = Resident(runs_dir=runs_dir, environment=child, inventory=known, idle_s=idle_s, most_bytes=most_bytes)
+    # Not the whole PATH: shims for other Pythons may lie there, which Ansible would take
+    # for one.
+    runs_dir, child, known = made_for(
+        place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"), PATH="/usr/bin:/bin"
+    )
+    made = Resident(
+        runs_dir=runs_dir, environment=child, inventory=known, idle_s=idle_s, most_bytes=most_bytes
+    )
     try:
         yield Runner(runs_dir=runs_dir, environment=child, warm=made), made
     finally:
         await made.close()
 
 
-def wanted(place: Path, tasks: str, *, name: str = "play.yml", hosts: Sequence[str] = ("here",), **more: Any) -> Play:
+def wanted(
+    place: Path,
+    tasks: str,
+    *,
+    name: str = "play.yml",
+    hosts: Sequence[str] = ("here",),
+    **more: Any,
+) -> Play:
     return play(playbook(place, tasks, name=name), hosts, [place / "hosts.yml"], **more)
 
 
@@ -132,14 +147,23 @@ def residents(place: Path) -> list[int]:
 
 
 def test_a_play_sees_what_it_would_in_a_process_of_its_own(place: Path) -> None:
-    """And so nothing that another left: in the process, among variables, facts, hosts, plugins and files."""
+    """And so nothing that another left: in the process, among variables, facts, hosts,
+    plugins and files.
+    """
     hosts = [place / "hosts.yml"]
-    dirt = play(playbook(plugin(place / "a", DIRTY), MAKE_DIRT), ["here"], hosts, variables={"playrail_dirt": "left"})
+    dirt = play(
+        playbook(plugin(place / "a", DIRTY), MAKE_DIRT),
+        ["here"],
+        hosts,
+        variables={"playrail_dirt": "left"},
+    )
     look = play(playbook(plugin(place / "b", LOOKING), LOOK), ["here"], hosts)
 
     async def playing() -> list[dict[str, Any]]:
         async with warm(place) as (runner, _):
-            runs_dir, child, _ = made_for(place, PLAYRAIL_INVENTORY=str(hosts[0]), PATH="/usr/bin:/bin")
+            runs_dir, child, _ = made_for(
+                place, PLAYRAIL_INVENTORY=str(hosts[0]), PATH="/usr/bin:/bin"
+            )
             cold = Runner(runs_dir=runs_dir, environment=child)
             seen = [await report(cold, look), await report(runner, look)]
             await report(runner, dirt)
@@ -167,7 +191,10 @@ def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
             seen: list[Any] = [(await report(runner, wanted(place, tasks)))["told"]]
             module.write_text(text % "another")
             seen.append((await report(runner, wanted(place, tasks)))["told"])
-            asked = "- {name: Report, ansible.builtin.debug: {msg: {word: \"{{ word | default('none') }}\"}}}"
+            asked = (
+                '- {name: Report, ansible.builtin.debug: {msg: {word: "{{ word | '
+                "default('none') }}\"}}}"
+            )
             seen.append((await report(runner, wanted(place, asked)))["word"])
             before = await stays(resident)
             inventory(place, "here", variables={"word": "new"})
@@ -180,14 +207,17 @@ def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
 PING = "- {name: Report, ansible.builtin.debug: {msg: {pong: true}}}"
 
 
-@pytest.mark.parametrize(("idle_s", "most_bytes"), [(0.5, 1 << 30), (600.0, 1)], ids=["idle", "too much memory"])
+@pytest.mark.parametrize(
+    ("idle_s", "most_bytes"), [(0.5, 1 << 30), (600.0, 1)], ids=["idle", "too much memory"]
+)
 def test_it_ends_and_is_made_anew(place: Path, idle_s: float, most_bytes: int) -> None:
     async def playing() -> tuple[int, int]:
         async with warm(place, idle_s=idle_s, most_bytes=most_bytes) as (runner, resident):
             first = await stays(resident)
             await report(runner, wanted(place, PING))
             deadline = time.monotonic() + 20
-            while idle_s < 1 and residents(place) and time.monotonic() < deadline:  # noqa: ASYNC110  it has no event
+            # it has no event
+            while idle_s < 1 and residents(place) and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             await report(runner, wanted(place, PING))
             return first, await stays(resident)
@@ -224,14 +254,20 @@ def test_where_it_cannot_be_plays_start_cold(
             return await resident.ready() is None  # it is not tried with every play
 
     assert asyncio.run(playing())
-    assert len([record.message for record in caplog.records if "plays start cold" in record.message]) == 1
+    assert (
+        len([record.message for record in caplog.records if "plays start cold" in record.message])
+        == 1
+    )
     assert list(long.iterdir()) == []
 
 
 def test_a_play_that_was_given_up_on_does_nothing(place: Path) -> None:
     """It may have been started cold by then."""
     mark = place / "mark"
-    what = wanted(place, f"- {{name: Report, ansible.builtin.file: {{path: {mark}, state: touch, mode: '0600'}}}}")
+    what = wanted(
+        place,
+        (f"- {{name: Report, ansible.builtin.file: {{path: {mark}, state: touch, mode: '0600'}}}}"),
+    )
 
     async def playing() -> None:
         async with warm(place) as (_, resident):
@@ -261,7 +297,9 @@ def test_many_plays_at_once(place: Path) -> None:
 
 
 def test_which_python_a_host_has_is_known_to_the_next_play(place: Path) -> None:
-    """The one thing that plays tell each other, so that not every one of them has to look for it."""
+    """The one thing that plays tell each other, so that not every one of them has to look
+    for it.
+    """
     inventory(place, "here", variables={"ansible_python_interpreter": "auto_silent"})
     asked = (
         "- {name: Report, ansible.builtin.debug: {msg: "

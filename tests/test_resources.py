@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ PAGE = 50 * 1024
 
 
 @pytest.fixture(scope="module", params=[LEGACY, MODERN])
-def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+def side(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Side]:
     state = tmp_path_factory.mktemp("state")
     recorded(state).close()
     with connected(request.param, state, elicitation_callback=Person()) as made:
@@ -139,7 +142,14 @@ def test_the_list_comes_in_pages(side: Side) -> None:
     first = side.portal.call(side.client.list_resources)
     more = Ledger(side.state / "ledger.sqlite")
     entries = [
-        Entry(kind="started", call=f"c{n}", server="s", caller="local", tool="t", body=started(f"more-{n:03}"))
+        Entry(
+            kind="started",
+            call=f"c{n}",
+            server="s",
+            caller="local",
+            tool="t",
+            body=started(f"more-{n:03}"),
+        )
         for n in range(120)
     ]
     more.append(*entries)
@@ -148,7 +158,8 @@ def test_the_list_comes_in_pages(side: Side) -> None:
     found: list[str] = []
     cursor: str | None = None
     while cursor is not None or not found:
-        page = side.portal.call(lambda: side.client.list_resources(cursor=cursor, cache_mode="bypass"))  # noqa: B023
+        listing = partial(side.client.list_resources, cursor=cursor, cache_mode="bypass")
+        page = side.portal.call(listing)
         found += [resource.uri for resource in page.resources]
         cursor = page.next_cursor
 

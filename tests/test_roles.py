@@ -1,4 +1,6 @@
-"""Every role is described, and its Molecule scenarios pass on throw-away hosts made from the lab's images."""
+"""Every role is described, and its Molecule scenarios pass on throw-away hosts made from
+the lab's images.
+"""
 
 from __future__ import annotations
 
@@ -38,23 +40,37 @@ def test_role_is_described_and_tested(role: Path) -> None:
     readme = (role / "README.md").read_text(encoding="utf-8")
     assert [name for name in options if not name.startswith(f"{role.name}_")] == []
     assert [name for name in options if f"`{name}`" not in readme] == []
-    assert [name for name, option in options.items() if not option.get("description") or not option.get("type")] == []
-    assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
+    assert [
+        name
+        for name, option in options.items()
+        if not option.get("description") or not option.get("type")
+    ] == []
+    assert {
+        name: option["default"] for name, option in options.items() if "default" in option
+    } == defaults
 
 
 @pytest.mark.lab
 @pytest.mark.timeout(MINUTES * 60 + 60)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: f"{path.parts[-4]}-{path.parts[-2]}")
+@pytest.mark.parametrize(
+    "scenario", SCENARIOS, ids=lambda path: f"{path.parts[-4]}-{path.parts[-2]}"
+)
 def test_scenario(scenario: Path, tmp_path: Path) -> None:
     role, name = scenario.parents[2], scenario.parent.name
-    # Scratch space that stays from run to run, so that the next run finds and removes what a killed one left.
+    # Scratch space that stays from run to run, so that the next run finds and removes what
+    # a killed one left.
     scratch = ROOT / ".ansible" / "molecule" / f"{role.name}-{name}"
     scratch.mkdir(parents=True, exist_ok=True)
     log = tmp_path / "molecule.log"
 
-    # A home of its own, with a short path: Ansible's sockets lie below it, and theirs must not be long.
+    # A home of its own, with a short path: Ansible's sockets lie below it, and theirs must
+    # not be long.
     with tempfile.TemporaryDirectory(prefix="playrail-", ignore_cleanup_errors=True) as home:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_"))}
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ANSIBLE_", "MOLECULE_"))
+        }
         environment |= {
             "HOME": home,
             "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch),
@@ -65,16 +81,23 @@ def test_scenario(scenario: Path, tmp_path: Path) -> None:
         try:
             status = _molecule("test", name, role, environment, log)
         finally:
-            # Molecule destroys the hosts when a step fails, but not when it was stopped or broke down itself.
+            # Molecule destroys the hosts when a step fails, but not when it was stopped or
+            # broke down itself.
             if status != 0:
                 _molecule("destroy", name, role, environment, tmp_path / "destroy.log")
 
     said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
-    assert status == 0, "\n".join([f"molecule test --scenario-name {name}: exit status {status}", *said])
+    assert status == 0, "\n".join(
+        [f"molecule test --scenario-name {name}: exit status {status}", *said]
+    )
 
 
-def _molecule(command: str, scenario: str, role: Path, environment: dict[str, str], log: Path) -> int:
-    """Run a Molecule command in a role's directory; its exit status, 124 when it had to be ended."""
+def _molecule(
+    command: str, scenario: str, role: Path, environment: dict[str, str], log: Path
+) -> int:
+    """Run a Molecule command in a role's directory; its exit status, 124 when it had to be
+    ended.
+    """
     words = [sys.executable, "-m", "molecule", command, "--scenario-name", scenario]
     with log.open("wb") as output:
         process = subprocess.Popen(

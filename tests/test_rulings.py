@@ -1,4 +1,6 @@
-"""What the inventory does not bear out of a policy is told at the start, and when it becomes otherwise."""
+"""What the inventory does not bear out of a policy is told at the start, and when it
+becomes otherwise.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def test_doubts_are_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureF
     policy, hosts = tmp_path / "policy.yml", tmp_path / "hosts.yml"
     policy.write_text(RULES)
     variables = {**LOCAL, "playrail_tags": "frozen", "playrail_tier": "{{ x }}"}
-    hosts.write_text(json.dumps({"all": {"children": {"web": {"hosts": {"one": variables, "two": LOCAL}}}}}))
+    hosts.write_text(
+        json.dumps({"all": {"children": {"web": {"hosts": {"one": variables, "two": LOCAL}}}}})
+    )
     given = {"PLAYRAIL_POLICY": str(policy), "PLAYRAIL_INVENTORY": str(hosts), "PLAYRAIL_WARM": "0"}
 
     with world(tmp_path / "place", **given) as made:
@@ -35,8 +39,14 @@ def test_doubts_are_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureF
 
     assert told == [
         "policy: the rule 'frozen' (line 3): tag:frozen means no host of the inventory now",
-        "policy: the rule 'frozen' (line 3): group:Web means no host of the inventory now; did you mean group:web?",
+        (
+            "policy: the rule 'frozen' (line 3): group:Web means no host of the inventory now; "
+            "did you mean group:web?"
+        ),
         "policy: the host 'one': playrail_tier cannot be read, so it counts as production",
-        "policy: the host 'one': playrail_tags cannot be read, so it counts as one that may have any tag",
+        (
+            "policy: the host 'one': playrail_tags cannot be read, so it counts as one that "
+            "may have any tag"
+        ),
     ]
     assert (denied, allowed, again) == ("denied", "ok", told)

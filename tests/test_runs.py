@@ -11,7 +11,20 @@ from playrail.history.runs import Approval, RunSummary, find_runs, read_run
 from playrail.history.transcripts import diff, output
 from playrail.ledger.ledger import Ledger
 from playrail.tools.effects import Effect
-from recorded_runs import FOREIGN, HALF, LONG, LOOK, PLAN, PREVIEW, READ, RUNNING, UNDO, UNDO_PLAN, WRITE, recorded
+from recorded_runs import (
+    FOREIGN,
+    HALF,
+    LONG,
+    LOOK,
+    PLAN,
+    PREVIEW,
+    READ,
+    RUNNING,
+    UNDO,
+    UNDO_PLAN,
+    WRITE,
+    recorded,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +35,23 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 def test_the_runs_newest_first(ledger: Ledger) -> None:
-    assert [run.run for run in find_runs(ledger)] == [FOREIGN, RUNNING, HALF, UNDO, PREVIEW, WRITE, READ]
+    assert [run.run for run in find_runs(ledger)] == [
+        FOREIGN,
+        RUNNING,
+        HALF,
+        UNDO,
+        PREVIEW,
+        WRITE,
+        READ,
+    ]
     assert [run.run for run in find_runs(ledger, caller="ann")] == [FOREIGN]
     assert [run.run for run in find_runs(ledger, host="db1")] == [HALF, WRITE]
     assert [run.run for run in find_runs(ledger, caller="local", skip=1, limit=2)] == [HALF, UNDO]
-    assert [run.call for run in find_runs(ledger, everything=True, limit=3)] == ["api", "refused", FOREIGN]
+    assert [run.call for run in find_runs(ledger, everything=True, limit=3)] == [
+        "api",
+        "refused",
+        FOREIGN,
+    ]
 
 
 def test_a_run_in_a_line(ledger: Ledger) -> None:
@@ -63,7 +88,10 @@ def test_all_of_a_run(ledger: Ledger) -> None:
     run = read_run(ledger, WRITE, caller="local")
 
     assert run.arguments == {"server": "web1", "path": "/etc/motd"}
-    assert (run.command, run.playbook) == ("ansible-playbook write_file.yml", "files/write_file.yml")
+    assert (run.command, run.playbook) == (
+        "ansible-playbook write_file.yml",
+        "files/write_file.yml",
+    )
     assert (run.failed, run.error, run.duration_ms) == ({"db1": "unreachable"}, "1/2", 1200)
     assert (run.plan, run.parent, run.undone_by) == (PLAN, "apply", UNDO_PLAN)
     assert run.approvals == (
@@ -87,7 +115,11 @@ def test_all_of_a_run(ledger: Ledger) -> None:
 
 
 def test_a_run_that_was_not_taken_back(ledger: Ledger) -> None:
-    assert [read_run(ledger, name).undone_by for name in (UNDO, PREVIEW, READ)] == [None, None, None]
+    assert [read_run(ledger, name).undone_by for name in (UNDO, PREVIEW, READ)] == [
+        None,
+        None,
+        None,
+    ]
 
 
 def test_what_has_no_run_is_found_by_its_call(ledger: Ledger) -> None:
@@ -96,7 +128,9 @@ def test_what_has_no_run_is_found_by_its_call(ledger: Ledger) -> None:
     assert read_run(ledger, HALF).error == "may have been running on these hosts"
 
 
-@pytest.mark.parametrize(("name", "caller"), [("nothing", None), ("", None), (FOREIGN, "local"), ("%", None)])
+@pytest.mark.parametrize(
+    ("name", "caller"), [("nothing", None), ("", None), (FOREIGN, "local"), ("%", None)]
+)
 def test_no_run_of_that_name_and_caller(ledger: Ledger, name: str, caller: str | None) -> None:
     with pytest.raises(UnknownRun):
         read_run(ledger, name, caller=caller)
@@ -119,8 +153,14 @@ def test_the_output_is_as_of_ansible_playbook(ledger: Ledger) -> None:
         "skipping: [web1]",
         "",
         "PLAY RECAP",
-        "web1                       : ok=1    changed=1    unreachable=0    failed=0    skipped=1    ignored=0",
-        "db1                        : ok=0    changed=0    unreachable=1    failed=0    skipped=0    ignored=0",
+        (
+            "web1                       : ok=1    changed=1    unreachable=0    failed=0    "
+            "skipped=1    ignored=0"
+        ),
+        (
+            "db1                        : ok=0    changed=0    unreachable=1    failed=0    "
+            "skipped=0    ignored=0"
+        ),
     ]
     assert {len(line) for line in lines if line.endswith("***")} == {80}
 

@@ -28,12 +28,24 @@ def playrail(tmp_path_factory: pytest.TempPathFactory) -> Playrail:
     state = home / "state"
     state.mkdir(mode=0o700)
     recorded(state).close()
-    environ = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PLAYRAIL_STATE_DIR": str(state)}
+    environ = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "PLAYRAIL_STATE_DIR": str(state),
+    }
 
     def run(*words: str, stdout: int | IO[bytes] = subprocess.PIPE, **variables: str) -> Ended:
         command, env = [str(PLAYRAIL), *words], {**environ, **variables}
         return subprocess.run(
-            command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False, env=env, cwd=home
+            command,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env=env,
+            cwd=home,
         )
 
     return run
@@ -44,7 +56,15 @@ def test_the_table(playrail: Playrail) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     rows = [line.split() for line in ended.stdout.splitlines() if " local " in line]
-    assert rows[-2][2:] == [WRITE, "local", "write_file", "web1,", "db1", "some_hosts_failed", "web1"]
+    assert rows[-2][2:] == [
+        WRITE,
+        "local",
+        "write_file",
+        "web1,",
+        "db1",
+        "some_hosts_failed",
+        "web1",
+    ]
     assert [UNDO, "local", "write_file", "web1", "ok", "web1"] in [row[2:] for row in rows]
     assert f"{PREVIEW} local write_file (preview)" in " ".join(ended.stdout.split())
 
@@ -61,7 +81,9 @@ def test_a_run_for_people(playrail: Playrail) -> None:
     ended = playrail("run", WRITE)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "\x1b" not in ended.stdout, "no colours where no terminal is, and nothing of what servers wrote"
+    assert "\x1b" not in ended.stdout, (
+        "no colours where no terminal is, and nothing of what servers wrote"
+    )
     lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
     assert lines[0] == f"{WRITE}: write_file (WRITE)"
     for line in (

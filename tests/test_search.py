@@ -18,11 +18,16 @@ MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "sea
 
 
 def search(path: Path | str, pattern: str, **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(MODULE)], {"path": str(path), "pattern": pattern, **arguments}, timeout_s=60)
+    return module_answer(
+        [str(MODULE)], {"path": str(path), "pattern": pattern, **arguments}, timeout_s=60
+    )
 
 
 def left_out(**more: int) -> dict[str, int]:
-    return {**dict.fromkeys(("binary", "protected", "unreadable", "too_large", "links", "kernel"), 0), **more}
+    return {
+        **dict.fromkeys(("binary", "protected", "unreadable", "too_large", "links", "kernel"), 0),
+        **more,
+    }
 
 
 def refusal(answer: dict[str, Any]) -> str:
@@ -71,7 +76,24 @@ def test_case_names_and_a_single_file(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["--pre=x", "-e", "-", "a.c", "[", "(", "$(id)", "{{ 7 * 7 }}", "\\", "*", "'\"", " ", "^x$", "ż", "1.0"]
+    "pattern",
+    [
+        "--pre=x",
+        "-e",
+        "-",
+        "a.c",
+        "[",
+        "(",
+        "$(id)",
+        "{{ 7 * 7 }}",
+        "\\",
+        "*",
+        "'\"",
+        " ",
+        "^x$",
+        "ż",
+        "1.0",
+    ],
 )
 def test_a_pattern_is_just_text(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "file").write_text(f"abc\nbefore {pattern} after\n")
@@ -82,7 +104,9 @@ def test_a_pattern_is_just_text(tmp_path: Path, pattern: str) -> None:
 def test_regular_expressions_see_one_line_at_a_time(tree: Path) -> None:
     assert [item[:2] for item in found(tree, r"^listen \d+$", regex=True)] == [("a.conf", 1)]
     assert [item[:2] for item in found(tree, r"listen$", regex=True)] == [("b/deep/.hidden", 1)]
-    assert [item[:2] for item in found(tree, r"^$", regex=True, names="b.conf")] == [("b/b.conf", 2)]
+    assert [item[:2] for item in found(tree, r"^$", regex=True, names="b.conf")] == [
+        ("b/b.conf", 2)
+    ]
     assert found(tree, r"80\s+Listen", regex=True) == []
     assert [item[:2] for item in found(tree, r"(?i)LISTEN 4", regex=True)] == [("a.conf", 2)]
 
@@ -129,7 +153,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
         large.truncate(64 * 1024 * 1024 + 1)
     answer = search(root, "needle", protected=[str(root / "secret")])
     assert [item["file"] for item in answer["matches"]] == [str(root / "text")]
-    # The secret directory; the link into it leads to a file that would be looked into under its own name.
+    # The secret directory; the link into it leads to a file that would be looked into under
+    # its own name.
     assert answer["left_out"] == left_out(binary=1, protected=1, too_large=1, links=1, kernel=1)
     assert answer["files_searched"] == 1
 
@@ -143,25 +168,43 @@ def test_links_are_followed_to_files_and_each_is_looked_into_once(tmp_path: Path
     (tmp_path / "web" / "enabled" / "a.conf").symlink_to("../available/site")
     (tmp_path / "web" / "enabled" / "b.conf").symlink_to("../../outside")
     (tmp_path / "web" / "enabled" / "c.conf").symlink_to("b.conf")
-    assert found(tmp_path / "web" / "enabled", "needle") == [("a.conf", 1, "needle"), ("b.conf", 1, "needle")]
-    assert [item[0] for item in found(tmp_path / "web", "needle")] == ["available/site", "enabled/b.conf"]
-    assert [item[0] for item in found(tmp_path / "web", "needle", names="a.*")] == ["enabled/a.conf"]
+    assert found(tmp_path / "web" / "enabled", "needle") == [
+        ("a.conf", 1, "needle"),
+        ("b.conf", 1, "needle"),
+    ]
+    assert [item[0] for item in found(tmp_path / "web", "needle")] == [
+        "available/site",
+        "enabled/b.conf",
+    ]
+    assert [item[0] for item in found(tmp_path / "web", "needle", names="a.*")] == [
+        "enabled/a.conf"
+    ]
     hidden = search(tmp_path / "web" / "enabled", "needle", protected=[str(tmp_path / "outside")])
-    assert ([item["line"] for item in hidden["matches"]], hidden["left_out"]) == ([1], left_out(protected=1))
+    assert ([item["line"] for item in hidden["matches"]], hidden["left_out"]) == (
+        [1],
+        left_out(protected=1),
+    )
 
 
 @pytest.mark.slow
 def test_the_kernels_file_systems_are_not_entered() -> None:
     answer = search("/", "no such text: 8d2f", names="playrail-no-such-name", time_limit_s=55)
     assert answer["files_searched"] == 0
-    assert answer["timed_out"] or answer["left_out"]["kernel"] >= 3  # a machine may be too large for its time
+    # A machine may be too large for its time
+    assert answer["timed_out"] or answer["left_out"]["kernel"] >= 3
 
 
 def test_a_long_line_is_shown_around_the_match(tmp_path: Path) -> None:
-    (tmp_path / "min.js").write_text("a" * 9000 + "needle" + "b" * 9000 + "\n" + "needle" + "c" * 600)
+    (tmp_path / "min.js").write_text(
+        "a" * 9000 + "needle" + "b" * 9000 + "\n" + "needle" + "c" * 600
+    )
     first, second = search(tmp_path, "needle")["matches"]
     assert (len(first["text"]), first["cut"], "needle" in first["text"]) == (500, True, True)
-    assert (len(second["text"]), second["cut"], second["text"].startswith("needle")) == (500, True, True)
+    assert (len(second["text"]), second["cut"], second["text"].startswith("needle")) == (
+        500,
+        True,
+        True,
+    )
 
 
 def test_lines_at_the_edges_of_what_is_read_at_once(tmp_path: Path) -> None:
@@ -182,8 +225,14 @@ def test_a_line_of_many_megabytes_is_told_once(tmp_path: Path) -> None:
 
 def test_the_limit_and_the_size_of_the_answer(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("needle\n" * 10)
-    assert (len(found(tmp_path, "needle", limit=10)), search(tmp_path, "needle", limit=10)["truncated"]) == (10, False)
-    assert (len(found(tmp_path, "needle", limit=9)), search(tmp_path, "needle", limit=9)["truncated"]) == (9, True)
+    assert (
+        len(found(tmp_path, "needle", limit=10)),
+        search(tmp_path, "needle", limit=10)["truncated"],
+    ) == (10, False)
+    assert (
+        len(found(tmp_path, "needle", limit=9)),
+        search(tmp_path, "needle", limit=9)["truncated"],
+    ) == (9, True)
     (tmp_path / "file").write_text(("ż" * 499 + "x\n") * 1000)
     answer = search(tmp_path, "x", limit=1000)
     assert answer["truncated"]

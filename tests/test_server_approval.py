@@ -55,10 +55,16 @@ def test_what_the_client_says(side: Side, result: types.ElicitResult, said: str)
     assert params.requested_schema["required"] == ["approve"]
 
 
-def test_the_old_era_ends_the_same_call_the_new_one_calls_again_with_its_plan(side: Side, mode: str) -> None:
+def test_the_old_era_ends_the_same_call_the_new_one_calls_again_with_its_plan(
+    side: Side, mode: str
+) -> None:
     told = side.said(YES)
 
-    assert (told["name"], told["arguments"], told["caller"]) == ("write_file", {"path": "/x"}, "local")
+    assert (told["name"], told["arguments"], told["caller"]) == (
+        "write_file",
+        {"path": "/x"},
+        "local",
+    )
     assert told["resume"] == {LEGACY: None, MODERN: PLAN}[mode]
 
 
@@ -69,7 +75,11 @@ def test_an_answer_links_its_run_after_the_text(side: Side) -> None:
     only = side.calls().content
 
     assert json.loads(text.text)["success"]
-    assert (link.type, link.uri, link.mime_type) == ("resource_link", "playrail://runs/run-1", "application/json")
+    assert (link.type, link.uri, link.mime_type) == (
+        "resource_link",
+        "playrail://runs/run-1",
+        "application/json",
+    )
     assert [block.type for block in only] == ["text"]
 
 
@@ -102,7 +112,9 @@ def test_an_answer_counts_for_the_plan_that_it_names(side: Side) -> None:
     def retried(state: str | None, **responses: types.ElicitResult) -> Any:
         session = side.client.session
         brought: dict[str, Any] = {"request_state": state, "input_responses": responses or None}
-        return side.portal.call(lambda: session.call_tool("write_file", {}, allow_input_required=True, **brought))
+        return side.portal.call(
+            lambda: session.call_tool("write_file", {}, allow_input_required=True, **brought)
+        )
 
     first = retried(None)
     assert (first.request_state, list(first.input_requests)) == (PLAN, ["approval"])
@@ -113,16 +125,28 @@ def test_an_answer_counts_for_the_plan_that_it_names(side: Side) -> None:
 
 @pytest.mark.parametrize(("version", "links"), [("2025-03-26", 0), ("2025-06-18", 2)])
 def test_a_client_that_knows_no_links_gets_none(tmp_path: Path, version: str, links: int) -> None:
-    hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    hello = {
+        "protocolVersion": version,
+        "capabilities": {},
+        "clientInfo": {"name": "old", "version": "1"},
+    }
     lines = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "restart", "arguments": {}}},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "restart", "arguments": {}},
+        },
     ]
     tmp_path.chmod(0o700)
 
     with subprocess.Popen(
-        [sys.executable, str(STUB), str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(STUB), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -132,4 +156,6 @@ def test_a_client_that_knows_no_links_gets_none(tmp_path: Path, version: str, li
         server.stdin.close()
 
     assert answers[0]["result"]["protocolVersion"] == version
-    assert [block["type"] for block in answers[1]["result"]["content"]] == ["text"] + ["resource_link"] * links
+    assert [block["type"] for block in answers[1]["result"]["content"]] == ["text"] + [
+        "resource_link"
+    ] * links

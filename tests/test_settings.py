@@ -1,4 +1,6 @@
-"""What the environment and .env say, what is refused, and that no secret shows. Cases: tests/settings/*.yml."""
+"""What the environment and .env say, what is refused, and that no secret shows. Cases:
+tests/settings/*.yml.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     for name, mode in (("key", 0o600), ("open", 0o644), ("%h", 0o600)):
-        (home / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")  # in form
+        # In form
+        (home / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")
         (home / name).chmod(mode)
     return tmp_path
 
@@ -90,7 +93,9 @@ def test_variables(case: Any, cwd: Path) -> None:
         assert fields(load(cwd, case.get("environ"))) == nothing | expected
 
 
-@pytest.mark.parametrize("case", cases("entries.yml"), ids=lambda case: case.get("fails") or ",".join(case["reads"]))
+@pytest.mark.parametrize(
+    "case", cases("entries.yml"), ids=lambda case: case.get("fails") or ",".join(case["reads"])
+)
 def test_entries(case: Any, cwd: Path) -> None:
     case = json.loads(json.dumps(case).replace("{cwd}", str(cwd)))
     name = case.get("server", "web")
@@ -99,7 +104,9 @@ def test_entries(case: Any, cwd: Path) -> None:
     assert settings.default_server == name, "the default must not move"
     assert CANARY not in repr(settings)
     if "fails" in case:
-        failed = FailedServer(kind=case.get("kind", "ssh"), reason=case["fails"], tags=tuple(case.get("tags", ())))
+        failed = FailedServer(
+            kind=case.get("kind", "ssh"), reason=case["fails"], tags=tuple(case.get("tags", ()))
+        )
         assert settings.failed_servers == {name: failed}
     else:
         assert settings.failed_servers == {}
@@ -131,7 +138,11 @@ def test_mcp_servers_win(cwd: Path) -> None:
 def test_one_mikrus_server(cwd: Path) -> None:
     settings = load(
         cwd,
-        {"MIKRUS_API_KEY": CANARY, "MIKRUS_SERVER_NAME": "srv1", "MIKRUS_API_URL": "https://api.example/"},
+        {
+            "MIKRUS_API_KEY": CANARY,
+            "MIKRUS_SERVER_NAME": "srv1",
+            "MIKRUS_API_URL": "https://api.example/",
+        },
     )
     expected = MikrusServer(key=SecretStr(CANARY), srv="srv1", api_url="https://api.example")
     assert settings.servers == {"srv1": expected}
@@ -141,19 +152,25 @@ def test_one_mikrus_server(cwd: Path) -> None:
 @pytest.mark.parametrize("name", ["MCP_DEFAULT_SERVER", "MIKRUS_DEFAULT_SERVER"])
 @pytest.mark.parametrize("default", ["good", "bad", "of-the-inventory"])
 def test_a_named_default_stays(cwd: Path, name: str, default: str) -> None:
-    settings = load(cwd, {"MCP_SERVERS": json.dumps({"bad": {"type": "ssh"}, "good": GOOD}), name: default})
+    settings = load(
+        cwd, {"MCP_SERVERS": json.dumps({"bad": {"type": "ssh"}, "good": GOOD}), name: default}
+    )
     assert settings.default_server == default
 
 
 def test_servers_from_dotenv_keep_dollars(cwd: Path) -> None:
-    write_dotenv(cwd, """MCP_SERVERS='{"a": {"type": "ssh", "host": "h", "password": "a${HOME}$b#c"}}'\n""")
+    write_dotenv(
+        cwd, """MCP_SERVERS='{"a": {"type": "ssh", "host": "h", "password": "a${HOME}$b#c"}}'\n"""
+    )
     server = load(cwd).servers["a"]
     assert isinstance(server, SshServer)
     assert plain(server.password) == "a${HOME}$b#c"
 
 
 def test_dotenv_variables_for_ansible_are_secrets(cwd: Path) -> None:
-    write_dotenv(cwd, f"ANSIBLE_TIMEOUT=5\nTOKEN={CANARY}\nOTHER={CANARY}\nPLAYRAIL_PASS_ENV=TOKEN\n")
+    write_dotenv(
+        cwd, f"ANSIBLE_TIMEOUT=5\nTOKEN={CANARY}\nOTHER={CANARY}\nPLAYRAIL_PASS_ENV=TOKEN\n"
+    )
     settings = load(cwd)
     assert {name: plain(value) for name, value in settings.from_dotenv.items()} == {
         "ANSIBLE_TIMEOUT": "5",
@@ -185,7 +202,8 @@ def test_dotenv_of_another_user(cwd: Path) -> None:
     path = write_dotenv(cwd, SWITCH)
     os.chown(path, 12345, -1)
     assert refusal(cwd) == (
-        f"{path}: belongs to another user; run `chown 0 {path}` once you have looked at what it says, or remove "
+        f"{path}: belongs to another user; run `chown 0 {path}` once you have looked at what "
+        "it says, or remove "
         "the file"
     )
 
@@ -202,7 +220,8 @@ def test_dotenv_that_others_can_write(cwd: Path, mode: int) -> None:
     path = write_dotenv(cwd, SWITCH)
     path.chmod(mode)
     assert refusal(cwd) == (
-        f"{path}: others can write to it; run `chmod go-w {path}` once you have looked at what it says, or remove "
+        f"{path}: others can write to it; run `chmod go-w {path}` once you have looked at what "
+        "it says, or remove "
         "the file"
     )
 
@@ -212,7 +231,8 @@ def test_dotenv_in_a_directory_where_everybody_writes(cwd: Path, mode: int) -> N
     path = write_dotenv(cwd, SWITCH)
     cwd.chmod(mode)
     assert refusal(cwd) == (
-        f"{path}: everybody can write to its directory; run `chmod o-w {cwd}`, start Playrail in another directory, "
+        f"{path}: everybody can write to its directory; run `chmod o-w {cwd}`, start Playrail "
+        "in another directory, "
         "or remove the file"
     )
 
@@ -249,7 +269,9 @@ def test_ansible_cfg_of_another_user(cwd: Path) -> None:
     path = cwd / "ansible.cfg"
     path.touch(mode=0o644)
     os.chown(path, 12345, -1)
-    assert refusal(cwd) == (f"{path}: belongs to another user; remove it, or if you trust it set ANSIBLE_CONFIG={path}")
+    assert refusal(cwd) == (
+        f"{path}: belongs to another user; remove it, or if you trust it set ANSIBLE_CONFIG={path}"
+    )
     assert load(cwd, {"ANSIBLE_CONFIG": str(path)}).ansible_config == path
 
 
@@ -258,7 +280,8 @@ def test_ansible_cfg_that_everybody_can_write(cwd: Path) -> None:
     path.touch()
     path.chmod(0o666)
     assert refusal(cwd) == (
-        f"{path}: everybody can write to it; run `chmod o-w {path}`, remove it, or if you trust it set "
+        f"{path}: everybody can write to it; run `chmod o-w {path}`, remove it, or if you "
+        "trust it set "
         f"ANSIBLE_CONFIG={path}"
     )
 
@@ -275,7 +298,11 @@ def test_the_mark_of_a_run_is_no_setting(cwd: Path) -> None:
 
 
 def test_host_keys_unchecked_are_warned_about(cwd: Path, caplog: pytest.LogCaptureFixture) -> None:
-    entries = {"a": GOOD, "b": {**GOOD, "verify_host_key": False}, "c": {"type": "ssh", "password": CANARY}}
+    entries = {
+        "a": GOOD,
+        "b": {**GOOD, "verify_host_key": False},
+        "c": {"type": "ssh", "password": CANARY},
+    }
     with caplog.at_level(logging.WARNING):
         load(cwd, {"MCP_SERVERS": json.dumps(entries)})
     assert [record.getMessage() for record in caplog.records] == [
@@ -332,6 +359,8 @@ def test_a_user_of_a_domain_is_one_for_ssh_too(cwd: Path) -> None:
     assert isinstance(server, SshServer)
     # As Ansible's plugin hands it to ssh.
     told = subprocess.run(
-        ["ssh", "-G", "-F", os.devnull, "-o", f'User="{server.user}"', "h"], capture_output=True, check=True
+        ["ssh", "-G", "-F", os.devnull, "-o", f'User="{server.user}"', "h"],
+        capture_output=True,
+        check=True,
     )
     assert "user DOM\\jane.doe" in told.stdout.decode().splitlines()

@@ -26,12 +26,20 @@ def place(tmp_path: Path) -> Path:
 
 
 def configured(place: Path, text: str, **more: str) -> dict[str, str]:
-    """The environment of a Playrail with this ansible.cfg, and two hosts that are this machine."""
+    """The environment of a Playrail with this ansible.cfg, and two hosts that are this
+    machine.
+    """
     config = place / "ansible.cfg"
     config.write_text(text)
     hosts = place / "hosts.json"
-    hosts.write_text(json.dumps({"web": {"hosts": {"web1": LOCAL, "web2": {**LOCAL, "ansible_port": 2}}}}))
-    own = {"ANSIBLE_CONFIG": str(config), "PLAYRAIL_INVENTORY": str(hosts), "ENABLE_WRITE_OPERATIONS": "1"}
+    hosts.write_text(
+        json.dumps({"web": {"hosts": {"web1": LOCAL, "web2": {**LOCAL, "ansible_port": 2}}}})
+    )
+    own = {
+        "ANSIBLE_CONFIG": str(config),
+        "PLAYRAIL_INVENTORY": str(hosts),
+        "ENABLE_WRITE_OPERATIONS": "1",
+    }
     return environ(place, **own | more)
 
 
@@ -44,7 +52,9 @@ def test_variables_from_the_vault_are_in_no_log(place: Path, where: str) -> None
     vaulted(place, f"{VARIABLES}deepest: {CANARY}\nansible_become_password: {CANARY}\n")
     config = "[defaults]\ninventory = inventory\nvault_password_file = vault-password\n"
     more = {"ANSIBLE_LOG_PATH": str(place / "a.log")} if where == "environment" else {}
-    given = configured(place, f"{config}log_verbosity = 4\n" + ("" if more else "log_path = ./a.log\n"), **more)
+    given = configured(
+        place, f"{config}log_verbosity = 4\n" + ("" if more else "log_path = ./a.log\n"), **more
+    )
     given["PLAYRAIL_INVENTORY"] = str(place / "inventory")
 
     answer = call(given, "read_file", server="web", path="/etc/hostname")
@@ -94,7 +104,11 @@ def test_a_failure_is_told_with_its_reason(place: Path, config: str) -> None:
 def test_what_fails_on_one_host_leaves_the_others_alone(place: Path) -> None:
     given = configured(place, "[defaults]\nany_errors_fatal = True\n")
     hosts: dict[str, Any] = json.loads((place / "hosts.json").read_text())
-    hosts["web"]["hosts"]["web2"] = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_user": "nobody"}
+    hosts["web"]["hosts"]["web2"] = {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 1,
+        "ansible_user": "nobody",
+    }
     (place / "hosts.json").write_text(json.dumps(hosts))
 
     answer = call(given, "manage_service", server="web", name="playrail-nothing", action="restart")
@@ -112,7 +126,9 @@ def test_callbacks_that_ansible_cfg_names_hear_of_every_play(place: Path, enable
     if enabled:
         text = text.replace('"telling"\n', '"telling"\n    CALLBACK_NEEDS_ENABLED = True\n')
     (place / "plugins" / "telling.py").write_text(text)
-    config = "[defaults]\ncallback_plugins = plugins\n" + ("callbacks_enabled = telling\n" if enabled else "")
+    config = "[defaults]\ncallback_plugins = plugins\n" + (
+        "callbacks_enabled = telling\n" if enabled else ""
+    )
 
     answer = call(configured(place, config), "read_file", server="web1", path="/etc/hostname")
 
@@ -131,7 +147,9 @@ def test_a_callback_in_ansibles_own_directory_is_heard(place: Path) -> None:
     assert (place / "heard").read_text().split() == ["web1"]
 
 
-def test_a_host_whose_key_is_not_checked_is_warned_about(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_host_whose_key_is_not_checked_is_warned_about(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     given = configured(place, "[ssh_connection]\nssh_common_args = -o StrictHostKeyChecking=no\n")
     host = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_user": "nobody"}
     (place / "hosts.json").write_text(json.dumps({"web": {"hosts": {"web1": host}}}))

@@ -1,4 +1,6 @@
-"""What an answer shows of a result: nothing that says nothing, no secret, no failure twice, and not too much."""
+"""What an answer shows of a result: nothing that says nothing, no secret, no failure twice,
+and not too much.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_nulls_and_what_is_empty_are_left_out_but_what_a_report_found() -> None:
 
 
 def test_the_one_hosts_failure_is_told_once() -> None:
-    result = shown(combined({"h": HostResult(problem=GONE)}, again=True), hide=lambda value: value, most=MOST)
+    result = shown(
+        combined({"h": HostResult(problem=GONE)}, again=True), hide=lambda value: value, most=MOST
+    )
 
     assert result.problem is not None
     assert (result.problem.error, result.problem.hint) == ("h: It does not answer.", "Look.")
@@ -57,15 +61,19 @@ def test_the_one_hosts_failure_is_told_once() -> None:
 
 
 def test_several_hosts_failures_are_told_once() -> None:
-    results = {"a": HostResult(problem=GONE), "b": HostResult(problem=FULL), "c": HostResult(report=Found())}
+    results = {
+        "a": HostResult(problem=GONE),
+        "b": HostResult(problem=FULL),
+        "c": HostResult(report=Found()),
+    }
     result = combined(results, again=True)
 
     assert result.problem is not None
     assert result.problem.error == "2 of 3 hosts failed: a (host_unreachable), b (disk_full)"
     assert told(result)["failed"] == {"a": GONE.told(), "b": FULL.told()}
-    assert "a: It does not answer.; b: The disk is full." in ending(result, duration_ms=1)["error"], (
-        "the record has all"
-    )
+    assert (
+        "a: It does not answer.; b: The disk is full." in ending(result, duration_ms=1)["error"]
+    ), "the record has all"
 
 
 def test_a_steps_failure_is_told_once() -> None:
@@ -74,7 +82,9 @@ def test_a_steps_failure_is_told_once() -> None:
 
     data = told(Result(data={"steps": [step]}, problem=problem))
 
-    assert data == {"steps": [{"tool": "x", "data": {"failed": {"h": {"code": "host_unreachable"}}}}]}
+    assert data == {
+        "steps": [{"tool": "x", "data": {"failed": {"h": {"code": "host_unreachable"}}}}]
+    }
 
 
 @pytest.mark.parametrize("hosts", [1, 30, 500])
@@ -82,7 +92,9 @@ def test_a_steps_failure_is_told_once() -> None:
 def test_no_answer_is_larger_than_it_may_be(hosts: int, fails: bool) -> None:
     problem = Problem(code="x", error="e" * 9000, hint="h" * 9000) if fails else None
     report = Found(content="x" * 30_000, entries=[{"m": "y" * 600}] * 5)
-    results = {f"host{number}": HostResult(report=report, problem=problem) for number in range(hosts)}
+    results = {
+        f"host{number}": HostResult(report=report, problem=problem) for number in range(hosts)
+    }
 
     result = shown(combined(results, again=True), hide=lambda value: value, most=MOST)
 
@@ -99,11 +111,16 @@ def secrets() -> Secrets:
 
 def test_a_secret_of_the_settings_is_in_no_answer(secrets: Secrets) -> None:
     problem = Problem(code="x", error=f"It said {SECRET}.", hint=f"Not {SECRET}.")
-    reports = {"a": HostResult(report=Found(content=f"pass={SECRET}\n")), "b": HostResult(problem=problem)}
+    reports = {
+        "a": HostResult(report=Found(content=f"pass={SECRET}\n")),
+        "b": HostResult(problem=problem),
+    }
 
     result = shown(combined(reports, again=True), hide=secrets.withheld, most=MOST)
 
-    assert SECRET not in json.dumps([result.data, result.problem.told() if result.problem else None])
+    assert SECRET not in json.dumps(
+        [result.data, result.problem.told() if result.problem else None]
+    )
     assert result.secrets_hidden
     assert (result.data or {})["hosts"]["a"] == {
         "entries": [],
@@ -124,7 +141,11 @@ def test_what_stands_for_a_secret_is_not_written_back() -> None:
 def test_a_long_argument_of_a_plan_is_told_by_what_it_is() -> None:
     content = "first line\n" + "x" * 90_000
     step = Step(
-        tool="write_file", arguments={"path": "/x", "content": content}, hosts=("h",), risk="WRITE", would_run=""
+        tool="write_file",
+        arguments={"path": "/x", "content": content},
+        hosts=("h",),
+        risk="WRITE",
+        would_run="",
     )
     plan = Plan(
         plan_id="plan-1",

@@ -1,4 +1,6 @@
-"""When ssh may be run again, and what it is told against a configuration made for logins by hand."""
+"""When ssh may be run again, and what it is told against a configuration made for logins by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +35,31 @@ NOT_REACHED = [
     said("ssh: connect to host 10.0.0.1 port 22: Connection refused"),
     said("ssh: connect to host h port 22: No route to host"),
     said(BANNER, "Connection to 10.0.0.1 port 22 timed out", BANNER),
-    said("root@bastion: Permission denied (publickey).", CLOSED, "Connection closed by UNKNOWN port 65535"),
+    said(
+        "root@bastion: Permission denied (publickey).",
+        CLOSED,
+        "Connection closed by UNKNOWN port 65535",
+    ),
 ]
 MAYBE_RUN = [
     said("Connection to 10.0.0.1 closed by remote host."),
     said("Connection to 10.0.0.1 closed."),
     said("Shared connection to 10.0.0.1 closed."),
     said("client_loop: send disconnect: Broken pipe"),
-    said("Read from remote host 10.0.0.1: Connection reset by peer", "client_loop: send disconnect: Broken pipe"),
+    said(
+        "Read from remote host 10.0.0.1: Connection reset by peer",
+        "client_loop: send disconnect: Broken pipe",
+    ),
     said("Timeout, server 10.0.0.1 not responding."),
     said("mux_client_read_packet: read header failed: Broken pipe"),
-    # the master may have handed the command on before it died, and a second connection was cut off
+    # the master may have handed the command on before it died, and a second connection was
+    # cut off
     said("mux_client_request_session: read from master failed: Broken pipe", CLOSED),
     # of a program on the host, before the connection broke
     said(CLOSED, "Connection to 10.0.0.1 closed by remote host."),
     said("Connection reset by 10.0.0.1 port 22"),  # ssh may say so in a session too
-    said("Connection closed by 10.0.0.1 port 22"),  # an account that has expired; once more may lock it
+    # An account that has expired; once more may lock it
+    said("Connection closed by 10.0.0.1 port 22"),
     said("mux_client_hello_exchange: write packet: Broken pipe"),
     said("bash: line 1: nothing"),
     "",
@@ -82,7 +93,9 @@ def test_when_anything_came_from_the_host_nothing_is_tried_again(text: str) -> N
 
 
 def test_pauses_grow_and_differ() -> None:
-    pauses = [[Connecting(9).pause_s(b"", CUT_OFF[0].encode()) for _ in range(20)] for _ in range(2)]
+    pauses = [
+        [Connecting(9).pause_s(b"", CUT_OFF[0].encode()) for _ in range(20)] for _ in range(2)
+    ]
     connecting = Connecting(9)
     growing = [connecting.pause_s(b"", CUT_OFF[0].encode()) for _ in range(9)]
 

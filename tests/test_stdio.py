@@ -1,4 +1,6 @@
-"""A real server process that reads lines which no client should send, and clients that go away."""
+"""A real server process that reads lines which no client should send, and clients that go
+away.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Raw:
     def send(self, *lines: bytes | dict[str, Any] | list[Any]) -> None:
         assert self.process.stdin is not None
         for line in lines:
-            self.process.stdin.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
+            self.process.stdin.write(
+                (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
+            )
         self.process.stdin.flush()
 
     def answers(self, count: int) -> list[Any]:
@@ -187,7 +191,9 @@ def test_the_revision_with_batches_answers_them_together(raw: Raw) -> None:
     raw.hello("2025-03-26")
     ping = {"jsonrpc": "2.0", "method": "ping"}
 
-    told = raw.asks([{**ping, "id": 1}, {**ping, "id": "a"}, 5, {"jsonrpc": "2.0", "method": "notifications/x"}])
+    told = raw.asks(
+        [{**ping, "id": 1}, {**ping, "id": "a"}, 5, {"jsonrpc": "2.0", "method": "notifications/x"}]
+    )
 
     assert {answer["id"]: answer.get("error", {}).get("code") for answer in told} == {
         1: None,
@@ -201,7 +207,12 @@ def test_the_revision_with_batches_answers_them_together(raw: Raw) -> None:
 
 def test_other_revisions_answer_each_request_of_a_batch_with_an_error(raw: Raw) -> None:
     raw.hello("2025-06-18")
-    raw.send([{"jsonrpc": "2.0", "method": "ping", "id": 1}, {"jsonrpc": "2.0", "method": "ping", "id": "a"}])
+    raw.send(
+        [
+            {"jsonrpc": "2.0", "method": "ping", "id": 1},
+            {"jsonrpc": "2.0", "method": "ping", "id": "a"},
+        ]
+    )
 
     assert [(told["id"], told["error"]["code"]) for told in raw.answers(2)] == [
         (1, types.INVALID_REQUEST),
@@ -242,7 +253,9 @@ def test_an_id_that_is_in_use_is_refused(raw: Raw) -> None:
     ],
     ids=str,
 )
-def test_a_malformed_answer_to_a_question_ends_the_call(raw: Raw, said: dict[str, Any], became: str) -> None:
+def test_a_malformed_answer_to_a_question_ends_the_call(
+    raw: Raw, said: dict[str, Any], became: str
+) -> None:
     raw.hello(**QUESTION)
     question = raw.asks(call(8))
 
@@ -255,7 +268,8 @@ def test_what_was_asked_before_the_input_ended_is_answered(raw: Raw) -> None:
     assert raw.process.stdin is not None
     raw.hello()
     raw.send(call(1, tool="restart"))
-    raw.process.stdin.write(b'{"jsonrpc":"2.0","id":2,"method":"ping"}')  # without an end of the line
+    # Without an end of the line
+    raw.process.stdin.write(b'{"jsonrpc":"2.0","id":2,"method":"ping"}')
     raw.process.stdin.close()
 
     assert {told["id"] for told in raw.answers(2)} == {1, 2}
@@ -265,7 +279,12 @@ def test_what_was_asked_before_the_input_ended_is_answered(raw: Raw) -> None:
 def test_a_client_that_closes_and_does_not_read_is_left(raw: Raw) -> None:
     assert raw.process.stdin is not None
     raw.hello()
-    raw.send(*({"jsonrpc": "2.0", "id": f"{number}{'x' * 1000}", "method": "ping"} for number in range(300)))
+    raw.send(
+        *(
+            {"jsonrpc": "2.0", "id": f"{number}{'x' * 1000}", "method": "ping"}
+            for number in range(300)
+        )
+    )
     raw.process.stdin.close()
 
     assert raw.ends() == 0

@@ -39,16 +39,24 @@ def file(folder: Path, content: bytes) -> Path:
         (b"\n", b"\n", 1, False),
     ],
 )
-def test_the_last_lines(tmp_path: Path, content: bytes, expected: bytes, lines: int, truncated: bool) -> None:
+def test_the_last_lines(
+    tmp_path: Path, content: bytes, expected: bytes, lines: int, truncated: bool
+) -> None:
     answer = tail(file(tmp_path, content))
     assert answer["content"].encode() == expected
     assert (answer["lines"], answer["truncated"], answer["line_cut"]) == (lines, truncated, False)
-    assert (answer["size_bytes"], answer["encoding"], answer["replaced_bytes"]) == (len(content), "utf-8", 0)
+    assert (answer["size_bytes"], answer["encoding"], answer["replaced_bytes"]) == (
+        len(content),
+        "utf-8",
+        0,
+    )
 
 
 @pytest.mark.parametrize("size", range(12, 30))
 def test_no_budget_cuts_a_line_but_the_only_one(tmp_path: Path, size: int) -> None:
-    """Whatever lies at the edge of what is read. The budget is one of JSON, where a newline has two bytes."""
+    """Whatever lies at the edge of what is read. The budget is one of JSON, where a newline
+    has two bytes.
+    """
     content = b"one\ntwo\nthree\nfour\nfive\n"
     answer = tail(file(tmp_path, content), 100, max_bytes=size)
     got = answer["content"].encode()
@@ -61,14 +69,23 @@ def test_no_budget_cuts_a_line_but_the_only_one(tmp_path: Path, size: int) -> No
 def test_a_huge_line_is_cut_between_characters(tmp_path: Path) -> None:
     content = "é" * 300_000 + "\n"
     answer = tail(file(tmp_path, content.encode()))
-    assert (answer["lines"], answer["line_cut"], answer["truncated"], answer["replaced_bytes"]) == (1, True, True, 0)
+    assert (answer["lines"], answer["line_cut"], answer["truncated"], answer["replaced_bytes"]) == (
+        1,
+        True,
+        True,
+        0,
+    )
     assert content.endswith(answer["content"])
     assert BUDGET - 1 <= len(answer["content"].encode()) <= BUDGET
 
 
 def test_a_line_of_just_the_budget_is_whole(tmp_path: Path) -> None:
     answer = tail(file(tmp_path, b"before\n" + b"x" * (BUDGET - 2) + b"\n"))
-    assert (len(answer["content"]), answer["line_cut"], answer["truncated"]) == (BUDGET - 1, False, True)
+    assert (len(answer["content"]), answer["line_cut"], answer["truncated"]) == (
+        BUDGET - 1,
+        False,
+        True,
+    )
 
 
 def test_the_end_of_a_sparse_terabyte_is_there_at_once(tmp_path: Path) -> None:
@@ -83,7 +100,11 @@ def test_the_end_of_a_sparse_terabyte_is_there_at_once(tmp_path: Path) -> None:
 
 def test_latin_1_is_replaced_and_counted(tmp_path: Path) -> None:
     answer = tail(file(tmp_path, "caf\xe9\n".encode("latin-1")))
-    assert (answer["content"], answer["encoding"], answer["replaced_bytes"]) == ("caf\ufffd\n", "unknown", 1)
+    assert (answer["content"], answer["encoding"], answer["replaced_bytes"]) == (
+        "caf\ufffd\n",
+        "unknown",
+        1,
+    )
 
 
 def test_files_of_proc_have_an_end_though_no_size() -> None:

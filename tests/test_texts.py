@@ -36,12 +36,18 @@ def client(name: str, version: str) -> types.Implementation:
         ("short", "unheard-of", "0", True),
     ],
 )
-def test_the_text_is_short_where_the_client_reads_the_rest(setting: str, name: str, version: str, short: bool) -> None:
+def test_the_text_is_short_where_the_client_reads_the_rest(
+    setting: str, name: str, version: str, short: bool
+) -> None:
     assert is_text_short(setting, client(name, version)) is short
 
 
 def test_a_client_without_a_name_gets_all() -> None:
-    assert [is_text_short(setting, None) for setting in ("auto", "full", "short")] == [False, False, True]
+    assert [is_text_short(setting, None) for setting in ("auto", "full", "short")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_failure_is_told_in_the_line_too() -> None:
@@ -64,13 +70,20 @@ def test_the_server_looks_at_the_clients_name(tmp_path: Path, name: str, whole: 
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
     asked: list[dict[str, Any]] = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
-        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "restart", "arguments": {}}},
+        {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "restart", "arguments": {}},
+        },
     ]
     tmp_path.chmod(0o700)
     command = [sys.executable, str(ROOT / "tests" / "stub_door.py"), str(tmp_path)]
     lines = "".join(f"{json.dumps(line)}\n" for line in asked)
 
-    printed = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=60).stdout
+    printed = subprocess.run(
+        command, input=lines, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
     result = json.loads(printed.splitlines()[1])["result"]
     text = result["content"][0]["text"]

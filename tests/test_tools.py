@@ -40,7 +40,9 @@ Read = tuple[Report | None, Problem | None]
 
 
 def _read(tool: PlaybookTool[Any, Any], given: Mapping[str, Any], raw: Mapping[str, Any]) -> Read:
-    """The report and the problem that a host's raw result tells of, by the contract of tool.Report."""
+    """The report and the problem that a host's raw result tells of, by the contract of
+    tool.Report.
+    """
     parsed = tool.input.model_validate_json(json.dumps(given))
     report: Report | None
     try:
@@ -94,7 +96,9 @@ def test_case(path: Path) -> None:
         assert isinstance(tool, PlaybookTool)
         report, problem = _read(tool, case["given"], case["raw"])
 
-    assert _without_nothing(report.model_dump(mode="json") if report else None) == _without_nothing(case.get("expect"))
+    assert _without_nothing(report.model_dump(mode="json") if report else None) == _without_nothing(
+        case.get("expect")
+    )
     assert (problem.code if problem else None) == case.get("problem")
     if "effects" in case:
         assert report is not None
@@ -104,7 +108,9 @@ def test_case(path: Path) -> None:
         assert list(report.unforeseen()) == case["unforeseen"]
 
 
-@pytest.mark.parametrize("folder", sorted(path for path in HERE.iterdir() if path.is_dir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in HERE.iterdir() if path.is_dir()), ids=lambda path: path.name
+)
 def test_folder_names_a_tool_and_has_cases(folder: Path) -> None:
     assert folder.name in catalog.load()
     assert list(folder.glob("*.yml"))

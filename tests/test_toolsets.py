@@ -35,13 +35,22 @@ def test_a_tool_that_is_not_chosen_cannot_be_called(tmp_path: Path) -> None:
 
 
 def test_an_unknown_toolset_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="PLAYRAIL_TOOLSETS: 'dockr' is no toolset; allowed are commands, disk"):
+    with pytest.raises(
+        SettingsInvalid,
+        match="PLAYRAIL_TOOLSETS: 'dockr' is no toolset; allowed are commands, disk",
+    ):
         playrail(tmp_path, PLAYRAIL_TOOLSETS="system,dockr")
 
 
 def test_no_two_files_for_hosts_have_one_name() -> None:
-    """The run that stays loads each name once: a second file of that name would never be seen."""
-    names = [path.stem for place in ("library", "module_utils") for path in PLAYBOOKS.glob(f"*/{place}/*.py")]
+    """The run that stays loads each name once: a second file of that name would never be
+    seen.
+    """
+    names = [
+        path.stem
+        for place in ("library", "module_utils")
+        for path in PLAYBOOKS.glob(f"*/{place}/*.py")
+    ]
 
     assert sorted(names) == sorted(set(names))
 
@@ -57,7 +66,9 @@ def test_no_two_files_for_hosts_have_one_name() -> None:
         ("x" * 100_000, None),
     ],
 )
-def test_a_name_that_is_nearly_a_tools_is_told_the_tool(tmp_path: Path, name: str, like: str | None) -> None:
+def test_a_name_that_is_nearly_a_tools_is_told_the_tool(
+    tmp_path: Path, name: str, like: str | None
+) -> None:
     tmp_path.chmod(0o700)
     server = playrail(tmp_path)
 

@@ -1,7 +1,9 @@
-"""One test per trap: what Ansible and ansible-runner do by themselves, and must not do here.
+"""One test per trap: what Ansible and ansible-runner do by themselves, and must not do
+here.
 
-Numbers are those of the measured list: 1-15 of ansible-runner, A1-A17 of what callers and hosts may send. Others
-hold for a playbook's text (A11, A13: test_catalog.py) or for what is kept of an event (A14: test_outcome.py).
+Numbers are those of the measured list: 1-15 of ansible-runner, A1-A17 of what callers and
+hosts may send. Others hold for a playbook's text (A11, A13: test_catalog.py) or for what is
+kept of an event (A14: test_outcome.py).
 """
 
 from __future__ import annotations
@@ -100,7 +102,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @dataclass(frozen=True)
 class Told:
-    """Two runs of one play, one after the other: the first has a variable more than the second."""
+    """Two runs of one play, one after the other: the first has a variable more than the
+    second.
+    """
 
     place: Path
     first: dict[str, Any]
@@ -112,8 +116,14 @@ class Told:
 def told(way: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
     place = tmp_path_factory.mktemp(f"told-{way}")
     config = place / "ansible.cfg"
-    config.write_text("[defaults]\nhost_key_checking = False\n[ssh_connection]\nhost_key_checking = False\n")
-    more = {"ANSIBLE_CONFIG": str(config), "ANSIBLE_HOST_KEY_CHECKING": "False", "MIKRUS_SECRET": CANARY}
+    config.write_text(
+        "[defaults]\nhost_key_checking = False\n[ssh_connection]\nhost_key_checking = False\n"
+    )
+    more = {
+        "ANSIBLE_CONFIG": str(config),
+        "ANSIBLE_HOST_KEY_CHECKING": "False",
+        "MIKRUS_SECRET": CANARY,
+    }
     more |= {"ANSIBLE_SSH_HOST_KEY_CHECKING": "False"}
     book, hosts = playbook(place, TELLING), inventory(place, "here")
     given = {"playrail_word": TEMPLATE, "playrail_nested": {"a": [TEMPLATE, {"b": TEMPLATE}]}}
@@ -131,7 +141,10 @@ def told(way: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
 def mixed(way: str, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     place = tmp_path_factory.mktemp(f"mixed-{way}")
     hosts = inventory(place, "plain", "rescued", "ignored", "failing")
-    return run(place, play(playbook(place, MIXED), ["plain", "rescued", "ignored", "failing", "left"], [hosts]))
+    return run(
+        place,
+        play(playbook(place, MIXED), ["plain", "rescued", "ignored", "failing", "left"], [hosts]),
+    )
 
 
 def test_trap_01_a_template_in_a_string_stays_text(told: Told) -> None:
@@ -154,7 +167,9 @@ def test_trap_02_the_servers_environment_is_not_the_plays(told: Told) -> None:
 
 
 def test_trap_03_host_keys_are_checked(told: Told) -> None:
-    """3: ansible-runner switches it off unless the variable is set; here ansible.cfg and two variables say no."""
+    """3: ansible-runner switches it off unless the variable is set; here ansible.cfg and
+    two variables say no.
+    """
     assert (told.first["environment"], told.first["checking"]) == ("True", True)
 
 
@@ -174,34 +189,49 @@ def test_trap_10_an_event_may_be_large(told: Told) -> None:
 
 
 def test_trap_07_a_host_that_was_not_played_on_has_failed(mixed: RunResult, place: Path) -> None:
-    """7: a pattern that matches nothing is a success for Ansible, with some hosts left or none."""
+    """7: a pattern that matches nothing is a success for Ansible, with some hosts left or
+    none.
+    """
     assert codes(mixed)["left"] == "no_report"
     book = playbook(place, NAP % "0")
-    assert codes(run(place, play(book, ["left"], [inventory(place, "here")]))) == {"left": "no_report"}
+    assert codes(run(place, play(book, ["left"], [inventory(place, "here")]))) == {
+        "left": "no_report"
+    }
 
 
 def test_trap_09_a_rescued_or_ignored_failure_is_none(mixed: RunResult) -> None:
     """9: both emit the same event as a failure."""
-    assert {host: code for host, code in codes(mixed).items() if code} == {"failing": "not_found", "left": "no_report"}
+    assert {host: code for host, code in codes(mixed).items() if code} == {
+        "failing": "not_found",
+        "left": "no_report",
+    }
 
 
 @pytest.fixture(scope="module")
 def watched(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a call leaves where, while its play sleeps and after it: with secrets of a server and of the environment."""
+    """What a call leaves where, while its play sleeps and after it: with secrets of a
+    server and of the environment.
+    """
     place = tmp_path_factory.mktemp(f"watched-{way}")
     entry = {"type": "ssh", "host": "192.0.2.1", "password": CANARY, "sudo_password": CANARY}
     more = {"MCP_SERVERS": json.dumps({"web1": entry}), "AWS_SECRET_ACCESS_KEY": CANARY}
     here = "delegate_to: localhost, become: false, vars: {held: '{{ playrail_secrets }}'}"
-    made = tool(place, f"- {{name: Report, ansible.builtin.command: {{argv: [sleep, '2.25']}}, {here}}}")
+    made = tool(
+        place, f"- {{name: Report, ansible.builtin.command: {{argv: [sleep, '2.25']}}, {here}}}"
+    )
     seen: dict[str, Any] = {}
 
     def look() -> None:
         await_nap(place, "2.25")
         seen["processes"] = processes(str(place)), processes(CANARY, str(place))
         seen["files"] = below(place / "run", place / "state")
-        seen["modes"] = {path: Path(path).stat().st_mode & 0o777 for path in seen["files"] if Path(path).exists()}
+        seen["modes"] = {
+            path: Path(path).stat().st_mode & 0o777 for path in seen["files"] if Path(path).exists()
+        }
         runs = (place / "run").glob("*/*/")
-        seen["directories"] = {path.stat().st_mode & 0o777 for run in runs for path in (run, run / "env")}
+        seen["directories"] = {
+            path.stat().st_mode & 0o777 for run in runs for path in (run, run / "env")
+        }
 
     async def calling() -> Answer:
         async with playrail(place, made, **more) as server:
@@ -218,8 +248,12 @@ def watched(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     return seen
 
 
-def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(way: str, watched: dict[str, Any]) -> None:
-    """2, 13, A16: ansible-runner writes variables and environment to files, and can put them on the command line."""
+def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(
+    way: str, watched: dict[str, Any]
+) -> None:
+    """2, 13, A16: ansible-runner writes variables and environment to files, and can put
+    them on the command line.
+    """
     assert watched["answer"].code == "ok"
     children, exposed = watched["processes"]
     assert children != []
@@ -230,7 +264,8 @@ def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(way: str, watche
         return
     assert [path.rpartition("/run/")[2].split("/", 2)[2] for path in holding] == ["env/extravars"]
     assert watched["modes"][holding[0]] == 0o600
-    names = json.loads(watched["files"][holding[0]]).keys() - held().keys()  # but for what Playrail decides itself
+    # But for what Playrail decides itself
+    names = json.loads(watched["files"][holding[0]]).keys() - held().keys()
     assert [name for name in names if not name.startswith("playrail_")] == []  # A8
     assert watched["directories"] == {0o700}
 
@@ -239,7 +274,8 @@ def test_trap_14_and_a16_no_file_keeps_a_secret(way: str, watched: dict[str, Any
     """14, A16: events, artifacts and extra variables stay on disk."""
     for files in (watched["kept"], watched["after"]):
         assert [path for path, content in files.items() if CANARY.encode() in content] == []
-    for files in [watched["after"]] + [watched["kept"]] * (way == "cold"):  # the run that stays has its own
+    # The run that stays has its own
+    for files in [watched["after"]] + [watched["kept"]] * (way == "cold"):
         assert [path for path in files if "/env/" in path or "/artifacts/" in path] == []
     assert any(path.endswith("ledger.sqlite") for path in watched["after"])
 
@@ -247,7 +283,11 @@ def test_trap_14_and_a16_no_file_keeps_a_secret(way: str, watched: dict[str, Any
 def test_trap_04_standard_output_is_the_protocols(place: Path) -> None:
     """4: ansible-runner prints the play to standard output, which is the wire."""
     called = {"name": "get_memory_info", "arguments": {}}
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
     messages: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": hello},
         {"method": "notifications/initialized"},
@@ -259,7 +299,9 @@ def test_trap_04_standard_output_is_the_protocols(place: Path) -> None:
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
-        server.stdin.writelines(json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages)
+        server.stdin.writelines(
+            json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages
+        )
         server.stdin.flush()
         lines = [json.loads(server.stdout.readline()) for _ in range(2)]
         server.stdin.close()
@@ -273,7 +315,9 @@ def test_trap_04_standard_output_is_the_protocols(place: Path) -> None:
 
 
 def test_trap_06_an_inventory_that_is_gone_is_an_error_and_is_not_made(place: Path) -> None:
-    """6: ansible-runner takes a path that does not exist for the inventory's text, and writes it to a file."""
+    """6: ansible-runner takes a path that does not exist for the inventory's text, and
+    writes it to a file.
+    """
     hosts, book = place / "gone" / "hosts.yml", playbook(place, NAP % "0")
     with pytest.raises(AnsibleFailed):
         run(place, play(book, ["localhost"], [hosts]))
@@ -289,16 +333,21 @@ def test_trap_06_an_inventory_that_is_gone_is_an_error_and_is_not_made(place: Pa
 
 
 def test_trap_11_and_12_a_deadline_is_met_and_ends_the_work(place: Path) -> None:
-    """11, 12: limits are polled every 5 s, and ending Ansible does not end what runs on the host."""
+    """11, 12: limits are polled every 5 s, and ending Ansible does not end what runs on the
+    host.
+    """
     made = [
-        tool(place, NAP % f"98{risk:d}3.5", name=risk.name, risk=risk, timeout_s=2) for risk in (Risk.READ, Risk.WRITE)
+        tool(place, NAP % f"98{risk:d}3.5", name=risk.name, risk=risk, timeout_s=2)
+        for risk in (Risk.READ, Risk.WRITE)
     ]
     server = playrail(place, *made, ENABLE_WRITE_OPERATIONS="1")
 
     async def calling() -> list[Answer]:
         async with server:
             await server.inventory.hosts()
-            return await asyncio.gather(*(server.call(each.name, {}, caller="ann") for each in made))
+            return await asyncio.gather(
+                *(server.call(each.name, {}, caller="ann") for each in made)
+            )
 
     answers = asyncio.run(calling())
 
@@ -321,7 +370,19 @@ def test_trap_11_the_run_itself_ends_soon_after_its_deadline(place: Path) -> Non
     assert list((place / "run" / "test").iterdir()) == []
 
 
-WORDS = ["localhost", "127.0.0.1", "all:!x", "~lo.*", "a,b", "@file", "*", "here:&all", "here[0]", "-x", "HERE"]
+WORDS = [
+    "localhost",
+    "127.0.0.1",
+    "all:!x",
+    "~lo.*",
+    "a,b",
+    "@file",
+    "*",
+    "here:&all",
+    "here[0]",
+    "-x",
+    "HERE",
+]
 
 
 def test_trap_15_only_names_of_the_inventory_are_servers(place: Path) -> None:
@@ -331,8 +392,17 @@ def test_trap_15_only_names_of_the_inventory_are_servers(place: Path) -> None:
 
     async def calling() -> dict[str, str]:
         async with server:
-            wanted: list[Any] = [*WORDS, TEMPLATE, "here\n", ["here", "localhost"], ["all", "~lo.*"]]
-            answers = [(word, await server.call("get_memory_info", {"server": word}, caller="ann")) for word in wanted]
+            wanted: list[Any] = [
+                *WORDS,
+                TEMPLATE,
+                "here\n",
+                ["here", "localhost"],
+                ["all", "~lo.*"],
+            ]
+            answers = [
+                (word, await server.call("get_memory_info", {"server": word}, caller="ann"))
+                for word in wanted
+            ]
             assert {answer.meta.run_id for _, answer in answers} == {None}
             assert {row["kind"] for row in server.ledger.read()} == {"refused"}
             return {str(word): answer.code for word, answer in answers}
@@ -342,14 +412,26 @@ def test_trap_15_only_names_of_the_inventory_are_servers(place: Path) -> None:
 
 
 def test_trap_a07_and_a08_a_caller_cannot_set_ansibles_variables(place: Path) -> None:
-    """A7, A8: ansible_connection=local runs on the controller, ansible_ssh_common_args runs a command there."""
+    """A7, A8: ansible_connection=local runs on the controller, ansible_ssh_common_args runs
+    a command there.
+    """
     server = playrail(place)
-    names = ["ansible_connection", "ansible_ssh_common_args", "ansible_become", "playrail_target", "run_id", "ident"]
+    names = [
+        "ansible_connection",
+        "ansible_ssh_common_args",
+        "ansible_become",
+        "playrail_target",
+        "run_id",
+        "ident",
+    ]
 
     async def calling() -> list[str]:
         async with server:
             given = [(tool_, {name: "local"}) for tool_ in server.tools for name in names]
-            return [(await server.call(tool_, arguments, caller="ann")).code for tool_, arguments in given]
+            return [
+                (await server.call(tool_, arguments, caller="ann")).code
+                for tool_, arguments in given
+            ]
 
     assert set(asyncio.run(calling())) == {"invalid_argument"}
 
@@ -367,7 +449,9 @@ def test_trap_a09_an_executable_inventory_is_not_run(place: Path) -> None:
 
 
 def test_trap_a13_a_path_is_never_taken_apart_into_arguments(place: Path) -> None:
-    """A13: a module's arguments as text: `path=a state=absent path=victim` deletes the victim."""
+    """A13: a module's arguments as text: `path=a state=absent path=victim` deletes the
+    victim.
+    """
     victim = place / "victim"
     victim.write_text("alive")
     path = Path(f"{place}/a state=absent path={victim}")
@@ -385,7 +469,9 @@ def test_trap_a15_run_ids_are_ours() -> None:
     made = {new_run_id() for _ in range(1000)}
 
     assert len(made) == 1000
-    assert {run_id for run_id in made if not re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", run_id)} == set()
+    assert {
+        run_id for run_id in made if not re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", run_id)
+    } == set()
 
 
 def test_trap_a17_a_secret_in_a_message_is_hidden_by_its_value(place: Path) -> None:

@@ -1,4 +1,6 @@
-"""What a run changed is taken back, unless that would lose work; and what does not hold any more is found."""
+"""What a run changed is taken back, unless that would lose work; and what does not hold any
+more is found.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,10 @@ def test_what_is_as_it_was_needs_no_taking_back(free: World, note: Path) -> None
 
     answer = refused(free, run)
 
-    assert (answer.code, "there is nothing to take back" in error(answer).lower()) == ("not_undoable", True)
+    assert (answer.code, "there is nothing to take back" in error(answer).lower()) == (
+        "not_undoable",
+        True,
+    )
 
 
 def test_a_run_is_taken_back_once_and_that_too(free: World, note: Path) -> None:
@@ -166,7 +171,9 @@ def test_a_run_is_taken_back_once_and_that_too(free: World, note: Path) -> None:
     assert note.read_text() == "two\n"
 
 
-def test_a_plan_that_failed_has_taken_nothing_back(free: World, note: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_that_failed_has_taken_nothing_back(
+    free: World, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     note.write_text("one\n")
     run = did(free, "write_file", path=str(note), content="two\n")
     plan = undo(free, run)
@@ -182,12 +189,16 @@ def test_a_plan_that_failed_has_taken_nothing_back(free: World, note: Path, monk
     assert note.read_text() == "one\n"
 
 
-def test_what_was_in_the_way_is_taken_back_later(free: World, note: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_in_the_way_is_taken_back_later(
+    free: World, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = did(free, "write_file", path=str(note), content="x\n")
     propose = free.server.planning.propose
 
     async def partly(*steps: Any, **more: Any) -> Any:
-        return await propose(*steps, **{**more, "not_undone": ["write_file /x on two: it could not be reached."]})
+        return await propose(
+            *steps, **{**more, "not_undone": ["write_file /x on two: it could not be reached."]}
+        )
 
     with monkeypatch.context() as patch:
         patch.setattr(free.server.planning, "propose", partly)
@@ -214,7 +225,10 @@ def test_what_cannot_be_taken_back_is_said(free: World, note: Path) -> None:
         answer = refused(free, run)
         assert (answer.code, error(answer).endswith(why)) == ("not_undoable", True), answer.problem
     assert refused(free, NEVER).code == "unknown_run"
-    assert refused(free, did(free, "write_file", path=str(note), content="x"), caller="bob").code == "unknown_run"
+    assert (
+        refused(free, did(free, "write_file", path=str(note), content="x"), caller="bob").code
+        == "unknown_run"
+    )
 
 
 def test_a_new_secret_file_goes_again_unseen(free: World, note: Path) -> None:
@@ -238,11 +252,16 @@ def test_what_was_written_over_a_secret_is_not_kept(free: World, note: Path) -> 
 
     answer = refused(free, run)
 
-    assert (answer.code, "is a secret, which is not kept" in error(answer)) == ("not_undoable", True)
+    assert (answer.code, "is a secret, which is not kept" in error(answer)) == (
+        "not_undoable",
+        True,
+    )
 
 
 def test_a_known_secret_in_a_file_hides_no_change(free: World, note: Path) -> None:
-    """Of a file that holds a secret of the settings no content is kept; it is all the same as it was left."""
+    """Of a file that holds a secret of the settings no content is kept; it is all the same
+    as it was left.
+    """
     run = did(free, "write_file", path=str(note), content=f"password={KNOWN}")
 
     plan = undo(free, run)
@@ -273,11 +292,22 @@ def test_drift_is_found_until_it_is_mended(free: World, tmp_path: Path) -> None:
 
 
 def test_what_was_taken_back_has_not_drifted(free: World, tmp_path: Path) -> None:
-    """Nor when it was written by a way through a link, while the undo names the file itself."""
+    """Nor when it was written by a way through a link, while the undo names the file
+    itself.
+    """
     (folder := tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(folder)
     (folder / "linked").write_text("before\n")
-    undone(free, did(free, "write_file", server="linked", path=str(tmp_path / "link" / "linked"), content="x\n"))
+    undone(
+        free,
+        did(
+            free,
+            "write_file",
+            server="linked",
+            path=str(tmp_path / "link" / "linked"),
+            content="x\n",
+        ),
+    )
 
     assert drift(free, "linked") == {"set_by_playrail": 1, "drifted": [], "not_checked": {}}
     (folder / "linked").unlink()

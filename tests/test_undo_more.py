@@ -1,6 +1,8 @@
-"""Which calls undo makes of what is on the hosts now, where some hosts or packages are not as the run left them.
+"""Which calls undo makes of what is on the hosts now, where some hosts or packages are not
+as the run left them.
 
-The door is a stand-in that says what a look at a host told; tests/test_undo.py takes real changes back.
+The door is a stand-in that says what a look at a host told; tests/test_undo.py takes real
+changes back.
 """
 
 from __future__ import annotations
@@ -70,13 +72,21 @@ class Door:
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
         self.tools[name].input.model_validate(dict(arguments))
-        step = Step(tool=name, arguments=arguments, hosts=tuple(arguments["server"]), risk="WRITE", would_run="")
+        step = Step(
+            tool=name,
+            arguments=arguments,
+            hosts=tuple(arguments["server"]),
+            risk="WRITE",
+            would_run="",
+        )
         return Prepared(step=step, arguments=arguments)
 
     async def foresee(self, prepared: Prepared, _call: Call) -> Foreseen:
         arguments = prepared.arguments
         names = arguments.get("path") or arguments["name"]
-        told = self.said[prepared.step.hosts[0], names if isinstance(names, str) else " ".join(names)]
+        told = self.said[
+            prepared.step.hosts[0], names if isinstance(names, str) else " ".join(names)
+        ]
         assert "expected_sha256" not in arguments
         if isinstance(told, PlayrailError):
             raise told
@@ -86,15 +96,26 @@ class Door:
         return Decision.ALLOW
 
     async def propose(
-        self, _call: Call, steps: Sequence[Prepared], now: Foreseen, _decision: Decision, **more: Any
+        self,
+        _call: Call,
+        steps: Sequence[Prepared],
+        now: Foreseen,
+        _decision: Decision,
+        **more: Any,
     ) -> Plan:
-        self.proposed = {"steps": [dict(prepared.step.arguments) for prepared in steps], "now": now, **more}
+        self.proposed = {
+            "steps": [dict(prepared.step.arguments) for prepared in steps],
+            "now": now,
+            **more,
+        }
         return cast("Plan", None)
 
     @property
     def steps(self) -> list[Any]:
         """Of each step the host and what it names."""
-        return [(step["server"][0], step.get("path") or step["name"]) for step in self.proposed["steps"]]
+        return [
+            (step["server"][0], step.get("path") or step["name"]) for step in self.proposed["steps"]
+        ]
 
 
 @pytest.fixture
@@ -111,14 +132,33 @@ def undone(
 ) -> Door:
     """Takes a run back that had these effects."""
     hosts = [*dict.fromkeys([*effects, *ended.get("failed", {}), *ended.get("changed", ())])]
-    end = {"outcome": "ok", "error": None, "changed": list(effects), "failed": {}, "duration_ms": 1, **ended}
+    end = {
+        "outcome": "ok",
+        "error": None,
+        "changed": list(effects),
+        "failed": {},
+        "duration_ms": 1,
+        **ended,
+    }
     bodies: dict[str, dict[str, Any]] = {
-        "started": {"risk": "WRITE", "run": RUN, "preview": False, "plan": None, "parent": None, "hosts": hosts},
-        "capture": {"run": RUN, "effects": {host: [vars(one) for one in found] for host, found in effects.items()}},
+        "started": {
+            "risk": "WRITE",
+            "run": RUN,
+            "preview": False,
+            "plan": None,
+            "parent": None,
+            "hosts": hosts,
+        },
+        "capture": {
+            "run": RUN,
+            "effects": {host: [vars(one) for one in found] for host, found in effects.items()},
+        },
         "ended": end,
     }
     about = {"call": "c", "server": "s", "caller": "ann", "tool": tool}
-    ledger.append(*(Entry(kind=cast("Any", kind), body=body, **about) for kind, body in bodies.items()))
+    ledger.append(
+        *(Entry(kind=cast("Any", kind), body=body, **about) for kind, body in bodies.items())
+    )
     door = Door(ledger=ledger, said=said)
     asyncio.run(undo(cast("Undoing", door), Call(name="undo_run", caller="ann"), RUN))
     return door
@@ -127,14 +167,24 @@ def undone(
 def test_a_host_that_was_restored_by_hand_is_left_alone(ledger: Ledger) -> None:
     effects = {host: [file(OLD, NEW)] for host in ("a", "b")}
 
-    door = undone(ledger, "write_file", effects, {("a", "/x"): seen("a"), ("b", "/x"): seen("b", file(NEW, OLD))})
+    door = undone(
+        ledger,
+        "write_file",
+        effects,
+        {("a", "/x"): seen("a"), ("b", "/x"): seen("b", file(NEW, OLD))},
+    )
 
     assert door.steps == [("b", "/x")]
-    assert (door.proposed["steps"][0]["expected_sha256"], door.proposed["not_undone"]) == (NEW["sha256"], [])
+    assert (door.proposed["steps"][0]["expected_sha256"], door.proposed["not_undone"]) == (
+        NEW["sha256"],
+        [],
+    )
 
 
 def test_a_file_that_is_gone_is_not_expected_to_have_a_content(ledger: Ledger) -> None:
-    door = undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, {("a", "/x"): seen("a", file(None, OLD))})
+    door = undone(
+        ledger, "write_file", {"a": [file(OLD, NEW)]}, {("a", "/x"): seen("a", file(None, OLD))}
+    )
 
     assert "expected_sha256" not in door.proposed["steps"][0]
     assert door.proposed["steps"][0]["content"] == "old"
@@ -166,7 +216,9 @@ def test_what_fails_on_one_host_is_told_and_what_policy_forbids_is_refused(ledge
         undone(ledger, "write_file", effects, {("a", "/x"): failed(), ("b", "/x"): seen("b")})
 
 
-def test_what_was_left_can_be_taken_back_later(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_left_can_be_taken_back_later(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = {("a", "/x"): seen("a", file(NEW, OLD))}
     for left, again in ((("write_file /x on b: unreachable: It is.",), True), ((), False)):
         plan = Plan(
@@ -181,10 +233,18 @@ def test_what_was_left_can_be_taken_back_later(ledger: Ledger, monkeypatch: pyte
             undoes=RUN,
             not_undone=left,
         )
-        ledger.append(Entry(kind="plan", call="p", server="s", caller="ann", tool="undo_run", body=plan.body()))
-        monkeypatch.setattr("playrail.plans.undo.taken_back", lambda *_, plan=plan, **__: {RUN: plan.plan_id})
+        ledger.append(
+            Entry(
+                kind="plan", call="p", server="s", caller="ann", tool="undo_run", body=plan.body()
+            )
+        )
+        monkeypatch.setattr(
+            "playrail.plans.undo.taken_back", lambda *_, plan=plan, **__: {RUN: plan.plan_id}
+        )
         if again:
-            assert undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told).steps == [("a", "/x")]
+            assert undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told).steps == [
+                ("a", "/x")
+            ]
         else:
             with pytest.raises(NotUndoable, match="was taken back already, by plan-False"):
                 undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told)
@@ -194,22 +254,30 @@ def test_hosts_of_which_nothing_was_captured_are_named(ledger: Ledger) -> None:
     told = {("a", "/x"): seen("a", file(NEW, OLD))}
     ended = {"outcome": "some_hosts_failed", "failed": {"b": "outcome_unknown", "c": "unreachable"}}
 
-    door = undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told, **ended, changed=["a", "b", "d"])
+    door = undone(
+        ledger, "write_file", {"a": [file(OLD, NEW)]}, told, **ended, changed=["a", "b", "d"]
+    )
 
-    assert door.proposed["not_undone"] == [f"What it changed on {host} is not known." for host in ("b", "d")]
+    assert door.proposed["not_undone"] == [
+        f"What it changed on {host} is not known." for host in ("b", "d")
+    ]
 
 
 def test_what_others_put_on_top_is_not_removed(ledger: Ledger) -> None:
     now = seen("a", package("lib", "1", None), package("theirs", "3", None))
 
-    with pytest.raises(ChangedSince, match="would change what it did not: package theirs on a") as refusal:
+    with pytest.raises(
+        ChangedSince, match="would change what it did not: package theirs on a"
+    ) as refusal:
         undone(ledger, "install_package", {"a": [package("lib", None, "1")]}, {("a", "lib"): now})
 
     assert (refusal.value.data or {})["changed_since"]["a"][0].get("would_be") is None
 
 
 def test_packages_go_in_one_call_after_others_came_back(ledger: Ledger) -> None:
-    effects = {"a": [package("new", None, "2"), package("lib", None, "1"), package("old", "1", "2")]}
+    effects = {
+        "a": [package("new", None, "2"), package("lib", None, "1"), package("old", "1", "2")]
+    }
     gone = seen("a", package("lib", "1", None), package("new", "2", None))
     told = {("a", "old"): seen("a", package("old", "2", "1")), ("a", "lib new"): gone}
 
@@ -244,12 +312,18 @@ def test_nothing_goes_that_takes_with_it_what_cannot_come_back(ledger: Ledger) -
     with pytest.raises(NotUndoable) as refusal:
         undone(ledger, "update_system", effects, told)
 
-    for words in ("install_package old on a: package_failed: ", "one by one", "lib on a: old would go as well."):
+    for words in (
+        "install_package old on a: package_failed: ",
+        "one by one",
+        "lib on a: old would go as well.",
+    ):
         assert words in str(refusal.value)
 
 
 def test_what_a_call_does_not_bring_back_is_told(ledger: Ledger) -> None:
-    door = undone(ledger, "remove_file", {"a": [file(OLD, None)]}, {("a", "/x"): seen("a", file(None, OLD))})
+    door = undone(
+        ledger, "remove_file", {"a": [file(OLD, None)]}, {("a", "/x"): seen("a", file(None, OLD))}
+    )
 
     (told,) = door.proposed["not_undone"]
     assert told.startswith("file /x on a: ")

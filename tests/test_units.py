@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 
 MODULE = Path(__file__).parent.parent / "playbooks/services/module_utils/playrail_units.py"
-TIMES = "start_time=[Sat 2026-11-28 11:50:43 UTC] ; stop_time=[Sat 2026-11-28 11:50:43 UTC] ; pid=297"
+TIMES = (
+    "start_time=[Sat 2026-11-28 11:50:43 UTC] ; stop_time=[Sat 2026-11-28 11:50:43 UTC] ; pid=297"
+)
 NEVER = "start_time=[n/a] ; stop_time=[n/a] ; pid=0"
 
 
 def command(path: str, ended: str, *, ignored: str = "no", times: str = TIMES) -> str:
-    return f"{{ path={path} ; argv[]={path} --key=hush ; ignore_errors={ignored} ; {times} ; {ended} }}"
+    return (
+        f"{{ path={path} ; argv[]={path} --key=hush ; ignore_errors={ignored} ; {times} ; "
+        f"{ended} }}"
+    )
 
 
 GOOD = command("/usr/bin/true", "code=exited ; status=0")
@@ -24,7 +29,10 @@ NOT_RUN = command("/usr/bin/shop", "code=(null) ; status=0/0", times=NEVER)
     ("commands", "step"),
     [
         (
-            {"ExecStartPre": GOOD + command("/usr/bin/test", "code=exited ; status=1"), "ExecStart": NOT_RUN},
+            {
+                "ExecStartPre": GOOD + command("/usr/bin/test", "code=exited ; status=1"),
+                "ExecStart": NOT_RUN,
+            },
             "ExecStartPre /usr/bin/test: exit status 1",
         ),
         (
@@ -35,10 +43,18 @@ NOT_RUN = command("/usr/bin/shop", "code=(null) ; status=0/0", times=NEVER)
             {"ExecStart": command("/opt/a b", "code=exited ; status=203/EXEC")},
             "ExecStart /opt/a b: exit status 203/EXEC",
         ),
-        ({"ExecStartPre": command("/bin/x", "code=exited ; status=1", ignored="yes"), "ExecStart": NOT_RUN}, None),
+        (
+            {
+                "ExecStartPre": command("/bin/x", "code=exited ; status=1", ignored="yes"),
+                "ExecStart": NOT_RUN,
+            },
+            None,
+        ),
         ({"ExecStart": GOOD}, None),
         ({}, None),
     ],
 )
-def test_the_command_that_failed_is_told_without_its_arguments(commands: dict[str, str], step: str | None) -> None:
+def test_the_command_that_failed_is_told_without_its_arguments(
+    commands: dict[str, str], step: str | None
+) -> None:
     assert runpy.run_path(str(MODULE))["failed_step"](commands) == step

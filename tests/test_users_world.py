@@ -1,4 +1,6 @@
-"""The user's own Ansible world works unchanged when a tool is called: configuration, inventories, variables, vault."""
+"""The user's own Ansible world works unchanged when a tool is called: configuration,
+inventories, variables, vault.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ def place(tmp_path: Path) -> Path:
 
 def call(given: dict[str, str], tool: str, **arguments: Any) -> dict[str, Any]:
     async def calling() -> dict[str, Any]:
-        async with Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm) as playrail:
+        async with Playrail(
+            Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
+        ) as playrail:
             return (await playrail.call(tool, arguments, caller="ann")).envelope()
 
     return asyncio.run(calling())
 
 
 def vaulted(place: Path, text: str) -> Path:
-    """An inventory whose group variables lie in the vault, and the file with the vault's password."""
+    """An inventory whose group variables lie in the vault, and the file with the vault's
+    password.
+    """
     password = place / "vault-password"
     password.write_text("open sesame\n")
     (place / "inventory" / "group_vars").mkdir(parents=True)
@@ -55,7 +61,10 @@ def test_variables_in_the_vault_are_used(place: Path) -> None:
     """Only with them is the host reached at all: they name the local connection."""
     password = vaulted(place, VARIABLES)
     given = environ(
-        place, PLAYRAIL_INVENTORY=str(place / "inventory"), ANSIBLE_VAULT_PASSWORD_FILE=str(password), LANG="C.UTF-8"
+        place,
+        PLAYRAIL_INVENTORY=str(place / "inventory"),
+        ANSIBLE_VAULT_PASSWORD_FILE=str(password),
+        LANG="C.UTF-8",
     )
     answer = call(given, "read_file", server="web", path="/etc/hostname")
     assert answer["success"], answer
@@ -67,7 +76,9 @@ def test_the_users_configuration_file_is_used(place: Path) -> None:
     vaulted(place, VARIABLES)
     config = place / "ansible.cfg"
     config.write_text("[defaults]\ninventory = inventory\nvault_password_file = vault-password\n")
-    answer = call(environ(place, ANSIBLE_CONFIG=str(config)), "read_file", server="web2", path="/etc/hostname")
+    answer = call(
+        environ(place, ANSIBLE_CONFIG=str(config)), "read_file", server="web2", path="/etc/hostname"
+    )
     assert answer["success"], answer
     assert set(answer["data"]["hosts"]) == {"web2"}
 
@@ -86,7 +97,9 @@ class CallbackModule(CallbackBase):
 
 def test_the_users_own_callbacks_hear_of_every_play(place: Path) -> None:
     (place / "callbacks").mkdir()
-    (place / "callbacks" / "telling.py").write_text(CALLBACK.format(str(place / "heard")).replace("\\\\", "\\"))
+    (place / "callbacks" / "telling.py").write_text(
+        CALLBACK.format(str(place / "heard")).replace("\\\\", "\\")
+    )
     given = environ(place, ANSIBLE_CALLBACK_PLUGINS=str(place / "callbacks"))
 
     answer = call(given, "read_file", server="localhost", path="/etc/hostname")

@@ -57,8 +57,15 @@ STRINGS: dict[str, Any] = {
     "others": [None, True, False, 0, -1, 2**53, 1.5, [], {}],
 }
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text().filter(lambda key: "__ansible" not in key), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text().filter(lambda key: "__ansible" not in key), inner)
+    ),
     max_leaves=8,
 )
 

@@ -1,4 +1,6 @@
-"""What shows nothing, or passes for something else, is shown as an escape; what people write is left as it is."""
+"""What shows nothing, or passes for something else, is shown as an escape; what people
+write is left as it is.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def test_what_is_not_seen_is_an_escape(letter: str) -> None:
 @pytest.mark.parametrize("kind", ["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
 def test_no_letter_of_a_kind_that_shows_nothing_is_left(kind: str) -> None:
     every = [chr(number) for number in range(0x20000) if unicodedata.category(chr(number)) == kind]
-    left = [letter for letter in every if letter in visible(f"a{letter}b") and letter not in " \n\t"]
+    left = [
+        letter for letter in every if letter in visible(f"a{letter}b") and letter not in " \n\t"
+    ]
 
     assert left == []
 

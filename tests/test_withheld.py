@@ -52,7 +52,9 @@ def test_no_later_call_shows_a_secret_content(free: World, tmp_path: Path) -> No
 def test_pruning_does_not_make_it_known_again(tmp_path: Path) -> None:
     file = tmp_path / "note"
     with world(tmp_path / "place") as made:
-        assert made.call("write_file", path=str(file), content=f"{CANARY}\n", secret=True).code == "ok"
+        assert (
+            made.call("write_file", path=str(file), content=f"{CANARY}\n", secret=True).code == "ok"
+        )
         pruned = made.server.ledger.prune(larger_than_mb=0.001)
         captures = made.kinds("capture")
     with world(tmp_path / "place") as made:

@@ -1,4 +1,6 @@
-"""Ansible projects as people have them: Playrail lists and plays in them exactly what plain Ansible does there."""
+"""Ansible projects as people have them: Playrail lists and plays in them exactly what plain
+Ansible does there.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ COUNTS = {"homelab": 16, "household": 65, "fleet": 550, "crossroads": 15}
 
 
 @pytest.fixture(params=NAMES)
-def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     monkeypatch.chdir("/")  # where a client may start Playrail
     return world(request.param, private_directory(tmp_path / "place"))
 
@@ -46,7 +50,10 @@ def test_the_same_hosts_groups_and_variables(project: Path) -> None:
     hosts, listing = listed(project)
 
     assert len(hosts.hosts) == COUNTS[project.name]
-    assert {**listing, "_meta": listing["_meta"]["hostvars"]} == {**by_hand, "_meta": by_hand["_meta"]["hostvars"]}
+    assert {**listing, "_meta": listing["_meta"]["hostvars"]} == {
+        **by_hand,
+        "_meta": by_hand["_meta"]["hostvars"],
+    }
     assert hosts.refused == {}
     assert files(project) == before
 
@@ -65,11 +72,14 @@ class TestPlays:
         _, _, inventory = made_for(project.parent, **given(project))
 
         sources = [Path(source) for source in inventory.sources()]
-        several, alone = (play(probe(elsewhere), some, sources) for some in (hosts, hosts[:1]))  # one goes another way
+        # One goes another way
+        several, alone = (play(probe(elsewhere), some, sources) for some in (hosts, hosts[:1]))
         ran, ran_alone = runs(project.parent, several, alone, given=given(project))
 
         assert codes(ran) == dict.fromkeys(hosts)
-        assert {host: outcome.report for host, outcome in ran_alone.hosts.items()} == {hosts[0]: by_hand[hosts[0]]}
+        assert {host: outcome.report for host, outcome in ran_alone.hosts.items()} == {
+            hosts[0]: by_hand[hosts[0]]
+        }
         assert {host: outcome.report for host, outcome in ran.hosts.items()} == by_hand
         assert files(project) == before
 
@@ -85,7 +95,10 @@ def test_hundreds_of_hosts_are_listed_in_parts(tmp_path: Path) -> None:
 
         first = listing()
         assert (first["total_count"], len(first["servers"]), first["next_offset"]) == (550, 20, 20)
-        assert (first["groups"]["all"], len(first["groups"]) + first.get("groups_left_out", 0)) == (550, 273)
+        assert (first["groups"]["all"], len(first["groups"]) + first.get("groups_left_out", 0)) == (
+            550,
+            273,
+        )
         assert [Path(file["path"]).name for file in first["unread"]] == ["hosts.config"]
         assert len(json.dumps(first["servers"])) < 20 * 120
         part = listing(limit=500, details=True)

@@ -1,4 +1,6 @@
-"""The module write_text while others look on and interfere: it is never half done, and nobody leads it astray."""
+"""The module write_text while others look on and interfere: it is never half done, and
+nobody leads it astray.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def write(path: Path, content: str = "new\n", **arguments: Any) -> dict[str, Any
 
 
 def write_when(path: Path, moments: dict[str, str], act: str, **arguments: Any) -> dict[str, Any]:
-    return answer_when("write_text", {"path": str(path), "content": "new\n", **arguments}, moments, act)
+    return answer_when(
+        "write_text", {"path": str(path), "content": "new\n", **arguments}, moments, act
+    )
 
 
 def look(folder: Path) -> dict[str, tuple[str, int, str]]:
@@ -50,7 +54,8 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["file", "none"])
 @pytest.mark.parametrize(
-    ("moment", "of"), [("realpath", "/folder/"), ("open", "ansible_tmp"), ("fchmod", ""), ("rename", "ansible_tmp")]
+    ("moment", "of"),
+    [("realpath", "/folder/"), ("open", "ansible_tmp"), ("fchmod", ""), ("rename", "ansible_tmp")],
 )
 def test_a_directory_swapped_in_leads_nowhere(place: Path, name: str, moment: str, of: str) -> None:
     """Whenever it happens: what was judged is what is written, or nothing is."""
@@ -90,10 +95,16 @@ with open({log!r}, "a") as log:
 
 
 def watched(place: Path, **arguments: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Name, mode and owner of each file at each moment at which the module changes something."""
+    """Name, mode and owner of each file at each moment at which the module changes
+    something.
+    """
     log, folder = str(place / "log"), str(place / "folder")
-    moments = dict.fromkeys(("fdopen", "fchown", "setxattr", "fchmod", "fsync", "utime", "rename"), "")
-    answer = write_when(place / "folder" / "file", moments, NOTE.format(log=log, folder=folder), **arguments)
+    moments = dict.fromkeys(
+        ("fdopen", "fchown", "setxattr", "fchmod", "fsync", "utime", "rename"), ""
+    )
+    answer = write_when(
+        place / "folder" / "file", moments, NOTE.format(log=log, folder=folder), **arguments
+    )
     assert answer["changed"], answer
     for line in (place / "log").read_text().splitlines():
         yield from json.loads(line).items()
@@ -101,7 +112,9 @@ def watched(place: Path, **arguments: Any) -> Iterator[tuple[str, list[Any]]]:
 
 @pytest.mark.parametrize(("old", "new"), [("0600", "0644"), ("0644", "0600"), ("0640", "0640")])
 def test_nobody_else_reads_what_is_being_written(place: Path, old: str, new: str) -> None:
-    """The old file keeps its mode to the end; what is made beside it has no wider mode than it will have."""
+    """The old file keeps its mode to the end; what is made beside it has no wider mode than
+    it will have.
+    """
     path = place / "folder" / "file"
     path.chmod(int(old, 8))
     seen = list(watched(place, mode=new, backup=True))
@@ -125,7 +138,9 @@ def test_a_failure_leaves_no_trace(place: Path) -> None:
     os.link(place / "folder" / "file", place / "folder" / "again")
     before = look(place / "folder")
     more: dict[str, Any] = {"mode": "0666", "hard_links": "break"}
-    answer = write_when(place / "folder" / "file", {"rename": "ansible_tmp"}, FAILS, backup=True, **more)
+    answer = write_when(
+        place / "folder" / "file", {"rename": "ansible_tmp"}, FAILS, backup=True, **more
+    )
     assert (answer["playrail_code"], look(place / "folder")) == ("file_busy", before)
     assert write(place / "folder" / "file", **more)["changed"]
     assert look(place / "folder")["again"] == before["again"]  # another name of the old file
@@ -142,7 +157,8 @@ def test_a_mounted_file_is_refused_and_left_as_it_is(place: Path) -> None:
             assert answer["playrail_code"] == "mounted_file"
             assert answer["msg"] == f"{path} is a mount point and cannot be replaced"
         assert look(place / "folder") == before
-        assert write(path, "secret\n", mode="0640")["mode"] == "0640"  # its attributes alone can be set
+        # Its attributes alone can be set
+        assert write(path, "secret\n", mode="0640")["mode"] == "0640"
     finally:
         subprocess.run(["umount", str(path)], check=True)
 

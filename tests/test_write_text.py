@@ -25,7 +25,9 @@ OTHER = pwd.getpwnam("games")
 
 
 def write(path: Path | str, content: str = "x\n", **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(MODULE)], {"path": str(path), "content": content, **arguments}, timeout_s=30)
+    return module_answer(
+        [str(MODULE)], {"path": str(path), "content": content, **arguments}, timeout_s=30
+    )
 
 
 def preview(path: Path | str, content: str = "x\n", **arguments: Any) -> dict[str, Any]:
@@ -93,7 +95,10 @@ def test_the_content_is_neither_logged_nor_sent_back_nor_masked(tmp_path: Path) 
     assert answer["resolved_path"] == str(tmp_path / "aaa")
     assert (answer["diff"][0]["before"], answer["diff"][0]["after"]) == ("old a\n", "a")
     assert "content" not in answer["invocation"]["module_args"]
-    assert write(tmp_path / "aaa" / "x", "a")["msg"] == f"cannot write {tmp_path}/aaa/x: Not a directory"
+    assert (
+        write(tmp_path / "aaa" / "x", "a")["msg"]
+        == f"cannot write {tmp_path}/aaa/x: Not a directory"
+    )
 
 
 def test_a_new_file_has_the_mode_of_the_umask_or_the_one_given(tmp_path: Path) -> None:
@@ -110,7 +115,11 @@ def test_the_old_files_mode_stays_unless_another_is_given(tmp_path: Path) -> Non
     answer = write(path, "new\n", mode="0640")
     assert (answer["changed"], answer["mode"], mode(path)) == (True, "0640", "0640")
     only_mode = write(path, "new\n", mode="0644")
-    assert (only_mode["changed"], only_mode["sha256"], mode(path)) == (True, only_mode["old_sha256"], "0644")
+    assert (only_mode["changed"], only_mode["sha256"], mode(path)) == (
+        True,
+        only_mode["old_sha256"],
+        "0644",
+    )
 
 
 @as_root
@@ -119,7 +128,11 @@ def test_the_old_files_owner_stays_unless_another_is_given(tmp_path: Path) -> No
     path.write_text("old\n")
     os.chown(path, OTHER.pw_uid, OTHER.pw_gid)
     answer = write(path)
-    assert (path.stat().st_uid, path.stat().st_gid, answer["owner"]) == (OTHER.pw_uid, OTHER.pw_gid, "games")
+    assert (path.stat().st_uid, path.stat().st_gid, answer["owner"]) == (
+        OTHER.pw_uid,
+        OTHER.pw_gid,
+        "games",
+    )
     write(path, "new\n", owner="root", group=str(OTHER.pw_gid))
     assert (path.stat().st_uid, path.stat().st_gid) == (0, OTHER.pw_gid)
 
@@ -144,7 +157,9 @@ def test_a_user_who_could_not_keep_the_owner_is_refused() -> None:
     """Else the file would change hands without a word."""
     number = str(OTHER.pw_uid)
     words = [str(MODULE), str(MODULE.parents[1] / "module_utils"), number, "/etc/hosts"]
-    ended = subprocess.run([sys.executable, "-c", AS_ANOTHER, *words], capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, *words], capture_output=True, text=True, check=True
+    )
     assert ended.stdout == "permission_denied only root may write a file that root owns\n"
 
 
@@ -172,7 +187,11 @@ def test_expected_content_is_looked_at_first(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old\n")
     refused = write(path, "new\n", expected_sha256=sha256("other\n"), mode="0600")
-    assert (refusal(refused), path.read_text(), mode(path)) == ("changed_meanwhile", "old\n", "0644")
+    assert (refusal(refused), path.read_text(), mode(path)) == (
+        "changed_meanwhile",
+        "old\n",
+        "0644",
+    )
     assert refusal(preview(path, "new\n", expected_sha256=sha256("other\n"))) == "changed_meanwhile"
     gone = write(tmp_path / "gone", expected_sha256=sha256(""))
     assert (refusal(gone), (tmp_path / "gone").exists()) == ("changed_meanwhile", False)
@@ -185,7 +204,12 @@ def test_a_preview_changes_nothing_and_tells_what_would_be(tmp_path: Path) -> No
     path.write_text("old\n")
     told = preview(path, "new\n", mode="600", backup=True)
     assert told["diff"] == [
-        {"before_header": str(path), "after_header": str(path), "before": "old\n", "after": "new\n"},
+        {
+            "before_header": str(path),
+            "after_header": str(path),
+            "before": "old\n",
+            "after": "new\n",
+        },
         {
             "before_header": f"{path} (file attributes)",
             "after_header": f"{path} (file attributes)",
@@ -193,11 +217,20 @@ def test_a_preview_changes_nothing_and_tells_what_would_be(tmp_path: Path) -> No
             "after": {"mode": "0600"},
         },
     ]
-    assert (told["changed"], told["old_sha256"], told["sha256"]) == (True, sha256("old\n"), sha256("new\n"))
+    assert (told["changed"], told["old_sha256"], told["sha256"]) == (
+        True,
+        sha256("old\n"),
+        sha256("new\n"),
+    )
     assert (told["mode"], told["backup_file"]) == ("0600", None)
     new = preview(tmp_path / "new", "new\n")
     me = pwd.getpwuid(os.geteuid()).pw_name
-    assert (new["changed"], new["diff"][0]["before"], new["mode"], new["owner"]) == (True, "", "0644", me)
+    assert (new["changed"], new["diff"][0]["before"], new["mode"], new["owner"]) == (
+        True,
+        "",
+        "0644",
+        me,
+    )
     assert preview(path, "old\n")["changed"] is False
     assert "diff" not in write(path, "old\n")
     assert (names_in(tmp_path), path.read_text(), mode(path)) == (["file"], "old\n", "0644")
@@ -206,7 +239,12 @@ def test_a_preview_changes_nothing_and_tells_what_would_be(tmp_path: Path) -> No
 def test_a_difference_is_bounded(tmp_path: Path) -> None:
     (tmp_path / "large").write_text("x" * 200_000)
     (tmp_path / "binary").write_bytes(b"a\0b")
-    assert preview(tmp_path / "large")["diff"][0].keys() == {"before_header", "after_header", "dst_larger", "after"}
+    assert preview(tmp_path / "large")["diff"][0].keys() == {
+        "before_header",
+        "after_header",
+        "dst_larger",
+        "after",
+    }
     assert preview(tmp_path / "binary", replace_all=True)["diff"][0]["dst_binary"] == 1
     assert "src_larger" in preview(tmp_path / "new", "x" * 200_000)["diff"][0]
 
@@ -228,7 +266,9 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         assert refusal(preview(path)) == code, path
 
 
-@pytest.mark.parametrize("name", ["$HOME", "~", "a 'b'", "$(id)", "{{ 7 * 7 }}", "-rf", "zażółć", "*"])
+@pytest.mark.parametrize(
+    "name", ["$HOME", "~", "a 'b'", "$(id)", "{{ 7 * 7 }}", "-rf", "zażółć", "*"]
+)
 def test_names_are_taken_literally(tmp_path: Path, name: str) -> None:
     assert write(tmp_path / name, mode="0600", backup=True)["changed"]
     assert write(tmp_path / name, "other\n", backup=True, group=str(os.getegid()))["backup_file"]
@@ -240,7 +280,11 @@ def test_owner_and_mode_are_checked_before_anything_is_written(tmp_path: Path) -
     assert refusal(write(new, owner="nosuchuser")) == "owner_not_found"
     assert refusal(write(new, group="nosuchgroup")) == "owner_not_found"
     for number in ("4294967295", "9999999999", "٣"):  # the first would mean: leave it as it is
-        assert refusal(write(new, owner=number)) == refusal(write(new, group=number)) == "owner_not_found"
+        assert (
+            refusal(write(new, owner=number))
+            == refusal(write(new, group=number))
+            == "owner_not_found"
+        )
     assert refusal(write(new, mode="rw")) == "invalid_argument"
     assert not new.exists()
     assert write(new, owner=str(os.geteuid()), group=str(os.getegid()))["changed"]
@@ -250,7 +294,9 @@ def test_owner_and_mode_are_checked_before_anything_is_written(tmp_path: Path) -
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,noatime", "small", str(place)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k,noatime", "small", str(place)], check=True
+    )
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 
@@ -261,7 +307,8 @@ def test_a_full_disk_leaves_the_old_file(small_disk: Path) -> None:
     path.write_text("x" * 40_000)
     before = path.stat()
     assert refusal(write(path, "y" * 100_000, mode="0600")) == "disk_full"
-    assert refusal(write(path, "y", mode="0600", backup=True)) == "disk_full"  # the backup has no room
+    # The backup has no room
+    assert refusal(write(path, "y", mode="0600", backup=True)) == "disk_full"
     assert (names_in(small_disk), path.stat()) == (["file"], before)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert refusal(write(path, "y")) == "read_only_file_system"
@@ -287,8 +334,15 @@ def test_a_secret_is_in_no_diff_and_neither_is_what_it_replaces(tmp_path: Path) 
     path.write_text("CANARY-old\n")
 
     for make in (preview, write):
-        told = make(path, "CANARY-new\n", secret=True, **({} if make is preview else {"_ansible_diff": True}))
+        told = make(
+            path,
+            "CANARY-new\n",
+            secret=True,
+            **({} if make is preview else {"_ansible_diff": True}),
+        )
         assert told["diff"][0].keys() >= {"dst_secret", "src_secret"}
-        assert "CANARY" not in json.dumps({key: value for key, value in told.items() if key != "invocation"})
+        assert "CANARY" not in json.dumps(
+            {key: value for key, value in told.items() if key != "invocation"}
+        )
 
     assert path.read_text() == "CANARY-new\n"

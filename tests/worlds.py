@@ -1,4 +1,6 @@
-"""Copies of the projects in tests/worlds, with what cannot lie in a repository, and plain Ansible started there."""
+"""Copies of the projects in tests/worlds, with what cannot lie in a repository, and plain
+Ansible started there.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,17 @@ TOLD = (
     *("ansible_ssh_private_key_file", "ansible_ssh_common_args", "ansible_python_interpreter"),
     *("ansible_ssh_host", "ansible_ssh_port", "ansible_ssh_user", "playrail_tier", "playrail_tags"),
     *("playbook_dir", "inventory_dir", "inventory_file", "group_names"),
-    *("services", "motd", "registry_token", "compose_dir", "nets", "datacenter", "db_password", "http_port", "place"),
+    *(
+        "services",
+        "motd",
+        "registry_token",
+        "compose_dir",
+        "nets",
+        "datacenter",
+        "db_password",
+        "http_port",
+        "place",
+    ),
 )
 _RESULT = re.compile(r"ok: \[([^ \]]+)\] => (\{.*?\n\})", re.DOTALL)
 
@@ -43,7 +55,12 @@ def world(name: str, place: Path) -> Path:
 
 def plain(project: Path, *command: str, **more: str) -> str:
     """What a program of Ansible's prints that is started in the project, as by hand."""
-    given = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(project.parent), "PWD": str(project), "LANG": "C.UTF-8"}
+    given = {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "HOME": str(project.parent),
+        "PWD": str(project),
+        "LANG": "C.UTF-8",
+    }
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         cwd=project,
@@ -64,12 +81,16 @@ def plain(project: Path, *command: str, **more: str) -> str:
 
 def plain_listing(project: Path) -> Mapping[str, Any]:
     """The inventory as playbooks in the project see it."""
-    listing: Mapping[str, Any] = json.loads(plain(project, "ansible-inventory", "--list", "--playbook-dir", "."))
+    listing: Mapping[str, Any] = json.loads(
+        plain(project, "ansible-inventory", "--list", "--playbook-dir", ".")
+    )
     return listing
 
 
 def probe(place: Path) -> Path:
-    """A playbook, to lie anywhere, that tells what a host's variables come to; nothing is connected to."""
+    """A playbook, to lie anywhere, that tells what a host's variables come to; nothing is
+    connected to.
+    """
     told = {name: f"{{{{ {name} | default(none) }}}}" for name in TOLD}
     play = {
         "name": "Tell variables",
@@ -112,7 +133,9 @@ def _password(path: Path) -> Path:
 
 def _make_household(made: Path) -> None:
     password = _password(made / ".vault-password")
-    _encrypt(made / "vault" / "all.yml", made / "inventory/group_vars/all/vault.yml", password=password)
+    _encrypt(
+        made / "vault" / "all.yml", made / "inventory/group_vars/all/vault.yml", password=password
+    )
 
 
 def _make_crossroads(made: Path) -> None:
@@ -124,7 +147,10 @@ def _make_crossroads(made: Path) -> None:
             directory.mkdir()
             variables.rename(directory / "main.yml")
         _encrypt(
-            made / "vault" / f"{label}.yml", made / "group_vars" / group / "vault.yml", password=password, label=label
+            made / "vault" / f"{label}.yml",
+            made / "group_vars" / group / "vault.yml",
+            password=password,
+            label=label,
         )
     proxy = made / "proxy.sh"
     proxy.write_text('#!/bin/sh\nexec nc "$1" "$2"\n', encoding="utf-8")
@@ -132,22 +158,33 @@ def _make_crossroads(made: Path) -> None:
 
 
 def _make_fleet(made: Path) -> None:
-    """Hosts in three files, by function, by site and the staging ones; every tenth host builds."""
-    names = [f"{'build' if number % 10 == 0 else 'host'}{number:03d}.example.org" for number in range(HOSTS)]
+    """Hosts in three files, by function, by site and the staging ones; every tenth host
+    builds.
+    """
+    names = [
+        f"{'build' if number % 10 == 0 else 'host'}{number:03d}.example.org"
+        for number in range(HOSTS)
+    ]
     roles: dict[str, Any] = {f"role_{number:02d}": {"hosts": {}} for number in range(ROLES)}
     sites: dict[str, Any] = {f"site_{number:03d}": {"hosts": {}} for number in range(SITES)}
     for number, name in enumerate(names):
         roles[f"role_{number % ROLES:02d}"]["hosts"][name] = {"number": number}
         sites[f"site_{number % SITES:03d}"]["hosts"][name] = None
     inventory = made / "inventory"
-    (inventory / "10-roles.yml").write_text(yaml.safe_dump({"all": {"children": roles}}), encoding="utf-8")
-    (inventory / "20-sites.yml").write_text(yaml.safe_dump({"all": {"children": sites}}), encoding="utf-8")
+    (inventory / "10-roles.yml").write_text(
+        yaml.safe_dump({"all": {"children": roles}}), encoding="utf-8"
+    )
+    (inventory / "20-sites.yml").write_text(
+        yaml.safe_dump({"all": {"children": sites}}), encoding="utf-8"
+    )
     lines = ["[staging]", *names[::25]]
     (inventory / "30-staging").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for number, name in enumerate(names[::10]):
         variables = made / "host_vars" / f"{name}.yml"
         variables.parent.mkdir(exist_ok=True)
-        variables.write_text(f"ansible_host: 192.0.2.{number % 250}\neth0: {number}\n", encoding="utf-8")
+        variables.write_text(
+            f"ansible_host: 192.0.2.{number % 250}\neth0: {number}\n", encoding="utf-8"
+        )
 
 
 _MAKERS = {"household": _make_household, "crossroads": _make_crossroads, "fleet": _make_fleet}

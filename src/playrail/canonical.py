@@ -1,4 +1,6 @@
-"""One JSON for one value, and its hash: what the ledger chains, and what plans are compared by."""
+"""One JSON for one value, and its hash: what the ledger chains, and what plans are compared
+by.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,15 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; a number that JSON does not have (NaN) becomes its name."""
+    """JSON with sorted keys and no spaces; a number that JSON does not have (NaN) becomes
+    its name.
+    """
     try:
         text = _dumped(value)
     except ValueError:
         text = _dumped(json.loads(json.dumps(value), parse_constant=str))
-    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
+    # A lone surrogate becomes JSON's own escape for it
+    return text.encode(errors="backslashreplace").decode()
 
 
 def digest(value: Any) -> str:
@@ -22,4 +27,6 @@ def digest(value: Any) -> str:
 
 
 def _dumped(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )

@@ -1,4 +1,6 @@
-"""Finds the tools: the built-in toolsets, and those of plugins by the entry point group `playrail.toolsets`."""
+"""Finds the tools: the built-in toolsets, and those of plugins by the entry point group
+`playrail.toolsets`.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,11 @@ ALWAYS = "playrail"
 
 
 def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
-    """Every tool by each of its names, in alphabetical order; only of the toolsets in `chosen` when there are any.
+    """Every tool by each of its names, in alphabetical order; only of the toolsets in
+    `chosen` when there are any.
 
-    The toolset `playrail`, which tells of the others, is always there. Raises SettingsInvalid when a toolset is
-    unknown, ValueError when two tools claim one name.
+    The toolset `playrail`, which tells of the others, is always there. Raises
+    SettingsInvalid when a toolset is unknown, ValueError when two tools claim one name.
     """
     found: dict[str, AnyTool] = {}
     for tool in _tools(_modules()):
@@ -32,18 +35,29 @@ def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
     toolsets = {tool.toolset for tool in found.values()}
     if unknown := sorted(set(chosen) - toolsets):
         raise SettingsInvalid(
-            f"PLAYRAIL_TOOLSETS: {unknown[0][:40]!r} is no toolset; allowed are {', '.join(sorted(toolsets))}"
+            f"PLAYRAIL_TOOLSETS: {unknown[0][:40]!r} is no toolset; allowed are "
+            f"{', '.join(sorted(toolsets))}"
         )
-    return {name: tool for name, tool in sorted(found.items()) if not chosen or tool.toolset in {*chosen, ALWAYS}}
+    return {
+        name: tool
+        for name, tool in sorted(found.items())
+        if not chosen or tool.toolset in {*chosen, ALWAYS}
+    }
 
 
 def _check(tool: AnyTool) -> None:
-    """What policy and previews stand on, also where a plugin's author knows nothing of it. Raises ValueError."""
+    """What policy and previews stand on, also where a plugin's author knows nothing of it.
+    Raises ValueError.
+    """
     if not tool.worst_risk.changes:
         return
     why = None
     if isinstance(tool, DirectTool):
-        why = None if tool.toolset == ALWAYS else "a DirectTool that changes something would pass the policy by"
+        why = (
+            None
+            if tool.toolset == ALWAYS
+            else "a DirectTool that changes something would pass the policy by"
+        )
     elif not issubclass(tool.input, Changing):
         why = "it changes something, and its input is not Changing: it could not be previewed"
     elif isinstance(tool, ApiTool) and tool.unforeseeable is None:

@@ -1,7 +1,7 @@
 """The command line: `playrail serve` for MCP clients, the other commands for people.
 
-Heavy imports are inside the commands that need them: an MCP client waits for `serve` to answer. This is the one place
-where an error becomes a message and an exit status.
+Heavy imports are inside the commands that need them: an MCP client waits for `serve` to
+answer. This is the one place where an error becomes a message and an exit status.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:
-    """Run the command line; what goes wrong becomes one line on standard error and an exit status."""
+    """Run the command line; what goes wrong becomes one line on standard error and an exit
+    status.
+    """
     forbid_core_dumps()
     try:
         app()
@@ -80,7 +82,10 @@ def _told(error: Exception) -> int:
     elif os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG":
         traceback.print_exception(error)
     else:
-        typer.echo(f"playrail: failed unexpectedly ({type(error).__name__}); LOG_LEVEL=DEBUG shows where", err=True)
+        typer.echo(
+            f"playrail: failed unexpectedly ({type(error).__name__}); LOG_LEVEL=DEBUG shows where",
+            err=True,
+        )
     return FAILED
 
 
@@ -96,7 +101,10 @@ def _show_version(wanted: bool) -> None:
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     del version  # its callback has done the work
@@ -105,7 +113,8 @@ def _options(
 @app.command()
 def serve() -> None:
     """Serve the tools to an MCP client over standard input and output."""
-    gc.disable()  # what is imported stays, and looking for garbage in it takes a seventh of the start
+    # What is imported stays, and looking for garbage in it takes a seventh of the start
+    gc.disable()
     settings = read_settings()
     import anyio  # noqa: PLC0415
 
@@ -115,14 +124,18 @@ def serve() -> None:
 
 
 def _door(settings: Settings) -> Playrail:
-    """Make the door in a thread of the server, which has begun to serve; what goes wrong ends the process."""
+    """Make the door in a thread of the server, which has begun to serve; what goes wrong
+    ends the process.
+    """
     try:
         from playrail.door.door import Playrail  # noqa: PLC0415
 
         playrail = Playrail(settings, environ=os.environ, warm=settings.warm)
     except Exception as error:  # noqa: BLE001  as in main, which cannot be reached from here:
         status = _told(error)
-        os._exit(status)  # the thread that reads standard input cannot be interrupted, and would keep the process alive
+        # The thread that reads standard input cannot be interrupted, and would keep the
+        # process alive
+        os._exit(status)
     gc.freeze()
     gc.enable()
     return playrail
@@ -137,9 +150,13 @@ def tools(*, as_json: AsJson = False) -> None:
         from playrail.server.schemas import describe  # noqa: PLC0415
 
         listed = [describe(name, tool) for name, tool in catalog.load().items()]
-        print_json([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed])
+        print_json(
+            [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
+        )
         return
-    rows = [(name, tool.worst_risk.name.lower(), tool.summary) for name, tool in catalog.load().items()]
+    rows = [
+        (name, tool.worst_risk.name.lower(), tool.summary) for name, tool in catalog.load().items()
+    ]
     print_table(("tool", "risk", "what it does"), rows)
 
 
@@ -152,10 +169,16 @@ def call(
     *,
     text: Annotated[
         str | None,
-        typer.Option("--json", metavar="JSON", help="All arguments as one JSON object; - reads it from stdin."),
+        typer.Option(
+            "--json",
+            metavar="JSON",
+            help="All arguments as one JSON object; - reads it from stdin.",
+        ),
     ] = None,
 ) -> None:
-    """Call a tool, as an MCP client does: same rules, same record. Prints the answer as JSON."""
+    """Call a tool, as an MCP client does: same rules, same record. Prints the answer as
+    JSON.
+    """
     given = arguments_of(tool, arguments or []) if text is None else _object(text, arguments or [])
     answer = until_done(_call(read_settings(), tool, given))
     print_json(answer.envelope())
@@ -214,7 +237,9 @@ for command in (plans.plans, plans.plan, plans.approve, plans.reject):
 
 @app.command()
 def inventory(*, as_json: AsJson = False) -> None:
-    """List the servers that tools may be called on, and those that cannot be used with the reason."""
+    """List the servers that tools may be called on, and those that cannot be used with the
+    reason.
+    """
     settings = read_settings(quiet=True)
     hosts, unusable = until_done(_inventory(settings))
     if as_json:
@@ -239,7 +264,11 @@ async def _inventory(settings: Settings) -> tuple[list[dict[str, Any]], dict[str
         source.close()
     shown = ("address", "port", "user", "connection", "tier", "tags")
     hosts = [
-        {"server": host.name, "groups": list(host.groups), **{name: getattr(host, name) for name in shown}}
+        {
+            "server": host.name,
+            "groups": list(host.groups),
+            **{name: getattr(host, name) for name in shown},
+        }
         for host in known.hosts.values()
         if host.name not in settings.failed_servers
     ]
@@ -279,9 +308,13 @@ async def _examine(*, show: bool) -> list[Any]:
 @app.command()
 def demo(
     *,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every call, play, answer and record.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every call, play, answer and record.")
+    ] = False,
 ) -> None:
-    """Start the real server on this machine alone, look, make a change and take it back, and show what happened."""
+    """Start the real server on this machine alone, look, make a change and take it back,
+    and show what happened.
+    """
     from playrail.demo.demo import demonstrate  # noqa: PLC0415
 
     if not until_done(demonstrate(os.environ, verbose=verbose)):

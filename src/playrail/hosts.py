@@ -12,7 +12,9 @@ from playrail.settings.settings import Settings
 TAGS = ("playrail_tags", "tags")
 TAG = "tag:"  # before a tag, where a server is named
 
-NAME_REMEDY = "The operator has to give it another name in the inventory, and its address in ansible_host."
+NAME_REMEDY = (
+    "The operator has to give it another name in the inventory, and its address in ansible_host."
+)
 _LISTED = 100  # names in an error's data
 _NAMED = 10  # names in an error's sentence
 _CUT = 100  # characters of a caller's word that come back to them
@@ -20,7 +22,9 @@ _CUT = 100  # characters of a caller's word that come back to them
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """One host of the inventory. What a template decides at run time (an address, say) is None here."""
+    """One host of the inventory. What a template decides at run time (an address, say) is
+    None here.
+    """
 
     name: str
     groups: tuple[str, ...]
@@ -29,11 +33,15 @@ class Host:
     user: str | None = None
     connection: str = "ssh"
     tier: str | None = None
-    """What the inventory says in `playrail_tier`, or else in `tier`; policy counts None as production."""
+    """What the inventory says in `playrail_tier`, or else in `tier`; policy counts None as
+    production.
+    """
     tags: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    """The variables that say a tier or tags in a way that cannot be read: a template, something encrypted, tags
-    that are no list of texts. Policy counts the host as production, or as one that may have any tag."""
+    """The variables that say a tier or tags in a way that cannot be read: a template,
+    something encrypted, tags that are no list of texts. Policy counts the host as
+    production, or as one that may have any tag.
+    """
 
     @property
     def tags_are_known(self) -> bool:
@@ -47,29 +55,37 @@ class Hosts:
     hosts: Mapping[str, Host]
     groups: Mapping[str, tuple[str, ...]]
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Hosts that cannot be used, with the reason: their name is a pattern, or their variables cannot be read. Only the
-    second are in `hosts` too, as far as they are known."""
+    """Hosts that cannot be used, with the reason: their name is a pattern, or their
+    variables cannot be read. Only the second are in `hosts` too, as far as they are known.
+    """
     mends: Mapping[str, str] = field(default_factory=dict)
-    """What the operator has to do about those of them whose reason has a remedy of its own."""
+    """What the operator has to do about those of them whose reason has a remedy of its own.
+    """
     tags_of_refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The tags of those that are not in `hosts`."""
     other_tags: tuple[str, ...] = ()
-    """Hosts whose `tags` are not a list (a cloud's are a mapping) and that have no `playrail_tags`: they have none."""
+    """Hosts whose `tags` are not a list (a cloud's are a mapping) and that have no
+    `playrail_tags`: they have none.
+    """
     unread: Mapping[str, str] = field(default_factory=dict)
     """Files of the inventory that no plugin reads, with the reason."""
 
     def resolve(self, wanted: str | Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
-        """Return the hosts meant by a name, a group, a tag or a list of them; None means the default or the only host.
+        """Return the hosts meant by a name, a group, a tag or a list of them; None means
+        the default or the only host.
 
-        Order is kept, nothing comes twice. A name that is both a host and a group is the host, as it is for Ansible.
-        Hosts that cannot be used are left out when there are others: `unusable` tells them, and so has to whoever
-        calls this. Raises UnknownServer, ServerMisconfigured, ServerRequired.
+        Order is kept, nothing comes twice. A name that is both a host and a group is the
+        host, as it is for Ansible. Hosts that cannot be used are left out when there are
+        others: `unusable` tells them, and so has to whoever calls this. Raises
+        UnknownServer, ServerMisconfigured, ServerRequired.
         """
         if wanted is None:
             return self._default(settings)
         words = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
         if not words:
-            raise ServerRequired(f"The list of servers is empty; {self._there_are()}", data=self._names())
+            raise ServerRequired(
+                f"The list of servers is empty; {self._there_are()}", data=self._names()
+            )
         unknown = [word for word in words if self._meant(word, settings) is None]
         if unknown:
             raise UnknownServer(
@@ -88,27 +104,45 @@ class Hosts:
             raise flaw
         return usable
 
-    def unusable(self, wanted: str | Sequence[str] | None, settings: Settings) -> dict[str, Problem]:
-        """Of the hosts that the words mean, those that `resolve` leaves out, each with the reason."""
-        words = [wanted or settings.default_server or ""] if isinstance(wanted, str | None) else list(wanted)
+    def unusable(
+        self, wanted: str | Sequence[str] | None, settings: Settings
+    ) -> dict[str, Problem]:
+        """Of the hosts that the words mean, those that `resolve` leaves out, each with the
+        reason.
+        """
+        words = (
+            [wanted or settings.default_server or ""]
+            if isinstance(wanted, str | None)
+            else list(wanted)
+        )
         members = self._members(words, settings)
-        found = {name: flaw.problem for name in members if (flaw := self._flaw(name, settings)) is not None}
+        found = {
+            name: flaw.problem
+            for name in members
+            if (flaw := self._flaw(name, settings)) is not None
+        }
         return found if len(found) < len(members) else {}
 
     def _members(self, words: Sequence[str], settings: Settings) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for word in words for name in self._meant(word, settings) or ()))
+        return tuple(
+            dict.fromkeys(name for word in words for name in self._meant(word, settings) or ())
+        )
 
     def _meant(self, word: str, settings: Settings) -> tuple[str, ...] | None:
         """The hosts that a word means, None when it means nothing. A group may be empty.
 
-        A tag means servers that cannot be used as well: whoever chooses by it must know that they are missing.
+        A tag means servers that cannot be used as well: whoever chooses by it must know
+        that they are missing.
         """
         if word in self.hosts or self._flaw(word, settings) is not None:
             return (word,)
         if word.startswith(TAG):
             usable = {name: host.tags for name, host in self.hosts.items()}
             tagged = {**usable, **self.tags_of_refused, **_tags_of_failed(settings)}
-            return tuple(name for name, tags in tagged.items() if word.removeprefix(TAG) in tags) or None
+            return (
+                tuple(name for name, tags in tagged.items() if word.removeprefix(TAG) in tags)
+                or None
+            )
         return self.groups.get(word)
 
     def _default(self, settings: Settings) -> tuple[str, ...]:
@@ -118,7 +152,10 @@ class Hosts:
                 return self.resolve(default, settings)
             except UnknownServer as error:
                 raise ServerMisconfigured(
-                    f"The default server {shown(default)} is neither in the settings nor in the inventory",
+                    (
+                        f"The default server {shown(default)} is neither in the settings nor "
+                        "in the inventory"
+                    ),
                     hint="Pass `server` with one of the names listed in data.servers; the operator has to mend the "
                     "default (MCP_DEFAULT_SERVER).",
                     data=error.data,
@@ -128,12 +165,17 @@ class Hosts:
         raise ServerRequired(f"Which server? {self._there_are()}", data=self._names())
 
     def _flaw(self, word: str, settings: Settings) -> ServerMisconfigured | None:
-        """Why a server cannot be used. A failed entry stays failed even if an inventory has a host of that name."""
+        """Why a server cannot be used. A failed entry stays failed even if an inventory has
+        a host of that name.
+        """
         reason, hint = None, None
         if word in settings.failed_servers:
             reason = settings.failed_servers[word].reason
         elif word in self.refused:
-            reason, hint = self.refused[word], f"{self.mends.get(word, NAME_REMEDY)} Other servers are not affected."
+            reason, hint = (
+                self.refused[word],
+                f"{self.mends.get(word, NAME_REMEDY)} Other servers are not affected.",
+            )
         elif word not in self.hosts and word not in self.groups and word in settings.servers:
             reason = "It could not be found in the inventory that Playrail made."
         if reason is None:

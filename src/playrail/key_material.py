@@ -17,7 +17,9 @@ ON_HOSTS = "playbooks/files/module_utils/playrail_keys.py"
 
 @cache
 def _on_hosts() -> Any:
-    """The hosts' module. It compiles dozens of patterns, so it is loaded when it is needed, and not at the start."""
+    """The hosts' module. It compiles dozens of patterns, so it is loaded when it is needed,
+    and not at the start.
+    """
     loader = SourceFileLoader("playrail_keys", str(content_root() / ON_HOSTS))
     module = module_from_spec(ModuleSpec(loader.name, loader, origin=loader.path))
     loader.exec_module(module)

@@ -12,10 +12,12 @@ Progress = Callable[[float, str], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """What became of a task on a host. `status`: ok, changed, failed, unreachable, skipped or ignored.
+    """What became of a task on a host. `status`: ok, changed, failed, unreachable, skipped
+    or ignored.
 
-    `result` is without the diff, its texts are cut; `diff` is Ansible's own, a list of before, after, before_header,
-    after_header. Known secrets are hidden in both; `cut`: whether anything is left out.
+    `result` is without the diff, its texts are cut; `diff` is Ansible's own, a list of
+    before, after, before_header, after_header. Known secrets are hidden in both; `cut`:
+    whether anything is left out.
     """
 
     host: str

@@ -1,7 +1,9 @@
-"""Measures Playrail against stock Ansible, SSH libraries and a peer: `python -m tests.bench [--quick] [--only PART]`.
+"""Measures Playrail against stock Ansible, SSH libraries and a peer: `python -m tests.bench
+[--quick] [--only PART]`.
 
-All runs on the lab's deb12, all contenders in one interleaved run; only ratios within one run count. Writes the tables
-to standard output and everything, each sample too, to bench.json.
+All runs on the lab's deb12, all contenders in one interleaved run; only ratios within one
+run count. Writes the tables to standard output and everything, each sample too, to
+bench.json.
 """
 
 from __future__ import annotations
@@ -37,8 +39,12 @@ PARTS = ("cases", "throughput", "fanout", "memory", "start")
 Part = Callable[[], Awaitable[None]]
 
 
-async def measure(results: table.Results, python: Path | None, *, quick: bool, only: Sequence[str]) -> None:
-    """Does the parts one after the other. A part that cannot be done is noted, and the next one is done."""
+async def measure(
+    results: table.Results, python: Path | None, *, quick: bool, only: Sequence[str]
+) -> None:
+    """Does the parts one after the other. A part that cannot be done is noted, and the next
+    one is done.
+    """
     host = place.lab_host(HOST)
     rounds = QUICK_ROUNDS if quick else ROUNDS
     calls = QUICK_CALLS if quick else CALLS
@@ -46,9 +52,13 @@ async def measure(results: table.Results, python: Path | None, *, quick: bool, o
         parts: Mapping[str, Part] = {
             "cases": lambda: measure_cases(results, host, python, scratch, rounds=rounds),
             "throughput": lambda: measure_throughput(results, host, scratch),
-            "fanout": lambda: measure_fanout(results, host.key, python, scratch, rounds=max(2, rounds // FANOUTS)),
+            "fanout": lambda: measure_fanout(
+                results, host.key, python, scratch, rounds=max(2, rounds // FANOUTS)
+            ),
             "memory": lambda: measure_memory(results, host, scratch, most_calls=calls),
-            "start": lambda: measure_starts(results, host, python, scratch, rounds=max(2, rounds // STARTS)),
+            "start": lambda: measure_starts(
+                results, host, python, scratch, rounds=max(2, rounds // STARTS)
+            ),
         }
         for name, part in parts.items():
             if name not in only:
@@ -82,9 +92,15 @@ def report(results: table.Results, machine: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Exit status 1 only when nothing could be measured: the targets are shown, not enforced."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Playrail against others.")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} calls instead of {ROUNDS}")
+    """Exit status 1 only when nothing could be measured: the targets are shown, not
+    enforced.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Measure Playrail against others."
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{QUICK_ROUNDS} calls instead of {ROUNDS}"
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="only these parts")
     asked = parser.parse_args()
     adopt_orphans()  # so that a server's daemons are found below this process

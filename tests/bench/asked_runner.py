@@ -1,7 +1,8 @@
 """One stock `ansible_runner.run` in a process of its own: `python asked_runner.py ORDERS`.
 
-ORDERS is JSON: the keyword arguments of ansible_runner.run. What it writes is {"seconds", "status", "changed"}, where
-`seconds` is the time of that call alone, without the start of this process and its imports.
+ORDERS is JSON: the keyword arguments of ansible_runner.run. What it writes is {"seconds",
+"status", "changed"}, where `seconds` is the time of that call alone, without the start of
+this process and its imports.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ def main(orders: dict[str, Any]) -> None:
     runner = ansible_runner.run(quiet=True, **orders)
     seconds = time.perf_counter() - started
     changed = bool((runner.stats or {}).get("changed"))
-    sys.stdout.write(json.dumps({"seconds": seconds, "status": runner.status, "changed": changed}) + "\n")
+    sys.stdout.write(
+        json.dumps({"seconds": seconds, "status": runner.status, "changed": changed}) + "\n"
+    )
 
 
 if __name__ == "__main__":

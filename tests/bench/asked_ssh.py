@@ -1,9 +1,10 @@
-"""An SSH library that answers over a pipe: `python asked_ssh.py asyncssh|paramiko kept|anew ORDERS`.
+"""An SSH library that answers over a pipe: `python asked_ssh.py asyncssh|paramiko kept|anew
+ORDERS`.
 
 Run with the contenders' interpreter, so it imports nothing of this package. ORDERS is JSON:
 {"hosts": [{"address", "port", "user", "key", "known_hosts"}]}. Each line that it reads is
-{"command", "stdin", "hosts"}, where `hosts` is how many of the hosts run it, all at once; each line that it writes is
-{"failed": null or why}.
+{"command", "stdin", "hosts"}, where `hosts` is how many of the hosts run it, all at once;
+each line that it writes is {"failed": null or why}.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def asyncssh_asker(hosts: list[dict[str, Any]], *, kept: bool) -> Ask:
                 await connection.run(command, input=stdin, check=True)
 
     async def all_of(asked: dict[str, Any]) -> None:
-        await asyncio.gather(*(one(index, asked["command"], asked["stdin"]) for index in range(asked["hosts"])))
+        await asyncio.gather(
+            *(one(index, asked["command"], asked["stdin"]) for index in range(asked["hosts"]))
+        )
 
     return lambda asked: loop.run_until_complete(all_of(asked))
 
@@ -81,7 +84,8 @@ def main(library: str, manner: str, orders: str) -> None:
         failed = None
         try:
             ask(json.loads(line))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told and the next line is answered
+        # whatever it is, it is told and the next line is answered
+        except Exception as error:  # noqa: BLE001
             failed = f"{type(error).__name__}: {error}"
         sys.stdout.write(json.dumps({"failed": failed}) + "\n")
         sys.stdout.flush()

@@ -23,7 +23,9 @@ UNCHANGED = "write_file unchanged"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One call. `stock` holds arguments of ansible_runner.run, `peer` a tool of linux-mcp-server and its arguments."""
+    """One call. `stock` holds arguments of ansible_runner.run, `peer` a tool of
+    linux-mcp-server and its arguments.
+    """
 
     tool: str
     arguments: Mapping[str, Any]
@@ -37,7 +39,9 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A call that is made many times. `task` makes the one of a number, which no other call of the bench has."""
+    """A call that is made many times. `task` makes the one of a number, which no other call
+    of the bench has.
+    """
 
     name: str
     task: Callable[[int], Task]
@@ -46,7 +50,11 @@ class Case:
 
 
 def _module(name: str, arguments: str, library: str = "") -> dict[str, Any]:
-    return {"module": name, "module_args": arguments, "library": str(PLAYBOOKS / library) if library else ""}
+    return {
+        "module": name,
+        "module_args": arguments,
+        "library": str(PLAYBOOKS / library) if library else "",
+    }
 
 
 def _playbook(path: str, **variables: Any) -> dict[str, Any]:
@@ -58,7 +66,8 @@ def _write(path: str, content: str, *, changes: bool) -> Task:
         tool="write_file",
         arguments={"path": path, "content": content},
         stock=_playbook("files/write_file.yml", playrail_path=path, playrail_content=content),
-        shell=f"cat >{path}" if changes else None,  # a plain command does not look first whether it must write
+        # A plain command does not look first whether it must write
+        shell=f"cat >{path}" if changes else None,
         stdin=content,
         changes=changes,
     )
@@ -66,7 +75,10 @@ def _write(path: str, content: str, *, changes: bool) -> Task:
 
 _TASKS = {
     UPTIME: Task(
-        tool="execute_command", arguments={"cmd": "uptime"}, stock=_module("command", "uptime"), shell="uptime"
+        tool="execute_command",
+        arguments={"cmd": "uptime"},
+        stock=_module("command", "uptime"),
+        shell="uptime",
     ),
     MEMORY: Task(
         tool="get_memory_info",
@@ -90,7 +102,9 @@ _TASKS = {
     SERVICE: Task(
         tool="manage_service",
         arguments={"name": "ssh", "action": "status"},
-        stock=_playbook("services/manage_service.yml", playrail_name="ssh", playrail_action="status"),
+        stock=_playbook(
+            "services/manage_service.yml", playrail_name="ssh", playrail_action="status"
+        ),
         shell="systemctl show ssh.service",
         peer=("get_service_status", {"service_name": "ssh"}),
     ),
@@ -102,15 +116,23 @@ def _always(task: Task) -> Callable[[int], Task]:
 
 
 CASES = (
-    *(Case(name=name, task=_always(_TASKS[name]), one_module=True) for name in (UPTIME, MEMORY, READ, CONTAINERS)),
+    *(
+        Case(name=name, task=_always(_TASKS[name]), one_module=True)
+        for name in (UPTIME, MEMORY, READ, CONTAINERS)
+    ),
     Case(name=SERVICE, task=_always(_TASKS[SERVICE])),
-    Case(name=CHANGED, task=lambda number: _write(f"{WRITTEN}-changed", f"{number}\n" * 100, changes=True)),
+    Case(
+        name=CHANGED,
+        task=lambda number: _write(f"{WRITTEN}-changed", f"{number}\n" * 100, changes=True),
+    ),
     Case(name=UNCHANGED, task=lambda _number: _write(f"{WRITTEN}-same", SAME, changes=False)),
 )
 
 
 def library_of(directory: str) -> dict[str, str]:
-    """The variables with which Ansible finds the modules that lie beside a playbook without that playbook."""
+    """The variables with which Ansible finds the modules that lie beside a playbook without
+    that playbook.
+    """
     if not directory:
         return {}
     return {

@@ -1,4 +1,6 @@
-"""The contenders that are no MCP servers: ssh itself, SSH libraries and stock ansible-runner."""
+"""The contenders that are no MCP servers: ssh itself, SSH libraries and stock
+ansible-runner.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .cases import Task, library_of
-from .place import HERE, Host, NotMeasured, ansible_environment, directory, end_masters, last_line, own_environment
+from .place import (
+    HERE,
+    Host,
+    NotMeasured,
+    ansible_environment,
+    directory,
+    end_masters,
+    last_line,
+    own_environment,
+)
 
 SSH = "ssh, ControlMaster"
 ASYNCSSH_KEPT = "asyncssh, kept"
@@ -46,11 +57,26 @@ class Ssh:
         return task.shell is not None
 
     async def ask(self, task: Task) -> float:
-        master = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={self.sockets}/%C"]
-        words = ["ssh", *self.host.ssh_options, *master, f"{self.host.user}@{self.host.address}", str(task.shell)]
+        master = [
+            "-o",
+            "ControlMaster=auto",
+            "-o",
+            "ControlPersist=60",
+            "-o",
+            f"ControlPath={self.sockets}/%C",
+        ]
+        words = [
+            "ssh",
+            *self.host.ssh_options,
+            *master,
+            f"{self.host.user}@{self.host.address}",
+            str(task.shell),
+        ]
         started = time.perf_counter()
         # Not with a pipe for errors: the master, which stays, would hold it open.
-        process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+        )
         await process.communicate(task.stdin.encode())
         seconds = time.perf_counter() - started
         if process.returncode != 0:
@@ -79,7 +105,9 @@ class Library:
         return await self.ask_many(str(task.shell), task.stdin, hosts=1)
 
     async def ask_many(self, command: str, stdin: str, *, hosts: int) -> float:
-        """Has the first `hosts` of its hosts run the command, all at once; returns the seconds until all did."""
+        """Has the first `hosts` of its hosts run the command, all at once; returns the
+        seconds until all did.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         line = json.dumps({"command": command, "stdin": stdin, "hosts": hosts}) + "\n"
@@ -94,10 +122,14 @@ class Library:
 
 
 @asynccontextmanager
-async def library(python: Path, name: str, manner: str, hosts: Sequence[Host]) -> AsyncIterator[Library]:
+async def library(
+    python: Path, name: str, manner: str, hosts: Sequence[Host]
+) -> AsyncIterator[Library]:
     orders = json.dumps({"hosts": [asdict(host) for host in hosts]})
     script = str(HERE / "asked_ssh.py")
-    process = await asyncio.create_subprocess_exec(str(python), script, name, manner, orders, stdin=PIPE, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        str(python), script, name, manner, orders, stdin=PIPE, stdout=PIPE
+    )
     try:
         yield Library(process=process)
     finally:
@@ -108,7 +140,9 @@ async def library(python: Path, name: str, manner: str, hosts: Sequence[Host]) -
 
 @dataclass(frozen=True, kw_only=True)
 class Stock:
-    """ansible_runner.run as documented, in a fresh process per call; pipelining and ControlPersist are on."""
+    """ansible_runner.run as documented, in a fresh process per call; pipelining and
+    ControlPersist are on.
+    """
 
     host: Host
     scratch: Path
@@ -120,7 +154,12 @@ class Stock:
     async def ask(self, task: Task) -> float:
         with tempfile.TemporaryDirectory(dir=self.scratch) as directory:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(HERE / "asked_runner.py"), json.dumps(self._orders(task, directory))),
+                *(
+                    sys.executable,
+                    "-P",
+                    str(HERE / "asked_runner.py"),
+                    json.dumps(self._orders(task, directory)),
+                ),
                 stdout=PIPE,
                 stderr=PIPE,
                 env=own_environment(**self.variables),
@@ -134,7 +173,11 @@ class Stock:
         return float(told["seconds"])
 
     def _orders(self, task: Task, directory: str) -> dict[str, Any]:
-        orders = {"private_data_dir": directory, "inventory": str(self.scratch / "hosts"), **task.stock}
+        orders = {
+            "private_data_dir": directory,
+            "inventory": str(self.scratch / "hosts"),
+            **task.stock,
+        }
         orders["envvars"] = {**self.variables, **library_of(orders.pop("library", ""))}
         if "playbook" in orders:
             orders["extravars"] = {**orders["extravars"], "playrail_target": self.host.name}
@@ -147,7 +190,8 @@ class Stock:
 async def stock(host: Host, scratch: Path) -> AsyncIterator[Contender]:
     (directory(scratch) / "hosts").write_text(host.inventory_line + "\n", encoding="utf-8")
     sockets = scratch / "cp"
-    path = str(Path(sys.executable).parent)  # where ansible-runner is to find this environment's Ansible
+    # Where ansible-runner is to find this environment's Ansible
+    path = str(Path(sys.executable).parent)
     variables = ansible_environment(sockets) | {"PATH": f"{path}:{own_environment()['PATH']}"}
     try:
         yield Stock(host=host, scratch=scratch, variables=variables)

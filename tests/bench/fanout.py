@@ -1,4 +1,6 @@
-"""The same command on 1, 10 and 50 hosts: an sshd each, all in one container made from the lab's image."""
+"""The same command on 1, 10 and 50 hosts: an sshd each, all in one container made from the
+lab's image.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,15 @@ from . import contenders
 from .contenders import Library, library
 from .mcp_client import WARM, called, playrail
 from .measure import Job, interleave
-from .place import Host, NotMeasured, ansible_environment, directory, end_masters, last_line, own_environment
+from .place import (
+    Host,
+    NotMeasured,
+    ansible_environment,
+    directory,
+    end_masters,
+    last_line,
+    own_environment,
+)
 from .table import Results
 from .targets import ANSIBLE, MOST_HOSTS, on_hosts
 
@@ -44,7 +54,9 @@ def light_hosts(key: str, scratch: Path) -> Iterator[list[Host]]:
     """The hosts, gone when it ends. Raises NotMeasured when they cannot be made."""
     name = f"playrail-bench-{os.getpid()}"
     public = Path(f"{key}.pub").read_text(encoding="ascii").strip()
-    script = START.format(key=shlex.quote(public), first=FIRST_PORT, last=FIRST_PORT + MOST_HOSTS - 1)
+    script = START.format(
+        key=shlex.quote(public), first=FIRST_PORT, last=FIRST_PORT + MOST_HOSTS - 1
+    )
     _docker("run", "--detach", "--name", name, "--network", NETWORK, IMAGE, "sh", "-c", script)
     try:
         form = f'{{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}'
@@ -53,9 +65,18 @@ def light_hosts(key: str, scratch: Path) -> Iterator[list[Host]]:
         _wait_for(name, address, ports)
         host_key = _docker("exec", name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
         known_hosts = scratch / "known_hosts"
-        known_hosts.write_text("".join(f"[{address}]:{port} {host_key}\n" for port in ports), encoding="ascii")
+        known_hosts.write_text(
+            "".join(f"[{address}]:{port} {host_key}\n" for port in ports), encoding="ascii"
+        )
         yield [
-            Host(name=f"h{port}", address=address, port=port, user="root", key=key, known_hosts=str(known_hosts))
+            Host(
+                name=f"h{port}",
+                address=address,
+                port=port,
+                user="root",
+                key=key,
+                known_hosts=str(known_hosts),
+            )
             for port in ports
         ]
     finally:
@@ -64,7 +85,9 @@ def light_hosts(key: str, scratch: Path) -> Iterator[list[Host]]:
 
 def _docker(*words: str) -> str:
     try:
-        done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, text=True, timeout=60, check=False
+        )
     except OSError as error:
         raise NotMeasured(f"docker: {error.strerror}") from error
     if done.returncode != 0:
@@ -94,10 +117,23 @@ class Ansible:
     async def ask(self, hosts: Sequence[Host]) -> float:
         pattern = ",".join(host.name for host in hosts)
         program = str(Path(sys.executable).with_name("ansible"))
-        words = [program, "-i", str(self.inventory), "-f", "50", "-m", "command", "-a", "uptime", pattern]
+        words = [
+            program,
+            "-i",
+            str(self.inventory),
+            "-f",
+            "50",
+            "-m",
+            "command",
+            "-a",
+            "uptime",
+            pattern,
+        ]
         environment = own_environment(**ansible_environment(self.sockets))
         started = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE, env=environment)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdout=PIPE, stderr=PIPE, env=environment
+        )
         output, errors = await asyncio.wait_for(process.communicate(), ANSWER_S)
         seconds = time.perf_counter() - started
         if process.returncode != 0 or output.count(b"| CHANGED |") != len(hosts):
@@ -107,30 +143,43 @@ class Ansible:
 
 async def ask_playrail(client: Client, hosts: Sequence[Host]) -> float:
     names = [host.name for host in hosts]
-    seconds, answer = await called(client, "execute_on_multiple", {"cmd": "uptime", "server": names})
+    seconds, answer = await called(
+        client, "execute_on_multiple", {"cmd": "uptime", "server": names}
+    )
     if sorted(answer["data"]["hosts"]) != sorted(names):
         raise NotMeasured("execute_on_multiple: not every host reported")
     return seconds
 
 
-async def measure_fanout(results: Results, key: str, python: Path | None, scratch: Path, *, rounds: int) -> None:
+async def measure_fanout(
+    results: Results, key: str, python: Path | None, scratch: Path, *, rounds: int
+) -> None:
     """All counts of hosts by all contenders, interleaved, in the directory `scratch`."""
     ansible = Ansible(inventory=scratch / "hosts", sockets=directory(scratch / "ansible"))
     with light_hosts(key, scratch) as hosts:
-        ansible.inventory.write_text("".join(f"{host.inventory_line}\n" for host in hosts), encoding="utf-8")
+        ansible.inventory.write_text(
+            "".join(f"{host.inventory_line}\n" for host in hosts), encoding="utf-8"
+        )
         async with AsyncExitStack() as stack:
             stack.callback(end_masters, ansible.sockets)
             client: Client | None = None
             try:
-                client = await stack.enter_async_context(playrail(hosts, scratch / "fanout", warm=True).started())
+                client = await stack.enter_async_context(
+                    playrail(hosts, scratch / "fanout", warm=True).started()
+                )
             except NotMeasured as error:
                 results.miss(WARM, error)
             libraries: dict[str, Library] = {}
             if python is not None:
-                kept, anew = (library(python, "asyncssh", manner, hosts) for manner in ("kept", "anew"))
+                kept, anew = (
+                    library(python, "asyncssh", manner, hosts) for manner in ("kept", "anew")
+                )
                 libraries[contenders.ASYNCSSH_KEPT] = await stack.enter_async_context(kept)
                 libraries[contenders.ASYNCSSH_ANEW] = await stack.enter_async_context(anew)
-            jobs = {on_hosts(count): _jobs(ansible, client, libraries, hosts[:count]) for count in COUNTS}
+            jobs = {
+                on_hosts(count): _jobs(ansible, client, libraries, hosts[:count])
+                for count in COUNTS
+            }
             await interleave(results, jobs, rounds=rounds, warm_ups=1)
 
 

@@ -39,14 +39,19 @@ class Program:
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Client]:
-        """A client that has been answered its `initialize`. Raises NotMeasured when it is not."""
+        """A client that has been answered its `initialize`. Raises NotMeasured when it is
+        not.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         parameters = StdioServerParameters(
             command=self.command[0], args=list(self.command[1:]), env=dict(self.environment)
         )
         with self.log.open("w", encoding="utf-8") as log:
-            # Not "auto", which asks something else before: the targets are about `initialize`.
-            client = Client(stdio_client(parameters, errlog=log), mode="legacy", read_timeout_seconds=ANSWER_S)
+            # Not "auto", which asks something else before: the targets are about
+            # `initialize`.
+            client = Client(
+                stdio_client(parameters, errlog=log), mode="legacy", read_timeout_seconds=ANSWER_S
+            )
             try:
                 await client.__aenter__()
             except (OSError, ExceptionGroup) as error:
@@ -58,8 +63,12 @@ class Program:
                 await client.__aexit__(None, None, None)
 
 
-async def called(client: Client, tool: str, arguments: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
-    """Calls a tool; returns the seconds and the structured answer. Raises NotMeasured when the answer is an error."""
+async def called(
+    client: Client, tool: str, arguments: Mapping[str, Any]
+) -> tuple[float, dict[str, Any]]:
+    """Calls a tool; returns the seconds and the structured answer. Raises NotMeasured when
+    the answer is an error.
+    """
     started = time.perf_counter()
     try:
         result = await client.call_tool(tool, dict(arguments))
@@ -89,7 +98,9 @@ class Playrail:
         return bool(task.tool)
 
     async def ask(self, task: Task) -> float:
-        seconds, answer = await called(self.client, task.tool, {**task.arguments, "server": self.host.name})
+        seconds, answer = await called(
+            self.client, task.tool, {**task.arguments, "server": self.host.name}
+        )
         changed = bool(answer["data"].get("changed"))
         if task.changes not in (None, changed):
             raise NotMeasured(f"{task.tool}: it says that changed is {changed}")
@@ -129,7 +140,9 @@ def playrail(hosts: Sequence[Host], state: Path, *, warm: bool) -> Program:
 
 
 def linux_mcp_server(python: Path, host: Host, state: Path) -> Program:
-    """linux-mcp-server, which keeps its connection, with the same key and the same check of the host's key."""
+    """linux-mcp-server, which keeps its connection, with the same key and the same check of
+    the host's key.
+    """
     return Program(
         name=PEER,
         command=[str(python.with_name("linux-mcp-server"))],

@@ -1,4 +1,6 @@
-"""Measures the calls of all contenders, interleaved, so that a slow moment of the machine is everybody's."""
+"""Measures the calls of all contenders, interleaved, so that a slow moment of the machine
+is everybody's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,17 @@ from mcp import Client
 from . import contenders
 from .cases import CASES, SAME, UPTIME, WRITTEN, Case, Task
 from .contenders import Contender
-from .mcp_client import COLD, PEER, WARM, Peer, Playrail, Program, called, linux_mcp_server, playrail
+from .mcp_client import (
+    COLD,
+    PEER,
+    WARM,
+    Peer,
+    Playrail,
+    Program,
+    called,
+    linux_mcp_server,
+    playrail,
+)
 from .place import Host, NotMeasured
 from .table import Results
 from .targets import CALL, EIGHT_CLIENTS, ONE_CLIENT
@@ -23,7 +35,8 @@ from .targets import CALL, EIGHT_CLIENTS, ONE_CLIENT
 Job = Callable[[], Awaitable[float]]
 SETTLE_S = 0.02  # between two calls, for what the one before left to be tidied up
 WARM_UP_S = 10.0  # from the start of a warm server until it is measured
-SLOW, SLOW_SHARE = (COLD,), 3  # what no target is about takes part in every third round, for the time it takes
+# What no target is about takes part in every third round, for the time it takes
+SLOW, SLOW_SHARE = (COLD,), 3
 BLOCKS, CALLS_OF_ONE, CALLS_OF_EIGHT = 5, 30, 80
 
 _numbers = itertools.count(1)
@@ -32,11 +45,13 @@ _numbers = itertools.count(1)
 async def interleave(
     results: Results, jobs: Mapping[str, Mapping[str, Job]], *, rounds: int, warm_ups: int = 2
 ) -> None:
-    """Does every job once a round, by what is done and by whom. The warm-ups are not counted.
+    """Does every job once a round, by what is done and by whom. The warm-ups are not
+    counted.
 
     What fails once is noted as not measured, and not done again.
     """
-    order = random.Random(1)  # nobody is always measured after the same other one, and each run has the same order
+    # Nobody is always measured after the same other one, and each run has the same order
+    order = random.Random(1)
     failed: set[tuple[str, str]] = set()
     for number in range(-warm_ups, rounds):
         for done, by_whom in jobs.items():
@@ -54,7 +69,9 @@ async def interleave(
                 await asyncio.sleep(SETTLE_S)
 
 
-async def measure_cases(results: Results, host: Host, python: Path | None, scratch: Path, *, rounds: int) -> None:
+async def measure_cases(
+    results: Results, host: Host, python: Path | None, scratch: Path, *, rounds: int
+) -> None:
     """Every case by every contender that has a way to do it."""
     async with AsyncExitStack() as stack:
         found: dict[str, Contender] = {}
@@ -64,7 +81,11 @@ async def measure_cases(results: Results, host: Host, python: Path | None, scrat
             except NotMeasured as error:
                 results.miss(name, error)
         jobs = {
-            case.name: {by: _job(contender, case) for by, contender in found.items() if contender.does(case.task(0))}
+            case.name: {
+                by: _job(contender, case)
+                for by, contender in found.items()
+                if contender.does(case.task(0))
+            }
             for case in CASES
         }
         await _ask_ssh(found, f"cat >{WRITTEN}-same", SAME)
@@ -75,19 +96,27 @@ async def measure_cases(results: Results, host: Host, python: Path | None, scrat
 
 
 async def _ask_ssh(found: Mapping[str, Contender], command: str, stdin: str = "") -> None:
-    await found[contenders.SSH].ask(Task(tool="", arguments={}, stock={}, shell=command, stdin=stdin))
+    await found[contenders.SSH].ask(
+        Task(tool="", arguments={}, stock={}, shell=command, stdin=stdin)
+    )
 
 
-def _contenders(host: Host, python: Path | None, scratch: Path) -> Mapping[str, AbstractAsyncContextManager[Contender]]:
-    """All contenders, not yet started. Those that need packages are left out when there are none."""
+def _contenders(
+    host: Host, python: Path | None, scratch: Path
+) -> Mapping[str, AbstractAsyncContextManager[Contender]]:
+    """All contenders, not yet started. Those that need packages are left out when there are
+    none.
+    """
     found: dict[str, AbstractAsyncContextManager[Contender]] = {
         contenders.SSH: contenders.ssh(host, scratch / "ssh"),
         contenders.STOCK: contenders.stock(host, scratch / "stock"),
         COLD: connected(
-            playrail([host], scratch / "cold", warm=False), lambda client: Playrail(client=client, host=host)
+            playrail([host], scratch / "cold", warm=False),
+            lambda client: Playrail(client=client, host=host),
         ),
         WARM: connected(
-            playrail([host], scratch / "warm", warm=True), lambda client: Playrail(client=client, host=host)
+            playrail([host], scratch / "warm", warm=True),
+            lambda client: Playrail(client=client, host=host),
         ),
     }
     if python is not None:
@@ -96,14 +125,17 @@ def _contenders(host: Host, python: Path | None, scratch: Path) -> Mapping[str, 
             contenders.ASYNCSSH_ANEW: contenders.library(python, "asyncssh", "anew", [host]),
             contenders.PARAMIKO_KEPT: contenders.library(python, "paramiko", "kept", [host]),
             PEER: connected(
-                linux_mcp_server(python, host, scratch / "peer"), lambda client: Peer(client=client, host=host)
+                linux_mcp_server(python, host, scratch / "peer"),
+                lambda client: Peer(client=client, host=host),
             ),
         }
     return found
 
 
 @asynccontextmanager
-async def connected(program: Program, made: Callable[[Client], Contender]) -> AsyncIterator[Contender]:
+async def connected(
+    program: Program, made: Callable[[Client], Contender]
+) -> AsyncIterator[Contender]:
     """A contender that asks a started server."""
     async with program.started() as client:
         contender = made(client)
@@ -125,7 +157,8 @@ async def _warm_up(contender: Contender) -> None:
 
 
 async def measure_throughput(results: Results, host: Host, scratch: Path) -> None:
-    """Seconds per call when one client asks call after call, and when eight do at once, of one warm server.
+    """Seconds per call when one client asks call after call, and when eight do at once, of
+    one warm server.
 
     Raises NotMeasured.
     """

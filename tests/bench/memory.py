@@ -20,7 +20,9 @@ MOMENTS = ((IDLE, 0), (AFTER_100, 100), (AFTER_1000, 1000))
 
 
 async def measure_memory(results: Results, host: Host, scratch: Path, *, most_calls: int) -> None:
-    """Samples the memory; the calls are all reads of one module, in turn. Raises NotMeasured."""
+    """Samples the memory; the calls are all reads of one module, in turn. Raises
+    NotMeasured.
+    """
     tasks = itertools.cycle([case.task(0) for case in CASES if case.one_module])
     async with playrail([host], scratch / "memory", warm=True).started() as client:
         server = Playrail(client=client, host=host)
@@ -38,9 +40,11 @@ async def measure_memory(results: Results, host: Host, scratch: Path, *, most_ca
 
 
 def sampled(root: int) -> dict[str, float]:
-    """MiB of all processes below `root`, itself left out: proportional and resident set sizes; and how many they are.
+    """MiB of all processes below `root`, itself left out: proportional and resident set
+    sizes; and how many they are.
 
-    The bench is the parent of orphans (PR_SET_CHILD_SUBREAPER), so ssh masters that became daemons are among them.
+    The bench is the parent of orphans (PR_SET_CHILD_SUBREAPER), so ssh masters that became
+    daemons are among them.
     """
     found = [sizes for pid in below(root) if (sizes := _sizes(pid))]
     return {
@@ -57,7 +61,12 @@ def below(root: int) -> Iterator[int]:
         if entry.name.isdigit():
             try:
                 # The name, in parentheses, may hold anything.
-                fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                fields = (
+                    (entry / "stat")
+                    .read_text(encoding="utf-8", errors="replace")
+                    .rpartition(")")[2]
+                    .split()
+                )
             except OSError:
                 continue  # it has just ended
             parents[int(entry.name)] = int(fields[1])

@@ -1,4 +1,6 @@
-"""Where the bench works: the lab's host, its own directory, and the contenders' environment."""
+"""Where the bench works: the lab's host, its own directory, and the contenders'
+environment.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ class Host:
         """The line of an Ansible inventory."""
         extra = f"-o UserKnownHostsFile={self.known_hosts} -o IdentitiesOnly=yes"
         return (
-            f"{self.name} ansible_host={self.address} ansible_port={self.port} ansible_user={self.user} "
+            f"{self.name} ansible_host={self.address} ansible_port={self.port} "
+            f"ansible_user={self.user} "
             f"ansible_ssh_private_key_file={self.key} ansible_ssh_extra_args='{extra}'"
         )
 
@@ -83,7 +86,9 @@ def lab_host(name: str) -> Host:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A private directory with a short path: sockets lie in it, whose paths the system limits to 108 bytes."""
+    """A private directory with a short path: sockets lie in it, whose paths the system
+    limits to 108 bytes.
+    """
     path = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         yield path
@@ -98,7 +103,9 @@ def directory(path: Path) -> Path:
 
 
 def ansible_environment(sockets: Path) -> dict[str, str]:
-    """What Ansible's documentation says to set for speed, and where its ssh masters' sockets lie."""
+    """What Ansible's documentation says to set for speed, and where its ssh masters'
+    sockets lie.
+    """
     return {
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
@@ -110,16 +117,23 @@ def ansible_environment(sockets: Path) -> dict[str, str]:
 def end_masters(sockets: Path) -> None:
     """Ends the ssh masters whose sockets lie in a directory."""
     for socket in sockets.iterdir():
-        subprocess.run(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "-"], capture_output=True, check=False)
+        subprocess.run(
+            ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "-"],
+            capture_output=True,
+            check=False,
+        )
 
 
 def own_environment(**more: str) -> dict[str, str]:
     """The environment of a started server: what any has, and what it is told."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | more
+    return {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+    } | more
 
 
 def contenders_python() -> Path:
-    """The interpreter that has the contenders' packages, installed when they are not or are others.
+    """The interpreter that has the contenders' packages, installed when they are not or are
+    others.
 
     Raises NotMeasured when they cannot be installed.
     """
@@ -136,11 +150,15 @@ def contenders_python() -> Path:
 
 def _install(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_S, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise NotMeasured("the contenders' packages could not be installed in time") from error
     if done.returncode != 0:
-        raise NotMeasured(f"the contenders' packages could not be installed: {last_line(done.stderr)}")
+        raise NotMeasured(
+            f"the contenders' packages could not be installed: {last_line(done.stderr)}"
+        )
 
 
 def last_line(text: str) -> str:
@@ -153,12 +171,18 @@ def versions(python: Path | None) -> Mapping[str, str]:
     """The versions of what is compared, read from the environments themselves."""
     mine = {"ansible-core", "ansible-runner", "mcp", "playrail"}
     theirs = {"asyncssh", "paramiko", "linux-mcp-server"}
-    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    code = (
+        "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in "
+        "sys.argv[1:]}))"
+    )
     found: dict[str, str] = {}
     for interpreter, names in ((sys.executable, mine), (python, theirs)):
         if interpreter is not None:
             done = subprocess.run(
-                [str(interpreter), "-c", code, *sorted(names)], capture_output=True, text=True, check=True
+                [str(interpreter), "-c", code, *sorted(names)],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             found |= json.loads(done.stdout)
     return found

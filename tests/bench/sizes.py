@@ -1,8 +1,10 @@
-"""Compares the bytes of answers, Playrail's and linux-mcp-server's: `python -m tests.bench.sizes [--python PATH]`.
+"""Compares the bytes of answers, Playrail's and linux-mcp-server's: `python -m
+tests.bench.sizes [--python PATH]`.
 
-Each read is done by both on the lab's deb12, with default arguments where there are any. What is counted is what a
-model gets once: the text of the peer, and the structured content of Playrail. --python names a Python that has
-linux-mcp-server; without it one is made as for `make bench`.
+Each read is done by both on the lab's deb12, with default arguments where there are any.
+What is counted is what a model gets once: the text of the peer, and the structured content
+of Playrail. --python names a Python that has linux-mcp-server; without it one is made as
+for `make bench`.
 """
 
 from __future__ import annotations
@@ -64,7 +66,11 @@ READS = (
         ours=[("list_directory", {"path": "/etc"})],
         theirs=[("list_directories", {"path": "/etc"}), ("list_files", {"path": "/etc"})],
     ),
-    Read(name="file", ours=[("read_file", {"path": "/etc/hosts"})], theirs=[("read_file", {"path": "/etc/hosts"})]),
+    Read(
+        name="file",
+        ours=[("read_file", {"path": "/etc/hosts"})],
+        theirs=[("read_file", {"path": "/etc/hosts"})],
+    ),
     Read(
         name="log, last 20 lines",
         ours=[("tail_file", {"path": "/var/log/dpkg.log", "lines": 20})],
@@ -88,7 +94,9 @@ def answer_bytes(result: Any) -> int:
 async def asked(client: Client, calls: Sequence[Call], **host: str) -> int | str:
     """The bytes of all answers, or why there are none."""
     try:
-        return sum([answer_bytes(await client.call_tool(tool, {**given, **host})) for tool, given in calls])
+        return sum(
+            [answer_bytes(await client.call_tool(tool, {**given, **host})) for tool, given in calls]
+        )
     except Exception as error:  # noqa: BLE001  a row that cannot be measured says why
         return f"{type(error).__name__}: {error}"
 
@@ -106,9 +114,13 @@ async def compare(python: Path) -> int:
                 rows.append((read.name, mine, await asked(other, read.theirs, host=host.address)))
     write = sys.stdout.write
     write(f"{'read':24}{'Playrail':>10}{'peer':>10}{'ratio':>8}\n")
-    both = [(mine, peer) for _, mine, peer in rows if isinstance(mine, int) and isinstance(peer, int)]
+    both = [
+        (mine, peer) for _, mine, peer in rows if isinstance(mine, int) and isinstance(peer, int)
+    ]
     for name, mine, peer in rows:
-        ratio = f"{mine / peer:8.2f}" if isinstance(mine, int) and isinstance(peer, int) else "       -"
+        ratio = (
+            f"{mine / peer:8.2f}" if isinstance(mine, int) and isinstance(peer, int) else "       -"
+        )
         write(f"{name:24}{mine!s:>10}{peer!s:>10}{ratio}\n")
     total, their_total = sum(mine for mine, _ in both), sum(peer for _, peer in both)
     if both:

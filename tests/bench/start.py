@@ -1,4 +1,6 @@
-"""How long a server needs from the start of its process until `initialize`, and until its first tool, are answered."""
+"""How long a server needs from the start of its process until `initialize`, and until its
+first tool, are answered.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,12 @@ from .table import Results
 from .targets import ANSWERED, INITIALIZED
 
 
-async def measure_starts(results: Results, host: Host, python: Path | None, scratch: Path, *, rounds: int) -> None:
-    """Starts the servers in turn; each is asked for the host's memory as soon as it has answered `initialize`."""
+async def measure_starts(
+    results: Results, host: Host, python: Path | None, scratch: Path, *, rounds: int
+) -> None:
+    """Starts the servers in turn; each is asked for the host's memory as soon as it has
+    answered `initialize`.
+    """
     own: Mapping[str, Any] = {"server": host.name}
     programs: list[tuple[Program, str, Mapping[str, Any]]] = [
         (playrail([host], scratch / "start-warm", warm=True), "get_memory_info", own),

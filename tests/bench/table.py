@@ -13,7 +13,8 @@ from .place import NotMeasured
 
 @dataclass
 class Results:
-    """`samples` holds seconds by what was done and by whom, `memory` MiB by moment and by kind.
+    """`samples` holds seconds by what was done and by whom, `memory` MiB by moment and by
+    kind.
 
     `missing` says of what could not be measured why.
     """
@@ -27,12 +28,16 @@ class Results:
         self.samples.setdefault(done, {}).setdefault(by, []).append(seconds)
 
     def drop(self, done: str, by: str, why: object) -> None:
-        """Forgets the samples of what then failed: they would not be of what they seem to be."""
+        """Forgets the samples of what then failed: they would not be of what they seem to
+        be.
+        """
         self.samples.get(done, {}).pop(by, None)
         self.miss(f"{by}: {done}", why)
 
     def miss(self, what: str, why: object) -> None:
-        """Notes that something could not be measured. The first reason stays: others mostly follow from it."""
+        """Notes that something could not be measured. The first reason stays: others mostly
+        follow from it.
+        """
         self.missing.setdefault(what, str(why))
 
     def of(self, done: str, by: str) -> list[float]:
@@ -47,7 +52,9 @@ class Results:
         return statistics.median(self.of(done, by))
 
     def p95(self, done: str, by: str) -> float:
-        """The 95th percentile in seconds: the smallest sample that 95 % do not exceed. Raises NotMeasured."""
+        """The 95th percentile in seconds: the smallest sample that 95 % do not exceed.
+        Raises NotMeasured.
+        """
         return p95(self.of(done, by))
 
     def mib(self, moment: str, kind: str) -> float:
@@ -63,7 +70,9 @@ def p95(samples: Sequence[float]) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One line of the targets. `value` computes the figure; with `greater` it must be at least `must`."""
+    """One line of the targets. `value` computes the figure; with `greater` it must be at
+    least `must`.
+    """
 
     title: str
     value: Callable[[Results], float]
@@ -74,7 +83,13 @@ class Target:
 
     def judged(self, results: Results) -> dict[str, Any]:
         """The figure and what it is against the target, or why there is none."""
-        told = {"title": self.title, "must": self.must, "aim": self.aim, "unit": self.unit, "greater": self.greater}
+        told = {
+            "title": self.title,
+            "must": self.must,
+            "aim": self.aim,
+            "unit": self.unit,
+            "greater": self.greater,
+        }
         try:
             value = self.value(results)
         except NotMeasured as error:
@@ -89,12 +104,16 @@ class Target:
 
 
 def times_table(samples: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
-    """Rows per thing done and contender: median, 95th percentile and number of samples, in ms."""
+    """Rows per thing done and contender: median, 95th percentile and number of samples, in
+    ms.
+    """
     lines = ["| what | by | p50 ms | p95 ms | n |", "| --- | --- | ---: | ---: | ---: |"]
     for done, contenders in samples.items():
         for by, taken in contenders.items():
             middle, high = statistics.median(taken), p95(taken)
-            lines.append(f"| {done} | {by} | {middle * 1000:,.1f} | {high * 1000:,.1f} | {len(taken)} |")
+            lines.append(
+                f"| {done} | {by} | {middle * 1000:,.1f} | {high * 1000:,.1f} | {len(taken)} |"
+            )
     return lines
 
 
@@ -102,18 +121,23 @@ def memory_table(memory: Mapping[str, Mapping[str, float]]) -> list[str]:
     lines = ["| memory of the warm server and all below it | PSS MiB | RSS MiB | processes |"]
     lines.append("| --- | ---: | ---: | ---: |")
     for moment, found in memory.items():
-        lines.append(f"| {moment} | {found['pss']:,.1f} | {found['rss']:,.1f} | {found['processes']:.0f} |")
+        lines.append(
+            f"| {moment} | {found['pss']:,.1f} | {found['rss']:,.1f} | {found['processes']:.0f} |"
+        )
     return lines
 
 
 def targets_table(judged: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Rows per target. Small ratios are shown as one over something, as the targets are written."""
+    """Rows per target. Small ratios are shown as one over something, as the targets are
+    written.
+    """
     lines = ["| target | measured | must | aim | |", "| --- | ---: | ---: | ---: | --- |"]
     for line in judged:
         sign = "≥" if line["greater"] else "≤"
         figures = [shown(line[name], line["unit"]) for name in ("value", "must", "aim")]
         lines.append(
-            f"| {line['title']} | {figures[0]} | {sign} {figures[1]} | {sign} {figures[2]} | {line['verdict']} |"
+            f"| {line['title']} | {figures[0]} | {sign} {figures[1]} | {sign} {figures[2]} | "
+            f"{line['verdict']} |"
         )
     return lines
 
@@ -127,10 +151,15 @@ def shown(value: float | None, unit: str) -> str:
 
 
 def summary(judged: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> list[str]:
-    """What a reader must not overlook: how many lines hold, and everything that was not measured."""
+    """What a reader must not overlook: how many lines hold, and everything that was not
+    measured.
+    """
     count = dict.fromkeys(("pass (aim)", "pass", "FAIL", "not measured"), 0)
     for line in judged:
         count[line["verdict"]] += 1
-    lines = [", ".join(f"{number} {verdict}" for verdict, number in count.items()) + f", of {len(judged)} lines"]
+    lines = [
+        ", ".join(f"{number} {verdict}" for verdict, number in count.items())
+        + f", of {len(judged)} lines"
+    ]
     lines += [f"NOT MEASURED {what}: {why}" for what, why in missing.items()]
     return lines

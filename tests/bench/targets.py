@@ -1,4 +1,6 @@
-"""The targets: which figures are set against each other, and what the ratio must and should be."""
+"""The targets: which figures are set against each other, and what the ratio must and should
+be.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +34,38 @@ def targets() -> list[Target]:
         *(_against(case.name, STOCK, 1 / 8, 1 / 15) for case in CASES if not case.one_module),
         _against(CHANGED, ASYNCSSH_ANEW, 1.2, 0.7),
         *(_spread(case.name) for case in CASES),
-        Target(title="8 clients at once, calls/s against 1 client", value=_throughput, must=1.5, aim=1.9, greater=True),
+        Target(
+            title="8 clients at once, calls/s against 1 client",
+            value=_throughput,
+            must=1.5,
+            aim=1.9,
+            greater=True,
+        ),
         _against(on_hosts(MOST_HOSTS), ANSIBLE, 0.6, 0.3),
         Target(title="idle memory, PSS", value=_mib(IDLE), must=250, aim=150, unit="MiB"),
-        Target(title="memory after 1,000 calls against after 100, PSS", value=_growth, must=1.05, aim=1.02),
-        Target(title="`initialize` answered after", value=_median(INITIALIZED), must=1.0, aim=0.5, unit="s"),
-        # Not later than cold; a tenth is what medians of a few starts differ by on a shared machine.
+        Target(
+            title="memory after 1,000 calls against after 100, PSS",
+            value=_growth,
+            must=1.05,
+            aim=1.02,
+        ),
+        Target(
+            title="`initialize` answered after",
+            value=_median(INITIALIZED),
+            must=1.0,
+            aim=0.5,
+            unit="s",
+        ),
+        # Not later than cold; a tenth is what medians of a few starts differ by on a shared
+        # machine.
         _against(INITIALIZED, COLD, 1.1, 1.0),
         _against(ANSWERED, COLD, 1.1, 1.0),
     ]
 
 
-def _against(done: str, contender: str, must: float, aim: float, *, other: str | None = None) -> Target:
+def _against(
+    done: str, contender: str, must: float, aim: float, *, other: str | None = None
+) -> Target:
     """Warm p50 of `done` against the contender's of the same, or of `other`."""
 
     def ratio(results: Results) -> float:

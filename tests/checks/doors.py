@@ -10,14 +10,14 @@ from importlinter import Contract, ContractCheck, fields, output
 ROOT = "playrail"
 
 
-class Doors(Contract):  # type: ignore[misc]  # import-linter has no type information
-    """`doors` are lines such as `ledger: ledger entries`: a room, and its modules that others may import."""
+class Doors(Contract):
+    """`doors` are lines such as `ledger: ledger entries`: a room, and what others may import."""
 
     doors = fields.ListField(subfield=fields.StringField())
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: FBT001  import-linter calls it so
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002
         """Find the imports that enter a room by another module than its doors."""
-        table = _table(self.doors)
+        table = _table(list(self.doors))
         broken = [
             f"{importer} imports {imported}, which is no door of {room}"
             for room, doors in table.items()

@@ -1,4 +1,6 @@
-"""Fail the build over a file of more than 400 lines or a function of more than 50: `python tests/checks/limits.py`."""
+"""Fail the build over a file of more than 400 lines or a function of more than 50: `python
+tests/checks/limits.py`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ CHECKED = (
 
 
 def too_long(path: Path, name: str) -> Iterator[str]:
-    """Yield a line for the file, and one for each of its functions, that is longer than allowed."""
+    """Yield a line for the file, and one for each of its functions, that is longer than
+    allowed.
+    """
     text = path.read_text(encoding="utf-8")
     if (length := len(text.splitlines())) > FILE_LIMIT:
         yield f"{name}: {length} lines, {FILE_LIMIT} are allowed"
@@ -32,7 +36,10 @@ def too_long(path: Path, name: str) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LIMIT:
-                yield f"{name}:{node.lineno}: {node.name} has {length} lines, {FUNCTION_LIMIT} are allowed"
+                yield (
+                    f"{name}:{node.lineno}: {node.name} has {length} lines, {FUNCTION_LIMIT} "
+                    "are allowed"
+                )
 
 
 def main() -> int:

@@ -1,7 +1,9 @@
-"""Fail the build when the lock files and pyproject.toml differ: `python tests/checks/lock.py`.
+"""Fail the build when the lock files and pyproject.toml differ: `python
+tests/checks/lock.py`.
 
-uv.lock decides; for pip there are requirements.lock, which is what running needs, and requirements-dev.lock, which is
-everything. The check needs no uv, so that it works wherever the tests do. `make lock` writes all three.
+uv.lock decides; for pip there are requirements.lock, which is what running needs, and
+requirements-dev.lock, which is everything. The check needs no uv, so that it works wherever
+the tests do. `make lock` writes all three.
 """
 
 from __future__ import annotations
@@ -56,13 +58,21 @@ def asked_by_lock(lock: Mapping[str, Any]) -> set[str]:
     """What uv.lock was made for, in the same spelling."""
     package = next(package for package in lock["package"] if package["name"] == PROJECT)
     found = set()
-    groups = {"": package["metadata"]["requires-dist"], **package["metadata"].get("requires-dev", {})}
+    groups = {
+        "": package["metadata"]["requires-dist"],
+        **package["metadata"].get("requires-dev", {}),
+    }
     for group, entries in groups.items():
         for entry in entries:
             marker = entry.get("marker", "")
             extra = re.search(r"extra == '([^']+)'", marker)
             # The project's range of Python versions is left out of the markers in uv.lock.
-            found.add(_spelled(extra[1] if extra else group, Requirement(entry["name"] + entry.get("specifier", ""))))
+            found.add(
+                _spelled(
+                    extra[1] if extra else group,
+                    Requirement(entry["name"] + entry.get("specifier", "")),
+                )
+            )
     return found
 
 
@@ -71,7 +81,9 @@ def _spelled(group: str, requirement: Requirement) -> str:
 
 
 def needed_to_run(lock: Mapping[str, Any]) -> set[str]:
-    """The names of the packages that the project needs, and those that these need, on any system."""
+    """The names of the packages that the project needs, and those that these need, on any
+    system.
+    """
     packages: dict[str, list[Mapping[str, Any]]] = {}
     for package in lock["package"]:
         packages.setdefault(package["name"], []).append(package)
@@ -84,7 +96,9 @@ def needed_to_run(lock: Mapping[str, Any]) -> set[str]:
         found.add((name, extra))
         for package in packages[name]:
             needs = (
-                package.get("optional-dependencies", {}).get(extra, ()) if extra else package.get("dependencies", ())
+                package.get("optional-dependencies", {}).get(extra, ())
+                if extra
+                else package.get("dependencies", ())
             )
             for need in needs:
                 wanted += [(need["name"], more) for more in ("", *need.get("extra", ()))]
@@ -96,7 +110,10 @@ def differences(root: Path) -> Iterator[str]:
     lock = tomllib.loads((root / "uv.lock").read_text(encoding="utf-8"))
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     locked, runs = read_uv_lock(lock), needed_to_run(lock)
-    wanted = {EVERYTHING: locked, RUNNING: {pin: files for pin, files in locked.items() if pin[0] in runs}}
+    wanted = {
+        EVERYTHING: locked,
+        RUNNING: {pin: files for pin, files in locked.items() if pin[0] in runs},
+    }
     for file, pins in wanted.items():
         text = (root / file).read_text(encoding="utf-8")
         yield from _differing(pins, read_requirements(text), file)
@@ -108,7 +125,10 @@ def differences(root: Path) -> Iterator[str]:
 
 def _differing(locked: Pins, pinned: Pins, file: str) -> Iterator[str]:
     for name, version in sorted(locked.keys() ^ pinned.keys()):
-        yield f"{name} {version} is {'missing in' if (name, version) in locked else 'too much in'} {file}"
+        yield (
+            f"{name} {version} is "
+            f"{'missing in' if (name, version) in locked else 'too much in'} {file}"
+        )
     for name, version in sorted(locked.keys() & pinned.keys()):
         if locked[name, version] != pinned[name, version]:
             yield f"{name} {version} has other hashes in {file} than in uv.lock"

@@ -1,7 +1,8 @@
-"""README's table of tools, made from the catalogue: `python tests/checks/tool_table.py [--write | --check]`.
+"""README's table of tools, made from the catalogue: `python tests/checks/tool_table.py
+[--write | --check]`.
 
-Without an option it prints the table; --write puts it between the markers in README.md; --check fails when what is
-there is something else.
+Without an option it prints the table; --write puts it between the markers in README.md;
+--check fails when what is there is something else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ COMMAND = "python tests/checks/tool_table.py --write"
 def tool_table(tools: Iterable[AnyTool]) -> str:
     """A Markdown table with a row per tool; other names of a tool stand in its row."""
     rows = ["| tool | risk | what it does | runs |", "| --- | --- | --- | --- |"]
-    rows += ["| " + " | ".join(_cells(tool)) + " |" for tool in {tool.name: tool for tool in tools}.values()]
+    rows += [
+        "| " + " | ".join(_cells(tool)) + " |"
+        for tool in {tool.name: tool for tool in tools}.values()
+    ]
     return "\n".join(rows)
 
 
@@ -45,13 +49,21 @@ def _risk(tool: AnyTool) -> str:
     of: dict[str, list[str]] = {}
     for value, risk in tool.risk.cases.items():
         of.setdefault(risk.name, []).append(f"`{str(value).lower()}`")
-    cases = "; ".join(f"{risk} with {tool.risk.field} {', '.join(values)}" for risk, values in of.items())
+    cases = "; ".join(
+        f"{risk} with {tool.risk.field} {', '.join(values)}" for risk, values in of.items()
+    )
     return f"{tool.risk.otherwise.name}; {cases}"
 
 
 def replaced(readme: str, table: str) -> str:
-    """`readme` with `table` between its markers. Raises ValueError when it has not exactly one pair of them."""
-    if readme.count(START) != 1 or readme.count(END) != 1 or readme.index(START) > readme.index(END):
+    """`readme` with `table` between its markers. Raises ValueError when it has not exactly
+    one pair of them.
+    """
+    if (
+        readme.count(START) != 1
+        or readme.count(END) != 1
+        or readme.index(START) > readme.index(END)
+    ):
         raise ValueError(f"README.md must hold a line {START} and below it a line {END}, once each")
     return f"{readme.partition(START)[0]}{START}\n{table}\n{END}{readme.partition(END)[2]}"
 

@@ -1,4 +1,6 @@
-"""Prints how many bytes `tools/list` has, which every client reads at each start, and fails when they are too many."""
+"""Prints how many bytes `tools/list` has, which every client reads at each start, and fails
+when they are too many.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ def raise_hosts(docker: Docker, subnet: str, entries: dict[str, dict[str, Any]])
     for anew in (False, True):
         wanted = [host for host in lab_hosts.HOSTS if not probes.get(host.name, (False,))[0]]
         with ThreadPoolExecutor(len(lab_hosts.HOSTS)) as pool:
-            jobs = [(host, pool.submit(lab_hosts.ensure_host, docker, host, subnet, anew=anew)) for host in wanted]
+            jobs = [
+                (host, pool.submit(lab_hosts.ensure_host, docker, host, subnet, anew=anew))
+                for host in wanted
+            ]
         for host, job in jobs:
             if job.result():
                 keys[host.name] = (entries[host.name]["address"], job.result())
@@ -92,7 +95,9 @@ def raise_hosts(docker: Docker, subnet: str, entries: dict[str, dict[str, Any]])
 
 
 def down(*, purge: bool) -> int:
-    """Remove hosts and network and end the engine, if it is the lab's and nobody else uses it."""
+    """Remove hosts and network and end the engine, if it is the lab's and nobody else uses
+    it.
+    """
     with locked():
         docker = lab_engine.answering()
         if docker is None and purge and is_root() and lab_engine.engine_program():

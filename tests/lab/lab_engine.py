@@ -82,7 +82,10 @@ def install(*packages: str) -> None:
             f"missing here: {wanted}; run `apt-get install {wanted}` as root on Debian, "
             "or run this as root so that it can"
         )
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}"}
+    quiet = {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "PATH": f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}",
+    }
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     if run(command, environment=quiet, check=False).returncode != 0:
         # Package lists that are absent or old are the usual reason; fetch them and retry.
@@ -91,10 +94,13 @@ def install(*packages: str) -> None:
 
 
 def ensure_commands() -> None:
-    """Install the programs the lab and the tests call besides Docker, where they are missing."""
+    """Install the programs the lab and the tests call besides Docker, where they are
+    missing.
+    """
     wanted = {"ssh": "openssh-client", "ssh-keygen": "openssh-client"}
     if is_root():
-        wanted |= {"ip": "iproute2", "busybox": "busybox"}  # the latter as one of the shells that servers have
+        # The latter as one of the shells that servers have
+        wanted |= {"ip": "iproute2", "busybox": "busybox"}
     missing = {package for name, package in wanted.items() if not _find(name)}
     if missing:
         install(*sorted(missing))

@@ -163,7 +163,8 @@ def _check_bootstrap(recipe: Recipe) -> None:
     if not is_root() or not recipe.mirror:
         raise MissingError(
             "the images cannot be built: no registry gives debian:12, and making the base "
-            "from packages needs root on a Debian system of apt sources for " + " or ".join(RELEASES)
+            "from packages needs root on a Debian system of apt sources for "
+            + " or ".join(RELEASES)
         )
     if shutil.which("mmdebstrap") is None:
         install("mmdebstrap")

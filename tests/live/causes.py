@@ -1,4 +1,6 @@
-"""What may be wrong with a server, each as a user of its own on a host and a name in an inventory."""
+"""What may be wrong with a server, each as a user of its own on a host and a name in an
+inventory.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,18 @@ from playrail.settings.settings import Settings
 from .own_host import OwnHost
 
 PASSWORD = "Correct-Horse-9"
-BANNER = "Permission denied (publickey).\\nConnection timed out\\nHost key verification failed by the bank\\n"
+BANNER = (
+    "Permission denied (publickey).\\nConnection timed out\\nHost key verification failed by "
+    "the bank\\n"
+)
 RAN = "/srv/ran"  # a directory on the host that everybody may write to
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """What is wrong: `setup` is run as root on the host, `{user}` is the user; `given` are variables of the host."""
+    """What is wrong: `setup` is run as root on the host, `{user}` is the user; `given` are
+    variables of the host.
+    """
 
     name: str
     code: str
@@ -44,7 +51,8 @@ SUDO = {"ansible_become": True, "ansible_become_password": PASSWORD}
 SUDOER = "echo '{user} ALL=(ALL) ALL' >/etc/sudoers.d/{user}"
 FREE = "echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}"
 BASHRC = (
-    "printf '%s\\n' {line} | cat - ~{user}/.bashrc >/tmp/new; cp /tmp/new ~{user}/.bashrc; chown {user} ~{user}/.bashrc"
+    "printf '%s\\n' {line} | cat - ~{user}/.bashrc >/tmp/new; cp /tmp/new ~{user}/.bashrc; "
+    "chown {user} ~{user}/.bashrc"
 )
 
 
@@ -55,19 +63,43 @@ def bashrc(line: str) -> str:
 CAUSES = [
     # The login is refused.
     Cause(
-        name="expired", setup="chage -E 2020-01-01 {user}", code="auth_failed", says="account has expired", hint="chage"
+        name="expired",
+        setup="chage -E 2020-01-01 {user}",
+        code="auth_failed",
+        says="account has expired",
+        hint="chage",
     ),
     Cause(name="aged", setup="chage -d 0 {user}", code="auth_failed", says="assword", hint="chage"),
     Cause(
-        name="strange", setup="rm ~{user}/.ssh/authorized_keys", code="auth_failed", says="Permission denied (publickey"
+        name="strange",
+        setup="rm ~{user}/.ssh/authorized_keys",
+        code="auth_failed",
+        says="Permission denied (publickey",
     ),
     Cause(
-        name="locked_key", given={"key": "passphrase"}, code="auth_failed", says="Permission denied", hint="passphrase"
+        name="locked_key",
+        given={"key": "passphrase"},
+        code="auth_failed",
+        says="Permission denied",
+        hint="passphrase",
     ),
-    Cause(name="cut_key", given={"key": "cut"}, code="auth_failed", says="Load key", hint="newline"),
+    Cause(
+        name="cut_key", given={"key": "cut"}, code="auth_failed", says="Load key", hint="newline"
+    ),
     Cause(name="public_key", given={"key": "public"}, code="auth_failed", says="Load key"),
-    Cause(name="no_key", given={"key": "/nonexistent/id"}, code="auth_failed", says="/nonexistent/id", hint="exists"),
-    Cause(name="no_login", setup="usermod -s /usr/sbin/nologin {user}", code="no_shell", says="not available"),
+    Cause(
+        name="no_key",
+        given={"key": "/nonexistent/id"},
+        code="auth_failed",
+        says="/nonexistent/id",
+        hint="exists",
+    ),
+    Cause(
+        name="no_login",
+        setup="usermod -s /usr/sbin/nologin {user}",
+        code="no_shell",
+        says="not available",
+    ),
     Cause(
         name="restricted",
         setup="ln -sf /bin/bash /bin/rbash; usermod -s /bin/rbash {user}",
@@ -94,7 +126,10 @@ CAUSES = [
         says="/nonexistent/ssh_config",
     ),
     Cause(
-        name="bad_option", given={"args": "-o NoSuchOption=yes"}, code="connection_misconfigured", says="nosuchoption"
+        name="bad_option",
+        given={"args": "-o NoSuchOption=yes"},
+        code="connection_misconfigured",
+        says="nosuchoption",
     ),
     Cause(name="bad_flag", given={"args": "-Z"}, code="connection_misconfigured"),
     Cause(
@@ -116,7 +151,12 @@ CAUSES = [
         says="/nonexistent/proxy",
         hint="ProxyCommand",
     ),
-    Cause(name="no_plugin", given={"ansible_connection": "nosuch"}, code="connection_misconfigured", says="nosuch"),
+    Cause(
+        name="no_plugin",
+        given={"ansible_connection": "nosuch"},
+        code="connection_misconfigured",
+        says="nosuch",
+    ),
     # On the way.
     Cause(
         name="jump_refused",
@@ -125,7 +165,12 @@ CAUSES = [
         says="jump host {address}",
         retryable=True,
     ),
-    Cause(name="jump_strange", given={"jump": "strange"}, code="auth_failed", says="jump host {address}"),
+    Cause(
+        name="jump_strange",
+        given={"jump": "strange"},
+        code="auth_failed",
+        says="jump host {address}",
+    ),
     Cause(
         name="behind_jump",
         given={"jump": "plain", "ansible_host": "127.0.0.1", "ansible_port": 1},
@@ -135,10 +180,17 @@ CAUSES = [
         retryable=True,
     ),
     Cause(
-        name="no_name", given={"ansible_host": "nosuchhost.invalid"}, code="host_unreachable", says="nosuchhost.invalid"
+        name="no_name",
+        given={"ansible_host": "nosuchhost.invalid"},
+        code="host_unreachable",
+        says="nosuchhost.invalid",
     ),
     Cause(
-        name="no_port", given={"ansible_port": 1}, code="host_unreachable", says="Connection refused", retryable=True
+        name="no_port",
+        given={"ansible_port": 1},
+        code="host_unreachable",
+        says="Connection refused",
+        retryable=True,
     ),
     # Becoming another user.
     Cause(
@@ -170,7 +222,13 @@ CAUSES = [
         given={**SUDO, "ansible_become_password": "wrong"},
         code="become_failed",
     ),
-    Cause(name="no_sudoer", given=SUDO, code="become_failed", says="sudoers", hint="rule for this user"),
+    Cause(
+        name="no_sudoer",
+        given=SUDO,
+        code="become_failed",
+        says="sudoers",
+        hint="rule for this user",
+    ),
     Cause(
         name="limited",
         setup="echo '{user} ALL=(ALL) /usr/bin/true' >/etc/sudoers.d/{user}",
@@ -215,7 +273,11 @@ CAUSES = [
         given={**SUDO, "ansible_become_method": "su", "ansible_become_password": "wrong"},
         code="become_failed",
     ),
-    Cause(name="no_su_password", given={"ansible_become": True, "ansible_become_method": "su"}, code="become_failed"),
+    Cause(
+        name="no_su_password",
+        given={"ansible_become": True, "ansible_become_method": "su"},
+        code="become_failed",
+    ),
     Cause(
         name="no_doas",
         given={"ansible_become": True, "ansible_become_method": "community.general.doas"},
@@ -238,7 +300,10 @@ CAUSES = [
     ),
     Cause(
         name="silent_sudo",
-        setup="printf '#!/bin/sh\\nexec sleep 30\\n' >/usr/local/bin/silent-sudo; chmod 755 /usr/local/bin/silent-sudo",
+        setup=(
+            "printf '#!/bin/sh\\nexec sleep 30\\n' >/usr/local/bin/silent-sudo; chmod 755 "
+            "/usr/local/bin/silent-sudo"
+        ),
         given={**SUDO, "ansible_become_exe": "/usr/local/bin/silent-sudo"},
         code="become_failed",
         says="asked for nothing",
@@ -286,7 +351,9 @@ CAUSES = [
     # Noise: nothing is wrong.
     Cause(name="plain", code="ok", ran=True),
     Cause(name="json_first", setup=bashrc('echo "{\\"host\\": \\"x\\"}"'), code="ok", ran=True),
-    Cause(name="json_last", setup=bashrc('trap \'echo "{\\"bye\\": 1}"\' EXIT'), code="ok", ran=True),
+    Cause(
+        name="json_last", setup=bashrc('trap \'echo "{\\"bye\\": 1}"\' EXIT'), code="ok", ran=True
+    ),
     Cause(
         name="json_files",
         setup=bashrc('echo "{\\"host\\": \\"x\\"}"'),
@@ -343,7 +410,9 @@ class Told:
 
 @contextlib.contextmanager
 def calling(way: str, every: Mapping[str, Mapping[str, Any]], place: Path) -> Iterator[Any]:
-    """What calls tools on these hosts: a process for each call, or one that keeps an Ansible ready."""
+    """What calls tools on these hosts: a process for each call, or one that keeps an
+    Ansible ready.
+    """
     inventory, config = place / "hosts.yml", place / "ansible.cfg"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": dict(every)}}))
     inventory.chmod(0o600)
@@ -367,10 +436,19 @@ def calling(way: str, every: Mapping[str, Mapping[str, Any]], place: Path) -> It
 
 
 def cold(env: Mapping[str, str], tool: str, **arguments: Any) -> Told:
-    words = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in arguments.items()]
+    words = [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in arguments.items()
+    ]
     command = [sys.executable, "-m", "playrail.cli", "call", tool, *words]
     done = subprocess.run(
-        command, env=dict(env), cwd=env["HOME"], capture_output=True, text=True, timeout=120, check=False
+        command,
+        env=dict(env),
+        cwd=env["HOME"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     return told(json.loads(done.stdout))
 
@@ -389,4 +467,6 @@ def told(answer: Mapping[str, Any]) -> Told:
     text = json.dumps(answer, ensure_ascii=False)
     if answer["success"]:
         return Told("ok", "", "", retryable=False, text=text)
-    return Told(answer["code"], answer["error"], answer["hint"], retryable=answer["retryable"], text=text)
+    return Told(
+        answer["code"], answer["error"], answer["hint"], retryable=answer["retryable"], text=text
+    )

@@ -29,7 +29,9 @@ BASE_NAMES = ("deb12", "deb13", "nopython", "closed")
 
 @dataclass(frozen=True)
 class Wire:
-    """A connected MCP client. `call` returns the structured answer, after looking that the text says the same."""
+    """A connected MCP client. `call` returns the structured answer, after looking that the
+    text says the same.
+    """
 
     client: Client
     portal: BlockingPortal
@@ -96,7 +98,10 @@ def environment(state: Path, servers: Mapping[str, Any], **other: str) -> dict[s
 def connected(env: Mapping[str, str], **options: Any) -> Iterator[Wire]:
     """A client of a server process with this environment."""
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "playrail.cli", "serve"], env=dict(env), cwd=env["PLAYRAIL_STATE_DIR"]
+        command=sys.executable,
+        args=["-m", "playrail.cli", "serve"],
+        env=dict(env),
+        cwd=env["PLAYRAIL_STATE_DIR"],
     )
     with (
         start_blocking_portal() as portal,
@@ -107,12 +112,14 @@ def connected(env: Mapping[str, str], **options: Any) -> Iterator[Wire]:
 
 @pytest.fixture(scope="session", params=["ssh", "mikrus"])
 def wire(
-    request: pytest.FixtureRequest, hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    hosts: Mapping[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Wire]:
     """A client of a server that knows the lab's hosts, writes on.
 
-    So tests that take it may run twice: the second time deb12 is a server of mikr.us, reached through the simulator's
-    /exec, which runs what it gets on deb12.
+    So tests that take it may run twice: the second time deb12 is a server of mikr.us,
+    reached through the simulator's /exec, which runs what it gets on deb12.
     """
     state = tmp_path_factory.mktemp("state")
     state.chmod(0o700)
@@ -122,7 +129,9 @@ def wire(
             execute = stack.enter_context(on_lab_host("deb12"))
             url = stack.enter_context(running(Simulator(execute=execute)))
             servers["deb12"] = mikrus_entry(url)
-        yield stack.enter_context(connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="9999/1")))
+        yield stack.enter_context(
+            connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="9999/1"))
+        )
 
 
 def mikrus_entry(url: str) -> dict[str, str]:
@@ -132,7 +141,9 @@ def mikrus_entry(url: str) -> dict[str, str]:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """The API whose only server is deb12, which before and afterwards has nothing of Playrail."""
+    """The API whose only server is deb12, which before and afterwards has nothing of
+    Playrail.
+    """
     with on_lab_host("deb12") as execute:
         on_host("deb12", "rm", "-rf", MIKRUS_REMOTE)
         yield Simulator(execute=execute)
@@ -159,9 +170,11 @@ def wired(tmp_path: Path) -> Iterator[Callable[..., Wire]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the second run, leaves one case of each module, and none that is about SSH or another host than deb12.
+    """Of the second run, leaves one case of each module, and none that is about SSH or
+    another host than deb12.
 
-    Every tool is called over mikr.us once more, and its requests are counted, in test_mikrus_requests.py.
+    Every tool is called over mikr.us once more, and its requests are counted, in
+    test_mikrus_requests.py.
     """
     seen: set[str] = set()
     kept: list[pytest.Item] = []
@@ -173,12 +186,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
-    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    given = (
+        item.callspec.params
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else {}
+    )
     if given.get("wire") != "mikrus":
         return True
     others = set(BASE_NAMES) - {"deb12"}
     module = item.nodeid.partition("::")[0]
-    if module in seen or item.get_closest_marker("over_ssh") or not others.isdisjoint(map(str, given.values())):
+    if (
+        module in seen
+        or item.get_closest_marker("over_ssh")
+        or not others.isdisjoint(map(str, given.values()))
+    ):
         return False
     seen.add(module)
     return True

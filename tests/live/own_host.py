@@ -1,6 +1,8 @@
-"""A host of a test's own, which it may reboot, freeze, cut off and fill, and a Playrail that operates it from here.
+"""A host of a test's own, which it may reboot, freeze, cut off and fill, and a Playrail
+that operates it from here.
 
-The lab's hosts are for all tests. This one is made from the same image, on the same network, and removed at the end.
+The lab's hosts are for all tests. This one is made from the same image, on the same
+network, and removed at the end.
 """
 
 from __future__ import annotations
@@ -43,8 +45,13 @@ RUN = (
 ESTABLISHED = "state established '( sport = :22 )'"  # in the words of ss
 LINES = "/srv/lines"  # on the host: a line for each time that the slow change was begun
 READ_NAP, CHANGE_NAP = "73011", "73012"  # seconds for which the slow tools sleep there
-SLOW_READ = f"- {{name: Report, ansible.builtin.command: {{argv: [sleep, '{READ_NAP}']}}, changed_when: false}}"
-SLOW_CHANGE = f"- {{name: Report, ansible.builtin.shell: 'echo begun >>{LINES}; exec sleep {CHANGE_NAP}'}}"
+SLOW_READ = (
+    f"- {{name: Report, ansible.builtin.command: {{argv: [sleep, '{READ_NAP}']}}, "
+    f"changed_when: false}}"
+)
+SLOW_CHANGE = (
+    f"- {{name: Report, ansible.builtin.shell: 'echo begun >>{LINES}; exec sleep {CHANGE_NAP}'}}"
+)
 DEADLINE_S = 2  # of the slow tools, beside the time to connect
 CONNECT_S = 3
 
@@ -63,7 +70,9 @@ class OwnHost:
 
     def install(self, *packages: str) -> None:
         """Packages of its own system, however slow the mirror is."""
-        script = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq install -y"
+        script = (
+            "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qq install -y"
+        )
         words = f"{script} --no-install-recommends {shlex.join(packages)}"
         command = ["docker", "exec", self.container, "sh", "-c", words]
         subprocess.run(command, check=True, capture_output=True)
@@ -71,7 +80,10 @@ class OwnHost:
     def pids(self, pattern: str) -> list[int]:
         """The processes whose command line has the pattern."""
         done = subprocess.run(
-            ["docker", "exec", self.container, "pgrep", "-f", pattern], capture_output=True, text=True, check=False
+            ["docker", "exec", self.container, "pgrep", "-f", pattern],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return [int(pid) for pid in done.stdout.split()]
 
@@ -92,7 +104,10 @@ class OwnHost:
 
     def forget_connections(self) -> None:
         """Have all packets of the present connections to its sshd dropped."""
-        ports = {line.split()[3].rpartition(":")[2] for line in self.sh(f"ss -tnH {ESTABLISHED}").splitlines()}
+        ports = {
+            line.split()[3].rpartition(":")[2]
+            for line in self.sh(f"ss -tnH {ESTABLISHED}").splitlines()
+        }
         assert ports
         # The host has no iptables, so it is the one from here, in the host's network.
         pid = docker("inspect", "--format", "{{.State.Pid}}", self.container)
@@ -100,10 +115,15 @@ class OwnHost:
         for port in ports:
             for words in (("INPUT", "--sport"), ("OUTPUT", "--dport")):
                 chain, side = words
-                subprocess.run([*rule, chain, "--protocol", "tcp", side, port, "--jump", "DROP"], check=True)
+                subprocess.run(
+                    [*rule, chain, "--protocol", "tcp", side, port, "--jump", "DROP"], check=True
+                )
 
     def await_ssh(self) -> None:
-        until(lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"), within_s=60)
+        until(
+            lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"),
+            within_s=60,
+        )
 
     def join(self) -> None:
         docker("network", "connect", "--ip", self.address, NETWORK, self.container)
@@ -128,7 +148,9 @@ class OwnHost:
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["docker", *words], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, f"docker {shlex.join(words)}: {done.stderr}"
     return done.stdout.strip()
 
@@ -138,25 +160,50 @@ def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iter
     """The host, running; `place` is for its known_hosts file."""
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
-    taken = docker("network", "inspect", "--format", "{{range .Containers}}{{.IPv4Address}} {{end}}", NETWORK)
-    free = [address for number in range(100, 200) if f"{(address := f'{network}.{number}')}/" not in taken]
+    taken = docker(
+        "network", "inspect", "--format", "{{range .Containers}}{{.IPv4Address}} {{end}}", NETWORK
+    )
+    free = [
+        address
+        for number in range(100, 200)
+        if f"{(address := f'{network}.{number}')}/" not in taken
+    ]
     address = random.choice(free)  # fixed, so that it is there again after it was gone
     host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
-    words = ("run", "--detach", "--name", container, "--hostname", NAME, "--network", NETWORK, "--ip", address)
+    words = (
+        "run",
+        "--detach",
+        "--name",
+        container,
+        "--hostname",
+        NAME,
+        "--network",
+        NETWORK,
+        "--ip",
+        address,
+    )
     try:
         docker(*words, *RUN, image, "/lib/systemd/systemd")
         public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
-        host.sh(f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys")
+        host.sh(
+            f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys"
+        )
         host.await_ssh()
-        host.known_hosts.write_text(f"{address} {host.sh('cat /etc/ssh/ssh_host_ed25519_key.pub')}\n")
+        host.known_hosts.write_text(
+            f"{address} {host.sh('cat /etc/ssh/ssh_host_ed25519_key.pub')}\n"
+        )
         yield host
     finally:
-        subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True, check=False)
+        subprocess.run(
+            ["docker", "rm", "--force", "--volumes", container], capture_output=True, check=False
+        )
 
 
 @dataclass(frozen=True)
 class Operator:
-    """A Playrail that keeps an Ansible ready. Its processes here have the directory `place` as HOME."""
+    """A Playrail that keeps an Ansible ready. Its processes here have the directory `place`
+    as HOME.
+    """
 
     host: OwnHost
     place: Path
@@ -165,7 +212,9 @@ class Operator:
 
     def start(self, tool: str, /, **arguments: Any) -> Future[Answer]:
         """Begins a call, and does not wait for its end."""
-        return self.portal.start_task_soon(partial(self.playrail.call, tool, arguments, caller="ann"))
+        return self.portal.start_task_soon(
+            partial(self.playrail.call, tool, arguments, caller="ann")
+        )
 
     def call(self, tool: str, /, **arguments: Any) -> Answer:
         return self.start(tool, **arguments).result(timeout=120)
@@ -194,7 +243,9 @@ class Operator:
         return [pid for pid in here if parent_of(pid) in here]
 
     def await_warm(self) -> None:
-        """Calls until there is a run that stays: after a start that failed it is not tried for a while."""
+        """Calls until there is a run that stays: after a start that failed it is not tried
+        for a while.
+        """
         deadline = time.monotonic() + 60
         self.works()
         while not self.stays():
@@ -220,7 +271,11 @@ def reported(answer: Answer) -> dict[str, Any]:
 @contextlib.contextmanager
 def operator(host: OwnHost, place: Path) -> Iterator[Operator]:
     """An operator of the host, with a read and a change that would not end for a day."""
-    given = environ(private_directory(place), MCP_SERVERS=json.dumps({NAME: host.entry()}), ENABLE_WRITE_OPERATIONS="1")
+    given = environ(
+        private_directory(place),
+        MCP_SERVERS=json.dumps({NAME: host.entry()}),
+        ENABLE_WRITE_OPERATIONS="1",
+    )
     playrail = Playrail(Settings.load(given, dotenv=None), environ=given, warm=True)
     slow = [
         tool(place, SLOW_READ, name="slow_read", timeout_s=DEADLINE_S),

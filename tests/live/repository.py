@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# For the directory that is to be the repository: `make NAME VERSION [MORE]`, with MORE as lines of the control file.
+# For the directory that is to be the repository: `make NAME VERSION [MORE]`, with MORE as
+# lines of the control file.
 MAKES_PACKAGES = """make() {
   rm -rf build && mkdir -p build/DEBIAN
   printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\n' $1 $2 > build/DEBIAN/control

@@ -31,16 +31,26 @@ WAYS_IN: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "password and sudo password": by_password,
     "key and sudo password": lambda lab: entry(lab, "deb13"),
     "key without becoming root": lambda lab: entry(lab, "deb13", sudo_password=None),
-    "another port": lambda lab: entry(lab, "deb12", port=2222, known_hosts_file=lab["known_hosts_2222"]),
-    "host key not looked at": lambda lab: entry(lab, "deb12", known_hosts_file=None, verify_host_key=False),
+    "another port": lambda lab: entry(
+        lab, "deb12", port=2222, known_hosts_file=lab["known_hosts_2222"]
+    ),
+    "host key not looked at": lambda lab: entry(
+        lab, "deb12", known_hosts_file=None, verify_host_key=False
+    ),
 }
 
 WAYS_OUT: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "nothing listens": ("host_unreachable", lambda lab: entry(lab, "closed")),
     "nobody answers": ("host_unreachable", lambda lab: entry(lab, "blackhole", timeout=3)),
-    "no such name": ("host_unreachable", lambda lab: entry(lab, "deb12", host="no-such-host.invalid")),
+    "no such name": (
+        "host_unreachable",
+        lambda lab: entry(lab, "deb12", host="no-such-host.invalid"),
+    ),
     "wrong key": ("auth_failed", lambda lab: entry(lab, "deb12", ssh_key=lab["wrong_key"])),
-    "expired certificate": ("auth_failed", lambda lab: certified(lab, ssh_cert=lab["expired_certificate"])),
+    "expired certificate": (
+        "auth_failed",
+        lambda lab: certified(lab, ssh_cert=lab["expired_certificate"]),
+    ),
     "wrong password": ("auth_failed", lambda lab: by_password(lab, password="wrong {{ 7 * 7 }}")),
     "changed host key": (
         "host_key_changed",
@@ -51,7 +61,10 @@ WAYS_OUT: dict[str, tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] =
         lambda lab: entry(lab, "deb12", known_hosts_file="/etc/hostname"),
     ),  # knows no host
     "no python": ("no_python", lambda lab: entry(lab, "nopython")),
-    "wrong sudo password": ("become_failed", lambda lab: entry(lab, "deb13", sudo_password="wrong")),
+    "wrong sudo password": (
+        "become_failed",
+        lambda lab: entry(lab, "deb13", sudo_password="wrong"),
+    ),
     "sudo asks and has no password": (
         "become_failed",
         lambda lab: entry(lab, "deb13", sudo_password=None, become=True),
@@ -96,15 +109,21 @@ def test_no_way(crossroads: Wire, way: str) -> None:
 def test_a_jump_host_of_the_users_ssh_config(
     wired: Callable[..., Wire], hosts: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    """The last hop is a name that only the ssh configuration knows, through a host that it names."""
+    """The last hop is a name that only the ssh configuration knows, through a host that it
+    names.
+    """
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     config = (
         Path(hosts["ssh_config"]).read_text()
         + "\nHost inner\n  HostName 172.28.77.12\n  User root\n  ProxyJump deb12\n"
     )
-    config += f"  IdentityFile {hosts['hosts']['deb12']['key']}\n  UserKnownHostsFile {hosts['known_hosts']}\n"
-    # ssh takes the home directory from the password database, not from HOME: the file is named on the command line.
+    config += (
+        f"  IdentityFile {hosts['hosts']['deb12']['key']}\n  UserKnownHostsFile "
+        f"{hosts['known_hosts']}\n"
+    )
+    # ssh takes the home directory from the password database, not from HOME: the file is
+    # named on the command line.
     (home / "config").write_text(config)
     inventory = tmp_path / "inventory.ini"
     inventory.write_text(f"[far]\ninner ansible_ssh_common_args='-F {home / 'config'}'\n")
@@ -119,12 +138,19 @@ def test_unknown_server_tells_the_names(crossroads: Wire) -> None:
     assert set(answer["data"]["servers"]) == {_name(way) for way in [*WAYS_IN, *WAYS_OUT]}
 
 
-def test_one_bad_entry_does_not_take_the_others_down(wired: Callable[..., Wire], hosts: Mapping[str, Any]) -> None:
-    wire = wired({"bad": entry(hosts, "deb12", ssh_key="/no/such/key"), "good": entry(hosts, "deb12")})
-    listed = {server["name"]: server for server in wire.call("list_configured_servers")["data"]["servers"]}
+def test_one_bad_entry_does_not_take_the_others_down(
+    wired: Callable[..., Wire], hosts: Mapping[str, Any]
+) -> None:
+    wire = wired(
+        {"bad": entry(hosts, "deb12", ssh_key="/no/such/key"), "good": entry(hosts, "deb12")}
+    )
+    listed = {
+        server["name"]: server for server in wire.call("list_configured_servers")["data"]["servers"]
+    }
     assert (listed["bad"]["status"], "status" in listed["good"]) == ("failed", False)
     assert listed["bad"]["error"]
-    # The first entry is the default; that it failed must not move the default to another host.
+    # The first entry is the default; that it failed must not move the default to another
+    # host.
     assert wire.call("read_file", path="/etc/hostname")["code"] == "server_misconfigured"
     assert wire.report("read_file", server="good", path="/etc/hostname")
 
@@ -134,7 +160,9 @@ def small_disk(tmp_path: Path) -> Any:
     """A file system of 1 MiB of its own."""
     place = tmp_path / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "small", str(place)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "small", str(place)], check=True
+    )
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 
@@ -145,7 +173,9 @@ def _fill(path: Path) -> None:
             file.write(b"x" * 4096)
 
 
-def test_a_full_disk_runs_nothing(wired: Callable[..., Wire], hosts: Mapping[str, Any], small_disk: Path) -> None:
+def test_a_full_disk_runs_nothing(
+    wired: Callable[..., Wire], hosts: Mapping[str, Any], small_disk: Path
+) -> None:
     wire = wired({"deb12": entry(hosts, "deb12")}, PLAYRAIL_STATE_DIR=str(small_disk))
     assert wire.call("execute_command", cmd="touch /srv/before")["success"]
     _fill(small_disk / "filler")

@@ -1,4 +1,6 @@
-"""Changing tools on real hosts: what they report is what the host has become, seen past Playrail."""
+"""Changing tools on real hosts: what they report is what the host has become, seen past
+Playrail.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,23 @@ CONTENTS = {
 def test_write_file_byte_for_byte(wire: Wire, content: str) -> None:
     path = f"/srv/written-{uuid.uuid4()}"
     found = wire.report("write_file", server="deb12", path=path, content=content)
-    assert on_host("deb12", "sha256sum", path).split()[0] == hashlib.sha256(content.encode()).hexdigest()
-    assert found["size_bytes"] == len(content.encode()) == int(on_host("deb12", "stat", "-c", "%s", path))
+    assert (
+        on_host("deb12", "sha256sum", path).split()[0]
+        == hashlib.sha256(content.encode()).hexdigest()
+    )
+    assert (
+        found["size_bytes"]
+        == len(content.encode())
+        == int(on_host("deb12", "stat", "-c", "%s", path))
+    )
     assert found["changed"] is True
 
 
 @BOTH
 def test_write_file_again(wire: Wire, host: str) -> None:
-    """Owner, group and mode are as asked; the same again changes nothing; a backup is the old file."""
+    """Owner, group and mode are as asked; the same again changes nothing; a backup is the
+    old file.
+    """
     path = f"/srv/again-{uuid.uuid4()}"
     asked = {"server": host, "path": path, "mode": "0640", "owner": "games", "group": "mail"}
     wire.report("write_file", content="old\n", **asked)
@@ -51,14 +62,19 @@ def test_write_file_again(wire: Wire, host: str) -> None:
 def test_write_through_a_link_to_a_protected_file(wire: Wire) -> None:
     on_host("deb12", "ln", "-sf", "/etc/sudoers", "/srv/innocent")
     before = on_host("deb12", "md5sum", "/etc/sudoers")
-    answer = wire.call("write_file", server="deb12", path="/srv/innocent", content="ALL ALL=NOPASSWD: ALL\n")
+    answer = wire.call(
+        "write_file", server="deb12", path="/srv/innocent", content="ALL ALL=NOPASSWD: ALL\n"
+    )
     assert answer["code"] == "protected_path"
     assert on_host("deb12", "md5sum", "/etc/sudoers") == before
 
 
 def test_no_space_left(wire: Wire) -> None:
     on_host(
-        "deb12", "sh", "-c", "mkdir -p /srv/full && mountpoint -q /srv/full || mount -t tmpfs -o size=64k t /srv/full"
+        "deb12",
+        "sh",
+        "-c",
+        ("mkdir -p /srv/full && mountpoint -q /srv/full || mount -t tmpfs -o size=64k t /srv/full"),
     )
     answer = wire.call("write_file", server="deb12", path="/srv/full/big", content="x" * 500_000)
     assert answer["code"] == "disk_full"
@@ -89,7 +105,9 @@ def test_manage_service(wire: Wire, host: str) -> None:
 def test_a_service_that_does_not_stay_up(wire: Wire) -> None:
     """Systemd accepts the start; the answer still says that the service failed."""
     unit = "[Service]\nType=oneshot\nExecStart=/bin/false\n"
-    wire.report("write_file", server="deb12", path="/etc/systemd/system/broken.service", content=unit)
+    wire.report(
+        "write_file", server="deb12", path="/etc/systemd/system/broken.service", content=unit
+    )
     on_host("deb12", "systemctl", "daemon-reload")
     answer = wire.call("manage_service", server="deb12", name="broken", action="start")
     assert answer["success"] is False
@@ -131,7 +149,9 @@ echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/probe.list
 @pytest.mark.timeout(400)
 @BOTH
 def test_update_system(wire: Wire, host: str) -> None:
-    """A package with a newer version in a repository of the host's own is upgraded, and told with both versions."""
+    """A package with a newer version in a repository of the host's own is upgraded, and
+    told with both versions.
+    """
     on_host(host, "sh", "-c", PACKAGE)
     found = wire.report("update_system", server=host)
     probe = next(item for item in found["upgraded"] if item["name"] == "playrail-probe")
@@ -155,7 +175,9 @@ def test_writes_off(wired: Callable[..., Wire]) -> None:
         "install_package": {"name": "jq"},
         "manage_process": {"action": "kill", "target": "1"},
     }
-    changing = {tool["name"] for tool in capabilities if tool.get("changes") and tool.get("playbook")}
+    changing = {
+        tool["name"] for tool in capabilities if tool.get("changes") and tool.get("playbook")
+    }
     assert changing == set(arguments)
     for tool in changing:
         assert other.call(tool, **arguments[tool])["code"] == "writes_disabled"

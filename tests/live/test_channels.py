@@ -1,4 +1,6 @@
-"""Modules on real hosts by channels: they end as they do by plain ssh, whatever becomes of the channel."""
+"""Modules on real hosts by channels: they end as they do by plain ssh, whatever becomes of
+the channel.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"
 HOSTS = ("deb12", "deb13")
-NAPS = iter(range(64_001, 65_000))  # seconds; each test that sleeps on a host does so for a number of its own
+# Seconds; each test that sleeps on a host does so for a number of its own
+NAPS = iter(range(64_001, 65_000))
 TASKS = (
     "ansible.builtin.ping: {}",
     "ansible.builtin.command: id -un",
@@ -37,7 +40,18 @@ TASKS = (
     "ansible.builtin.command: {argv: [no-such-program]}",
     "ansible.builtin.setup: {gather_subset: ['!all', '!min', distribution, pkg_mgr, user]}",
 )
-VARYING = {"start", "end", "delta", "invocation", "atime", "mtime", "ctime", "src", "exception", "warnings"}
+VARYING = {
+    "start",
+    "end",
+    "delta",
+    "invocation",
+    "atime",
+    "mtime",
+    "ctime",
+    "src",
+    "exception",
+    "warnings",
+}
 
 
 class Plays:
@@ -60,9 +74,17 @@ class Plays:
         command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.place)]
         self.broker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
-    def play(self, host: str, *tasks: str, keywords: str = "", **variables: object) -> list[dict[str, Any]]:
+    def play(
+        self, host: str, *tasks: str, keywords: str = "", **variables: object
+    ) -> list[dict[str, Any]]:
         """The result of each task."""
-        lines = [f"- hosts: {host}", "  gather_facts: false", "  ignore_errors: true", f"  {keywords}", "  tasks:"]
+        lines = [
+            f"- hosts: {host}",
+            "  gather_facts: false",
+            "  ignore_errors: true",
+            f"  {keywords}",
+            "  tasks:",
+        ]
         book = self.directory / f"play-{threading.get_ident()}.yml"
         book.write_text("\n".join([*lines, *(f"    - {task}" for task in tasks)]) + "\n")
         environment = {
@@ -79,7 +101,13 @@ class Plays:
         command = ["ansible-playbook", "-i", str(self.directory / "inventory.json"), str(book)]
         command += ["-e", json.dumps(variables)]
         done = subprocess.run(
-            command, env=environment, cwd=self.directory, capture_output=True, text=True, check=False, timeout=100
+            command,
+            env=environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
         )
         assert "{" in done.stdout, done.stderr
         found = json.loads(done.stdout[done.stdout.index("{") :])
@@ -87,7 +115,9 @@ class Plays:
 
     def channels(self) -> list[int]:
         """The ssh clients of the broker."""
-        told = subprocess.run(["pgrep", "-P", str(self.broker.pid)], capture_output=True, text=True, check=False)
+        told = subprocess.run(
+            ["pgrep", "-P", str(self.broker.pid)], capture_output=True, text=True, check=False
+        )
         return [int(pid) for pid in told.stdout.split()]
 
     def end(self) -> None:
@@ -98,7 +128,12 @@ class Plays:
 
 def kept_on(host: str, interpreter: str) -> list[int]:
     """Kept interpreters on the host that were started by this name."""
-    return [int(pid) for pid in on_host(host, "pgrep", "-f", f"^{interpreter} -c import sys", check=False).split()]
+    return [
+        int(pid)
+        for pid in on_host(
+            host, "pgrep", "-f", f"^{interpreter} -c import sys", check=False
+        ).split()
+    ]
 
 
 @pytest.fixture
@@ -110,7 +145,9 @@ def plays(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[Plays]:
 
 @pytest.fixture
 def interpreter(tmp_path: Path) -> Iterator[str]:
-    """The host's Python by a name that is this test's own, so that its processes can be told from others."""
+    """The host's Python by a name that is this test's own, so that its processes can be
+    told from others.
+    """
     path = f"/usr/local/bin/python-{tmp_path.name}"
     for host in HOSTS:
         on_host(host, "ln", "-sf", "/usr/bin/python3", path)
@@ -127,14 +164,22 @@ def until(what: Callable[[], object], *, within_s: float = 10) -> None:
 
 
 def steady(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in result.items() if key not in VARYING} for result in results]
+    return [
+        {key: value for key, value in result.items() if key not in VARYING} for result in results
+    ]
 
 
-@pytest.mark.parametrize(("host", "keywords"), [("deb12", ""), ("deb13", "become: true"), ("deb13", "")])
-def test_modules_end_as_by_plain_ssh(host: str, keywords: str, plays: Plays, interpreter: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "keywords"), [("deb12", ""), ("deb13", "become: true"), ("deb13", "")]
+)
+def test_modules_end_as_by_plain_ssh(
+    host: str, keywords: str, plays: Plays, interpreter: str
+) -> None:
     fast = plays.play(host, *TASKS, keywords=keywords, ansible_python_interpreter=interpreter)
     assert len(kept_on(host, interpreter)) == 1
-    plain = plays.play(host, *TASKS, keywords=keywords, ansible_python_interpreter=interpreter, playrail_fast=False)
+    plain = plays.play(
+        host, *TASKS, keywords=keywords, ansible_python_interpreter=interpreter, playrail_fast=False
+    )
 
     assert steady(fast) == steady(plain)
 
@@ -176,7 +221,9 @@ def test_a_module_whose_channel_is_lost_may_have_run(plays: Plays, interpreter: 
     results: list[Any] = []
     slow = f"ansible.builtin.command: sleep {nap}"
     work = threading.Thread(
-        target=lambda: results.extend(plays.play("deb12", slow, ansible_python_interpreter=interpreter))
+        target=lambda: results.extend(
+            plays.play("deb12", slow, ansible_python_interpreter=interpreter)
+        )
     )
     work.start()
     until(lambda: on_host("deb12", "pgrep", "-f", f"^sleep {nap}$", check=False))
@@ -207,7 +254,10 @@ def test_what_a_run_began_is_found_and_ended(plays: Plays, interpreter: str) -> 
     work.start()
     until(lambda: on_host("deb13", "pgrep", "-f", f"^sleep {nap}$", check=False))
     (ended,) = plays.play(
-        "deb13", f"end_run: {{run: {run}}}", keywords="become: true", ansible_python_interpreter=interpreter
+        "deb13",
+        f"end_run: {{run: {run}}}",
+        keywords="become: true",
+        ansible_python_interpreter=interpreter,
     )
     work.join()
     on_host("deb13", "rm", "-r", place)
@@ -229,6 +279,8 @@ def test_a_host_without_python_fails_as_by_plain_ssh(plays: Plays) -> None:
 
 
 def test_a_wrong_password_of_sudo_is_told(plays: Plays) -> None:
-    (result,) = plays.play("deb13", TASKS[0], keywords="become: true", ansible_become_password="wrong")
+    (result,) = plays.play(
+        "deb13", TASKS[0], keywords="become: true", ansible_become_password="wrong"
+    )
 
     assert "Incorrect sudo password" in result["msg"]

@@ -14,7 +14,9 @@ from .conftest import BASE_NAMES, Wire, entry, on_host
 
 pytestmark = pytest.mark.lab
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
-LOCAL = "[here]\nlocal ansible_connection=local ansible_become=false ansible_python_interpreter={}\n"
+LOCAL = (
+    "[here]\nlocal ansible_connection=local ansible_become=false ansible_python_interpreter={}\n"
+)
 
 
 @BOTH
@@ -33,7 +35,9 @@ done >> {path}
 
 
 def test_a_script_that_fails_is_not_a_success(wire: Wire) -> None:
-    answer = wire.call("execute_command", server="deb12", cmd="echo out; echo err >&2; true | exit 3", shell=True)
+    answer = wire.call(
+        "execute_command", server="deb12", cmd="echo out; echo err >&2; true | exit 3", shell=True
+    )
     assert (answer["success"], answer["code"]) == (False, "command_failed")
     report = answer["data"]["hosts"]["deb12"]
     assert (report["exit_code"], report["stdout"], report["stderr"]) == (3, "out\n", "err\n")
@@ -48,10 +52,17 @@ def test_a_disaster_reaches_no_host(wire: Wire, cmd: str) -> None:
 
 def test_each_server_tells_its_own(wire: Wire) -> None:
     """One host's failure is not the others'."""
-    answer = wire.call("execute_on_multiple", server=["deb12", "deb13"], cmd="test deb12 = $(hostname)", shell=True)
+    answer = wire.call(
+        "execute_on_multiple", server=["deb12", "deb13"], cmd="test deb12 = $(hostname)", shell=True
+    )
     assert (answer["success"], answer["code"]) == (False, "some_hosts_failed")
-    assert {host: report["exit_code"] for host, report in answer["data"]["hosts"].items()} == {"deb12": 0, "deb13": 1}
-    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"deb13": "command_failed"}
+    assert {host: report["exit_code"] for host, report in answer["data"]["hosts"].items()} == {
+        "deb12": 0,
+        "deb13": 1,
+    }
+    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {
+        "deb13": "command_failed"
+    }
 
 
 def test_servers_have_to_be_named(wire: Wire) -> None:
@@ -60,19 +71,29 @@ def test_servers_have_to_be_named(wire: Wire) -> None:
     assert "server" in answer["error"]
 
 
-def test_several_servers_at_once(hosts: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path) -> None:
-    """Two hosts, this machine and one that is not reachable are at work together, not one after the other."""
+def test_several_servers_at_once(
+    hosts: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path
+) -> None:
+    """Two hosts, this machine and one that is not reachable are at work together, not one
+    after the other.
+    """
     inventory = tmp_path / "hosts.ini"
     inventory.write_text(LOCAL.format(sys.executable))
-    here = wired({name: entry(hosts, name) for name in BASE_NAMES}, PLAYRAIL_INVENTORY=str(inventory))
+    here = wired(
+        {name: entry(hosts, name) for name in BASE_NAMES}, PLAYRAIL_INVENTORY=str(inventory)
+    )
     servers = ["deb12", "deb13", "local"]
     here.call("execute_on_multiple", server=servers, cmd="true")  # connects
 
     script = "date +%s.%N; sleep 2; date +%s.%N"  # the lab's hosts and this machine have one clock
     answer = here.call("execute_on_multiple", server=[*servers, "closed"], cmd=script, shell=True)
 
-    assert {host: report["exit_code"] for host, report in answer["data"]["hosts"].items()} == dict.fromkeys(servers, 0)
-    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"closed": "host_unreachable"}
+    assert {
+        host: report["exit_code"] for host, report in answer["data"]["hosts"].items()
+    } == dict.fromkeys(servers, 0)
+    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {
+        "closed": "host_unreachable"
+    }
     assert all(report["duration_s"] >= 2 for report in answer["data"]["hosts"].values())
     moments = [report["stdout"].split() for report in answer["data"]["hosts"].values()]
     assert max(float(began) for began, _ in moments) < min(float(ended) for _, ended in moments)
@@ -107,4 +128,8 @@ def test_background_work_is_told_and_left_alone(wire: Wire, host: str) -> None:
 
     pid = int(on_host(host, "pgrep", "-f", f"^sleep {seconds}"))
     on_host(host, "kill", str(pid))
-    assert (found["exit_code"], found["left_running"], found["left"]) == (0, True, [{"pid": pid, "name": "sleep"}])
+    assert (found["exit_code"], found["left_running"], found["left"]) == (
+        0,
+        True,
+        [{"pid": pid, "name": "sleep"}],
+    )

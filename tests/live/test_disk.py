@@ -14,7 +14,9 @@ MIB = 1 << 20
 
 
 @contextlib.contextmanager
-def mounted(host: OwnHost, place: str, options: str, source: str = "-t tmpfs tmpfs") -> Iterator[None]:
+def mounted(
+    host: OwnHost, place: str, options: str, source: str = "-t tmpfs tmpfs"
+) -> Iterator[None]:
     host.sh(f"mkdir -p {place}; mount -o {options} {source} {place}")
     try:
         yield
@@ -30,21 +32,26 @@ def test_other_file_systems_below_are_told(host: OwnHost, living: Operator) -> N
         assert below["/srv"]["used_percent"] == 57.0
         assert below["/opt/deep/er"]["read_only"] is True
         assert found["mounts"][0]["mount_point"] == "/srv"  # the fullest
-        assert "/srv" not in {one["mount_point"] for one in living.report("analyze_disk", path="/var")["mounts"] or ()}
+        assert "/srv" not in {
+            one["mount_point"] for one in living.report("analyze_disk", path="/var")["mounts"] or ()
+        }
 
 
 def test_a_file_system_without_inodes(host: OwnHost, living: Operator) -> None:
     with mounted(host, "/srv", "size=100m,nr_inodes=20"):
         host.sh("cd /srv; i=0; while touch $i 2>/dev/null; do i=$((i+1)); done")
         assert living.report("analyze_disk", path="/srv")["file_system"]["inodes_percent"] == 100.0
-        below = {one["mount_point"]: one for one in living.report("analyze_disk", path="/")["mounts"]}
+        below = {
+            one["mount_point"]: one for one in living.report("analyze_disk", path="/")["mounts"]
+        }
         assert below["/srv"]["inodes_percent"] == 100.0
 
 
 def test_a_deleted_file_that_is_open(host: OwnHost, living: Operator) -> None:
     with mounted(host, "/srv", "size=200m"):
         pid = host.sh(
-            "sh -c 'exec 7>/srv/big.log; head -c 90M /dev/zero >&7; rm /srv/big.log; sleep 600 >&7 2>&7 & echo $!'"
+            "sh -c 'exec 7>/srv/big.log; head -c 90M /dev/zero >&7; rm /srv/big.log; sleep 600 "
+            ">&7 2>&7 & echo $!'"
         )
         try:
             for path in ("/srv", "/"):

@@ -43,7 +43,9 @@ def test_log_of_both_outputs(wire: Wire, name: str) -> None:
         ("stdout", "end"),
     ]
     assert (found["state"], found["older"], found.get("truncated")) == ("exited", False, None)
-    since = wire.report("get_docker_logs", server=HOST, container=name, since=found["entries"][1]["time"])
+    since = wire.report(
+        "get_docker_logs", server=HOST, container=name, since=found["entries"][1]["time"]
+    )
     assert [one["text"] for one in since["entries"]] == ["oops", "end"]
 
 
@@ -105,9 +107,12 @@ def test_an_engine_of_a_user(host: OwnHost, living: Operator) -> None:
     """A second engine, which listens where a rootless one does."""
     place = "/run/user/1000"
     host.sh(
-        f"mkdir -p {place}; systemd-run --quiet --unit=second dockerd --host=unix://{place}/docker.sock"
-        " --data-root=/var/lib/second --exec-root=/run/second --pidfile=/run/second.pid --bridge=none --iptables=false;"
-        f"for i in $(seq 100); do docker -H unix://{place}/docker.sock ps >/dev/null 2>&1 && exit; sleep 0.2; done;"
+        f"mkdir -p {place}; systemd-run --quiet --unit=second dockerd "
+        f"--host=unix://{place}/docker.sock"
+        " --data-root=/var/lib/second --exec-root=/run/second --pidfile=/run/second.pid "
+        "--bridge=none --iptables=false;"
+        f"for i in $(seq 100); do docker -H unix://{place}/docker.sock ps >/dev/null 2>&1 && "
+        "exit; sleep 0.2; done;"
         "exit 1"
     )
     try:
@@ -122,4 +127,7 @@ def test_an_engine_of_a_user(host: OwnHost, living: Operator) -> None:
         answer = living.call("list_docker_containers")
         assert answer.code == "docker_unavailable"
     finally:
-        host.sh(f"systemctl stop second; rm -rf {place}/docker.sock; systemctl start docker.socket docker")
+        host.sh(
+            f"systemctl stop second; rm -rf {place}/docker.sock; systemctl start docker.socket "
+            "docker"
+        )

@@ -1,4 +1,6 @@
-"""Files on real hosts: searched, read from their end, written only where and when they may be."""
+"""Files on real hosts: searched, read from their end, written only where and when they may
+be.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def test_tail_file(wire: Wire, host: str) -> None:
 def test_the_end_of_50_mb_is_there_at_once(wire: Wire) -> None:
     path = f"/srv/long-{uuid.uuid4()}"
     on_host(
-        "deb12", "sh", "-c", f"seq 1 7000000 | head -c 52428800 > {path}; printf 'caf\\351 {{{{ 7 * 7 }}}}' >> {path}"
+        "deb12",
+        "sh",
+        "-c",
+        (f"seq 1 7000000 | head -c 52428800 > {path}; printf 'caf\\351 {{{{ 7 * 7 }}}}' >> {path}"),
     )
     answer = wire.call("tail_file", server="deb12", path=path, lines=1)
     found = answer["data"]["hosts"]["deb12"]
@@ -40,10 +45,18 @@ def test_the_end_of_50_mb_is_there_at_once(wire: Wire) -> None:
 
 @BOTH
 def test_search_in_files(wire: Wire, host: str) -> None:
-    """The same files and lines as grep finds; it is given what is no text for us to leave out."""
+    """The same files and lines as grep finds; it is given what is no text for us to leave
+    out.
+    """
     asked = {"server": host, "path": "/etc", "pattern": "localhost"}
     found = wire.report("search_in_files", limit=1000, max_bytes=1_000_000, **asked)
-    options = ["-rnFI", "--exclude=shadow*", "--exclude=gshadow*", "--exclude=sudoers", "--exclude-dir=sudoers.d"]
+    options = [
+        "-rnFI",
+        "--exclude=shadow*",
+        "--exclude=gshadow*",
+        "--exclude=sudoers",
+        "--exclude-dir=sudoers.d",
+    ]
     listed = on_host(host, "grep", *options, "--", "localhost", "/etc", check=False).splitlines()
     linked = on_host(host, "find", "/etc", "-type", "l").splitlines()
     own = [item for item in found["matches"] if item["file"] not in linked]
@@ -54,11 +67,18 @@ def test_search_in_files(wire: Wire, host: str) -> None:
 
 def test_enabled_sites_are_searched_and_private_keys_are_not(wire: Wire) -> None:
     folder = f"/srv/sites-{uuid.uuid4()}"
-    steps = f"mkdir -p {folder}/available {folder}/enabled; cd {folder}; echo 'listen 443' > available/one"
-    steps += "; ln -s ../available/one enabled/; ln -s /etc enabled/etc; ln -s /proc/version enabled/"
+    steps = (
+        f"mkdir -p {folder}/available {folder}/enabled; cd {folder}; echo 'listen 443' > "
+        "available/one"
+    )
+    steps += (
+        "; ln -s ../available/one enabled/; ln -s /etc enabled/etc; ln -s /proc/version enabled/"
+    )
     steps += "; (echo listen; openssl genpkey -algorithm ed25519) > enabled/key"
     on_host("deb12", "sh", "-c", steps)
-    found = wire.report("search_in_files", server="deb12", path=f"{folder}/enabled", pattern="listen")
+    found = wire.report(
+        "search_in_files", server="deb12", path=f"{folder}/enabled", pattern="listen"
+    )
     read = wire.call("read_file", server="deb12", path=f"{folder}/enabled/key")
     on_host("deb12", "rm", "-r", folder)
     assert [item["file"] for item in found["matches"]] == [f"{folder}/enabled/one"]
@@ -69,32 +89,53 @@ def test_enabled_sites_are_searched_and_private_keys_are_not(wire: Wire) -> None
 def test_a_mounted_file_stays_as_it_is(wire: Wire) -> None:
     path = f"/srv/mounted-{uuid.uuid4()}"
     on_host("deb12", "sh", "-c", f"echo old > {path}; chmod 600 {path}; mount --bind {path} {path}")
-    answer = wire.call("write_file", server="deb12", path=path, content="new\n", mode="0644", backup=True)
-    left = on_host("deb12", "sh", "-c", f"stat -c %a {path}; cat {path}; umount {path}; ls {path}*; rm {path}")
+    answer = wire.call(
+        "write_file", server="deb12", path=path, content="new\n", mode="0644", backup=True
+    )
+    left = on_host(
+        "deb12", "sh", "-c", f"stat -c %a {path}; cat {path}; umount {path}; ls {path}*; rm {path}"
+    )
     assert (answer["code"], left) == ("mounted_file", f"600\nold\n{path}\n")
 
 
-@pytest.mark.parametrize("pattern", ["--pre=touch", "-e", "{{ lookup('pipe', 'id') }}", "$(id)", ".*"])
+@pytest.mark.parametrize(
+    "pattern", ["--pre=touch", "-e", "{{ lookup('pipe', 'id') }}", "$(id)", ".*"]
+)
 def test_a_pattern_is_just_text(wire: Wire, pattern: str) -> None:
     folder = f"/srv/search-{uuid.uuid4()}"
     on_host("deb12", "mkdir", folder)
-    wire.report("write_file", server="deb12", path=f"{folder}/one", content=f"no\nbefore {pattern} after\n")
+    wire.report(
+        "write_file", server="deb12", path=f"{folder}/one", content=f"no\nbefore {pattern} after\n"
+    )
     found = wire.report("search_in_files", server="deb12", path=folder, pattern=pattern)
     on_host("deb12", "rm", "-r", folder)
-    assert [(item["line"], item["text"]) for item in found["matches"]] == [(2, f"before {pattern} after")]
+    assert [(item["line"], item["text"]) for item in found["matches"]] == [
+        (2, f"before {pattern} after")
+    ]
 
 
 def test_a_search_of_everything_stays_out_of_the_kernel_and_of_secrets(wire: Wire) -> None:
     """The hash of root's password is found by nobody, whatever name leads to it."""
     link = f"/etc/link-{uuid.uuid4()}"
     on_host("deb12", "ln", "/etc/shadow", link)
-    found = wire.report("search_in_files", server="deb12", path="/etc", pattern="^root:", regex=True)
+    found = wire.report(
+        "search_in_files", server="deb12", path="/etc", pattern="^root:", regex=True
+    )
     read = wire.call("read_file", server="deb12", path=link)
     on_host("deb12", "rm", link)
     assert read["code"] == "protected_path"
-    assert not [item["file"] for item in found["matches"] if "shadow" in item["file"] or "link-" in item["file"]]
-    assert wire.call("search_in_files", server="deb12", path="/proc", pattern="x")["code"] == "unsupported_path"
-    everywhere = wire.report("search_in_files", server="deb12", path="/", pattern="x", names="no-such-name")
+    assert not [
+        item["file"]
+        for item in found["matches"]
+        if "shadow" in item["file"] or "link-" in item["file"]
+    ]
+    assert (
+        wire.call("search_in_files", server="deb12", path="/proc", pattern="x")["code"]
+        == "unsupported_path"
+    )
+    everywhere = wire.report(
+        "search_in_files", server="deb12", path="/", pattern="x", names="no-such-name"
+    )
     assert (everywhere["files_searched"], everywhere.get("timed_out")) == (0, None)
 
 
@@ -121,7 +162,9 @@ def test_an_expression_that_would_try_forever(wire: Wire) -> None:
         ("write_file", {"path": "/etc/group", "content": "x"}, "protected_path"),
     ],
 )
-def test_what_cannot_be_done(wire: Wire, tool: str, arguments: dict[str, object], code: str) -> None:
+def test_what_cannot_be_done(
+    wire: Wire, tool: str, arguments: dict[str, object], code: str
+) -> None:
     answer = wire.call(tool, server="deb12", **arguments)
     assert (answer["success"], answer["code"]) == (False, code)
     assert answer["hint"]
@@ -148,7 +191,15 @@ def test_read_change_write(wire: Wire) -> None:
 @BOTH
 def test_content_that_looks_like_something_else(wire: Wire, host: str) -> None:
     path = f"/srv/odd-{uuid.uuid4()}"
-    for content in ("true", "1.0", "null", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "a", "[]", "\ufeffa\0b\r\n"):
+    for content in (
+        "true",
+        "1.0",
+        "null",
+        "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        "a",
+        "[]",
+        "\ufeffa\0b\r\n",
+    ):
         found = wire.report("write_file", server=host, path=path, content=content)
         assert sha256(host, path) == found["sha256"] == hashlib.sha256(content.encode()).hexdigest()
     on_host(host, "rm", path)
@@ -174,8 +225,17 @@ def test_ten_megabytes(wire: Wire) -> None:
 
 def test_a_full_disk_leaves_the_old_file(wire: Wire) -> None:
     folder = f"/srv/full-{uuid.uuid4()}"
-    on_host("deb12", "sh", "-c", f"mkdir {folder} && mount -t tmpfs -o size=64k t {folder} && echo old > {folder}/file")
-    answer = wire.call("write_file", server="deb12", path=f"{folder}/file", content="x" * 500_000, backup=True)
-    left = on_host("deb12", "sh", "-c", f"ls -A {folder}; cat {folder}/file; umount {folder}; rmdir {folder}")
+    on_host(
+        "deb12",
+        "sh",
+        "-c",
+        f"mkdir {folder} && mount -t tmpfs -o size=64k t {folder} && echo old > {folder}/file",
+    )
+    answer = wire.call(
+        "write_file", server="deb12", path=f"{folder}/file", content="x" * 500_000, backup=True
+    )
+    left = on_host(
+        "deb12", "sh", "-c", f"ls -A {folder}; cat {folder}/file; umount {folder}; rmdir {folder}"
+    )
     assert answer["code"] == "disk_full"
     assert left == "file\nold\n"

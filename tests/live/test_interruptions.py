@@ -1,4 +1,6 @@
-"""Deadlines, cancellation and death: no work goes on unseen, and the ledger tells what is not known."""
+"""Deadlines, cancellation and death: no work goes on unseen, and the ledger tells what is
+not known.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +60,15 @@ def alive(pids: Iterable[int]) -> dict[int, str]:
 
 
 def _processes() -> list[tuple[int, int, str]]:
-    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,stat,args"], check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,stat,args"], check=True, capture_output=True, text=True
+    )
     rows = [line.split(None, 3) for line in listed.stdout.splitlines()[1:]]
-    return [(int(pid), int(parent), args) for pid, parent, state, args in rows if not state.startswith("Z")]
+    return [
+        (int(pid), int(parent), args)
+        for pid, parent, state, args in rows
+        if not state.startswith("Z")
+    ]
 
 
 @pytest.mark.parametrize("host", ["deb12", "deb13"])
@@ -79,7 +87,9 @@ def seconds() -> int:
 
 
 @pytest.fixture
-def process(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def process(
+    hosts: Mapping[str, Any], tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A server process, spoken to in raw protocol so that it can be killed like one."""
     state, runtime = tmp_path / "state", tmp_path / "runtime"
     for directory in (state, runtime):
@@ -87,7 +97,9 @@ def process(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[tuple[subproce
     servers = {name: entry(hosts, name) for name in ("deb12", "deb13")}
     env = environment(state, servers, PLAYRAIL_RUNTIME_DIR=str(runtime))
     command = [sys.executable, "-m", "playrail.cli", "serve"]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, env=env, cwd=tmp_path, text=True) as server:
+    with subprocess.Popen(
+        command, stdin=-1, stdout=-1, stderr=-1, env=env, cwd=tmp_path, text=True
+    ) as server:
         ask(
             server,
             1,
@@ -170,7 +182,11 @@ def test_killing_the_server(process: tuple[subprocess.Popen[str], Path], seconds
     server.wait()
     until(lambda: not alive(children))
     assert [r["kind"] for r in records(place / "state")] == ["started"]
-    env = {**os.environ, "PLAYRAIL_STATE_DIR": str(place / "state"), "PLAYRAIL_RUNTIME_DIR": str(place / "runtime")}
+    env = {
+        **os.environ,
+        "PLAYRAIL_STATE_DIR": str(place / "state"),
+        "PLAYRAIL_RUNTIME_DIR": str(place / "runtime"),
+    }
     env.pop("MCP_SERVERS", None)
     command = [sys.executable, "-m", "playrail.cli", "call", "describe_capabilities"]
     subprocess.run(command, env=env, check=True, capture_output=True, timeout=60)
@@ -184,9 +200,13 @@ def test_killing_the_server(process: tuple[subprocess.Popen[str], Path], seconds
 
 @pytest.mark.over_ssh
 def test_a_connection_that_is_lost_in_the_middle(wire: Wire, seconds: int) -> None:
-    """A change of which nobody knows whether it was done is neither a success nor a failure to be repeated."""
+    """A change of which nobody knows whether it was done is neither a success nor a failure
+    to be repeated.
+    """
     with ThreadPoolExecutor() as pool:
-        calling = pool.submit(wire.call, "execute_command", server="deb12", cmd=f"sleep {seconds}", timeout_s=300)
+        calling = pool.submit(
+            wire.call, "execute_command", server="deb12", cmd=f"sleep {seconds}", timeout_s=300
+        )
         until(lambda: sleeping("deb12", seconds))
         on_host("deb12", "pkill", "-f", "^sshd: root@notty")
         answer = calling.result(timeout=60)
@@ -194,15 +214,22 @@ def test_a_connection_that_is_lost_in_the_middle(wire: Wire, seconds: int) -> No
     on_host("deb12", "pkill", "-f", f"^sleep {seconds}$", check=False)
 
 
-def test_a_frozen_host(process: tuple[subprocess.Popen[str], Path], hosts: Mapping[str, Any], seconds: int) -> None:
-    """A host that stops answering in mid-run: the deadline holds, and the answer does not claim that the work ended."""
+def test_a_frozen_host(
+    process: tuple[subprocess.Popen[str], Path], hosts: Mapping[str, Any], seconds: int
+) -> None:
+    """A host that stops answering in mid-run: the deadline holds, and the answer does not
+    claim that the work ended.
+    """
     server, place = process
     sleep_on(server, "deb13", seconds)
     container = hosts["hosts"]["deb13"]["container"]
     subprocess.run(["docker", "pause", container], check=True, capture_output=True)
     try:
         tell(server, "notifications/cancelled", requestId=2)
-        last = until(lambda: next((r for r in records(place / "state") if r["kind"] == "ended"), None), within_s=60)
+        last = until(
+            lambda: next((r for r in records(place / "state") if r["kind"] == "ended"), None),
+            within_s=60,
+        )
     finally:
         subprocess.run(["docker", "unpause", container], check=True, capture_output=True)
     assert last["outcome"] == "outcome_unknown"

@@ -38,7 +38,10 @@ def test_errors_of_all_units(wire: Wire, host: str, mark: str) -> None:
     write(host, mark, f"{mark} warning", priority="warning")
     found = wire.report("find_system_errors", server=host, lines=1000)
     mine = [one for one in found["entries"] if one["identifier"] == mark]
-    assert [(one["priority"], one["message"]) for one in mine] == [("err", f"{mark} error"), ("crit", f"{mark} worse")]
+    assert [(one["priority"], one["message"]) for one in mine] == [
+        ("err", f"{mark} error"),
+        ("crit", f"{mark} worse"),
+    ]
     raw = on_host(host, "journalctl", "-p", "err", "--since=-1h", "-o", "json", "-q", "--no-pager")
     assert abs(found["counted"] - len(raw.splitlines())) <= 2
     assert {"unit": mark, "entries": 2} in found["counts"]
@@ -50,7 +53,9 @@ def test_errors_in_pages(wire: Wire, mark: str) -> None:
     seen: list[str] = []
     before = None
     for _ in range(50):
-        page = wire.report("find_system_errors", server="deb12", lines=2, **({"before": before} if before else {}))
+        page = wire.report(
+            "find_system_errors", server="deb12", lines=2, **({"before": before} if before else {})
+        )
         seen = messages(page) + seen
         before = page.get("older")
         if before is None or f"{mark} 1" in seen:
@@ -60,14 +65,25 @@ def test_errors_in_pages(wire: Wire, mark: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["--flush", "a.b* (c) [d] \\Qe\\E | f", "{{ 7 * 7 }} $(id)", "žluťoučký ŻÓŁW", "ends with \\", "'\"`"],
+    [
+        "--flush",
+        "a.b* (c) [d] \\Qe\\E | f",
+        "{{ 7 * 7 }} $(id)",
+        "žluťoučký ŻÓŁW",
+        "ends with \\",
+        "'\"`",
+    ],
 )
 def test_a_term_is_text(wire: Wire, mark: str, text: str) -> None:
     term = f"{text}{mark}"
     write("deb12", "probe", term, mark, f"x{mark}")
     assert messages(wire.report("search_journal_logs", server="deb12", term=term)) == [term]
-    assert messages(wire.report("search_journal_logs", server="deb12", term=term.swapcase())) == [term]
-    exact = wire.report("search_journal_logs", server="deb12", term=term.swapcase(), ignore_case=False)
+    assert messages(wire.report("search_journal_logs", server="deb12", term=term.swapcase())) == [
+        term
+    ]
+    exact = wire.report(
+        "search_journal_logs", server="deb12", term=term.swapcase(), ignore_case=False
+    )
     assert (exact["entries"], exact["complete"]) == ([], True)
 
 
@@ -76,8 +92,12 @@ def test_search_in_pages(wire: Wire, host: str, mark: str) -> None:
     texts = [f"{mark} {number}" for number in range(5)]
     write(host, "probe", *texts)
     first = wire.report("search_journal_logs", server=host, term=mark, lines=2)
-    second = wire.report("search_journal_logs", server=host, term=mark, lines=2, before=first["older"])
-    third = wire.report("search_journal_logs", server=host, term=mark, lines=2, before=second["older"])
+    second = wire.report(
+        "search_journal_logs", server=host, term=mark, lines=2, before=first["older"]
+    )
+    third = wire.report(
+        "search_journal_logs", server=host, term=mark, lines=2, before=second["older"]
+    )
     assert messages(third) + messages(second) + messages(first) == texts
     assert third.get("older") is None
 
@@ -85,7 +105,9 @@ def test_search_in_pages(wire: Wire, host: str, mark: str) -> None:
 def test_search_of_a_unit(wire: Wire, mark: str) -> None:
     write("deb12", "probe", mark)
     unit = f"probe-{mark[:8]}"
-    on_host("deb12", "systemd-run", f"--unit={unit}", "--wait", "--quiet", "echo", f"of the unit {mark}")
+    on_host(
+        "deb12", "systemd-run", f"--unit={unit}", "--wait", "--quiet", "echo", f"of the unit {mark}"
+    )
     on_host("deb12", "journalctl", "--sync")
     found = wire.report("search_journal_logs", server="deb12", term=mark, unit=unit)
     assert f"of the unit {mark}" in messages(found)
@@ -101,7 +123,9 @@ def test_entries_of_a_unit_in_pages(wire: Wire, mark: str) -> None:
     on_host("deb12", "journalctl", "--sync")
     raw = on_host("deb12", "journalctl", "-u", unit, "-o", "json", "--no-pager").splitlines()
     first = wire.report("get_journal_logs", server="deb12", unit=unit, lines=3)
-    rest = wire.report("get_journal_logs", server="deb12", unit=unit, lines=100, before=first["older"])
+    rest = wire.report(
+        "get_journal_logs", server="deb12", unit=unit, lines=100, before=first["older"]
+    )
     assert messages(rest) + messages(first) == [json.loads(line)["MESSAGE"] for line in raw]
     assert (rest.get("older"), rest["complete"]) == (None, True)
 
@@ -112,7 +136,9 @@ def test_a_time_that_no_host_knows(wire: Wire) -> None:
         assert (answer["success"], answer["code"]) == (False, "invalid_argument")
 
 
-def test_a_user_who_may_not_see_all(hosts: Mapping[str, Any], wired: Callable[..., Wire], mark: str) -> None:
+def test_a_user_who_may_not_see_all(
+    hosts: Mapping[str, Any], wired: Callable[..., Wire], mark: str
+) -> None:
     write("deb13", mark, mark, priority="err")
     wire = wired({"deb13": entry(hosts, "deb13", sudo_password=None)})
     answer = wire.call("search_journal_logs", server="deb13", term=mark)

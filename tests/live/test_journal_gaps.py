@@ -1,4 +1,6 @@
-"""Journals that hold less than one thinks: an answer without entries says why, or is a failure."""
+"""Journals that hold less than one thinks: an answer without entries says why, or is a
+failure.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ def notes(found: dict[str, Any]) -> str:
 def unit_of(host: OwnHost, program: str, *options: str) -> str:
     """A unit that ran the program, and is gone."""
     name = f"probe-{uuid.uuid4().hex[:8]}"
-    host.sh(f"systemd-run --quiet --wait --collect --unit={name} {' '.join(options)} {program}; journalctl --sync")
+    host.sh(
+        f"systemd-run --quiet --wait --collect --unit={name} {' '.join(options)} {program}; "
+        "journalctl --sync"
+    )
     return name
 
 
@@ -55,7 +60,10 @@ def test_a_unit_by_its_other_name(host: OwnHost, living: Operator, tool: str, na
 
 def test_a_name_that_counts_only_while_a_unit_is_enabled(host: OwnHost, living: Operator) -> None:
     unit = "[Service]\\nExecStart=/bin/echo hello of real\\n[Install]\\nAlias=other.service\\n"
-    host.sh(f"printf '{unit}' >/etc/systemd/system/real.service; systemctl daemon-reload; systemctl start real")
+    host.sh(
+        f"printf '{unit}' >/etc/systemd/system/real.service; systemctl daemon-reload; "
+        "systemctl start real"
+    )
     host.sh("journalctl --sync")
     found = living.report("get_journal_logs", unit="other")
     assert (found["unit"], "hello of real" in texts(found)) == ("real.service", True)
@@ -68,10 +76,15 @@ def test_a_unit_that_is_gone(host: OwnHost, living: Operator) -> None:
     assert "was here" in texts(found)
     assert "systemd knows no unit of this name now" in notes(found)
     later = living.report("get_journal_logs", unit=name, since="2200-01-01")
-    assert (later["entries"], "systemd knows no unit of this name now" in notes(later)) == ([], True)
+    assert (later["entries"], "systemd knows no unit of this name now" in notes(later)) == (
+        [],
+        True,
+    )
 
 
-@pytest.mark.parametrize("name", ["nosuch", "nosuch@", "nosuch@1.service", "nosuch.timer", "nosuch.slice"])
+@pytest.mark.parametrize(
+    "name", ["nosuch", "nosuch@", "nosuch@1.service", "nosuch.timer", "nosuch.slice"]
+)
 def test_a_unit_that_nobody_knows(living: Operator, name: str) -> None:
     for tool, more in (("get_journal_logs", {}), ("search_journal_logs", {"term": "x"})):
         assert living.call(tool, unit=name, **more).code == "service_not_found"
@@ -103,7 +116,8 @@ def test_what_is_below_a_slice(host: OwnHost, living: Operator) -> None:
 def test_a_unit_of_a_user(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
     host.sh("id eve || useradd -m eve")
-    fields = f"MESSAGE={mark}\\nUSER_UNIT=evening.service\\n"  # as the manager of a user's units writes
+    # As the manager of a user's units writes
+    fields = f"MESSAGE={mark}\\nUSER_UNIT=evening.service\\n"
     host.sh(f"su eve -c \"printf '{fields}' | logger --journald\"; journalctl --sync")
     found = living.report("get_journal_logs", unit="evening")
     assert mark in texts(found)
@@ -113,16 +127,23 @@ def test_a_unit_of_a_user(host: OwnHost, living: Operator) -> None:
 
 def test_a_unit_that_writes_elsewhere(host: OwnHost, living: Operator) -> None:
     unit = "[Service]\\nExecStart=/bin/echo hello\\nStandardOutput=append:/var/log/aside.log\\n"
-    host.sh(f"printf '{unit}' >/etc/systemd/system/aside.service; systemctl daemon-reload; systemctl start aside")
+    host.sh(
+        f"printf '{unit}' >/etc/systemd/system/aside.service; systemctl daemon-reload; "
+        "systemctl start aside"
+    )
     assert "append:/var/log/aside.log" in notes(living.report("get_journal_logs", unit="aside"))
 
 
 def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
     unit = f"[Service]\\nExecStart=/bin/sh -c 'echo \"<3>{mark}\"'\\nLogNamespace=apart\\n"
-    host.sh(f"cat >/etc/systemd/system/apart.service <<'END'\n{unit.replace(chr(92) + 'n', chr(10))}\nEND")
     host.sh(
-        "systemctl daemon-reload; systemctl start apart; sleep 1;journalctl --sync; journalctl --namespace=apart --sync"
+        "cat >/etc/systemd/system/apart.service "
+        f"<<'END'\n{unit.replace(chr(92) + 'n', chr(10))}\nEND"
+    )
+    host.sh(
+        "systemctl daemon-reload; systemctl start apart; sleep 1;journalctl --sync; journalctl "
+        "--namespace=apart --sync"
     )
     assert mark in texts(living.report("get_journal_logs", unit="apart"))
     assert mark in texts(living.report("find_system_errors", lines=200))
@@ -131,11 +152,18 @@ def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> No
 def test_a_long_message(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
     name = unit_of(host, f"sh -c \"echo BIG {mark} $(printf 'y%.0s' $(seq 6000))\"")
-    for tool, more in (("get_journal_logs", {"unit": name}), ("search_journal_logs", {"term": f"BIG {mark}"})):
+    for tool, more in (
+        ("get_journal_logs", {"unit": name}),
+        ("search_journal_logs", {"term": f"BIG {mark}"}),
+    ):
         found = living.report(tool, **more)
         (big,) = [one for one in found["entries"] if one["message"].startswith(f"BIG {mark}")]
         assert big["message"].endswith("\u2026")
-        assert (len(big["message"]), big["message_bytes"], found["truncated"]) == (501, 6000 + 37, True)
+        assert (len(big["message"]), big["message_bytes"], found["truncated"]) == (
+            501,
+            6000 + 37,
+            True,
+        )
         whole = living.report(tool, message_characters=10_000, **more)
         assert f"BIG {mark} {'y' * 6000}" in texts(whole)
 

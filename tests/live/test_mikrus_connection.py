@@ -1,4 +1,6 @@
-"""Playrail's tools on a real host over the simulated mikr.us API, which runs commands there as root."""
+"""Playrail's tools on a real host over the simulated mikr.us API, which runs commands there
+as root.
+"""
 
 from __future__ import annotations
 
@@ -38,15 +40,26 @@ def test_a_file_is_written(vps: Wire) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [cut_before_work(), cut_after_work(), delay(2.0), status(500), status(429, Retry_After="1"), html_page()],
+    [
+        cut_before_work(),
+        cut_after_work(),
+        delay(2.0),
+        status(500),
+        status(429, Retry_After="1"),
+        html_page(),
+    ],
     ids=["cut before", "cut after", "delay", "500", "429", "page"],
 )
-def test_a_command_runs_once_whatever_happens(vps: Wire, simulator: Simulator, fault: Fault) -> None:
+def test_a_command_runs_once_whatever_happens(
+    vps: Wire, simulator: Simulator, fault: Fault
+) -> None:
     file = f"/srv/runs-{random.randrange(10**9)}"
     simulator.faults = [fault, fault]
     try:
         vps.report(
-            "execute_command", server="vps", cmd=f"dd if=/dev/zero of={file} bs=1 count=1 oflag=append conv=notrunc"
+            "execute_command",
+            server="vps",
+            cmd=f"dd if=/dev/zero of={file} bs=1 count=1 oflag=append conv=notrunc",
         )
         assert on_host(HOST, "stat", "-c", "%s", file) == "1\n"
     finally:
@@ -70,8 +83,12 @@ def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_
     seconds = random.randrange(10_000, 10_000_000)
     tmp_path.chmod(0o700)
     with running(simulator) as url, ThreadPoolExecutor() as pool:
-        with connected(environment(tmp_path, {"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")) as wire:
-            calling = pool.submit(wire.call, "execute_command", server="vps", cmd=f"sleep {seconds}", timeout_s=300)
+        with connected(
+            environment(tmp_path, {"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")
+        ) as wire:
+            calling = pool.submit(
+                wire.call, "execute_command", server="vps", cmd=f"sleep {seconds}", timeout_s=300
+            )
             until(lambda: sleeping(HOST, seconds))
         with contextlib.suppress(Exception):
             calling.result(timeout=60)

@@ -1,4 +1,6 @@
-"""How many requests each tool takes on a server that only the mikr.us API reaches; prints a table at the end."""
+"""How many requests each tool takes on a server that only the mikr.us API reaches; prints a
+table at the end.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "update_system": {},
     "remove_file": {"path": "/srv/requests"},
 }
-TASKS = {"install_package": 3, "update_system": 4, "manage_service": 1}  # of which each is a request; others have one
+# Of which each is a request; others have one
+TASKS = {"install_package": 3, "update_system": 4, "manage_service": 1}
 MODULES = 2  # requests that bring what modules share to a server that has none of it
 MORE = 2  # at most, that bring what one tool needs beside
 
@@ -83,4 +86,8 @@ def test_what_each_tool_costs(vps: Wire, simulator: Simulator, pytestconfig: pyt
 
 def too_many(costs: Mapping[str, Cost], more: int) -> dict[str, int]:
     """Tools that took more requests than their tasks and `more`."""
-    return {tool: cost.requests for tool, cost in costs.items() if cost.requests > TASKS.get(tool, 1) + more}
+    return {
+        tool: cost.requests
+        for tool, cost in costs.items()
+        if cost.requests > TASKS.get(tool, 1) + more
+    }

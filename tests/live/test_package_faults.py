@@ -1,4 +1,6 @@
-"""Packages whose scripts fail, hosts whose dpkg did not finish, and repositories that are not there."""
+"""Packages whose scripts fail, hosts whose dpkg did not finish, and repositories that are
+not there.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ def error(answer: Answer) -> str:
 def test_a_package_whose_script_fails_is_not_installed(living: Operator, host: OwnHost) -> None:
     failed = install(living, "needs-posts")
     assert failed.code == "package_failed"
-    assert "dpkg could not process posts: installed posts package post-installation script" in error(failed)
+    assert (
+        "dpkg could not process posts: installed posts package post-installation script"
+        in error(failed)
+    )
     assert "exit status 7" in error(failed)
     assert "Nie można znaleźć /srv/licence" in error(failed)
     found = reported(failed)
@@ -87,7 +92,9 @@ def test_a_script_that_stops_a_removal(living: Operator, host: OwnHost) -> None:
     host.sh("rm /var/lib/dpkg/info/removes.prerm; dpkg --purge removes")
 
 
-def test_a_dead_repository_keeps_nobody_from_what_is_at_hand(living: Operator, host: OwnHost) -> None:
+def test_a_dead_repository_keeps_nobody_from_what_is_at_hand(
+    living: Operator, host: OwnHost
+) -> None:
     host.sh("dpkg --purge good")
     host.sh(f"echo 'deb {REFUSED} stable main' > /etc/apt/sources.list.d/dead.list")
     done = install(living, "good", update_cache=True)
@@ -102,7 +109,9 @@ def test_a_dead_repository_keeps_nobody_from_what_is_at_hand(living: Operator, h
     assert failed.problem.retryable is True
     upgraded = living.start("update_system").result(timeout=300)
     assert upgraded.code == "ok", upgraded
-    assert [one for one in reported(upgraded)["unreachable_repositories"] if one.startswith(REFUSED)]
+    assert [
+        one for one in reported(upgraded)["unreachable_repositories"] if one.startswith(REFUSED)
+    ]
     host.sh("mv /etc/apt/sources.list.d/faults.list /srv/faults.list")
     assert living.start("update_system").result(timeout=300).code == "repository_unreachable"
     assert install(living, "good", state="latest").code == "repository_unreachable"

@@ -1,4 +1,6 @@
-"""Packages on real hosts: what is told is what dpkg says, seen past Playrail. The packages are made here."""
+"""Packages on real hosts: what is told is what dpkg says, seen past Playrail. The packages
+are made here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from .repository import MAKES_PACKAGES
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 
-# A repository of the host's own: probe-tool in two versions, probe-lib that needs it, two that exclude each other.
+# A repository of the host's own: probe-tool in two versions, probe-lib that needs it, two
+# that exclude each other.
 MAKE = f"""set -e
 mkdir -p /srv/probes && cd /srv/probes
 {MAKES_PACKAGES}
@@ -39,27 +42,40 @@ def _probes() -> Iterator[None]:
 
 
 def version(host: str, name: str) -> str | None:
-    shown = on_host(host, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name, check=False)
+    shown = on_host(
+        host, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name, check=False
+    )
     return shown.removeprefix("installed ") if shown.startswith("installed ") else None
 
 
 def install(wire: Wire, host: str, **given: Any) -> dict[str, tuple[Any, ...]]:
-    """What was done to each package, those that came along too, after looking that dpkg says the same."""
+    """What was done to each package, those that came along too, after looking that dpkg
+    says the same.
+    """
     found = wire.report("install_package", server=host, **given)
     done = [*found["packages"], *found["others"]]
     assert {one["name"]: version(host, one["name"]) for one in done} == {
         one["name"]: one.get("version_after") for one in done
     }
-    return {one["name"]: (one["outcome"], one.get("version_before"), one.get("version_after")) for one in done}
+    return {
+        one["name"]: (one["outcome"], one.get("version_before"), one.get("version_after"))
+        for one in done
+    }
 
 
 @BOTH
 def test_a_packages_life(wire: Wire, host: str) -> None:
     """The lists do not know the repository at first."""
-    assert install(wire, host, name="probe-tool", version="1.0") == {"probe-tool": ("installed", None, "1.0")}
+    assert install(wire, host, name="probe-tool", version="1.0") == {
+        "probe-tool": ("installed", None, "1.0")
+    }
     assert install(wire, host, name="probe-tool") == {"probe-tool": ("unchanged", "1.0", "1.0")}
-    assert install(wire, host, name="probe-tool", state="latest") == {"probe-tool": ("upgraded", "1.0", "2.0-1")}
-    assert install(wire, host, name="probe-tool", version="1.0") == {"probe-tool": ("downgraded", "2.0-1", "1.0")}
+    assert install(wire, host, name="probe-tool", state="latest") == {
+        "probe-tool": ("upgraded", "1.0", "2.0-1")
+    }
+    assert install(wire, host, name="probe-tool", version="1.0") == {
+        "probe-tool": ("downgraded", "2.0-1", "1.0")
+    }
     assert install(wire, host, name=["probe-lib", "probe-tool"]) == {
         "probe-lib": ("installed", None, "1.0"),
         "probe-tool": ("unchanged", "1.0", "1.0"),
@@ -74,7 +90,10 @@ def test_a_packages_life(wire: Wire, host: str) -> None:
 
 def test_what_a_package_needs_comes_along(wire: Wire) -> None:
     done = install(wire, "deb12", name="probe-lib", update_cache=True)
-    assert done == {"probe-lib": ("installed", None, "1.0"), "probe-tool": ("installed", None, "2.0-1")}
+    assert done == {
+        "probe-lib": ("installed", None, "1.0"),
+        "probe-tool": ("installed", None, "2.0-1"),
+    }
 
 
 def test_what_cannot_be_done(wire: Wire) -> None:
@@ -96,28 +115,41 @@ def test_what_cannot_be_done(wire: Wire) -> None:
 @BOTH
 def test_a_name_that_is_none_of_a_package(wire: Wire, host: str) -> None:
     def outcome(**given: Any) -> tuple[Any, ...]:
-        (one,) = wire.report("install_package", server=host, name="probe-virtual", **given)["packages"]
+        (one,) = wire.report("install_package", server=host, name="probe-virtual", **given)[
+            "packages"
+        ]
         assert (one.get("version_before"), one.get("version_after")) == (None, None)
         return one["outcome"], one["provided_by"]
 
     assert outcome(update_cache=True) == ("installed", ["probe-one"])
     assert version(host, "probe-one") == "1.0"
     assert outcome() == ("unchanged", ["probe-one"])
-    assert outcome(state="absent") == ("unchanged", ["probe-one"])  # apt removes only what is named so
+    # Apt removes only what is named so
+    assert outcome(state="absent") == ("unchanged", ["probe-one"])
 
 
 def test_held(wire: Wire) -> None:
-    """A package on hold is neither upgraded by name nor with all the others, and both say so."""
+    """A package on hold is neither upgraded by name nor with all the others, and both say
+    so.
+    """
     install(wire, "deb12", name="probe-tool", version="1.0")
     on_host("deb12", "apt-mark", "hold", "probe-tool")
-    assert wire.call("install_package", server="deb12", name="probe-tool", state="latest")["code"] == "package_held"
+    assert (
+        wire.call("install_package", server="deb12", name="probe-tool", state="latest")["code"]
+        == "package_held"
+    )
     found = wire.report("update_system", server="deb12")
     assert (found["held"], found["kept_back"]) == (["probe-tool"], ["probe-tool"])
     assert version("deb12", "probe-tool") == "1.0"
 
 
 def test_a_restart_that_is_due(wire: Wire) -> None:
-    on_host("deb12", "sh", "-c", "touch /run/reboot-required; printf 'libc6\\nlibc6\\n' > /run/reboot-required.pkgs")
+    on_host(
+        "deb12",
+        "sh",
+        "-c",
+        "touch /run/reboot-required; printf 'libc6\\nlibc6\\n' > /run/reboot-required.pkgs",
+    )
     try:
         found = wire.report("update_system", server="deb12")
     finally:

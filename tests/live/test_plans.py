@@ -1,4 +1,5 @@
-"""Plans on a real host, through a real client: seen, applied, taken back; and asked about in both eras of the protocol.
+"""Plans on a real host, through a real client: seen, applied, taken back; and asked about
+in both eras of the protocol.
 
 The host is looked at past Playrail.
 """
@@ -60,7 +61,9 @@ def is_active() -> str:
 
 
 def installed() -> list[str]:
-    told = on_host(HOST, "dpkg-query", "--show", "--showformat=${Package} ${db:Status-Abbrev} ${Version}\n")
+    told = on_host(
+        HOST, "dpkg-query", "--show", "--showformat=${Package} ${db:Status-Abbrev} ${Version}\n"
+    )
     return [line for line in told.splitlines() if line.startswith("seen-") and " ii " in line]
 
 
@@ -83,7 +86,11 @@ def applied(wire: Wire, plan: Mapping[str, Any]) -> str:
 def test_a_service_is_started_by_a_plan_and_stopped_by_its_undoing(planner: Wire) -> None:
     plan = proposed(planner, "manage_service", name=UNIT, action="start", preview=True)
     (change,) = plan["changes"][HOST]
-    assert (change["kind"], change["name"], change["before"]["active"]) == ("service", UNIT, "inactive")
+    assert (change["kind"], change["name"], change["before"]["active"]) == (
+        "service",
+        UNIT,
+        "inactive",
+    )
     assert (change["after"]["active"], is_active()) == ("active", "inactive")
 
     run = applied(planner, plan)
@@ -103,8 +110,14 @@ def test_a_service_is_started_by_a_plan_and_stopped_by_its_undoing(planner: Wire
 @pytest.mark.usefixtures("_repository")
 def test_packages_are_installed_by_a_plan_and_removed_by_its_undoing(planner: Wire) -> None:
     plan = proposed(planner, "install_package", name="seen-lib", preview=True)
-    changes = {change["name"]: (change.get("before"), change.get("after")) for change in plan["changes"][HOST]}
-    assert changes == {"seen-lib": (None, {"version": "1.0"}), "seen-tool": (None, {"version": "2.0-1"})}
+    changes = {
+        change["name"]: (change.get("before"), change.get("after"))
+        for change in plan["changes"][HOST]
+    }
+    assert changes == {
+        "seen-lib": (None, {"version": "1.0"}),
+        "seen-tool": (None, {"version": "2.0-1"}),
+    }
     assert installed() == []
 
     run = applied(planner, plan)
@@ -116,10 +129,14 @@ def test_packages_are_installed_by_a_plan_and_removed_by_its_undoing(planner: Wi
 
 
 @pytest.mark.parametrize("mode", [LEGACY, "auto"])
-def test_the_client_approves_a_change_of_the_host(mode: str, hosts: Mapping[str, Any], tmp_path: Path) -> None:
+def test_the_client_approves_a_change_of_the_host(
+    mode: str, hosts: Mapping[str, Any], tmp_path: Path
+) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "policy.yml").write_text(POLICY, encoding="utf-8")
-    env = environment(tmp_path, {HOST: entry(hosts, HOST)}, PLAYRAIL_POLICY=str(tmp_path / "policy.yml"))
+    env = environment(
+        tmp_path, {HOST: entry(hosts, HOST)}, PLAYRAIL_POLICY=str(tmp_path / "policy.yml")
+    )
     person = Person(says=types.ElicitResult(action="decline"))
     on_host(HOST, "sh", "-c", f"echo old >{FILE}")
     try:
@@ -129,7 +146,10 @@ def test_the_client_approves_a_change_of_the_host(mode: str, hosts: Mapping[str,
             person.says = YES
             done = wire.call("write_file", path=FILE, content="new\n")
             assert done["success"], done
-            assert (done["data"]["hosts"][HOST]["changed"], on_host(HOST, "cat", FILE)) == (True, "new\n")
+            assert (done["data"]["hosts"][HOST]["changed"], on_host(HOST, "cat", FILE)) == (
+                True,
+                "new\n",
+            )
             back = proposed(wire, "undo_run", run_id=done["_meta"]["run_id"])
             assert back["needs_approval_by"] == "client"
             applied(wire, back)

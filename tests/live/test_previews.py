@@ -1,4 +1,5 @@
-"""Previews on a real host: nothing is changed, what is foretold is what a real run then does, and it can be taken back.
+"""Previews on a real host: nothing is changed, what is foretold is what a real run then
+does, and it can be taken back.
 
 The host is looked at past Playrail.
 """
@@ -46,21 +47,35 @@ printf 'one\\ntwo' > /srv/seen/text; chmod 640 /srv/seen/text; chown games:mail 
 REMOVE = """systemctl disable --now seen; rm -f /etc/systemd/system/seen*.service; systemctl daemon-reload
 dpkg --purge seen-lib seen-tool
 rm -rf /srv/seen /etc/apt/sources.list.d/seen.list /var/lib/apt/lists/_srv_seen*"""
-# All files with mode, owner, size and time; the packages with their versions; the units with their states.
+# All files with mode, owner, size and time; the packages with their versions; the units
+# with their states.
 LOOK = """find /etc /srv /usr/local /var/lib/apt /var/lib/dpkg -xdev -printf '%p %m %U:%G %s %T@ %l\\n' | sort
 dpkg-query --show --showformat='${Package} ${db:Status-Abbrev} ${Version}\\n'
 systemctl list-unit-files --no-legend seen.service; systemctl is-active seen.service; cat /srv/seen/text"""
 
-CASES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {  # what is done before, the tool, its arguments
-    "a new file": ("", "write_file", {"path": "/srv/seen/new", "content": "żółć\r\n", "owner": "33"}),
+# What is done before, the tool, its arguments
+CASES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "a new file": (
+        "",
+        "write_file",
+        {"path": "/srv/seen/new", "content": "żółć\r\n", "owner": "33"},
+    ),
     "another text": ("", "write_file", {"path": "/srv/seen/text", "content": "three\n"}),
     "no file": ("", "remove_file", {"path": "/srv/seen/text"}),
     "start": ("systemctl stop seen", "manage_service", {"name": "seen", "action": "start"}),
     "stop": ("systemctl start seen", "manage_service", {"name": "seen.service", "action": "stop"}),
     "enable": ("", "manage_service", {"name": "seen", "action": "enable"}),
-    "disable by an alias": ("systemctl enable seen", "manage_service", {"name": "seen-alias", "action": "disable"}),
+    "disable by an alias": (
+        "systemctl enable seen",
+        "manage_service",
+        {"name": "seen-alias", "action": "disable"},
+    ),
     "install": ("", "install_package", {"name": "seen-lib"}),
-    "downgrade": ("apt-get -qy install seen-tool", "install_package", {"name": "seen-tool", "version": "1.0"}),
+    "downgrade": (
+        "apt-get -qy install seen-tool",
+        "install_package",
+        {"name": "seen-tool", "version": "1.0"},
+    ),
     "upgrade of all": ("apt-get -qy install --allow-downgrades seen-tool=1.0", "update_system", {}),
 }
 UNTOLD = {
@@ -70,7 +85,9 @@ UNTOLD = {
 
 
 @pytest.fixture(scope="module")
-def staged(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Stage]]:
+def staged(
+    hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Stage]]:
     """Makes a stage, warm or cold."""
     servers = json.dumps({HOST: entry(hosts, HOST)})
     with contextlib.ExitStack() as stack:
@@ -97,7 +114,9 @@ def _seen() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_seen")
 @pytest.mark.parametrize(
-    ("case", "lab_stage"), [*((case, "warm") for case in CASES), ("start", "cold")], indirect=["lab_stage"]
+    ("case", "lab_stage"),
+    [*((case, "warm") for case in CASES), ("start", "cold")],
+    indirect=["lab_stage"],
 )
 def test_a_preview_changes_nothing_and_is_right(lab_stage: Stage, case: str) -> None:
     prepare, tool, arguments = CASES[case]
@@ -121,7 +140,10 @@ def test_a_preview_changes_nothing_and_is_right(lab_stage: Stage, case: str) -> 
 @pytest.mark.usefixtures("_seen")
 @pytest.mark.parametrize("action", ["start", "disable"])
 def test_what_ends_by_itself_is_not_foretold_to_run(lab_stage: Stage, action: str) -> None:
-    told = [play("manage_service", name="seen-once", action=action) for play in (lab_stage.preview, lab_stage.do)]
+    told = [
+        play("manage_service", name="seen-once", action=action)
+        for play in (lab_stage.preview, lab_stage.do)
+    ]
 
     assert [(one.changed, one.effects) for one in told] == [(action == "start", ())] * 2
     assert len(told[0].report.unforeseen()) == (action == "start")
@@ -142,6 +164,14 @@ def look() -> str:
 
 
 def without_times(looked: str) -> list[str]:
-    """What is told of ours, without what a change leaves that was taken back: times, and a directory's size."""
-    lines = [line.rsplit(" ", 2)[0] if line.startswith("/") else line for line in looked.splitlines()]
-    return [line for line in lines if "seen" in line and not line.startswith(("/var/", "/etc/systemd/system "))]
+    """What is told of ours, without what a change leaves that was taken back: times, and a
+    directory's size.
+    """
+    lines = [
+        line.rsplit(" ", 2)[0] if line.startswith("/") else line for line in looked.splitlines()
+    ]
+    return [
+        line
+        for line in lines
+        if "seen" in line and not line.startswith(("/var/", "/etc/systemd/system "))
+    ]

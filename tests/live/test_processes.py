@@ -1,4 +1,6 @@
-"""Processes on real hosts: what is told is what the host says, and what is said to have ended has ended."""
+"""Processes on real hosts: what is told is what the host says, and what is said to have
+ended has ended.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,16 @@ def name() -> Iterator[str]:
 
 def start(host: str, name: str, script: str = "while :; do sleep 1; done") -> int:
     """Starts a shell of that name on the host, in a session of its own. Returns its number."""
-    on_host(host, "setsid", "--fork", "bash", "-c", 'exec -a "$0" bash -c "$1" <&- >&- 2>&-', name, script)
+    on_host(
+        host,
+        "setsid",
+        "--fork",
+        "bash",
+        "-c",
+        'exec -a "$0" bash -c "$1" <&- >&- 2>&-',
+        name,
+        script,
+    )
     deadline = time.monotonic() + 10
     while not (found := on_host(host, "pgrep", "-o", "-f", f"^{name}", check=False).strip()):
         assert time.monotonic() < deadline
@@ -52,7 +63,11 @@ def test_tree(wire: Wire, host: str, name: str) -> None:
     assert one["command"].startswith(f"{name} -c while")
     assert int(seconds) < 60
     left_out = lasting - {str(item["pid"]) for item in found["processes"]}
-    kept = {pid for pid in left_out if "zlib.decompress" in on_host(host, "cat", f"/proc/{pid}/cmdline", check=False)}
+    kept = {
+        pid
+        for pid in left_out
+        if "zlib.decompress" in on_host(host, "cat", f"/proc/{pid}/cmdline", check=False)
+    }
     assert left_out == kept  # Playrail's own
     assert found["of_playrail"] >= len(kept)
     assert found["total"] == len(found["processes"])
@@ -84,7 +99,9 @@ def test_what_ignores_the_signal(wire: Wire, name: str) -> None:
     answer = wire.call("manage_process", server="deb12", action="kill", target=str(pid), wait_s=1)
     assert (answer["code"], lives("deb12", pid)) == ("process_not_ended", True)
     assert answer["data"]["hosts"]["deb12"]["signalled"][0]["how"] == "running"
-    report = wire.report("manage_process", server="deb12", action="kill", target=str(pid), signal="KILL")
+    report = wire.report(
+        "manage_process", server="deb12", action="kill", target=str(pid), signal="KILL"
+    )
     assert (report["signalled"][0]["ended"], lives("deb12", pid)) == (True, False)
 
 
@@ -92,12 +109,15 @@ def test_what_ignores_the_signal(wire: Wire, name: str) -> None:
     ("target", "code"),
     [
         ("1", "protected_process"),
-        pytest.param("sshd", "protected_process", marks=pytest.mark.over_ssh),  # the way by which it came
+        # The way by which it came
+        pytest.param("sshd", "protected_process", marks=pytest.mark.over_ssh),
         ("nosuchprogram", "process_not_found"),
     ],
 )
 def test_what_is_refused(wire: Wire, target: str, code: str) -> None:
-    answer = wire.call("manage_process", server="deb12", action="kill", target=target, signal="KILL")
+    answer = wire.call(
+        "manage_process", server="deb12", action="kill", target=target, signal="KILL"
+    )
     assert (answer["success"], answer["code"]) == (False, code)
     assert answer["data"].get("changed", []) == []
 
@@ -106,10 +126,14 @@ def test_a_name_does_not_mean_processes_in_containers(wire: Wire) -> None:
     answer = wire.call("manage_process", server="deb12", action="kill", target="hello.sh")
     assert answer["code"] == "process_not_found"
     assert "container" in answer["error"]
-    assert on_host("deb12", "docker", "inspect", "-f", "{{.State.Running}}", "hello").strip() == "true"
+    assert (
+        on_host("deb12", "docker", "inspect", "-f", "{{.State.Running}}", "hello").strip() == "true"
+    )
 
 
-def test_another_users_process(hosts: Mapping[str, Any], wired: Callable[..., Wire], name: str) -> None:
+def test_another_users_process(
+    hosts: Mapping[str, Any], wired: Callable[..., Wire], name: str
+) -> None:
     pid = start("deb13", name)
     wire = wired({"deb13": entry(hosts, "deb13", sudo_password=None)})
     answer = wire.call("manage_process", server="deb13", action="kill", target=name)

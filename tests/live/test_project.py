@@ -1,4 +1,6 @@
-"""A project whose way to its hosts is relative to it, on real hosts: the configuration of ssh, a key, a proxy."""
+"""A project whose way to its hosts is relative to it, on real hosts: the configuration of
+ssh, a key, a proxy.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,24 @@ def project(tmp_path: Path, hosts: Mapping[str, Any], monkeypatch: pytest.Monkey
     (made / "group_vars" / "web" / "main.yml").write_text("ansible_user: '{{ login }}'\n")
     secret = made / "group_vars" / "web" / "vault.yml"
     secret.write_text(f"login: {host['user']}\n")
-    vault = [sys.executable, "-P", "-m", "ansible", "vault", "encrypt", "--encrypt-vault-id", "dev", str(secret)]
-    subprocess.run(vault, check=True, capture_output=True, cwd=made, env={"HOME": str(tmp_path), "LANG": "C.UTF-8"})
+    vault = [
+        sys.executable,
+        "-P",
+        "-m",
+        "ansible",
+        "vault",
+        "encrypt",
+        "--encrypt-vault-id",
+        "dev",
+        str(secret),
+    ]
+    subprocess.run(
+        vault,
+        check=True,
+        capture_output=True,
+        cwd=made,
+        env={"HOME": str(tmp_path), "LANG": "C.UTF-8"},
+    )
     return made
 
 
@@ -67,9 +85,13 @@ def test_the_way_is_that_of_plain_ansible(project: Path, named: str) -> None:
     given = environ(project.parent, **{named: str(value)})
 
     async def calling() -> list[dict[str, Any]]:
-        async with Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm) as playrail:
+        async with Playrail(
+            Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
+        ) as playrail:
             words: dict[str, Any] = {"server": "web", "path": "/etc/hostname"}
-            return [(await playrail.call("read_file", words, caller="ann")).envelope() for _ in range(2)]
+            return [
+                (await playrail.call("read_file", words, caller="ann")).envelope() for _ in range(2)
+            ]
 
     for answer in asyncio.run(calling()):
         assert answer["success"], answer

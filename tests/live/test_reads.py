@@ -1,4 +1,6 @@
-"""Read tools on real hosts: what they report is what the host says when asked past Playrail."""
+"""Read tools on real hosts: what they report is what the host says when asked past
+Playrail.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 @BOTH
 def test_system_info(wire: Wire, host: str) -> None:
     found = wire.report("get_system_info", server=host)
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', on_host(host, "cat", "/etc/os-release"), re.MULTILINE))
+    release = dict(
+        re.findall(r'^(\w+)="?([^"\n]*)"?$', on_host(host, "cat", "/etc/os-release"), re.MULTILINE)
+    )
     assert found["hostname"] == on_host(host, "hostname").strip()
     assert found["kernel"] == on_host(host, "uname", "-r").strip()
     assert found["architecture"] == on_host(host, "uname", "-m").strip()
@@ -32,16 +36,30 @@ def test_system_info(wire: Wire, host: str) -> None:
 @BOTH
 def test_memory_info(wire: Wire, host: str) -> None:
     found = wire.report("get_memory_info", server=host)
-    meminfo = dict(re.findall(r"^(\w+):\s+(\d+) kB$", on_host(host, "cat", "/proc/meminfo"), re.MULTILINE))
+    meminfo = dict(
+        re.findall(r"^(\w+):\s+(\d+) kB$", on_host(host, "cat", "/proc/meminfo"), re.MULTILINE)
+    )
     assert found["total_bytes"] == int(meminfo["MemTotal"]) * 1024
-    assert abs(found["available_bytes"] - int(meminfo["MemAvailable"]) * 1024) < 0.2 * found["total_bytes"]
+    assert (
+        abs(found["available_bytes"] - int(meminfo["MemAvailable"]) * 1024)
+        < 0.2 * found["total_bytes"]
+    )
     assert found["swap_total_bytes"] == int(meminfo["SwapTotal"]) * 1024
 
 
 def test_disk(wire: Wire) -> None:
-    on_host("deb12", "sh", "-c", "mkdir -p /srv/disk/big && head -c 3000000 /dev/zero > /srv/disk/big/file")
+    on_host(
+        "deb12",
+        "sh",
+        "-c",
+        "mkdir -p /srv/disk/big && head -c 3000000 /dev/zero > /srv/disk/big/file",
+    )
     found = wire.report("analyze_disk", server="deb12", path="/srv/disk")
-    size, used, target = on_host("deb12", "df", "-B1", "--output=size,used,target", "/srv/disk").splitlines()[1].split()
+    size, used, target = (
+        on_host("deb12", "df", "-B1", "--output=size,used,target", "/srv/disk")
+        .splitlines()[1]
+        .split()
+    )
     assert found["file_system"]["size_bytes"] == int(size)
     assert found["file_system"]["mount_point"] == target
     assert abs(found["file_system"]["used_bytes"] - int(used)) < 0.1 * int(size)
@@ -66,7 +84,9 @@ def test_list_directory_in_pages(wire: Wire) -> None:
     names: list[str] = []
     offset: int | None = 0
     while offset is not None:
-        page = wire.report("list_directory", server="deb12", path="/etc", offset=offset, limit=50, details=True)
+        page = wire.report(
+            "list_directory", server="deb12", path="/etc", offset=offset, limit=50, details=True
+        )
         names += [item["name"] for item in page["entries"]]
         assert page.get("truncated", False) is ("next_offset" in page)
         offset = page.get("next_offset")
@@ -91,7 +111,15 @@ def test_read_a_file_of_50_mb_in_part(wire: Wire) -> None:
 
 
 def test_journal(wire: Wire) -> None:
-    on_host("deb12", "systemd-run", "--unit=journal-probe", "--wait", "--quiet", "echo", "žluťoučký {{ 7 * 7 }}")
+    on_host(
+        "deb12",
+        "systemd-run",
+        "--unit=journal-probe",
+        "--wait",
+        "--quiet",
+        "echo",
+        "žluťoučký {{ 7 * 7 }}",
+    )
     found = wire.report("get_journal_logs", server="deb12", unit="journal-probe", lines=10)
     raw = on_host("deb12", "journalctl", "-u", "journal-probe", "-o", "json", "--no-pager")
     expected = [json.loads(line) for line in raw.splitlines()][-10:]
@@ -102,18 +130,26 @@ def test_journal(wire: Wire) -> None:
 def test_containers(wire: Wire) -> None:
     found = wire.report("list_docker_containers", server="deb12")
     listed = [
-        json.loads(line) for line in on_host("deb12", "docker", "ps", "-a", "--format", "{{json .}}").splitlines()
+        json.loads(line)
+        for line in on_host("deb12", "docker", "ps", "-a", "--format", "{{json .}}").splitlines()
     ]
-    assert sorted(item["name"] for item in found["containers"]) == sorted(item["Names"] for item in listed)
+    assert sorted(item["name"] for item in found["containers"]) == sorted(
+        item["Names"] for item in listed
+    )
     hello = next(item for item in found["containers"] if item["name"] == "hello")
-    assert (hello["state"], hello["image"]) == ("running", next(i["Image"] for i in listed if i["Names"] == "hello"))
+    assert (hello["state"], hello["image"]) == (
+        "running",
+        next(i["Image"] for i in listed if i["Names"] == "hello"),
+    )
 
 
 def test_service_status(wire: Wire) -> None:
     found = wire.report("manage_service", server="deb12", name="ssh", action="status")
     shown = dict(
         line.split("=", 1)
-        for line in on_host("deb12", "systemctl", "show", "ssh", "-p", "MainPID,ActiveState,SubState").splitlines()
+        for line in on_host(
+            "deb12", "systemctl", "show", "ssh", "-p", "MainPID,ActiveState,SubState"
+        ).splitlines()
     )
     assert found["main_pid"] == int(shown["MainPID"])
     assert (found["active_state"], found["sub_state"]) == (shown["ActiveState"], shown["SubState"])
@@ -125,14 +161,21 @@ def test_several_hosts_at_once(wire: Wire) -> None:
     assert answer["success"] is False
     assert answer["code"] == "some_hosts_failed"
     assert set(answer["data"]["hosts"]) == {"deb12", "deb13"}
-    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {"closed": "host_unreachable"}
+    assert {host: why["code"] for host, why in answer["data"]["failed"].items()} == {
+        "closed": "host_unreachable"
+    }
     for host in ("deb12", "deb13"):
         assert answer["data"]["hosts"][host]["content"] == on_host(host, "cat", "/etc/hostname")
 
 
 def test_a_group_is_its_hosts(wire: Wire) -> None:
     answer = wire.call("read_file", path="/etc/hostname", server="playrail_servers")
-    assert set(answer["data"]["hosts"]) | set(answer["data"]["failed"]) == {"deb12", "deb13", "nopython", "closed"}
+    assert set(answer["data"]["hosts"]) | set(answer["data"]["failed"]) == {
+        "deb12",
+        "deb13",
+        "nopython",
+        "closed",
+    }
 
 
 @pytest.mark.parametrize(
@@ -169,13 +212,17 @@ def test_progress_tells_the_tasks(wire: Wire) -> None:
     async def progress(done: float, _total: float | None, message: str | None) -> None:
         told.append((done, message))
 
-    calling = partial(wire.client.call_tool, "read_file", {"server": "deb12", "path": "/etc/hostname"})
+    calling = partial(
+        wire.client.call_tool, "read_file", {"server": "deb12", "path": "/etc/hostname"}
+    )
     wire.portal.call(partial(calling, progress_callback=progress))
     assert told == [(1.0, "Report")]
 
 
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
-def test_both_protocol_eras(hosts: Mapping[str, Any], tmp_path: Path, mode: str, version: str) -> None:
+def test_both_protocol_eras(
+    hosts: Mapping[str, Any], tmp_path: Path, mode: str, version: str
+) -> None:
     tmp_path.chmod(0o700)
     with connected(environment(tmp_path, {"deb12": entry(hosts, "deb12")}), mode=mode) as other:
         assert other.client.protocol_version == version

@@ -1,4 +1,6 @@
-"""A session on one host, exported and done again on a fresh one by plain ansible-playbook: both are the same then."""
+"""A session on one host, exported and done again on a fresh one by plain ansible-playbook:
+both are the same then.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,16 @@ WantedBy=multi-user.target
 """
 SESSION: tuple[tuple[str, dict[str, Any]], ...] = (
     ("write_file", {"path": "/etc/motd", "content": "{{ 7 * 7 }} 'welcome'\n"}),
-    ("write_file", {"path": "/etc/probe.conf", "content": "one\n", "mode": "0640", "owner": "games", "group": "mail"}),
+    (
+        "write_file",
+        {
+            "path": "/etc/probe.conf",
+            "content": "one\n",
+            "mode": "0640",
+            "owner": "games",
+            "group": "mail",
+        },
+    ),
     ("write_file", {"path": "/etc/systemd/system/probe.service", "content": UNIT}),
     ("write_file", {"path": "/srv/passing", "content": "not for long"}),
     ("manage_service", {"name": "probe", "action": "start"}),
@@ -44,7 +55,10 @@ SESSION: tuple[tuple[str, dict[str, Any]], ...] = (
     ("install_package", {"name": "probe-other", "state": "absent"}),
     ("install_package", {"name": "less", "state": "absent"}),
     ("execute_command", {"cmd": "useradd --create-home --shell /bin/sh deploy"}),
-    ("write_file", {"path": "/home/deploy/token", "content": SECRET, "owner": "deploy", "secret": True}),
+    (
+        "write_file",
+        {"path": "/home/deploy/token", "content": SECRET, "owner": "deploy", "secret": True},
+    ),
     ("execute_command", {"cmd": "echo made by $USER{{ 1 }} >/srv/by-shell", "shell": True}),
     ("write_file", {"path": "/etc/probe.conf", "content": "two\r\n\nlines"}),
     ("manage_service", {"name": "probe", "action": "restart"}),
@@ -68,7 +82,9 @@ class Done:
     exported: Path
 
     def play(self, *options: str) -> str:
-        """What plain ansible-playbook prints that does it on the fresh host, which stands in the other's place."""
+        """What plain ansible-playbook prints that does it on the fresh host, which stands
+        in the other's place.
+        """
         inventory = (self.exported / "inventory.yml").read_text()
         for there, here in (
             (self.first.address, self.fresh.address),
@@ -78,7 +94,11 @@ class Done:
             inventory = inventory.replace(there, here)
         (self.exported.parent / "fresh.yml").write_text(inventory)
         command = [str(BIN / "ansible-playbook"), "-i", "../fresh.yml", *options, "site.yml"]
-        env = {"HOME": str(self.exported.parent), "PATH": f"{BIN}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
+        env = {
+            "HOME": str(self.exported.parent),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+        }
         done = subprocess.run(
             command,
             cwd=self.exported,
@@ -107,7 +127,10 @@ def with_packages(hosts: Mapping[str, Any], place: Path) -> Iterator[OwnHost]:
 
 @pytest.fixture
 def done(hosts: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path) -> Iterator[Done]:
-    with with_packages(hosts, tmp_path / "1") as first, with_packages(hosts, tmp_path / "2") as fresh:
+    with (
+        with_packages(hosts, tmp_path / "1") as first,
+        with_packages(hosts, tmp_path / "2") as fresh,
+    ):
         servers = {NAME: first.entry()}
         wire = wired(servers)
         for tool, arguments in SESSION:
@@ -116,7 +139,9 @@ def done(hosts: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path) -
         exported = tmp_path / "exported"
         environ = environment(tmp_path, servers)
         words = ["ledger", "export", "--host", NAME, str(exported)]
-        subprocess.run([str(BIN / "playrail"), *words], env=environ, check=True, timeout=60, cwd=tmp_path)
+        subprocess.run(
+            [str(BIN / "playrail"), *words], env=environ, check=True, timeout=60, cwd=tmp_path
+        )
         yield Done(first, fresh, exported)
 
 
@@ -127,15 +152,29 @@ def state(host: OwnHost) -> dict[str, Any]:
     users = {name: seen.user(name) for name in USERS}
     return {
         "files": {
-            path: (file.is_directory, file.mode, file.user, file.group, file.content if file.is_file else None)
+            path: (
+                file.is_directory,
+                file.mode,
+                file.user,
+                file.group,
+                file.content if file.is_file else None,
+            )
             for path, file in files.items()
             if file.exists
         },
-        "services": {name: (seen.service(name).is_running, seen.service(name).is_enabled) for name in SERVICES},
-        "packages": {
-            name: package.version if (package := seen.package(name)).is_installed else None for name in PACKAGES
+        "services": {
+            name: (seen.service(name).is_running, seen.service(name).is_enabled)
+            for name in SERVICES
         },
-        "users": {name: (user.uid, user.home, user.shell, user.groups) for name, user in users.items() if user.exists},
+        "packages": {
+            name: package.version if (package := seen.package(name)).is_installed else None
+            for name in PACKAGES
+        },
+        "users": {
+            name: (user.uid, user.home, user.shell, user.groups)
+            for name, user in users.items()
+            if user.exists
+        },
     }
 
 
@@ -151,4 +190,8 @@ def test_a_session_is_the_same_on_a_fresh_host(done: Done) -> None:
     assert wanted["files"]["/home/deploy/token"][-1] == SECRET.encode()
     assert done.changed("--skip-tags", "playrail_not_idempotent") == 0
     assert state(done.fresh) == wanted
-    assert not [path for path in done.exported.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert not [
+        path
+        for path in done.exported.rglob("*")
+        if path.is_file() and b"hunter2" in path.read_bytes()
+    ]

@@ -1,4 +1,6 @@
-"""A Jinja expression in any text that a caller may send comes back as text, or is refused; it never runs."""
+"""A Jinja expression in any text that a caller may send comes back as text, or is refused;
+it never runs.
+"""
 
 from __future__ import annotations
 
@@ -40,16 +42,24 @@ def texts(tool: AnyTool) -> list[str]:
 def arguments(tool: AnyTool) -> dict[str, Any]:
     """Arguments that are good: each field's own example where it has no default."""
     schema = tool.input.model_json_schema()
-    examples = {name: schema["properties"][name]["examples"][0] for name in schema.get("required", [])}
+    examples = {
+        name: schema["properties"][name]["examples"][0] for name in schema.get("required", [])
+    }
     return {**examples, **GOOD.get(tool.name, {})}
 
 
-@pytest.mark.parametrize(("name", "field"), [(name, field) for name, tool in TOOLS.items() for field in texts(tool)])
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name, tool in TOOLS.items() for field in texts(tool)]
+)
 def test_a_template_stays_text(wire: Wire, name: str, field: str) -> None:
     marker = f"/tmp/was-run-{uuid.uuid4()}"
     template = "{{ lookup('pipe', 'touch " + marker + "') }}"
     good = arguments(TOOLS[name])
-    text = f"/srv/{template}" if str(good.get(field, "")).startswith("/") or field == "chdir" else template
+    text = (
+        f"/srv/{template}"
+        if str(good.get(field, "")).startswith("/") or field == "chdir"
+        else template
+    )
     if field == "cmd":
         text = f"echo '{text}'"
     if field == "pattern":
@@ -68,8 +78,11 @@ def test_a_template_stays_text(wire: Wire, name: str, field: str) -> None:
         answer = wire.call("read_file", server="deb12", path=good["path"])
     for python in ([sys.executable], ["docker", "exec", "playrail-lab-deb12", "python3"]):
         code = f"import os, sys; sys.exit(os.path.exists({marker!r}))"
-        assert subprocess.run([*python, "-c", code], check=False).returncode == 0, "the template was run"
-    # Either it was refused as no such word, or it got as far as the host and was the text that was sent there.
+        assert subprocess.run([*python, "-c", code], check=False).returncode == 0, (
+            "the template was run"
+        )
+    # Either it was refused as no such word, or it got as far as the host and was the text
+    # that was sent there.
     assert "lookup" in str(answer) or answer.get("code") in REFUSED, answer
 
 
@@ -82,9 +95,18 @@ def test_a_template_in_a_list_stays_text(wire: Wire) -> None:
 def test_what_a_host_sends_stays_text(wire: Wire) -> None:
     template = "{{ lookup('pipe', 'touch /tmp/sent-by-a-host') }}"
     on_host(
-        "deb12", "sh", "-c", f'printf %s "{template}" > /srv/template; mkdir -p "/srv/dir/{template.replace("/", "_")}"'
+        "deb12",
+        "sh",
+        "-c",
+        (
+            f'printf %s "{template}" > /srv/template; mkdir -p '
+            f'"/srv/dir/{template.replace("/", "_")}"'
+        ),
     )
     assert wire.report("read_file", server="deb12", path="/srv/template")["content"] == template
     names = wire.report("list_directory", server="deb12", path="/srv/dir")["directories"]
     assert template.replace("/", "_") in names
-    assert wire.report("execute_command", server="deb12", cmd="cat /srv/template")["stdout"] == template
+    assert (
+        wire.report("execute_command", server="deb12", cmd="cat /srv/template")["stdout"]
+        == template
+    )

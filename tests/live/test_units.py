@@ -1,4 +1,6 @@
-"""Units of every kind on a host of the tests' own: what was done, what was not, and what systemd had not read."""
+"""Units of every kind on a host of the tests' own: what was done, what was not, and what
+systemd had not read.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ SLEEPS = f"{STATIC}[Install]\nWantedBy=multi-user.target\n"
 
 
 def write(host: OwnHost, path: str, text: str, *, reload: bool = False) -> None:
-    host.sh(f"install -D /dev/stdin {path} <<'EOF'\n{text}EOF\n" + ("systemctl daemon-reload" if reload else ""))
+    host.sh(
+        f"install -D /dev/stdin {path} <<'EOF'\n{text}EOF\n"
+        + ("systemctl daemon-reload" if reload else "")
+    )
 
 
 def unit(host: OwnHost, name: str, text: str = SLEEPS, *, reload: bool = True) -> None:
@@ -38,7 +43,9 @@ def shows(host: OwnHost, name: str, *properties: str) -> list[str]:
 
 
 def program_of(host: OwnHost, name: str) -> str:
-    return host.sh(f"tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID {name})/cmdline").strip()
+    return host.sh(
+        f"tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID {name})/cmdline"
+    ).strip()
 
 
 def foreseen(answer: Answer) -> str:
@@ -51,7 +58,9 @@ DROP_IN = "[Service]\nExecStart=\nExecStart=/bin/sleep 4242\n"
 
 
 @pytest.mark.parametrize("action", ["restart", "start"])
-def test_a_changed_unit_is_read_before_it_is_started(living: Operator, host: OwnHost, action: str) -> None:
+def test_a_changed_unit_is_read_before_it_is_started(
+    living: Operator, host: OwnHost, action: str
+) -> None:
     name = f"old-{action}"
     unit(host, f"{name}.service")
     host.sh(f"systemctl restart {name}")
@@ -93,22 +102,35 @@ def test_files_of_which_systemd_takes_no_notice(living: Operator, host: OwnHost,
     write(host, "/usr/lib/systemd/system/in-place.service", SLEEPS)
     host.sh("ln -sf in-place.service /usr/lib/systemd/system/nick-of-it.service")
     host.sh("systemctl daemon-reload; systemctl restart in-place; sleep 1")
-    assert succeeded(living.call("check_service_status", name="in-place")).get("need_daemon_reload") is None
+    assert (
+        succeeded(living.call("check_service_status", name="in-place")).get("need_daemon_reload")
+        is None
+    )
     text = DROP_IN if path.endswith(".conf") else SLEEPS.replace("infinity", "4242")
     write(host, path, text)
 
-    assert succeeded(living.call("check_service_status", name="nick-of-it")).get("need_daemon_reload") is True
+    assert (
+        succeeded(living.call("check_service_status", name="nick-of-it")).get("need_daemon_reload")
+        is True
+    )
     assert succeeded(manage(living, "nick-of-it", "restart")).get("daemon_reloaded") is True
 
     assert program_of(host, "in-place") == "/bin/sleep 4242"
-    assert succeeded(living.call("check_service_status", name="in-place")).get("need_daemon_reload") is None
+    assert (
+        succeeded(living.call("check_service_status", name="in-place")).get("need_daemon_reload")
+        is None
+    )
     host.sh(f"rm {path}; systemctl daemon-reload")
 
 
 def test_a_stop_is_done_as_it_was_started(living: Operator, host: OwnHost) -> None:
     unit(host, "stale.service")
     host.sh("systemctl start stale")
-    write(host, "/etc/systemd/system/stale.service.d/a.conf", "[Service]\nExecStopPost=/bin/touch /run/not-so\n")
+    write(
+        host,
+        "/etc/systemd/system/stale.service.d/a.conf",
+        "[Service]\nExecStopPost=/bin/touch /run/not-so\n",
+    )
     done = succeeded(manage(living, "stale", "stop"))
     assert (done["active"], done.get("daemon_reloaded")) == (False, None)
     assert host.sh("ls /run/not-so || true") == ""
@@ -119,7 +141,11 @@ def test_a_reload_of_a_changed_unit(living: Operator, host: OwnHost) -> None:
     host.sh("systemctl start hup")
     assert manage(living, "hup", "reload").code == "service_not_reloadable"
     assert manage(living, "hup", "reload", preview=True).code == "service_not_reloadable"
-    write(host, "/etc/systemd/system/hup.service.d/a.conf", "[Service]\nExecReload=/bin/touch /run/hup-was-reloaded\n")
+    write(
+        host,
+        "/etc/systemd/system/hup.service.d/a.conf",
+        "[Service]\nExecReload=/bin/touch /run/hup-was-reloaded\n",
+    )
     assert succeeded(manage(living, "hup", "reload")).get("daemon_reloaded") is True
     assert host.sh("ls /run/hup-was-reloaded") == "/run/hup-was-reloaded"
     write(host, "/etc/systemd/system/hup.service.d/a.conf", "[Service]\nExecReload=/bin/false\n")
@@ -130,7 +156,9 @@ def test_a_reload_of_a_changed_unit(living: Operator, host: OwnHost) -> None:
 
 
 def test_a_unit_that_systemd_has_not_read_yet(living: Operator, host: OwnHost) -> None:
-    """Of some kinds it learns only when it reads all anew: a script of SysV init, a name that it looked for before."""
+    """Of some kinds it learns only when it reads all anew: a script of SysV init, a name
+    that it looked for before.
+    """
     host.sh("systemctl show brand-new.service fresh@1.service")
     unit(host, "brand-new.service", reload=False)
     assert manage(living, "brand-new", "start", preview=True).code == "ok"
@@ -138,7 +166,8 @@ def test_a_unit_that_systemd_has_not_read_yet(living: Operator, host: OwnHost) -
     unit(host, "fresh@.service", reload=False)
     assert succeeded(manage(living, "fresh@1", "enable"))["enabled"] is True
     script = (
-        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: antique\n# Default-Start: 2 3 4 5\n### END INIT INFO\nexit 0\n"
+        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: antique\n# Default-Start: 2 3 4 5\n### "
+        "END INIT INFO\nexit 0\n"
     )
     write(host, "/etc/init.d/antique", script)
     assert "does not know antique yet" in foreseen(manage(living, "antique", "start", preview=True))
@@ -146,7 +175,12 @@ def test_a_unit_that_systemd_has_not_read_yet(living: Operator, host: OwnHost) -
 
 
 def test_a_changed_timer_and_what_it_starts(living: Operator, host: OwnHost) -> None:
-    unit(host, "tick.timer", "[Timer]\nOnCalendar=yearly\n[Install]\nWantedBy=timers.target\n", reload=False)
+    unit(
+        host,
+        "tick.timer",
+        "[Timer]\nOnCalendar=yearly\n[Install]\nWantedBy=timers.target\n",
+        reload=False,
+    )
     unit(host, "tick.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n")
     host.sh("systemctl start tick.timer tick.service")
     write(host, "/etc/systemd/system/tick.service.d/a.conf", "[Service]\nEnvironment=A=1\n")
@@ -159,7 +193,9 @@ def test_what_a_socket_starts_again_is_told(living: Operator, host: OwnHost) -> 
     unit(host, "knock.socket", "[Socket]\nListenStream=/run/knock.sock\n", reload=False)
     unit(host, "knock.service")
     host.sh("systemctl start knock.socket knock.service")
-    assert "knock.socket can start knock again" in foreseen(manage(living, "knock", "stop", preview=True))
+    assert "knock.socket can start knock again" in foreseen(
+        manage(living, "knock", "stop", preview=True)
+    )
     stopped = succeeded(manage(living, "knock", "stop"))
     assert (stopped["active"], stopped["triggered_by"]) == (False, ["knock.socket"])
     assert "knock.socket" in stopped["said"]
@@ -189,10 +225,18 @@ def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHos
 
 def test_what_is_enabled_by_what_comes_with_it(living: Operator, host: OwnHost) -> None:
     """Its [Install] only names the socket: systemd calls it indirect."""
-    unit(host, "door.socket", "[Socket]\nListenStream=/run/d.sock\n[Install]\nWantedBy=sockets.target\n", reload=False)
+    unit(
+        host,
+        "door.socket",
+        "[Socket]\nListenStream=/run/d.sock\n[Install]\nWantedBy=sockets.target\n",
+        reload=False,
+    )
     unit(host, "door.service", f"{STATIC}[Install]\nAlso=door.socket\n")
     done = succeeded(manage(living, "door", "enable"))
-    assert (done["unit_file_state"], shows(host, "door.socket", "UnitFileState")) == ("indirect", ["enabled"])
+    assert (done["unit_file_state"], shows(host, "door.socket", "UnitFileState")) == (
+        "indirect",
+        ["enabled"],
+    )
     assert succeeded(manage(living, "door", "disable"))["unit_file_state"] == "indirect"
     assert shows(host, "door.socket", "UnitFileState") == ["disabled"]
 
@@ -200,7 +244,10 @@ def test_what_is_enabled_by_what_comes_with_it(living: Operator, host: OwnHost) 
 def test_what_stays_enabled_is_not_said_to_be_disabled(living: Operator, host: OwnHost) -> None:
     unit(host, "wanted.service", STATIC)
     host.sh("mkdir -p /etc/systemd/system/multi-user.target.wants")
-    host.sh("ln -s ../wanted.service /etc/systemd/system/multi-user.target.wants/; systemctl daemon-reload")
+    host.sh(
+        "ln -s ../wanted.service /etc/systemd/system/multi-user.target.wants/; systemctl "
+        "daemon-reload"
+    )
     state = shows(host, "wanted.service", "UnitFileState")
     answer = manage(living, "wanted", "disable")
     boots = host.sh("systemctl show --value -p WantedBy wanted.service")
@@ -208,7 +255,10 @@ def test_what_stays_enabled_is_not_said_to_be_disabled(living: Operator, host: O
     unit(host, "helper.service", STATIC)
     host.sh("mkdir -p /usr/lib/systemd/system/multi-user.target.wants")
     host.sh("mv /etc/systemd/system/helper.service /usr/lib/systemd/system/")
-    host.sh("ln -s ../helper.service /usr/lib/systemd/system/multi-user.target.wants/; systemctl daemon-reload")
+    host.sh(
+        "ln -s ../helper.service /usr/lib/systemd/system/multi-user.target.wants/; systemctl "
+        "daemon-reload"
+    )
     failed = manage(living, "helper", "disable")
     assert failed.code == "service_not_disabled"
     assert "multi-user.target" in str(failed.problem)
@@ -223,7 +273,10 @@ def test_enable_and_disable_by_another_name(living: Operator, host: OwnHost) -> 
 
 
 def test_a_unit_that_goes_with_its_stop(living: Operator, host: OwnHost) -> None:
-    host.sh("systemd-run --unit=once sleep infinity; systemd-run --scope --unit=room sleep 9999 >/dev/null 2>&1 &")
+    host.sh(
+        "systemd-run --unit=once sleep infinity; systemd-run --scope --unit=room sleep 9999 "
+        ">/dev/null 2>&1 &"
+    )
     host.sh("for i in $(seq 50); do systemctl is-active -q room.scope && break; sleep 0.1; done")
     assert succeeded(manage(living, "once", "restart"))["active"] is True
     plan = manage(living, "once", "stop", preview=True)
@@ -243,7 +296,10 @@ def test_disable_that_removes_the_unit(living: Operator, host: OwnHost) -> None:
     write(host, "/srv/linked.service", SLEEPS)
     host.sh("systemctl enable /srv/linked.service")
     done = succeeded(manage(living, "linked", "disable"))
-    assert (done["load_state"], host.sh("ls /etc/systemd/system/linked.service || true")) == ("not-found", "")
+    assert (done["load_state"], host.sh("ls /etc/systemd/system/linked.service || true")) == (
+        "not-found",
+        "",
+    )
 
 
 DYING = {
@@ -253,12 +309,16 @@ DYING = {
 
 
 @pytest.mark.parametrize("how", DYING)
-def test_a_service_that_dies_soon_after_its_start(living: Operator, host: OwnHost, how: str) -> None:
+def test_a_service_that_dies_soon_after_its_start(
+    living: Operator, host: OwnHost, how: str
+) -> None:
     unit(host, "dying.service", f"[Service]\nExecStart={DYING[how]}\n")
     failed = manage(living, "dying", "restart")
     assert failed.code == "service_failed"
     found = reported(failed)
-    assert (found.get("exit_code"), found.get("exit_signal")) == ((3, None) if how == "fails" else (None, 9))
+    assert (found.get("exit_code"), found.get("exit_signal")) == (
+        (3, None) if how == "fails" else (None, 9)
+    )
     assert "last words" in found["messages"]
     host.sh("systemctl reset-failed dying")
 
@@ -268,7 +328,11 @@ def test_a_service_that_ends_or_starts_over(living: Operator, host: OwnHost) -> 
     failed = manage(living, "ending", "start")
     assert failed.code == "service_failed"
     assert "ended by itself" in str(failed.problem)
-    unit(host, "looping.service", "[Service]\nExecStart=sh -c 'sleep 0.3; exit 1'\nRestart=always\nRestartSec=50ms\n")
+    unit(
+        host,
+        "looping.service",
+        "[Service]\nExecStart=sh -c 'sleep 0.3; exit 1'\nRestart=always\nRestartSec=50ms\n",
+    )
     assert manage(living, "looping", "start").code == "service_failed"
     host.sh("systemctl stop looping")
     unit(host, "never.service", "[Unit]\nConditionPathExists=/nowhere\n" + SLEEPS)
@@ -328,11 +392,15 @@ def test_what_is_stopped_with_it_is_told_and_comes_back(living: Operator, host: 
         assert plan.code == "ok", plan
         assert plan.data is not None
         assert living.call("apply_plan", plan_id=plan.data["plan"]["plan_id"]).code == "ok"
-        assert [shows(host, each, "ActiveState") for each in ("leads", "needs", "farther")] == [["active"]] * 3
+        assert [shows(host, each, "ActiveState") for each in ("leads", "needs", "farther")] == [
+            ["active"]
+        ] * 3
 
 
 def test_what_outlives_a_stop_is_told(living: Operator, host: OwnHost) -> None:
-    leaves = "[Service]\nKillMode=process\nExecStart=/bin/sh -c 'sleep 73099 & exec sleep infinity'\n"
+    leaves = (
+        "[Service]\nKillMode=process\nExecStart=/bin/sh -c 'sleep 73099 & exec sleep infinity'\n"
+    )
     unit(host, "leaves.service", leaves)
     assert succeeded(manage(living, "leaves", "start")).get("left") is None
     for action in ("restart", "stop"):
@@ -343,12 +411,19 @@ def test_what_outlives_a_stop_is_told(living: Operator, host: OwnHost) -> None:
 
 def test_what_ends_after_a_reload_is_no_success(living: Operator, host: OwnHost) -> None:
     script = 'trap "sleep 0.4; exit 3" HUP; while :; do sleep 0.1; done'
-    unit(host, "faint.service", f"[Service]\nExecStart=/bin/sh -c '{script}'\nExecReload=/bin/kill -HUP $MAINPID\n")
+    unit(
+        host,
+        "faint.service",
+        f"[Service]\nExecStart=/bin/sh -c '{script}'\nExecReload=/bin/kill -HUP $MAINPID\n",
+    )
     host.sh("systemctl start faint")
     failed = manage(living, "faint", "reload")
     assert failed.code == "service_failed"
     assert failed.problem is not None
-    assert "was told to reload and ended (exit-code, exit status 3); it is failed" in failed.problem.error
+    assert (
+        "was told to reload and ended (exit-code, exit status 3); it is failed"
+        in failed.problem.error
+    )
 
 
 def test_what_was_started_too_often(living: Operator, host: OwnHost) -> None:
@@ -368,6 +443,10 @@ def test_what_is_enabled_by_nothing(living: Operator, host: OwnHost) -> None:
         assert failed.code == "service_not_enabled"
         assert failed.problem is not None
         assert "multi-users.target" in failed.problem.error
-    unit(host, "adrift.service", f"{STATIC}[Install]\nWantedBy=multi-users.target multi-user.target\n")
+    unit(
+        host,
+        "adrift.service",
+        f"{STATIC}[Install]\nWantedBy=multi-users.target multi-user.target\n",
+    )
     host.sh("systemctl disable adrift")
     assert succeeded(manage(living, "adrift", "enable"))["enabled"] is True

@@ -1,4 +1,6 @@
-"""A login user who may start programs of root but not end them: nothing is said to have ended that still runs."""
+"""A login user who may start programs of root but not end them: nothing is said to have
+ended that still runs.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def until(what: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def seconds() -> Iterator[int]:
-    """How long to sleep: a number by which only this test's process is found. None outlives it."""
+    """How long to sleep: a number by which only this test's process is found. None outlives
+    it.
+    """
     number = random.randrange(10_000, 10_000_000)
     yield number
     on_host(HOST, "pkill", "-KILL", "-f", f"sleep {number}$", check=False)
@@ -56,7 +60,9 @@ def server(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[subprocess.Pope
     (tmp_path / "state").mkdir(mode=0o700)
     env = environment(tmp_path / "state", {HOST: entry(hosts, HOST, sudo_password=None)})
     command = [sys.executable, "-m", "playrail.cli", "serve"]
-    with subprocess.Popen(command, stdin=-1, stdout=-1, env=env, cwd=tmp_path, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=-1, stdout=-1, env=env, cwd=tmp_path, text=True
+    ) as process:
         info = {"name": "t", "version": "1"}
         send(
             process,
@@ -87,7 +93,12 @@ def receive(server: subprocess.Popen[str]) -> dict[str, Any]:
 
 def execute(server: subprocess.Popen[str], cmd: str, timeout_s: int) -> None:
     arguments = {"server": HOST, "cmd": cmd, "timeout_s": timeout_s}
-    send(server, id=2, method="tools/call", params={"name": "execute_command", "arguments": arguments})
+    send(
+        server,
+        id=2,
+        method="tools/call",
+        params={"name": "execute_command", "arguments": arguments},
+    )
 
 
 def sleeping(seconds: int) -> bool:
@@ -101,12 +112,15 @@ def last_record(state: Path) -> dict[str, Any] | None:
     return json.loads(rows[-1][0]) if rows else None
 
 
-# sudo hands SIGTERM on to the program, though not SIGKILL, so one that ignores the first outlives sudo.
+# sudo hands SIGTERM on to the program, though not SIGKILL, so one that ignores the first
+# outlives sudo.
 HEARS, DEAF = "sudo -n sleep {}", "sh -c \"trap '' TERM; exec sudo -n sleep {}\""
 
 
 @pytest.mark.parametrize("cmd", [HEARS, DEAF], ids=["hears", "deaf"])
-def test_the_deadline_of_a_program_of_root(server: subprocess.Popen[str], seconds: int, cmd: str) -> None:
+def test_the_deadline_of_a_program_of_root(
+    server: subprocess.Popen[str], seconds: int, cmd: str
+) -> None:
     execute(server, cmd.format(seconds), timeout_s=3)
     until(lambda: sleeping(seconds))
     answer = receive(server)["result"]["structuredContent"]
@@ -121,7 +135,9 @@ def test_the_deadline_of_a_program_of_root(server: subprocess.Popen[str], second
 
 
 @pytest.mark.parametrize("cmd", [HEARS, DEAF], ids=["hears", "deaf"])
-def test_cancelling_a_program_of_root(server: subprocess.Popen[str], seconds: int, tmp_path: Path, cmd: str) -> None:
+def test_cancelling_a_program_of_root(
+    server: subprocess.Popen[str], seconds: int, tmp_path: Path, cmd: str
+) -> None:
     execute(server, cmd.format(seconds), timeout_s=300)
     until(lambda: sleeping(seconds))
     send(server, method="notifications/cancelled", params={"requestId": 2})
@@ -134,7 +150,9 @@ def test_cancelling_a_program_of_root(server: subprocess.Popen[str], seconds: in
     assert (SURE in last["error"]) is not runs
 
 
-def test_cancelling_a_program_of_its_own(server: subprocess.Popen[str], seconds: int, tmp_path: Path) -> None:
+def test_cancelling_a_program_of_its_own(
+    server: subprocess.Popen[str], seconds: int, tmp_path: Path
+) -> None:
     execute(server, f"sleep {seconds}", timeout_s=300)
     until(lambda: sleeping(seconds))
     send(server, method="notifications/cancelled", params={"requestId": 2})

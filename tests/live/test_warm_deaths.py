@@ -1,4 +1,6 @@
-"""What happens to the processes here that play, and to the server: killed, stopped, in the middle of work on a host."""
+"""What happens to the processes here that play, and to the server: killed, stopped, in the
+middle of work on a host.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def test_killed_in_the_middle_of_a_call(operated: Operator, what: str) -> None:
     assert told[1].code == "outcome_unknown"
     assert all(answer.problem and not answer.problem.retryable for answer in told[1:])
     if what == "the forks":
-        assert all(answer.problem and "its work was ended there" in answer.problem.error for answer in told)
+        assert all(
+            answer.problem and "its work was ended there" in answer.problem.error for answer in told
+        )
         assert not host.naps(READ_NAP) + host.naps(CHANGE_NAP)
     else:
         until(lambda: not alive(before), within_s=10)
@@ -98,7 +102,9 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def others(host: OwnHost) -> set[int]:
-    """What another server has on the host. A test names it before `server`, so that it is read first."""
+    """What another server has on the host. A test names it before `server`, so that it is
+    read first.
+    """
     return {*host.sessions(), *host.kept()}
 
 
@@ -107,12 +113,22 @@ def server(host: OwnHost, home: Path) -> Iterator[subprocess.Popen[str]]:
     """A server with a read and a command under way that would take a day."""
     host.clear()
     host.sh("rm -rf /tmp/ansible_*")  # of plays that an earlier test has killed
-    own = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "PLAYRAIL_RUNTIME_DIR": str(home / "runtime")}
+    own = {
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "PLAYRAIL_RUNTIME_DIR": str(home / "runtime"),
+    }
     env = environment(home / "state", {NAME: host.entry()}, **own)
     host.sh(f"printf '#!/bin/sh\\nexec sleep {READ_NAP}\\n' >{JOURNALCTL}; chmod 755 {JOURNALCTL}")
     command = [sys.executable, "-m", "playrail.cli", "serve"]
-    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-3, env=env, cwd=home, text=True) as made:
+    hello = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"},
+    }
+    with subprocess.Popen(
+        command, stdin=-1, stdout=-1, stderr=-3, env=env, cwd=home, text=True
+    ) as made:
         assert made.stdout is not None
         ask(made, 1, "initialize", **hello)
         assert json.loads(made.stdout.readline())["id"] == 1
@@ -131,9 +147,15 @@ def server(host: OwnHost, home: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_server_ends(
-    others: set[int], server: subprocess.Popen[str], home: Path, host: OwnHost, number: signal.Signals
+    others: set[int],
+    server: subprocess.Popen[str],
+    home: Path,
+    host: OwnHost,
+    number: signal.Signals,
 ) -> None:
-    """Nothing of it is left here: no process, no socket. On the host only what a killed server could not end."""
+    """Nothing of it is left here: no process, no socket. On the host only what a killed
+    server could not end.
+    """
     children = below(server.pid)
     assert any("ssh" in command for command in children.values())
     assert set(host.sessions()) - others

@@ -1,6 +1,8 @@
-"""What may happen to a host while Playrail keeps Ansible, connections and interpreters ready for it.
+"""What may happen to a host while Playrail keeps Ansible, connections and interpreters
+ready for it.
 
-One server lives through all of this, as it does in the field. What became of the work is asked of the host itself.
+One server lives through all of this, as it does in the field. What became of the work is
+asked of the host itself.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from .test_interruptions import until
 pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
 END_S = 5.0  # here, for ending work on the host
 SILENCE_S = 6.0  # after which a connection is asked whether it still is one
-# Processes that run no play: the run that stays, its parent, the broker of connections, ssh clients.
+# Processes that run no play: the run that stays, its parent, the broker of connections, ssh
+# clients.
 BESIDE = 6
 ENDING = 4  # forks that wait for a play, or whose play has just ended
 
@@ -47,9 +50,13 @@ def operated(living: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 
 def works_within(operated: Operator, seconds: float) -> None:
-    """A call that meets a connection in the moment of its end may say that the host does not answer: try again."""
+    """A call that meets a connection in the moment of its end may say that the host does
+    not answer: try again.
+    """
     ends = time.monotonic() + seconds
-    while (answer := operated.call("read_file", path="/etc/hostname")).code != "ok" and time.monotonic() < ends:
+    while (
+        answer := operated.call("read_file", path="/etc/hostname")
+    ).code != "ok" and time.monotonic() < ends:
         assert answer.problem is not None
         assert (answer.code, answer.problem.retryable) == ("host_unreachable", True)
     operated.works()
@@ -111,7 +118,9 @@ class Freeze:
 
 
 class Forget:
-    """A firewall has forgotten the connections: they are silent for ever, and new ones are good."""
+    """A firewall has forgotten the connections: they are silent for ever, and new ones are
+    good.
+    """
 
     def begin(self, host: OwnHost) -> None:
         host.forget_connections()
@@ -120,7 +129,9 @@ class Forget:
         """It does not end."""
 
 
-TROUBLES = pytest.mark.parametrize("trouble", [Cut(), Freeze(), Forget()], ids=lambda trouble: type(trouble).__name__)
+TROUBLES = pytest.mark.parametrize(
+    "trouble", [Cut(), Freeze(), Forget()], ids=lambda trouble: type(trouble).__name__
+)
 
 
 @TROUBLES
@@ -194,10 +205,15 @@ def small_disks(host: OwnHost) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("left_kib", [0, 20])
-def test_no_space_for_temporary_files(operated: Operator, small_disks: list[str], left_kib: int) -> None:
+def test_no_space_for_temporary_files(
+    operated: Operator, small_disks: list[str], left_kib: int
+) -> None:
     host, mark = operated.host, "/srv/must-not-be"
     for place in small_disks:
-        host.sh(f"cat /dev/zero >{place}/filler 2>/dev/null || true; truncate -s -{left_kib}K {place}/filler")
+        host.sh(
+            f"cat /dev/zero >{place}/filler 2>/dev/null || true; truncate -s -{left_kib}K "
+            f"{place}/filler"
+        )
     for start_anew in (False, True):
         if start_anew:
             host.kill(host.kept())
@@ -205,7 +221,9 @@ def test_no_space_for_temporary_files(operated: Operator, small_disks: list[str]
             operated.call("read_file", path="/etc/hostname"),
             operated.call("execute_command", cmd=f"touch {mark}"),
         ]
-        assert {answer.code for answer in answers} <= {"disk_full", "no_temporary_directory"}, answers
+        assert {answer.code for answer in answers} <= {"disk_full", "no_temporary_directory"}, (
+            answers
+        )
         assert host.sh(f"ls {mark} 2>/dev/null || true") == ""
     for place in small_disks:
         host.sh(f"rm {place}/filler")
@@ -225,7 +243,9 @@ def test_two_hundred_calls_at_once(operated: Operator) -> None:
         time.sleep(0.2)
     answers = [call.result() for call in calls]
     assert {answer.code for answer in answers} == {"ok"}
-    assert {answer.data["hosts"][NAME]["content"] for answer in answers if answer.data} == {f"{NAME}\n"}
+    assert {answer.data["hosts"][NAME]["content"] for answer in answers if answer.data} == {
+        f"{NAME}\n"
+    }
     assert 1 < forks <= MAX_RUNS + ENDING
     assert here <= MAX_RUNS + ENDING + BESIDE
     operated.await_idle()

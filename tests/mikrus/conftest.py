@@ -1,4 +1,6 @@
-"""One server process of the simulator for all tests of this folder; each test has a simulator of its own behind it."""
+"""One server process of the simulator for all tests of this folder; each test has a
+simulator of its own behind it.
+"""
 
 from __future__ import annotations
 

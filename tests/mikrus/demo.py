@@ -74,9 +74,12 @@ async def demonstrate(*, verbose: bool) -> bool:
     simulator = Simulator(execute=on_this_machine())
     with running(simulator) as url, tempfile.TemporaryDirectory(prefix="playrail-demo-") as name:
         scratch = Path(name)
-        # What is kept on a server for the next call is kept here: nothing may be left on this machine.
+        # What is kept on a server for the next call is kept here: nothing may be left on
+        # this machine.
         variables = {"ansible_mikrus_remote_dir": f"{scratch}/kept"}
-        (scratch / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"vps": variables}}}), encoding="utf-8")
+        (scratch / "hosts.yml").write_text(
+            json.dumps({"all": {"hosts": {"vps": variables}}}), encoding="utf-8"
+        )
         server = {"type": "mikrus", "srv": SRV, "key": KEY, "api_url": url}
         child = environment(os.environ, scratch) | {
             "MCP_SERVERS": json.dumps({"vps": server}),
@@ -86,7 +89,13 @@ async def demonstrate(*, verbose: bool) -> bool:
         }
         page = Page(verbose=verbose)
         page.head(f"mikr.us, by a SIMULATOR of its API at {url}; nothing is sent to mikr.us")
-        await show(child, scratch, STEPS, Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite"), page)
+        await show(
+            child,
+            scratch,
+            STEPS,
+            Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite"),
+            page,
+        )
     if verbose:
         came = dict.fromkeys(request.endpoint for request in simulator.requests)
         requests = ", ".join(f"{endpoint} {len(simulator.came(endpoint))}" for endpoint in came)

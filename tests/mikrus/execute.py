@@ -1,7 +1,8 @@
 """What the simulator's /exec runs commands with: this machine, or a host of the lab.
 
-Each takes a command line and returns what it wrote, outputs and errors together. After `limit_s` the command is ended
-and TooLong raised, as the API has a limit of 60 s; what has left the command's process group lives on.
+Each takes a command line and returns what it wrote, outputs and errors together. After
+`limit_s` the command is ended and TooLong raised, as the API has a limit of 60 s; what has
+left the command's process group lives on.
 """
 
 from __future__ import annotations
@@ -30,8 +31,12 @@ class TooLong(Exception):
         self.output = output
 
 
-def on_this_machine(*, limit_s: float = LIMIT_S, shell: tuple[str, ...] = ("bash", "-c")) -> Execute:
-    """Runs commands here, as the user of the tests. `shell` is what the command is the last argument of."""
+def on_this_machine(
+    *, limit_s: float = LIMIT_S, shell: tuple[str, ...] = ("bash", "-c")
+) -> Execute:
+    """Runs commands here, as the user of the tests. `shell` is what the command is the last
+    argument of.
+    """
 
     def execute(cmd: str) -> bytes:
         return _output([*shell, cmd], limit_s=limit_s)
@@ -40,13 +45,28 @@ def on_this_machine(*, limit_s: float = LIMIT_S, shell: tuple[str, ...] = ("bash
 
 
 @contextlib.contextmanager
-def on_lab_host(name: str = "deb12", *, limit_s: float = LIMIT_S, lab: Path = LAB_JSON) -> Iterator[Execute]:
-    """Runs commands as root on a host of the lab, over one SSH connection that is kept until the end."""
+def on_lab_host(
+    name: str = "deb12", *, limit_s: float = LIMIT_S, lab: Path = LAB_JSON
+) -> Iterator[Execute]:
+    """Runs commands as root on a host of the lab, over one SSH connection that is kept
+    until the end.
+    """
     told = json.loads(lab.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # short, since the path of a socket has to be
-        ssh = ["ssh", "-F", told["ssh_config"], "-o", f"ControlPath={directory}/c", "-o", "LogLevel=ERROR"]
+    # Short, since the path of a socket has to be
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        ssh = [
+            "ssh",
+            "-F",
+            told["ssh_config"],
+            "-o",
+            f"ControlPath={directory}/c",
+            "-o",
+            "LogLevel=ERROR",
+        ]
         master = [*ssh, "-o", "ControlMaster=yes", "-o", "ControlPersist=yes", "-N", "-f", name]
-        subprocess.run(master, check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            master, check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
 
         def execute(cmd: str) -> bytes:
             # Ending ssh does not end what it started, so the host itself has to.

@@ -1,5 +1,6 @@
-"""Bodies of api.mikr.us: what public clients have recorded or declare. The texts of /db and /cloud are made up, their
-labels and fields are not; nobody has published a body of /restart, /amfetamina or an error.
+"""Bodies of api.mikr.us: what public clients have recorded or declare. The texts of /db and
+/cloud are made up, their labels and fields are not; nobody has published a body of
+/restart, /amfetamina or an error.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ LOGS: list[dict[str, Any]] = [
         "when_created": "2024-06-05 08:59:28",
         "when_done": "2024-06-05 09:00:04",
         "output": (
-            "=== Aktualne parametry: 768 RAM / 10 DYSK\n2 / 20\nDodaje: +256MB RAM oraz +0GB dysku\n"
+            "=== Aktualne parametry: 768 RAM / 10 DYSK\n2 / 20\nDodaje: +256MB RAM oraz +0GB "
+            "dysku\n"
             "Po zmianie: 1024 MB / 10 GB\n[succes] GOTOWE!\n"
         ),
     },

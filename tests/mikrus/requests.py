@@ -1,4 +1,6 @@
-"""How many requests of /exec a call takes: what the API counts, and so what a caller waits for."""
+"""How many requests of /exec a call takes: what the API counts, and so what a caller waits
+for.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ def table(first: Mapping[str, Cost], again: Mapping[str, Cost]) -> str:
     return "\n".join(
         [
             f"{'':<{width}}  first                        again",
-            *(f"{name:<{width}}  {_told(cost)}   {_told(again[name])}" for name, cost in first.items()),
+            *(
+                f"{name:<{width}}  {_told(cost)}   {_told(again[name])}"
+                for name, cost in first.items()
+            ),
         ]
     )
 

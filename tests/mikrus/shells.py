@@ -1,4 +1,6 @@
-"""A server as jobs see it: this machine in a directory, with a shell of its own and trouble on the way."""
+"""A server as jobs see it: this machine in a directory, with a shell of its own and trouble
+on the way.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def _as_usual() -> None:
 
 @dataclass
 class Server:
-    """A place with a shell. `faults`: what happens to the next requests instead of an answer."""
+    """A place with a shell. `faults`: what happens to the next requests instead of an
+    answer.
+    """
 
     root: Path
     shell: list[str] = field(default_factory=lambda: ["bash", "-c"])
@@ -63,7 +67,9 @@ class Server:
 
     def place(self, *, wait_s: float = 10.0, told_bytes: int = 384 * 1024) -> Place:
         home = str(self.root.parent)
-        return Place(root=str(self.root), home=home, path=self.path, wait_s=wait_s, told_bytes=told_bytes)
+        return Place(
+            root=str(self.root), home=home, path=self.path, wait_s=wait_s, told_bytes=told_bytes
+        )
 
     def jobs(self, *, wait_s: float = 10.0, told_bytes: int = 384 * 1024) -> Jobs:
         return Jobs(self, self.place(wait_s=wait_s, told_bytes=told_bytes), pause_s=0.01)

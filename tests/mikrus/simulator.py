@@ -1,6 +1,8 @@
-"""A stand-in for api.mikr.us on 127.0.0.1, for tests. What nobody has recorded of the real one is a choice here:
+"""A stand-in for api.mikr.us on 127.0.0.1, for tests. What nobody has recorded of the real
+one is a choice here:
 
-the texts of errors, what comes when a command of /exec takes longer than 60 s, the limit of a request's size.
+the texts of errors, what comes when a command of /exec takes longer than 60 s, the limit of
+a request's size.
 
     simulator = Simulator(execute=on_this_machine())
     with running(simulator) as url:
@@ -40,7 +42,9 @@ REFUSED_NAME = {"error": "Niepoprawna nazwa domeny"}
 
 @dataclass(kw_only=True)
 class Vps:
-    """A server of the account: its key, and the body that each endpoint which only looks answers with."""
+    """A server of the account: its key, and the body that each endpoint which only looks
+    answers with.
+    """
 
     srv: str = SRV
     key: str = KEY
@@ -67,9 +71,9 @@ class Request:
 class Fault:
     """What goes wrong with one request, the next one to `endpoint` (to any, when None).
 
-    `worked`: whether the work was done all the same. The answer is late by `delay_s`; then the connection is cut before
-    any byte of it or half-way (`cut`), or it has `status`, `headers` and `body` (None: the right one, cut in half when
-    `halved`).
+    `worked`: whether the work was done all the same. The answer is late by `delay_s`; then
+    the connection is cut before any byte of it or half-way (`cut`), or it has `status`,
+    `headers` and `body` (None: the right one, cut in half when `halved`).
     """
 
     endpoint: str | None = None
@@ -90,8 +94,12 @@ def delay(seconds: float, *, endpoint: str | None = None, worked: bool = True) -
     return Fault(endpoint=endpoint, delay_s=seconds, worked=worked)
 
 
-def status(code: int, body: bytes = b"", *, content_type: str = "text/plain", **headers: str) -> Fault:
-    """An answer with this status; nothing was done. `Retry_After="3"` is the header Retry-After."""
+def status(
+    code: int, body: bytes = b"", *, content_type: str = "text/plain", **headers: str
+) -> Fault:
+    """An answer with this status; nothing was done. `Retry_After="3"` is the header
+    Retry-After.
+    """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(worked=False, status=code, body=body, content_type=content_type, headers=named)
 
@@ -147,7 +155,11 @@ class Simulator:
     """The API as an ASGI application. What it is made of may be changed while it runs."""
 
     def __init__(
-        self, *vps: Vps, execute: Execute | None = None, rate: Rate | None = None, cache_s: float = 60.0
+        self,
+        *vps: Vps,
+        execute: Execute | None = None,
+        rate: Rate | None = None,
+        cache_s: float = 60.0,
     ) -> None:
         self.servers = {one.srv: one for one in vps or (Vps(),)}
         self.execute = execute
@@ -236,7 +248,9 @@ class Simulator:
         vps = self.servers[str(request.srv)]
         endpoint, form = request.endpoint, request.form
         if endpoint in vps.answers:
-            return _Answer.of(self._cached(vps, endpoint) if endpoint in CACHED else vps.answers[endpoint])
+            return _Answer.of(
+                self._cached(vps, endpoint) if endpoint in CACHED else vps.answers[endpoint]
+            )
         if found := re.fullmatch(r"/logs/([^/]+)", endpoint):
             log = next((one for one in vps.answers["/logs"] if one["id"] == found[1]), None)
             return _Answer.of(log or {"error": "Nie ma takiego wpisu"})
@@ -261,7 +275,11 @@ class Simulator:
         return body
 
     def _domain(self, vps: Vps, form: Mapping[str, str]) -> Any:
-        name = f"auto{len(vps.domains)}.byst.re" if form.get("domain") == "-" else form.get("domain", "")
+        name = (
+            f"auto{len(vps.domains)}.byst.re"
+            if form.get("domain") == "-"
+            else form.get("domain", "")
+        )
         if "." not in name or {"name": name} in vps.domains:
             return REFUSED_NAME
         vps.domains.append({"name": name})
@@ -287,7 +305,11 @@ def _faulty(fault: Fault, answer: _Answer) -> _Answer:
 
 
 def _start(answer: _Answer) -> dict[str, Any]:
-    headers = {"content-type": answer.content_type, "content-length": str(len(answer.body)), **answer.headers}
+    headers = {
+        "content-type": answer.content_type,
+        "content-length": str(len(answer.body)),
+        **answer.headers,
+    }
     return {
         "type": "http.response.start",
         "status": answer.status,
@@ -304,8 +326,15 @@ async def _cut(send: Send, answer: _Answer | None) -> None:
     """Ends the connection, after the first half of the answer when there is one."""
     if answer is not None:
         await send(_start(answer))
-        await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
-    transport = send.__self__.transport  # type: ignore[attr-defined]  # uvicorn's, beside the ASGI protocol
+        await send(
+            {
+                "type": "http.response.body",
+                "body": answer.body[: len(answer.body) // 2],
+                "more_body": True,
+            }
+        )
+    # uvicorn's, beside the ASGI protocol
+    transport = send.__self__.transport  # type: ignore[attr-defined]
     if answer is None:
         transport.abort()
     else:

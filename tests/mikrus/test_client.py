@@ -1,4 +1,6 @@
-"""The client of the mikr.us API, over real HTTP: what it asks, how often, and what it answers from memory."""
+"""The client of the mikr.us API, over real HTTP: what it asks, how often, and what it
+answers from memory.
+"""
 
 from __future__ import annotations
 
@@ -44,28 +46,46 @@ def test_one_log_is_answered(world: World) -> None:
 
 @pytest.mark.parametrize("endpoint", ["/restart", "/amfetamina"])
 def test_a_task_is_started(world: World, endpoint: str) -> None:
-    assert world.change(endpoint) == Reply({"msg": "Zadanie zlecone", "task_id": 3753}, cached=False)
+    assert world.change(endpoint) == Reply(
+        {"msg": "Zadanie zlecone", "task_id": 3753}, cached=False
+    )
     assert world.simulator.done == [(sim.SRV, endpoint, {})]
 
 
 def test_a_command_is_run(world: World) -> None:
-    assert world.change("/exec", cmd="echo 'zażółć & < gęślą'").body == {"output": "zażółć & < gęślą\n"}
+    assert world.change("/exec", cmd="echo 'zażółć & < gęślą'").body == {
+        "output": "zażółć & < gęślą\n"
+    }
 
 
 def test_a_domain_is_assigned(world: World) -> None:
-    assert world.change("/domain", domain="shop.byst.re", port="20123").body["domain"] == "shop.byst.re"
+    assert (
+        world.change("/domain", domain="shop.byst.re", port="20123").body["domain"]
+        == "shop.byst.re"
+    )
 
 
 def test_the_key_is_in_the_form_and_in_the_header(world: World) -> None:
     world.read("/info")
 
     (request,) = world.simulator.requests
-    assert (request.srv, request.form, request.key_in_form, request.key_in_header) == (sim.SRV, {}, True, True)
+    assert (request.srv, request.form, request.key_in_form, request.key_in_header) == (
+        sim.SRV,
+        {},
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     "fault",
-    [sim.cut_before_work(), sim.cut_within_answer(), sim.html_page(502), sim.error("Awaria", 500), sim.delay(3)],
+    [
+        sim.cut_before_work(),
+        sim.cut_within_answer(),
+        sim.html_page(502),
+        sim.error("Awaria", 500),
+        sim.delay(3),
+    ],
     ids=["lost", "truncated", "502", "500-words", "late"],
 )
 def test_a_read_is_tried_again(world: World, fault: Fault) -> None:
@@ -94,8 +114,12 @@ def test_a_read_is_given_up_after_three_attempts(world: World) -> None:
     assert len(world.simulator.requests) == 3
 
 
-@pytest.mark.parametrize(("endpoint", "kind"), [("/logs", ApiReadTimeout), ("/restart", OutcomeUnknown)])
-def test_nothing_takes_longer_than_it_may(world: World, endpoint: str, kind: type[PlayrailError]) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "kind"), [("/logs", ApiReadTimeout), ("/restart", OutcomeUnknown)]
+)
+def test_nothing_takes_longer_than_it_may(
+    world: World, endpoint: str, kind: type[PlayrailError]
+) -> None:
     world.simulator.faults += [sim.delay(sim.NEVER_S)] * 5
 
     error = failure(lambda: world.read(endpoint, within_s=0.7))
@@ -104,7 +128,9 @@ def test_nothing_takes_longer_than_it_may(world: World, endpoint: str, kind: typ
 
 
 @pytest.mark.parametrize("endpoint", ["/restart", "/amfetamina", "/exec", "/domain"])
-def test_a_change_is_sent_once_even_when_it_is_called_repeatable(world: World, endpoint: str) -> None:
+def test_a_change_is_sent_once_even_when_it_is_called_repeatable(
+    world: World, endpoint: str
+) -> None:
     world.simulator.faults += [sim.html_page(503)] * 3
 
     failure(lambda: world.read(endpoint))
@@ -114,14 +140,34 @@ def test_a_change_is_sent_once_even_when_it_is_called_repeatable(world: World, e
 @pytest.mark.parametrize(
     "endpoint",
     [
-        *("/logs/../restart", "/logs/..", "/logs/", "/logs/a/b", "/logs/%2e%2e", "/logs/x?cmd=id", "/logs/x\n"),
-        *("restart", "//restart", "/info/../restart", "", "/", "/upload", "/INFO", "/logs/" + "x" * 129, "/logs/ł"),
+        *(
+            "/logs/../restart",
+            "/logs/..",
+            "/logs/",
+            "/logs/a/b",
+            "/logs/%2e%2e",
+            "/logs/x?cmd=id",
+            "/logs/x\n",
+        ),
+        *(
+            "restart",
+            "//restart",
+            "/info/../restart",
+            "",
+            "/",
+            "/upload",
+            "/INFO",
+            "/logs/" + "x" * 129,
+            "/logs/ł",
+        ),
     ],
 )
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_no_path_leads_elsewhere(world: World, endpoint: str, repeatable: bool) -> None:
     with pytest.raises(InvalidArgument):
-        world.run(lambda client: client.ask(world.server, endpoint, repeatable=repeatable, within_s=5))
+        world.run(
+            lambda client: client.ask(world.server, endpoint, repeatable=repeatable, within_s=5)
+        )
     assert world.simulator.requests == []
 
 
@@ -193,7 +239,11 @@ def test_a_change_is_not_repeated_after_429(world: World) -> None:
 
     error = failure(world.change)
 
-    assert (error.problem.code, error.problem.retry_after_s, error.problem.retryable) == ("rate_limited", 1, True)
+    assert (error.problem.code, error.problem.retry_after_s, error.problem.retryable) == (
+        "rate_limited",
+        1,
+        True,
+    )
     assert len(world.simulator.requests) == 1
 
 
@@ -313,7 +363,9 @@ def test_changes_are_never_shared(world: World) -> None:
     world.simulator.faults.append(sim.delay(0.5))
 
     async def work(client: Mikrus) -> None:
-        asks = (client.ask(world.server, "/restart", repeatable=False, within_s=5) for _ in range(2))
+        asks = (
+            client.ask(world.server, "/restart", repeatable=False, within_s=5) for _ in range(2)
+        )
         await asyncio.gather(*asks)
 
     world.run(work)

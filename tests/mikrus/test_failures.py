@@ -1,4 +1,6 @@
-"""What goes wrong with a request to the mikr.us API, over real HTTP: each failure has its code, none has the key."""
+"""What goes wrong with a request to the mikr.us API, over real HTTP: each failure has its
+code, none has the key.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,13 @@ from mikrus import recorded
 from mikrus import simulator as sim
 from mikrus.simulator import Fault
 from mikrus.world import World, failure
-from playrail.errors import ApiConnectTimeout, ApiError, ApiRejected, OutcomeUnknown, ServerMisconfigured
+from playrail.errors import (
+    ApiConnectTimeout,
+    ApiError,
+    ApiRejected,
+    OutcomeUnknown,
+    ServerMisconfigured,
+)
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.pace import LONGEST_HOLD_S
 from playrail.mikrus.replies import judge
@@ -28,7 +36,9 @@ pytestmark = pytest.mark.slow
 
 
 def _faults() -> dict[str, tuple[Fault, str]]:
-    """Per failure of one request: the fault, and the code that a read which cannot try again ends with."""
+    """Per failure of one request: the fault, and the code that a read which cannot try
+    again ends with.
+    """
     return {
         "words": (sim.error("Serwer jest zablokowany"), "api_rejected"),
         "words-400": (sim.error("Nie ma takiego serwera", 400), "api_rejected"),
@@ -76,10 +86,15 @@ def test_a_failure_of_a_read_has_its_code(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _faults())
-def test_a_failure_of_a_change_is_never_repeated_and_says_whether_it_may_be_done(world: World, name: str) -> None:
+def test_a_failure_of_a_change_is_never_repeated_and_says_whether_it_may_be_done(
+    world: World, name: str
+) -> None:
     fault, code = _faults()[name]
     world.simulator.faults.append(fault)
-    surely_not_done = code in {"api_rejected", "api_unauthorized", "rate_limited"} or name in {"404", "413"}
+    surely_not_done = code in {"api_rejected", "api_unauthorized", "rate_limited"} or name in {
+        "404",
+        "413",
+    }
 
     error = failure(lambda: world.change(within_s=1.5 if name == "late" else 20))
 
@@ -135,7 +150,10 @@ def test_the_apis_words_are_bounded_and_clean_and_hide_the_key(world: World) -> 
 
     assert str(error).startswith("The API refused (HTTP 200): klucz ******** [31m jest zły xxx")
     assert len(str(error)) < 350
-    assert error.problem.hint == "The error quotes the API; understand why it refused before you call again."
+    assert (
+        error.problem.hint
+        == "The error quotes the API; understand why it refused before you call again."
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +174,9 @@ def test_no_part_of_the_key_is_in_an_error(world: World, body: bytes) -> None:
 
 def test_a_key_that_json_escapes_is_hidden_in_an_error() -> None:
     key = SecretStr('a"b\\c' * 5)
-    outcome = judge(400, json.dumps({"error": [key.get_secret_value()]}).encode(), retry_after=None, key=key)
+    outcome = judge(
+        400, json.dumps({"error": [key.get_secret_value()]}).encode(), retry_after=None, key=key
+    )
 
     assert str(outcome.error) == 'The API refused (HTTP 400): ["********"].'
 
@@ -171,7 +191,9 @@ def test_an_error_that_is_nested_too_deep_is_no_crash(depth: int) -> None:
 
 def test_400_names_key_and_srv(world: World) -> None:
     server = world.server.model_copy(update={"key": SecretStr("f" * 40)})
-    error = failure(lambda: world.run(lambda client: client.ask(server, "/info", repeatable=True, within_s=5)))
+    error = failure(
+        lambda: world.run(lambda client: client.ask(server, "/info", repeatable=True, within_s=5))
+    )
 
     assert isinstance(error, ApiRejected)
     assert "`key`" in error.problem.hint
@@ -181,7 +203,9 @@ def test_400_names_key_and_srv(world: World) -> None:
 @pytest.mark.parametrize("secret", ["zażółć" * 5, "two\u00a0words", " padded", "padded "])
 def test_a_key_that_no_header_can_hold_is_told_and_not_shown(world: World, secret: str) -> None:
     server = world.server.model_copy(update={"key": SecretStr(secret)})
-    error = failure(lambda: world.run(lambda client: client.ask(server, "/info", repeatable=True, within_s=5)))
+    error = failure(
+        lambda: world.run(lambda client: client.ask(server, "/info", repeatable=True, within_s=5))
+    )
 
     assert isinstance(error, ServerMisconfigured)
     assert secret not in repr(error) + str(error)
@@ -191,7 +215,11 @@ def test_a_key_that_no_header_can_hold_is_told_and_not_shown(world: World, secre
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_name_without_an_address(world: World, repeatable: bool) -> None:
     server = world.server.model_copy(update={"api_url": "https://api.mikrus.invalid"})
-    error = failure(lambda: world.run(lambda client: client.ask(server, "/info", repeatable=repeatable, within_s=1.5)))
+    error = failure(
+        lambda: world.run(
+            lambda client: client.ask(server, "/info", repeatable=repeatable, within_s=1.5)
+        )
+    )
 
     assert (error.problem.code, error.problem.retryable) == ("api_dns_failed", True)
 
@@ -201,7 +229,11 @@ def test_a_closed_port(world: World, endpoint: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = world.server.model_copy(update={"api_url": f"http://127.0.0.1:{port}"})
-    error = failure(lambda: world.run(lambda client: client.ask(server, endpoint, repeatable=True, within_s=1.5)))
+    error = failure(
+        lambda: world.run(
+            lambda client: client.ask(server, endpoint, repeatable=True, within_s=1.5)
+        )
+    )
 
     assert (error.problem.code, error.problem.retryable) == ("api_connect_failed", True)
     assert "Connection refused" in str(error)
@@ -209,13 +241,17 @@ def test_a_closed_port(world: World, endpoint: str) -> None:
 
 def test_no_encryption_where_it_is_due(world: World) -> None:
     server = world.server.model_copy(update={"api_url": world.url.replace("http://", "https://")})
-    error = failure(lambda: world.run(lambda client: client.ask(server, "/info", repeatable=False, within_s=5)))
+    error = failure(
+        lambda: world.run(lambda client: client.ask(server, "/info", repeatable=False, within_s=5))
+    )
 
     assert error.problem.code == "api_tls_failed"
     assert world.simulator.requests == []
 
 
-def test_certificates_that_cannot_be_read(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_certificates_that_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     broken = tmp_path / "certificates.pem"
     broken.write_text("nothing")
     monkeypatch.setenv("SSL_CERT_FILE", str(broken))
@@ -226,7 +262,11 @@ def test_certificates_that_cannot_be_read(world: World, monkeypatch: pytest.Monk
 @pytest.mark.lab
 def test_an_address_that_answers_nobody(world: World, lab: Lab) -> None:
     server = world.server.model_copy(update={"api_url": f"https://{lab['blackhole'].address}"})
-    error = failure(lambda: world.run(lambda client: client.ask(server, "/restart", repeatable=False, within_s=1.5)))
+    error = failure(
+        lambda: world.run(
+            lambda client: client.ask(server, "/restart", repeatable=False, within_s=1.5)
+        )
+    )
 
     assert isinstance(error, ApiConnectTimeout)
 
@@ -249,11 +289,14 @@ def test_something_that_does_not_speak_http(world: World) -> None:
 @given(
     status=st.integers(min_value=100, max_value=999),
     text=st.one_of(
-        st.binary(), st.sampled_from([b"{}", b"[", b'{"error": {"a": [1]}}', b'"x"', b'{"error": "\\ud800"}'])
+        st.binary(),
+        st.sampled_from([b"{}", b"[", b'{"error": {"a": [1]}}', b'"x"', b'{"error": "\\ud800"}']),
     ),
     retry_after=st.one_of(st.none(), st.text(), st.integers().map(str)),
 )
-def test_every_answer_is_a_body_or_an_error(status: int, text: bytes, retry_after: str | None) -> None:
+def test_every_answer_is_a_body_or_an_error(
+    status: int, text: bytes, retry_after: str | None
+) -> None:
     outcome = judge(status, text, retry_after=retry_after, key=SecretStr(sim.KEY))
 
     assert (outcome.error is None) is isinstance(outcome.body, dict | list)
@@ -264,7 +307,13 @@ def test_every_answer_is_a_body_or_an_error(status: int, text: bytes, retry_afte
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("  7 ", 7), ("9" * 400, 3600), ("3601", 3600), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600), (" " * 12 + "5", 5)],
+    [
+        ("  7 ", 7),
+        ("9" * 400, 3600),
+        ("3601", 3600),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        (" " * 12 + "5", 5),
+    ],
 )
 def test_how_long_to_wait_is_bounded(header: str, seconds: int) -> None:
     outcome = judge(429, b"", retry_after=header, key=SecretStr(sim.KEY))

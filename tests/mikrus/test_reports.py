@@ -1,4 +1,6 @@
-"""How the texts of the mikr.us API are read, and that nothing it may answer is too much for the reports."""
+"""How the texts of the mikr.us API are read, and that nothing it may answer is too much for
+the reports.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,26 @@ from playrail.tools.tool import ApiTool, Risk
 from playrail.toolsets import mikrus
 
 TOOLS = {name: tool for name, tool in catalog.load().items() if isinstance(tool, ApiTool)}
-WORDS = ["Mem:", "total used", "up", " day, ", "load average:", "Haslo:", "Port:", "G", "nan", "inf"]
+WORDS = [
+    "Mem:",
+    "total used",
+    "up",
+    " day, ",
+    "load average:",
+    "Haslo:",
+    "Port:",
+    "G",
+    "nan",
+    "inf",
+]
 PS = "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND\n"
 ODD = [*"\n\t :.,%-0", "9" * 5000, PS, "root 1 nan inf 9 9 ? S 1 1 x\n", *WORDS]
 TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(ODD)).map(" ".join))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -48,12 +63,22 @@ def test_uptime_in_all_its_forms(told: str, uptime_s: int | None, users: int | N
     if uptime_s is None:
         assert (found, rest) == (None, told)
     else:
-        assert (found, rest) == ({"uptime_s": uptime_s, "users": users, "load": [0.0, 0.0, 0.0]}, "")
+        assert (found, rest) == (
+            {"uptime_s": uptime_s, "users": users, "load": [0.0, 0.0, 0.0]},
+            "",
+        )
 
 
 @pytest.mark.parametrize(
     ("word", "size"),
-    [("0", 0), ("10G", 10 * 1024**3), ("9.8G", 10522669875), ("1,5M", 1572864), ("4K", 4096), ("12Mi", 12 * 1024**2)],
+    [
+        ("0", 0),
+        ("10G", 10 * 1024**3),
+        ("9.8G", 10522669875),
+        ("1,5M", 1572864),
+        ("4K", 4096),
+        ("12Mi", 12 * 1024**2),
+    ],
 )
 def test_sizes(word: str, size: int) -> None:
     found, rest = texts.disks(f"{texts.DF_HEADER}\n/dev/sda1 {word} - - - /")
@@ -63,7 +88,9 @@ def test_sizes(word: str, size: int) -> None:
 
 
 def test_only_the_heaviest_processes_are_told_and_that_some_are_left_out() -> None:
-    rows = "".join(f"root {pid} 0.0 0.0 9 {pid} ? S 16:32 0:00 {'x' * 1000}\n" for pid in range(1, 301))
+    rows = "".join(
+        f"root {pid} 0.0 0.0 9 {pid} ? S 16:32 0:00 {'x' * 1000}\n" for pid in range(1, 301)
+    )
     stats = mikrus.ServerStats.model_validate({"ps": PS + rows})
 
     assert stats.processes is not None
@@ -83,7 +110,12 @@ def test_a_long_output_keeps_both_ends() -> None:
     log = mikrus.Log.model_validate({**recorded.LOGS[0], "output": "a" + "x" * 200_000 + "z"})
 
     assert log.output is not None
-    assert (log.output[0], log.output[-1], len(log.output) < 66_000, log.cut) == ("a", "z", True, True)
+    assert (log.output[0], log.output[-1], len(log.output) < 66_000, log.cut) == (
+        "a",
+        "z",
+        True,
+        True,
+    )
     assert "[.. 134466 characters left out ..]" in log.output
 
 
@@ -104,7 +136,18 @@ def test_yes_and_no(value: Any, read: bool) -> None:
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
 @given(data=st.data())
 def test_no_body_is_too_odd_for_a_report(tool: ApiTool[Any, Any], data: st.DataObject) -> None:
-    known = ["free", "df", "uptime", "ps", "psql", "mysql", *values.INFO, *values.LOG, *values.CLOUD, *values.STARTED]
+    known = [
+        "free",
+        "df",
+        "uptime",
+        "ps",
+        "psql",
+        "mysql",
+        *values.INFO,
+        *values.LOG,
+        *values.CLOUD,
+        *values.STARTED,
+    ]
     one = st.dictionaries(st.sampled_from([*known, *values.ASSIGNED, "new"]), JSON, max_size=8)
     body = data.draw(st.one_of(JSON, one, st.lists(one, max_size=3)))
 
@@ -133,14 +176,17 @@ def test_the_endpoints_of_the_client_are_those_of_the_simulator() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", ["..", "../restart", "1/2", "1?cmd=id", "1#", "", "x" * 129, "ł", "1\n", "%2e%2e", "1 "]
+    "wanted",
+    ["..", "../restart", "1/2", "1?cmd=id", "1#", "", "x" * 129, "ł", "1\n", "%2e%2e", "1 "],
 )
 def test_a_log_has_no_id_that_leads_elsewhere(wanted: str) -> None:
     with pytest.raises(ValidationError):
         mikrus.LogWanted(id=wanted)
 
 
-@pytest.mark.parametrize("domain", ["-", "a.pl", "shop.byst.re", "a-b.tojest.dev", "X1.y2.Z3", "a" * 63 + ".pl"])
+@pytest.mark.parametrize(
+    "domain", ["-", "a.pl", "shop.byst.re", "a-b.tojest.dev", "X1.y2.Z3", "a" * 63 + ".pl"]
+)
 def test_domains(domain: str) -> None:
     assert mikrus.DomainWanted(domain=domain).domain == domain
 
@@ -148,7 +194,20 @@ def test_domains(domain: str) -> None:
 @pytest.mark.parametrize(
     "domain",
     [
-        *("", "--", "shop", "-a.pl", "a-.pl", "a..pl", ".pl", "a.pl.", "a b.pl", "a_b.pl", "ł.pl", "a.pl\n"),
+        *(
+            "",
+            "--",
+            "shop",
+            "-a.pl",
+            "a-.pl",
+            "a..pl",
+            ".pl",
+            "a.pl.",
+            "a b.pl",
+            "a_b.pl",
+            "ł.pl",
+            "a.pl\n",
+        ),
         *("a" * 64 + ".pl", ".".join("a" * 100) + ".pl" * 60),
     ],
 )

@@ -14,8 +14,16 @@ from playrail.mikrus.client import Mikrus, Reply
 
 pytestmark = pytest.mark.slow
 
-BODY = {"server_id": f"<{sim.KEY}>", sim.KEY: [{"new": f"a {sim.KEY}"}, 5, None], "expires": "2026-06-08 00:00:00"}
-HIDDEN = {"server_id": "<********>", "********": [{"new": "a ********"}, 5, None], "expires": "2026-06-08 00:00:00"}
+BODY = {
+    "server_id": f"<{sim.KEY}>",
+    sim.KEY: [{"new": f"a {sim.KEY}"}, 5, None],
+    "expires": "2026-06-08 00:00:00",
+}
+HIDDEN = {
+    "server_id": "<********>",
+    "********": [{"new": "a ********"}, 5, None],
+    "expires": "2026-06-08 00:00:00",
+}
 
 
 @pytest.mark.parametrize("endpoint", ["/info", "/logs", "/restart"])

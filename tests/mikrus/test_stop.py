@@ -21,13 +21,17 @@ def stopped(world: World, endpoint: str, *, after_s: float = 0.3) -> PlayrailErr
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(after_s, stop.set)
         repeatable = endpoint != "/restart"
-        return await client.ask(world.server, endpoint, repeatable=repeatable, within_s=2 * sim.NEVER_S, stop=stop)
+        return await client.ask(
+            world.server, endpoint, repeatable=repeatable, within_s=2 * sim.NEVER_S, stop=stop
+        )
 
     return failure(lambda: world.run(work))
 
 
 @pytest.mark.parametrize("endpoint", ["/info", "/restart"])
-def test_what_is_stopped_while_it_waits_for_its_turn_was_not_sent(world: World, endpoint: str) -> None:
+def test_what_is_stopped_while_it_waits_for_its_turn_was_not_sent(
+    world: World, endpoint: str
+) -> None:
     Pace(world.directory, FAST).hold_off(world.server.key, sim.NEVER_S)
 
     assert type(stopped(world, endpoint)) is Cancelled
@@ -35,7 +39,9 @@ def test_what_is_stopped_while_it_waits_for_its_turn_was_not_sent(world: World, 
 
 
 @pytest.mark.parametrize(("endpoint", "kind"), [("/info", Cancelled), ("/restart", OutcomeUnknown)])
-def test_what_is_stopped_after_it_was_sent(world: World, endpoint: str, kind: type[PlayrailError]) -> None:
+def test_what_is_stopped_after_it_was_sent(
+    world: World, endpoint: str, kind: type[PlayrailError]
+) -> None:
     world.simulator.faults.append(sim.delay(sim.NEVER_S))
 
     assert type(stopped(world, endpoint)) is kind
@@ -55,7 +61,9 @@ def test_what_was_stopped_before_is_not_sent(world: World, endpoint: str) -> Non
 
 def test_a_stop_that_never_comes_changes_nothing(world: World) -> None:
     async def work(client: Mikrus) -> Any:
-        reply = await client.ask(world.server, "/restart", repeatable=False, within_s=5, stop=asyncio.Event())
+        reply = await client.ask(
+            world.server, "/restart", repeatable=False, within_s=5, stop=asyncio.Event()
+        )
         await asyncio.sleep(0.1)
         return reply.body["task_id"], asyncio.all_tasks() - {asyncio.current_task()}
 
@@ -67,7 +75,9 @@ def test_who_stops_takes_nothing_from_the_others(world: World) -> None:
 
     async def work(client: Mikrus) -> Any:
         stop = asyncio.Event()
-        first = asyncio.ensure_future(client.ask(world.server, "/logs", repeatable=True, within_s=5, stop=stop))
+        first = asyncio.ensure_future(
+            client.ask(world.server, "/logs", repeatable=True, within_s=5, stop=stop)
+        )
         second = asyncio.ensure_future(world.ask(client, "/logs"))
         await asyncio.sleep(0.3)
         stop.set()

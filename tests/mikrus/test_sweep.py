@@ -51,8 +51,11 @@ def test_work_of_more_than_a_day_is_asked_after_to_its_end(server: Server, tmp_p
     end = tmp_path / "end"
 
     async def work() -> bytes:
-        jobs = server.jobs(wait_s=2.0)  # enough for a slow machine to start a shell: before that the job looks lost
-        asking = asyncio.create_task(jobs.run(f"while [ ! -e {end} ]; do sleep 0.1; done; echo late"))
+        # Enough for a slow machine to start a shell: before that the job looks lost
+        jobs = server.jobs(wait_s=2.0)
+        asking = asyncio.create_task(
+            jobs.run(f"while [ ! -e {end} ]; do sleep 0.1; done; echo late")
+        )
         while len(server.requests) < 2:  # noqa: ASYNC110  the stand-in has no event
             await asyncio.sleep(0.05)
         aged(server, 100_000)

@@ -46,12 +46,18 @@ def locked(world: World) -> Iterator[None]:
 
 @pytest.mark.parametrize("endpoint", ["/info", "/restart"])
 @pytest.mark.parametrize("how", ["stop", "cancel"])
-def test_a_wait_that_is_given_up_gives_its_place_back(world: World, endpoint: str, how: str) -> None:
+def test_a_wait_that_is_given_up_gives_its_place_back(
+    world: World, endpoint: str, how: str
+) -> None:
     Pace(world.directory, SLOW).reserve(world.server.key, 0)
 
     async def work(client: Mikrus) -> None:
         stop = asyncio.Event()
-        options: dict[str, Any] = {"repeatable": endpoint != "/restart", "within_s": 100, "stop": stop}
+        options: dict[str, Any] = {
+            "repeatable": endpoint != "/restart",
+            "within_s": 100,
+            "stop": stop,
+        }
         asking = asyncio.ensure_future(client.ask(world.server, endpoint, **options))
         await asyncio.sleep(0.3)
         assert places(world.directory) == 2
@@ -87,7 +93,9 @@ def test_a_place_that_is_taken_when_nobody_waits_any_more_is_given_back(
     monkeypatch.setattr(Pace, "reserve", late)
 
     async def work(client: Mikrus) -> None:
-        asking = asyncio.ensure_future(client.ask(world.server, "/restart", repeatable=False, within_s=5))
+        asking = asyncio.ensure_future(
+            client.ask(world.server, "/restart", repeatable=False, within_s=5)
+        )
         await asyncio.to_thread(taken.wait)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -100,7 +108,12 @@ def test_a_place_that_is_taken_when_nobody_waits_any_more_is_given_back(
 
 def test_a_file_that_others_keep_locked_holds_up_nothing_else(world: World) -> None:
     async def work(client: Mikrus) -> int:
-        asking, turns = asyncio.ensure_future(client.ask(world.server, "/restart", repeatable=False, within_s=5)), 0
+        asking, turns = (
+            asyncio.ensure_future(
+                client.ask(world.server, "/restart", repeatable=False, within_s=5)
+            ),
+            0,
+        )
         while not asking.done():
             await asyncio.sleep(0.01)
             turns += 1

@@ -21,7 +21,9 @@ FAST = Rate(requests=1000, window_s=60)
 
 
 class World:
-    """A simulator, its one server, and a new client in a loop of its own per `run`. Paces lie in `directory`."""
+    """A simulator, its one server, and a new client in a loop of its own per `run`. Paces
+    lie in `directory`.
+    """
 
     def __init__(self, simulator: Simulator, url: str, directory: Path) -> None:
         self.simulator = simulator
@@ -29,7 +31,9 @@ class World:
         self.directory = directory
         self.server = MikrusServer(srv=sim.SRV, key=SecretStr(sim.KEY), api_url=url)
 
-    def run(self, work: Callable[[Mikrus], Awaitable[Any]], *, rate: Rate = FAST, **options: Any) -> Any:
+    def run(
+        self, work: Callable[[Mikrus], Awaitable[Any]], *, rate: Rate = FAST, **options: Any
+    ) -> Any:
         async def go() -> Any:
             async with Mikrus(Pace(self.directory, rate), **options) as client:
                 return await work(client)
@@ -41,7 +45,9 @@ class World:
 
     def change(self, endpoint: str = "/restart", *, within_s: float = 20, **form: str) -> Reply:
         return self.run(  # type: ignore[no-any-return]
-            lambda client: client.ask(self.server, endpoint, form, repeatable=False, within_s=within_s)
+            lambda client: client.ask(
+                self.server, endpoint, form, repeatable=False, within_s=within_s
+            )
         )
 
     def ask(self, client: Mikrus, endpoint: str, *, within_s: float = 20) -> Awaitable[Reply]:
@@ -49,7 +55,9 @@ class World:
 
 
 def failure(act: Callable[[], Any]) -> PlayrailError:
-    """The error, after looking that its text, and that of all that led to it, is free of the key."""
+    """The error, after looking that its text, and that of all that led to it, is free of
+    the key.
+    """
     with pytest.raises(PlayrailError) as caught:
         act()
     chain: list[BaseException] = [caught.value]

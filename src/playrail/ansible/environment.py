@@ -1,8 +1,9 @@
 """The environment of every Ansible process that Playrail starts.
 
-It is an allow-list. What an Ansible process has in its environment, ansible-runner writes to a file and plays can read,
-so Playrail's own secrets must not be there. The user's ANSIBLE_* variables are, except those that Playrail decides or
-refuses: judgements.yml tells which.
+It is an allow-list. What an Ansible process has in its environment, ansible-runner writes
+to a file and plays can read, so Playrail's own secrets must not be there. The user's
+ANSIBLE_* variables are, except those that Playrail decides or refuses: judgements.yml tells
+which.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ _PASSED = (
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
     "KRB5CCNAME",
-    *(spelling for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for spelling in (name, name.upper())),
+    *(
+        spelling
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+        for spelling in (name, name.upper())
+    ),
 )
 _FIRST_NAMES = ("ANSIBLE_", "JUNIT_")  # of the variables that are Ansible's own
-# Ansible refuses to start in a locale that is not UTF-8 or not installed, such as one that an SSH
-# login brought along; this one is part of the C library, and its messages are the ones that are
-# recognised in failures.
+# Ansible refuses to start in a locale that is not UTF-8 or not installed, such as one that
+# an SSH login brought along; this one is part of the C library, and its messages are the
+# ones that are recognised in failures.
 _LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEFAULT_PLUGINS = ("host_list", "script", "auto", "yaml", "ini", "toml")  # Ansible's own default
@@ -49,7 +54,8 @@ SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Choose the variables for a child Ansible from `environ` and `.env`, and add what Playrail decides.
+    """Choose the variables for a child Ansible from `environ` and `.env`, and add what
+    Playrail decides.
 
     Raises SettingsInvalid when ansible.cfg cannot be read.
     """
@@ -65,12 +71,17 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
     child["ANSIBLE_INVENTORY_ENABLED"] = ",".join(
         _inventory_plugins(user, allow_scripts=settings.allow_inventory_scripts)
     )
-    child["ANSIBLE_CONNECTION_PLUGINS"] = f"{user.paths(plugin_path('connection'))}:{_OWN_CONNECTIONS}"
+    child["ANSIBLE_CONNECTION_PLUGINS"] = (
+        f"{user.paths(plugin_path('connection'))}:{_OWN_CONNECTIONS}"
+    )
     child["ANSIBLE_CALLBACK_PLUGINS"] = f"{user.paths(plugin_path('callback'))}:{_OWN_CALLBACKS}"
     child["ANSIBLE_STDOUT_CALLBACK"] = "playrail_text"  # ansible-runner puts its own above it
     if user.says("DEFAULT_STRATEGY") in _ASKING_STRATEGIES:
         child["ANSIBLE_STRATEGY"] = "linear"
-    for name, setting in ((CONNECT_RETRIES, "connection/ssh.reconnection_retries"), (FORKS, "DEFAULT_FORKS")):
+    for name, setting in (
+        (CONNECT_RETRIES, "connection/ssh.reconnection_retries"),
+        (FORKS, "DEFAULT_FORKS"),
+    ):
         if said := user.says(setting):
             child[name] = said
     for each in judgements():
@@ -83,26 +94,38 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
 
 
 def inventory_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Choose the variables for a child that lists inventories, which prints what nobody may log."""
+    """Choose the variables for a child that lists inventories, which prints what nobody may
+    log.
+    """
     return environment(settings, environ) | decided("inventory")
 
 
 def users_ssh_options(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the user says for all hosts of ssh's options, and of the connection (`transport`)."""
+    """Return what the user says for all hosts of ssh's options, and of the connection
+    (`transport`).
+    """
     user = _user(settings, environ)
-    names = {name: f"connection/ssh.{name}" for name in SSH_OPTIONS} | {"transport": "DEFAULT_TRANSPORT"}
-    return {name: said for name, setting in names.items() if (said := user.says(setting)) is not None}
+    names = {name: f"connection/ssh.{name}" for name in SSH_OPTIONS} | {
+        "transport": "DEFAULT_TRANSPORT"
+    }
+    return {
+        name: said for name, setting in names.items() if (said := user.says(setting)) is not None
+    }
 
 
 def forks_at_most(child: Mapping[str, str]) -> int | None:
-    """Return on how many hosts the user wants Ansible to work at once, None when nothing is said."""
+    """Return on how many hosts the user wants Ansible to work at once, None when nothing is
+    said.
+    """
     said = child.get(FORKS, "").strip()
     return int(said) if said.isascii() and said.isdigit() and int(said) else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _User:
-    """What the user says of settings, in the environment or in the ansible.cfg of the directory `base`."""
+    """What the user says of settings, in the environment or in the ansible.cfg of the
+    directory `base`.
+    """
 
     given: Mapping[str, str]
     config: ConfigParser
@@ -114,19 +137,25 @@ class _User:
         )
 
     def says(self, name: str) -> str | None:
-        """The value, as Ansible takes it: of several names the last counts, the environment before ansible.cfg."""
+        """The value, as Ansible takes it: of several names the last counts, the environment
+        before ansible.cfg.
+        """
         setting = setting_of(name)
         values = [self.config.get(*each.split("/", 1), fallback="") for each in setting.ini]
         values += [self.given.get(each, "") for each in setting.env]
         return next((value.strip() for value in reversed(values) if value.strip()), None)
 
     def paths(self, path: SearchPath) -> str:
-        """Where the user has Ansible look. What ansible.cfg says is relative to its directory."""
+        """Where the user has Ansible look. What ansible.cfg says is relative to its
+        directory.
+        """
         if named := self.given.get(path.variable):
             return named
         if configured := self.config.get("defaults", path.key, fallback=""):
             return ":".join(map(self._path, configured.split(":")))
-        home = self.given.get("ANSIBLE_HOME") or self._path(self.config.get("defaults", "home", fallback=""))
+        home = self.given.get("ANSIBLE_HOME") or self._path(
+            self.config.get("defaults", "home", fallback="")
+        )
         return f"{home or '~/.ansible'}/{path.below}:/usr/share/ansible/{path.below}"
 
     def _path(self, path: str) -> str:
@@ -135,8 +164,12 @@ class _User:
 
 
 def _user(settings: Settings, environ: Mapping[str, str]) -> _User:
-    given = {name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()} | dict(environ)
-    return _User(given=given, config=read_config(settings.ansible_config), base=base_directory(settings))
+    given = {
+        name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()
+    } | dict(environ)
+    return _User(
+        given=given, config=read_config(settings.ansible_config), base=base_directory(settings)
+    )
 
 
 def base_directory(settings: Settings) -> Path:
@@ -145,7 +178,9 @@ def base_directory(settings: Settings) -> Path:
 
 
 def _inventory_plugins(user: _User, *, allow_scripts: bool) -> list[str]:
-    """Return the user's plugins: `script` only if allowed, `yaml` always, for the generated inventory."""
+    """Return the user's plugins: `script` only if allowed, `yaml` always, for the generated
+    inventory.
+    """
     listed = user.says("INVENTORY_ENABLED") or ""
     plugins = [name for name in map(str.strip, listed.split(",")) if name] or list(_DEFAULT_PLUGINS)
     if not allow_scripts:

@@ -1,6 +1,8 @@
-"""What Playrail does with each setting of Ansible. The table is judgements.yml; environment.py acts by it.
+"""What Playrail does with each setting of Ansible. The table is judgements.yml;
+environment.py acts by it.
 
-`python -m playrail.ansible.judgements docs/ansible-settings.md` writes the page for readers.
+`python -m playrail.ansible.judgements docs/ansible-settings.md` writes the page for
+readers.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ MEANINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting by all its names: in Ansible's list, `section/key`, environment, inventories."""
+    """A setting by all its names: in Ansible's list, `section/key`, environment,
+    inventories.
+    """
 
     name: str
     ini: tuple[str, ...]
@@ -53,7 +57,9 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What is done with some settings, and why. See the head of the table for `held` and `where`."""
+    """What is done with some settings, and why. See the head of the table for `held` and
+    `where`.
+    """
 
     verdict: Verdict
     why: str
@@ -79,7 +85,9 @@ def judgements() -> tuple[Judgement, ...]:
 def decided(where: str | None = None) -> dict[str, str]:
     """Return the environment that decides settings everywhere, or at one place."""
     found = (each for each in judgements() if each.verdict is Verdict.DECIDED)
-    return {name: value for each in found if each.where == where for name, value in each.env.items()}
+    return {
+        name: value for each in found if each.where == where for name, value in each.env.items()
+    }
 
 
 @functools.cache
@@ -96,9 +104,13 @@ def held() -> dict[str, Any]:
 
 @functools.cache
 def dropped() -> frozenset[str]:
-    """Return the environment variables that would have a part in what is decided or refused."""
+    """Return the environment variables that would have a part in what is decided or
+    refused.
+    """
     ours = (Verdict.DECIDED, Verdict.REFUSED)
-    found = (each for each in judgements() if each.verdict in ours and each.where in (None, "given"))
+    found = (
+        each for each in judgements() if each.verdict in ours and each.where in (None, "given")
+    )
     return frozenset(name for each in found for setting in each.settings for name in setting.env)
 
 
@@ -116,7 +128,9 @@ def _judgement(entry: dict[str, Any]) -> Judgement:
         value=entry.get("value"),
         held=entry.get("held", False),
         where=entry.get("where"),
-        settings=tuple(_setting(*names.split()) for names in _NEXT.split(entry["settings"].strip())),
+        settings=tuple(
+            _setting(*names.split()) for names in _NEXT.split(entry["settings"].strip())
+        ),
     )
 
 
@@ -160,7 +174,8 @@ def _head() -> Iterator[str]:
         yield f"| [{verdict}](#{verdict.replace(' ', '-')}) | {MEANINGS[verdict]} |"
     yield ""
     yield (
-        "Variables that begin with `ANSIBLE_` and are not here, such as those of collections, reach "
+        "Variables that begin with `ANSIBLE_` and are not here, such as those of collections, "
+        "reach "
         "Ansible as they are; others only when `PLAYRAIL_PASS_ENV` names them."
     )
 
@@ -173,7 +188,11 @@ def _section(verdict: Verdict) -> Iterator[str]:
     yield f"{meaning[0].upper()}{meaning[1:]}."
     valued = verdict in (Verdict.DECIDED, Verdict.PRESET)
     yield ""
-    yield "| setting | ansible.cfg | environment | inventories |" + (" Playrail's |" if valued else "") + " why |"
+    yield (
+        "| setting | ansible.cfg | environment | inventories |"
+        + (" Playrail's |" if valued else "")
+        + " why |"
+    )
     yield "| --- | --- | --- | --- | --- |" + (" --- |" if valued else "")
     for each in (each for each in judgements() if each.verdict is verdict):
         value = f" {_value(each)} |" if valued else ""

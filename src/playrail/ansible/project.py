@@ -1,8 +1,9 @@
 """The project of the user's own Ansible, as every Ansible process finds it.
 
-Plain `ansible-playbook` that is started there is the measure. A playbook of Playrail's lies elsewhere, so what counts
-beside the user's playbooks has to be told: variables (see adjacent.py), plugins and collections. Modules, actions and
-roles beside them are left out: they would stand in the place of those that Playrail's playbooks bring along.
+Plain `ansible-playbook` that is started there is the measure. A playbook of Playrail's lies
+elsewhere, so what counts beside the user's playbooks has to be told: variables (see
+adjacent.py), plugins and collections. Modules, actions and roles beside them are left out:
+they would stand in the place of those that Playrail's playbooks bring along.
 """
 
 from __future__ import annotations
@@ -25,19 +26,24 @@ LEFT_OUT = ("action_plugins", "library", "module_utils")
 
 
 def project_variables(settings: Settings) -> dict[str, str]:
-    """The environment that says where Ansible is started, and where the user's playbooks lie."""
+    """The environment that says where Ansible is started, and where the user's playbooks
+    lie.
+    """
     found = {}
     if settings.project is not None:
         found["PWD"] = str(settings.project)
     if settings.playbook_dir is not None:
         found["ANSIBLE_PLAYBOOK_DIR"] = str(settings.playbook_dir)
         if _is_compiled():
-            found["PYTHONDONTWRITEBYTECODE"] = "1"  # beside the user's plugins; nothing is written into their project
+            # Beside the user's plugins; nothing is written into their project
+            found["PYTHONDONTWRITEBYTECODE"] = "1"
     return found
 
 
 def _is_compiled() -> bool:
-    """Whether a play has been run with this Ansible before, or its installation compiled it: nothing is lost then."""
+    """Whether a play has been run with this Ansible before, or its installation compiled
+    it: nothing is lost then.
+    """
     ansible = find_spec("ansible")
     if ansible is None or ansible.origin is None:
         return False
@@ -47,7 +53,9 @@ def _is_compiled() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPath:
-    """Where Ansible looks for plugins of one kind, or for collections: the names of this setting."""
+    """Where Ansible looks for plugins of one kind, or for collections: the names of this
+    setting.
+    """
 
     variable: str
     key: str
@@ -58,24 +66,34 @@ class SearchPath:
 
 def plugin_path(kind: str) -> SearchPath:
     """The setting for plugins of one kind."""
-    return SearchPath(variable=f"ANSIBLE_{kind.upper()}_PLUGINS", key=f"{kind}_plugins", below=f"plugins/{kind}")
+    return SearchPath(
+        variable=f"ANSIBLE_{kind.upper()}_PLUGINS", key=f"{kind}_plugins", below=f"plugins/{kind}"
+    )
 
 
-_COLLECTIONS_PATH = SearchPath(variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS)
+_COLLECTIONS_PATH = SearchPath(
+    variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS
+)
 
 
 def adjacent_paths(settings: Settings) -> Iterator[tuple[SearchPath, Path]]:
-    """The settings whose directory beside the user's playbooks exists, each with that directory."""
+    """The settings whose directory beside the user's playbooks exists, each with that
+    directory.
+    """
     if settings.playbook_dir is None:
         return
-    named = {f"{kind}_plugins": plugin_path(kind) for kind in ADJACENT_PLUGINS} | {COLLECTIONS: _COLLECTIONS_PATH}
+    named = {f"{kind}_plugins": plugin_path(kind) for kind in ADJACENT_PLUGINS} | {
+        COLLECTIONS: _COLLECTIONS_PATH
+    }
     for name, setting in named.items():
         if (path := settings.playbook_dir / name).is_dir():
             yield setting, path
 
 
 def working_directory(environment: Mapping[str, str], otherwise: Path) -> Path:
-    """Where to start an Ansible process that has this environment: in the project, if there is one."""
+    """Where to start an Ansible process that has this environment: in the project, if there
+    is one.
+    """
     return Path(environment["PWD"]) if "PWD" in environment else otherwise
 
 
@@ -87,6 +105,8 @@ def read_beside(settings: Settings) -> Iterator[Path]:
 
 
 def left_out_beside(settings: Settings) -> Iterator[Path]:
-    """Those that Ansible would read for the user's own playbooks, and does not for Playrail's."""
+    """Those that Ansible would read for the user's own playbooks, and does not for
+    Playrail's.
+    """
     if settings.playbook_dir is not None:
         yield from (path for name in LEFT_OUT if (path := settings.playbook_dir / name).is_dir())

@@ -23,9 +23,10 @@ NAME_LIMIT = 64  # characters of an unknown argument's name that are repeated to
 
 @dataclass(frozen=True, kw_only=True)
 class Meta:
-    """Facts about the call itself. `truncated`: the answer leaves something out, which its data tells. `remote_text`:
-    the data holds text that servers wrote: what it says is never an instruction. `secrets_hidden`: a secret of the
-    settings stood in the data, and a mark stands in its place.
+    """Facts about the call itself. `truncated`: the answer leaves something out, which its
+    data tells. `remote_text`: the data holds text that servers wrote: what it says is never
+    an instruction. `secrets_hidden`: a secret of the settings stood in the data, and a mark
+    stands in its place.
     """
 
     request_id: str
@@ -40,15 +41,18 @@ class Meta:
     def told(self) -> dict[str, Any]:
         """What is as usual is left out."""
         usual = {field.name: field.default for field in fields(self) if field.name != "duration_ms"}
-        return {name: value for name, value in vars(self).items() if value != usual.get(name, MISSING)}
+        return {
+            name: value for name, value in vars(self).items() if value != usual.get(name, MISSING)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """`problem` None is success. A failure may carry the part that did succeed as `data`.
 
-    `runs` are those of the call that may have changed something; what they did can be read. With `question` the answer
-    is not the last: the client is to be asked, and comes back with what was said.
+    `runs` are those of the call that may have changed something; what they did can be read.
+    With `question` the answer is not the last: the client is to be asked, and comes back
+    with what was said.
     """
 
     meta: Meta
@@ -64,7 +68,9 @@ class Answer:
 
     def envelope(self) -> dict[str, Any]:
         """The answer as JSON data, in the same shape for every tool."""
-        told: dict[str, Any] = {"success": True} if self.problem is None else {"success": False, **self.problem.told()}
+        told: dict[str, Any] = (
+            {"success": True} if self.problem is None else {"success": False, **self.problem.told()}
+        )
         if self.data:
             told["data"] = self.data
         return {**told, "_meta": self.meta.told()}
@@ -100,7 +106,9 @@ class Result:
 
 
 def parse(tool: AnyTool, arguments: Mapping[str, Any]) -> ToolInput:
-    """The tool's validated input. Raises InvalidArgument that names the wrong arguments, and quotes no value."""
+    """The tool's validated input. Raises InvalidArgument that names the wrong arguments,
+    and quotes no value.
+    """
     takes = tool.input.model_fields
     known = {name: value for name, value in arguments.items() if name in takes}
     unknown = list(itertools.islice((name for name in arguments if name not in takes), NAMED))
@@ -117,18 +125,23 @@ def parse(tool: AnyTool, arguments: Mapping[str, Any]) -> ToolInput:
         wrong.append(f"this tool takes {', '.join(takes) or 'none'}")
     left = len(arguments) - len(known) - len(unknown)
     more = f" {left} more are unknown." if left else ""
-    raise InvalidArgument(f"{tool.name} was called with wrong arguments: {'; '.join(wrong)}.{more}") from None
+    raise InvalidArgument(
+        f"{tool.name} was called with wrong arguments: {'; '.join(wrong)}.{more}"
+    ) from None
 
 
 def _wrong(error: ValidationError) -> list[str]:
     """Per wrong argument its name and the rule that it breaks."""
     wrong: dict[str, str] = {}
-    for item in itertools.islice(error.errors(include_url=False, include_context=False, include_input=False), 1000):
+    for item in itertools.islice(
+        error.errors(include_url=False, include_context=False, include_input=False), 1000
+    ):
         name = _bounded(str(item["loc"][0])) if item["loc"] else ""  # a rule about all of them
         rule = _rule(item["type"], item["msg"])
         if name not in wrong:
             wrong[name] = rule
-        elif rule not in wrong[name] and len(wrong[name]) < LONGEST_RULE:  # a field that takes this or that
+        # A field that takes this or that
+        elif rule not in wrong[name] and len(wrong[name]) < LONGEST_RULE:
             wrong[name] += f", or {rule}"
     return [f"{name}: {rule}" if name else rule for name, rule in list(wrong.items())[:NAMED]]
 
@@ -139,7 +152,9 @@ def _rule(kind: str, message: str) -> str:
     if kind == "string_unicode":
         return "must be valid Unicode (no lone surrogates)"
     return (
-        message.removeprefix("Value error, ").replace("Input should be", "should be").replace("String should", "should")
+        message.removeprefix("Value error, ")
+        .replace("Input should be", "should be")
+        .replace("String should", "should")
     )
 
 

@@ -18,7 +18,8 @@ LONGEST_NAME = 200  # characters of a tool's name; no tool has so long a one
 
 @dataclass(frozen=True, kw_only=True)
 class Granted:
-    """That a call may carry out a step of a plan, on these hosts, as long as `still` raises nothing.
+    """That a call may carry out a step of a plan, on these hosts, as long as `still` raises
+    nothing.
 
     `closes`: with its start the plan is used up.
     """
@@ -31,7 +32,9 @@ class Granted:
 
 @dataclass(kw_only=True)
 class Call:
-    """One call. `granted`: it carries out a plan; `parent` is the call that makes it; `check`: it is a preview."""
+    """One call. `granted`: it carries out a plan; `parent` is the call that makes it;
+    `check`: it is a preview.
+    """
 
     name: str
     caller: str
@@ -58,7 +61,8 @@ class Call:
     """Of its answer."""
 
     def __post_init__(self) -> None:
-        # It comes from the client, and is written down: short, and without half a surrogate pair.
+        # It comes from the client, and is written down: short, and without half a surrogate
+        # pair.
         self.name = self.name[:LONGEST_NAME].encode(errors="backslashreplace").decode()
 
     def inner(self, name: str, *, granted: Granted | None = None, check: bool = False) -> Call:
@@ -89,7 +93,13 @@ class Call:
             remote_text=result.remote_text,
             secrets_hidden=result.secrets_hidden,
         )
-        return Answer(meta=meta, data=result.data, problem=result.problem, runs=self.runs, question=self.question)
+        return Answer(
+            meta=meta,
+            data=result.data,
+            problem=result.problem,
+            runs=self.runs,
+            question=self.question,
+        )
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.started) * 1000)

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-ToolName = Annotated[str, typer.Argument(metavar="TOOL", help="The tool's name; `playrail tools` lists them.")]
+ToolName = Annotated[
+    str, typer.Argument(metavar="TOOL", help="The tool's name; `playrail tools` lists them.")
+]
 Pairs = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments; lists and numbers as JSON.")
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Its arguments; lists and numbers as JSON."),
 ]
 
 
@@ -34,8 +37,9 @@ def arguments_of(name: str, pairs: Sequence[str]) -> dict[str, Any]:
 def value_of(text: str, schema: Mapping[str, Any]) -> Any:
     """Return what `text` means for a field of this JSON schema.
 
-    Text stays as it is where text is allowed, unless it is a JSON list or object and those are allowed too. What is not
-    JSON stays text: the door refuses it, and says what the field takes.
+    Text stays as it is where text is allowed, unless it is a JSON list or object and those
+    are allowed too. What is not JSON stays text: the door refuses it, and says what the
+    field takes.
     """
     types = [option.get("type", "string") for option in schema.get("anyOf", [schema])]
     allowed = {name for one in types for name in ([one] if isinstance(one, str) else one)}

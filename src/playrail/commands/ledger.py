@@ -14,20 +14,31 @@ app = typer.Typer(help="Look after the record of all calls.", no_args_is_help=Tr
 
 KnownHead = Annotated[
     str | None,
-    typer.Option("--head", metavar="SEQ:HASH", help="What `ledger head` printed before: it must still be there."),
+    typer.Option(
+        "--head",
+        metavar="SEQ:HASH",
+        help="What `ledger head` printed before: it must still be there.",
+    ),
 ]
 Days = Annotated[
-    float | None, typer.Option("--older-than-days", min=0, metavar="N", help="Delete records that are older.")
+    float | None,
+    typer.Option("--older-than-days", min=0, metavar="N", help="Delete records that are older."),
 ]
 Megabytes = Annotated[
     float | None,
-    typer.Option("--larger-than-mb", min=0, metavar="N", help="Delete the oldest until the file has this size."),
+    typer.Option(
+        "--larger-than-mb",
+        min=0,
+        metavar="N",
+        help="Delete the oldest until the file has this size.",
+    ),
 ]
 
 
 @app.command()
 def head(*, as_json: AsJson = False) -> None:
-    """Print the last record's number, hash and time. Noted elsewhere, it shows later that nothing was cut off.
+    """Print the last record's number, hash and time. Noted elsewhere, it shows later that
+    nothing was cut off.
 
     A cron job does that: playrail ledger head | logger -t playrail
     """
@@ -43,7 +54,9 @@ def head(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(known: KnownHead = None, *, as_json: AsJson = False) -> None:
-    """Check that no record was altered, moved, or taken out; given an earlier head, that none was cut off either."""
+    """Check that no record was altered, moved, or taken out; given an earlier head, that
+    none was cut off either.
+    """
     from playrail.ledger.chain import examine  # noqa: PLC0415
 
     settings = read_settings()
@@ -65,16 +78,26 @@ def verify(known: KnownHead = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def prune(*, older_than_days: Days = None, larger_than_mb: Megabytes = None) -> None:
-    """Delete the oldest records, for a cron job. A checkpoint takes their place, so that the rest can be verified.
+    """Delete the oldest records, for a cron job. A checkpoint takes their place, so that
+    the rest can be verified.
 
-    What calls that have not ended and plans that can still be applied need is kept. A pruned run cannot be undone,
-    shown or exported any more, and what it set is not looked for by check_drift.
+    What calls that have not ended and plans that can still be applied need is kept. A
+    pruned run cannot be undone, shown or exported any more, and what it set is not looked
+    for by check_drift.
     """
     if older_than_days is None and larger_than_mb is None:
-        raise typer.BadParameter("say which records to delete: --older-than-days N, --larger-than-mb N, or both")
+        raise typer.BadParameter(
+            "say which records to delete: --older-than-days N, --larger-than-mb N, or both"
+        )
     settings = read_settings()
     with opened_ledger(settings) as ledger:
-        found = ledger.prune(older_than_days=older_than_days, larger_than_mb=larger_than_mb) if ledger else None
-    typer.echo(f"{ledger_file(settings.state_dir)}: {found.records if found else 0} records were deleted")
+        found = (
+            ledger.prune(older_than_days=older_than_days, larger_than_mb=larger_than_mb)
+            if ledger
+            else None
+        )
+    typer.echo(
+        f"{ledger_file(settings.state_dir)}: {found.records if found else 0} records were deleted"
+    )
     for note in found.notes if found else ():
         typer.echo(note)

@@ -1,4 +1,6 @@
-"""`playrail plans`, `approve`, `reject`: what waits to be carried out, and the operator's word about it."""
+"""`playrail plans`, `approve`, `reject`: what waits to be carried out, and the operator's
+word about it.
+"""
 
 from __future__ import annotations
 
@@ -29,22 +31,37 @@ if TYPE_CHECKING:
 CALLER = "operator"
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
 
-PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="The plan's id, as in `playrail plans`.")]
+PlanArgument = Annotated[
+    str, typer.Argument(metavar="PLAN", help="The plan's id, as in `playrail plans`.")
+]
 
 
 def plans(
     *,
-    every: Annotated[bool, typer.Option("--all", help="Also those that were used, closed, or have expired.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those that were used, closed, or have expired.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the plans that can be applied, of all callers, and whether they wait for approval."""
+    """List the plans that can be applied, of all callers, and whether they wait for
+    approval.
+    """
     from playrail.plans.planning import plans_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as ledger:
-        found = [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)] if ledger else []
+        found = (
+            [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)]
+            if ledger
+            else []
+        )
     if as_json:
         print_json(
-            cleaned([{**plan.told(whole=True), "caller": plan.caller, "state": state} for plan, state in found])[0]
+            cleaned(
+                [
+                    {**plan.told(whole=True), "caller": plan.caller, "state": state}
+                    for plan, state in found
+                ]
+            )[0]
         )
         return
     columns = ("plan", "caller", "tools", "hosts", "would change", "state", "expires")
@@ -90,7 +107,9 @@ def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
 
 
 def approve(plan_id: PlanArgument) -> None:
-    """Approve exactly this plan, for an hour. Asks on the terminal, after it has shown the plan."""
+    """Approve exactly this plan, for an hour. Asks on the terminal, after it has shown the
+    plan.
+    """
     _decide(plan_id, approved=True)
 
 
@@ -118,7 +137,11 @@ def _decide(plan_id: str, *, approved: bool) -> None:
         if not approved:
             bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
         _write(ledger, found, bodies)
-    typer.echo(f"{found.plan_id} is approved." if approved else f"{found.plan_id} is rejected; it cannot be applied.")
+    typer.echo(
+        f"{found.plan_id} is approved."
+        if approved
+        else f"{found.plan_id} is rejected; it cannot be applied."
+    )
 
 
 def _who() -> str:
@@ -140,12 +163,25 @@ def _recorded(ledger: Ledger | None) -> Ledger:
 
 
 def _confirm(found: Plan, verb: str) -> None:
-    """A program that answers by itself is not what an approval is for: only a terminal is asked."""
+    """A program that answers by itself is not what an approval is for: only a terminal is
+    asked.
+    """
     if not sys.stdin.isatty():
-        typer.echo("playrail: a plan is approved or rejected by a person on a terminal, and this is none", err=True)
+        typer.echo(
+            (
+                "playrail: a plan is approved or rejected by a person on a terminal, and this is "
+                "none"
+            ),
+            err=True,
+        )
         raise typer.Exit(WRONG_USAGE)
     last = found.plan_id[-LAST:]
-    if typer.prompt(f"{verb}? Type the last {LAST} letters of the plan's id", default="", show_default=False) != last:
+    if (
+        typer.prompt(
+            f"{verb}? Type the last {LAST} letters of the plan's id", default="", show_default=False
+        )
+        != last
+    ):
         typer.echo("Nothing was done.")
         raise typer.Exit(FAILED)
 

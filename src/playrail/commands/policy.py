@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     from playrail.settings.settings import Settings
     from playrail.tools.tool import AnyTool, ToolInput
 
-NO_POLICY = "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with ENABLE_WRITE_OPERATIONS=1."
+NO_POLICY = (
+    "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
+    "ENABLE_WRITE_OPERATIONS=1."
+)
 
 app = typer.Typer(help="Look at the rules that decide about calls.", no_args_is_help=True)
 
 
 @app.command()
 def check() -> None:
-    """Read the policy as the start does, show its rules, and name what it means and the inventory does not have.
+    """Read the policy as the start does, show its rules, and name what it means and the
+    inventory does not have.
 
-    The exit status is 1 where it means something that is not there, or a host's tier or tags cannot be read.
+    The exit status is 1 where it means something that is not there, or a host's tier or
+    tags cannot be read.
     """
     settings = read_settings(quiet=True)
     policy = _policy(settings)
@@ -50,15 +55,22 @@ def check() -> None:
         raise typer.Exit(FAILED)
 
 
-@app.command(epilog="Example: playrail policy explain manage_service server=web1 name=nginx action=restart")
+@app.command(
+    epilog="Example: playrail policy explain manage_service server=web1 name=nginx action=restart"
+)
 def explain(
     tool: ToolName,
     arguments: Pairs = None,
     *,
-    caller: Annotated[str, typer.Option(help="Who calls: local is the assistant, cli is `playrail call`.")] = "local",
+    caller: Annotated[
+        str, typer.Option(help="Who calls: local is the assistant, cli is `playrail call`.")
+    ] = "local",
     at: Annotated[
         datetime | None,
-        typer.Option(help="When, by this machine's clock; now, if it is left out.", formats=["%Y-%m-%dT%H:%M"]),
+        typer.Option(
+            help="When, by this machine's clock; now, if it is left out.",
+            formats=["%Y-%m-%dT%H:%M"],
+        ),
     ] = None,
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
@@ -69,7 +81,9 @@ def explain(
     settings = read_settings(quiet=True)
     tools = catalog.load(settings.toolsets)
     if tool not in tools:
-        raise UnknownTool(f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them.")
+        raise UnknownTool(
+            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+        )
     given = parse(tools[tool], arguments_of(tool, arguments or []))
     policy = _policy(settings)
     hosts = until_done(_resolved(settings, tools[tool], given))
@@ -93,7 +107,10 @@ def _explained(
     from playrail.tools.tool import DirectTool  # noqa: PLC0415
 
     risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
-    yield f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at {now.isoformat(' ', 'minutes')}"
+    yield (
+        f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at "
+        f"{now.isoformat(' ', 'minutes')}"
+    )
     if isinstance(tool, DirectTool):
         yield "It is about Playrail itself and reaches no host, so it is always allowed."
     elif policy is None:
@@ -116,7 +133,11 @@ def _explained(
     except Denied as error:
         yield f"→ {error.code}: {error}"
     else:
-        yield f"→ allow; to carry it out: {verdict.decision.word}" if preview else f"→ {verdict.decision.word}"
+        yield (
+            f"→ allow; to carry it out: {verdict.decision.word}"
+            if preview
+            else f"→ {verdict.decision.word}"
+        )
 
 
 def _of_host(
@@ -133,7 +154,10 @@ def _of_host(
         elif why is not None:
             yield f"    {_named(policy, rule)} passed over, {why}"
         else:
-            yield f"    {_named(policy, rule)} may mean it: {rule.then.word}, and the strictest decision counts"
+            yield (
+                f"    {_named(policy, rule)} may mean it: {rule.then.word}, and the strictest "
+                "decision counts"
+            )
     if ruling.rule is None:
         yield "    no rule matches: deny"
 
@@ -157,26 +181,40 @@ def _named(policy: Policy, rule: Rule) -> str:
 
 
 def _limits(limited: Any) -> str:
-    given = {name.replace("_", " "): limit for name, limit in limited.model_dump().items() if limit is not None}
+    given = {
+        name.replace("_", " "): limit
+        for name, limit in limited.model_dump().items()
+        if limit is not None
+    }
     return ", ".join(f"{limit} {name}" for name, limit in given.items())
 
 
 def _row(rule: Rule) -> tuple[str, ...]:
     selections = {"callers": rule.callers, "hosts": rule.hosts, "tools": rule.tools}
-    selections |= {"risk": tuple(risk.name for risk in rule.risk), "during": (rule.during.name,) if rule.during else ()}
-    matches = "\n".join(f"{name}: {', '.join(words)}" for name, words in selections.items() if words)
+    selections |= {
+        "risk": tuple(risk.name for risk in rule.risk),
+        "during": (rule.during.name,) if rule.during else (),
+    }
+    matches = "\n".join(
+        f"{name}: {', '.join(words)}" for name, words in selections.items() if words
+    )
     return (str(rule.line), rule.name, matches or "any call", rule.then.word)
 
 
 def _switch(settings: Settings) -> str:
-    return f"ENABLE_WRITE_OPERATIONS is {'on' if settings.enable_write_operations else 'off: nothing is changed'}."
+    return (
+        "ENABLE_WRITE_OPERATIONS is "
+        f"{'on' if settings.enable_write_operations else 'off: nothing is changed'}."
+    )
 
 
 def _policy(settings: Settings) -> Policy | None:
     from playrail import catalog  # noqa: PLC0415
     from playrail.policy.file import read_policy  # noqa: PLC0415
 
-    return None if settings.policy_file is None else read_policy(settings.policy_file, catalog.load())
+    return (
+        None if settings.policy_file is None else read_policy(settings.policy_file, catalog.load())
+    )
 
 
 async def _hosts(settings: Settings) -> Hosts:
@@ -199,5 +237,9 @@ async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list
         return []
     known = await _hosts(settings)
     of_api = isinstance(tool, ApiTool)
-    names = Apis(settings).resolve(given.server, known) if of_api else known.resolve(given.server, settings)
+    names = (
+        Apis(settings).resolve(given.server, known)
+        if of_api
+        else known.resolve(given.server, settings)
+    )
     return [known.hosts[name] for name in names]

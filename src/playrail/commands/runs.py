@@ -1,4 +1,6 @@
-"""`playrail runs` and `playrail run`: what was done, by whom, and what came of it, for the operator: of all callers."""
+"""`playrail runs` and `playrail run`: what was done, by whom, and what came of it, for the
+operator: of all callers.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,19 @@ def runs(
     everything: Annotated[
         bool,
         typer.Option(
-            "--all", help="All calls: also refused ones, requests to the API, and previews within other calls."
+            "--all",
+            help=(
+                "All calls: also refused ones, requests to the API, and previews within other "
+                "calls."
+            ),
         ),
     ] = False,
-    host: Annotated[str | None, typer.Option(metavar="NAME", help="Only those on this server.")] = None,
-    caller: Annotated[str | None, typer.Option(metavar="NAME", help="Only those that this caller asked for.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those on this server.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those that this caller asked for.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 30,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +52,11 @@ def runs(
     from playrail.history.runs import find_runs  # noqa: PLC0415
 
     with opened_ledger(read_settings(quiet=True)) as ledger:
-        found = find_runs(ledger, caller=caller, host=host, everything=everything, limit=limit) if ledger else []
+        found = (
+            find_runs(ledger, caller=caller, host=host, everything=everything, limit=limit)
+            if ledger
+            else []
+        )
     if as_json:
         print_json(cleaned([asdict(run) for run in found])[0])
         return
@@ -53,11 +67,15 @@ def runs(
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A run, or a call, as `playrail runs` lists them.")],
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="A run, or a call, as `playrail runs` lists them.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show all that is recorded of a run: who asked, what Ansible did, what changed, and how to take it back."""
+    """Show all that is recorded of a run: who asked, what Ansible did, what changed, and
+    how to take it back.
+    """
     from playrail.errors import UnknownRun  # noqa: PLC0415
     from playrail.history.runs import read_run  # noqa: PLC0415
 
@@ -118,21 +136,30 @@ def _facts(found: Run) -> Iterator[str]:
     if found.plan is not None:
         yield f"carried out {found.plan}"
     for approval in found.approvals:
-        yield f"{approval.answer} by {approval.by} ({approval.how}) at {approval.at}: {approval.proves or ''}"
+        yield (
+            f"{approval.answer} by {approval.by} ({approval.how}) at {approval.at}: "
+            f"{approval.proves or ''}"
+        )
     for name, value in found.arguments.items():
         yield f"  {name}: {_shown(value)}"
 
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_ARGUMENT else f"{text[:LONGEST_ARGUMENT]}… ({len(text)} characters)"
+    return (
+        text
+        if len(text) <= LONGEST_ARGUMENT
+        else f"{text[:LONGEST_ARGUMENT]}… ({len(text)} characters)"
+    )
 
 
 def _results(found: Run) -> Iterator[tuple[str, str]]:
     for host in found.summary.hosts:
         failed = found.failed.get(host)
         changed = "would change" if found.summary.preview else "changed"
-        as_it_ended = "ok" if found.summary.outcome == "ok" or found.failed else found.summary.outcome
+        as_it_ended = (
+            "ok" if found.summary.outcome == "ok" or found.failed else found.summary.outcome
+        )
         yield host, failed or (changed if host in found.summary.changed else as_it_ended)
 
 
@@ -145,6 +172,9 @@ def _next_steps(found: Run) -> Iterator[str]:
     if found.undone_by is not None:
         yield f"taken back by {found.undone_by}"
     elif found.effects:
-        yield f"to take it back: playrail call undo_run run_id={summary.run}, and then apply_plan with its plan_id"
+        yield (
+            f"to take it back: playrail call undo_run run_id={summary.run}, and then "
+            "apply_plan with its plan_id"
+        )
     else:
         yield "to take it back: not by undo_run; nothing was captured of what it changed"

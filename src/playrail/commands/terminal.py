@@ -60,14 +60,22 @@ def opened_ledger(settings: Settings) -> Iterator[Ledger | None]:
 
 
 def log_to_stderr(level: str) -> None:
-    """Log Playrail's own messages from `level` on; other libraries' only from WARNING on, unless debugging."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger().setLevel(level if level == "DEBUG" else max(logging.WARNING, logging.getLevelName(level)))
+    """Log Playrail's own messages from `level` on; other libraries' only from WARNING on,
+    unless debugging.
+    """
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    logging.getLogger().setLevel(
+        level if level == "DEBUG" else max(logging.WARNING, logging.getLevelName(level))
+    )
     logging.getLogger("playrail").setLevel(level)
 
 
 def until_done(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`; Ctrl-C and SIGTERM cancel it, and it ends in order before the process does."""
+    """Run `work`; Ctrl-C and SIGTERM cancel it, and it ends in order before the process
+    does.
+    """
 
     async def cancellable() -> T:
         task = asyncio.current_task()
@@ -85,8 +93,12 @@ def print_json(value: Any) -> None:
     typer.echo(visible_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: Collection[str] = ()) -> None:
-    """Print the rows. Cells are wrapped where a terminal is too narrow, those in the columns `whole` last of all."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: Collection[str] = ()
+) -> None:
+    """Print the rows. Cells are wrapped where a terminal is too narrow, those in the
+    columns `whole` last of all.
+    """
     from rich import box  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Column, Table  # noqa: PLC0415

@@ -1,7 +1,9 @@
-"""The demo's second part: a change that is previewed, approved, made, recorded, missed, and taken back.
+"""The demo's second part: a change that is previewed, approved, made, recorded, missed, and
+taken back.
 
-The real server and a real client on this machine, in a directory made for it, with a ledger of its own there. Each step
-is held to what it must come to, and what is told is compared with the file itself.
+The real server and a real client on this machine, in a directory made for it, with a ledger
+of its own there. Each step is held to what it must come to, and what is told is compared
+with the file itself.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class NotAsItShouldBe(Exception):
 
 @dataclass(kw_only=True)
 class Stage:
-    """The server's client, the directory, and the environment in which operator and server run.
+    """The server's client, the directory, and the environment in which operator and server
+    run.
 
     `details` is what the step under way did so far, for the page.
     """
@@ -76,7 +79,9 @@ class Stage:
         self.details.append((title, text))
 
     async def call(self, tool: str, *, code: str = "ok", **arguments: Any) -> dict[str, Any]:
-        """Calls a tool, notes the call, and returns its envelope, which must have this code."""
+        """Calls a tool, notes the call, and returns its envelope, which must have this
+        code.
+        """
         told = " ".join(f"{name}={value!r}" for name, value in arguments.items())
         self.note("tool", f"{tool} {told}")
         result = await self.client.call_tool(tool, arguments)
@@ -90,10 +95,14 @@ class Stage:
             self.note("hint", envelope["hint"])
         return envelope
 
-    async def operator(self, *words: str, types: str | None = None, status: int = 0, state: Path | None = None) -> str:
+    async def operator(
+        self, *words: str, types: str | None = None, status: int = 0, state: Path | None = None
+    ) -> str:
         """What a command of the operator prints on a terminal, who types a line when asked."""
         self.note("shell", " ".join(["playrail", *words]))
-        environ = self.environ if state is None else {**self.environ, "PLAYRAIL_STATE_DIR": str(state)}
+        environ = (
+            self.environ if state is None else {**self.environ, "PLAYRAIL_STATE_DIR": str(state)}
+        )
         printed, ended = await asyncio.to_thread(on_terminal, [*words], environ, types)
         if ended != status:
             raise NotAsItShouldBe(f"playrail {words[0]} ended with {ended}: {printed}")
@@ -104,13 +113,16 @@ class Stage:
 def on_terminal(
     words: list[str], environ: Mapping[str, str], types: str | None, *, asks: bytes = ASKS
 ) -> tuple[str, int]:
-    """Run the command line on a terminal of its own, and type a line where it `asks` for one.
+    """Run the command line on a terminal of its own, and type a line where it `asks` for
+    one.
 
     Return what it printed, and its exit status.
     """
     ours, its = pty.openpty()
     command = [sys.executable, "-P", "-m", "playrail.cli", *words]
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=dict(environ), close_fds=True) as process:
+    with subprocess.Popen(
+        command, stdin=its, stdout=its, stderr=its, env=dict(environ), close_fds=True
+    ) as process:
         os.close(its)
         printed = b""
         while chunk := _read(ours):
@@ -141,9 +153,14 @@ async def show_changes(environ: Mapping[str, str], page: Page) -> None:
             "ENABLE_WRITE_OPERATIONS": "1",
         }
         parameters = StdioServerParameters(
-            command=sys.executable, args=["-P", "-m", "playrail.cli", "serve"], env=child, cwd=scratch
+            command=sys.executable,
+            args=["-P", "-m", "playrail.cli", "serve"],
+            env=child,
+            cwd=scratch,
         )
-        page.head("A change of one file, in a directory made for it, where the operator has to approve")
+        page.head(
+            "A change of one file, in a directory made for it, where the operator has to approve"
+        )
         stage = Stage(scratch=scratch, environ=child, page=page)
         try:
             async with Client(parameters, read_timeout_seconds=ANSWER_DEADLINE_S) as client:
@@ -225,9 +242,13 @@ async def _tamper(stage: Stage) -> None:
     forged = stage.scratch / "forged"
     shutil.copytree(stage.ledger.parent, forged)
     with closing(sqlite3.connect(forged / LEDGER)) as database:
-        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for (name,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             database.execute(f"DROP TRIGGER {name}")
-        database.execute("UPDATE records SET body = replace(body, 'green', 'red') WHERE kind = 'capture'")
+        database.execute(
+            "UPDATE records SET body = replace(body, 'green', 'red') WHERE kind = 'capture'"
+        )
         database.commit()
     await stage.operator("ledger", "verify", status=1, state=forged)
     stage.end("it holds; a forged copy is found out")
@@ -249,9 +270,13 @@ def _note_diffs(stage: Stage, plan: Mapping[str, Any]) -> None:
 
 def _changed_lines(plan: Mapping[str, Any]) -> list[str]:
     """The lines that a plan takes out and puts in."""
-    diffs = [str(change.get("diff", "")) for changes in plan["changes"].values() for change in changes]
+    diffs = [
+        str(change.get("diff", "")) for changes in plan["changes"].values() for change in changes
+    ]
     lines = [line for diff in diffs for line in diff.splitlines()]
-    return [line for line in lines if line[:1] in ("-", "+") and not line.startswith(("---", "+++"))]
+    return [
+        line for line in lines if line[:1] in ("-", "+") and not line.startswith(("---", "+++"))
+    ]
 
 
 def _must(true: bool, otherwise: str) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 EXAMPLES = {
     "PLAYRAIL_INVENTORY": "/etc/ansible/hosts",
-    "MCP_SERVERS": '{"web1": {"type": "ssh", "host": "203.0.113.10", "user": "admin", "ssh_key": "~/.ssh/id_ed25519"}}',
+    "MCP_SERVERS": (
+        '{"web1": {"type": "ssh", "host": "203.0.113.10", "user": "admin", "ssh_key": '
+        '"~/.ssh/id_ed25519"}}'
+    ),
 }
 
 
@@ -30,7 +33,9 @@ def _connecting(playrail: str) -> Iterator[str]:
     yield "\nConnect an assistant. As it stands here it works at once, with this machine alone:"
     yield f"  claude mcp add playrail -- {line}"
     yield f"  codex mcp add playrail -- {line}"
-    yield "or in claude_desktop_config.json, .mcp.json, ~/.cursor/mcp.json, ~/.gemini/settings.json:"
+    yield (
+        "or in claude_desktop_config.json, .mcp.json, ~/.cursor/mcp.json, ~/.gemini/settings.json:"
+    )
     yield f"  {json.dumps(entry)}"
     yield 'Your own servers: before the --, or as "env" in the JSON, one of'
     for name, example in EXAMPLES.items():

@@ -1,4 +1,6 @@
-"""`playrail demo`: the real server, a real MCP client, this machine; it ends with how to connect an assistant."""
+"""`playrail demo`: the real server, a real MCP client, this machine; it ends with how to
+connect an assistant.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from playrail.demo.page import Page
 
 
 async def demonstrate(environ: Mapping[str, str], *, verbose: bool) -> bool:
-    """Run the demonstration on standard output. Return whether everything was as it should be."""
+    """Run the demonstration on standard output. Return whether everything was as it should
+    be.
+    """
     started = time.monotonic()
     typer.echo("Playrail's demo: a real server and a real client, on this machine. Half a minute.")
     looks, changes = Page(verbose=verbose), Page(verbose=verbose, held=True)
@@ -28,8 +32,12 @@ async def demonstrate(environ: Mapping[str, str], *, verbose: bool) -> bool:
         typer.echo("\nSomething was not as it should be. `playrail doctor` may know why.")
         return False
     what = "each held to its outcome and to the ledger"
-    typer.echo(f"\n{looks.steps + changes.steps} steps in {time.monotonic() - started:.0f} s, {what}.")
+    typer.echo(
+        f"\n{looks.steps + changes.steps} steps in {time.monotonic() - started:.0f} s, {what}."
+    )
     if not verbose:
-        typer.echo(f"Every call, play and record of them:  {shlex.quote(str(command()))} demo --verbose")
+        typer.echo(
+            f"Every call, play and record of them:  {shlex.quote(str(command()))} demo --verbose"
+        )
     typer.echo(how_to_connect(command()))
     return True

@@ -1,6 +1,8 @@
-"""The demo's first part: a few looks, and what is refused, on this machine with write operations off.
+"""The demo's first part: a few looks, and what is refused, on this machine with write
+operations off.
 
-Every step says how it must end and is held to it, also by what the ledger says: a demo that cannot fail shows nothing.
+Every step says how it must end and is held to it, also by what the ledger says: a demo that
+cannot fail shows nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ GIB = 2**30
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One call: why it is shown, what its report tells in short, and the code with which it must end."""
+    """One call: why it is shown, what its report tells in short, and the code with which it
+    must end.
+    """
 
     why: str
     tool: str
@@ -94,13 +98,17 @@ def steps(scratch: Path) -> tuple[Step, ...]:
             why="What is this machine?",
             tool="get_system_info",
             arguments={},
-            tells=lambda report: f"{report['os_name']} {report['os_version']}, {report['cpu_threads']} cores",
+            tells=lambda report: (
+                f"{report['os_name']} {report['os_version']}, {report['cpu_threads']} cores"
+            ),
         ),
         Step(
             why="How much memory is left?",
             tool="get_memory_info",
             arguments={},
-            tells=lambda report: f"{report['available_bytes'] / GIB:.1f} of {report['total_bytes'] / GIB:.1f} GiB",
+            tells=lambda report: (
+                f"{report['available_bytes'] / GIB:.1f} of {report['total_bytes'] / GIB:.1f} GiB"
+            ),
         ),
         Step(
             why="How full is the disk?",
@@ -117,7 +125,10 @@ def steps(scratch: Path) -> tuple[Step, ...]:
         Step(
             why="A change: the guard must refuse it",
             tool="write_file",
-            arguments={"path": str(scratch / "refused.txt"), "content": "This must not be written."},
+            arguments={
+                "path": str(scratch / "refused.txt"),
+                "content": "This must not be written.",
+            },
             code="writes_disabled",
         ),
         Step(
@@ -141,8 +152,12 @@ async def show_looks(environ: Mapping[str, str], page: Page) -> None:
             page.wrong("The refused file", "it was written all the same")
 
 
-async def show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger, page: Page) -> None:
-    """Start a server with the environment `child`, make the calls, and hold each to what it must come to."""
+async def show(
+    child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger, page: Page
+) -> None:
+    """Start a server with the environment `child`, make the calls, and hold each to what it
+    must come to.
+    """
     try:
         await _show(child, scratch, calls, ledger, page)
     except (MCPError, OSError, ExceptionGroup) as error:
@@ -150,9 +165,14 @@ async def show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], l
         page.wrong("The server could not be used", reasons)
 
 
-async def _show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger, page: Page) -> None:
+async def _show(
+    child: Mapping[str, str], scratch: Path, calls: Sequence[Step], ledger: Ledger, page: Page
+) -> None:
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-P", "-m", "playrail.cli", "serve"], env=dict(child), cwd=scratch
+        command=sys.executable,
+        args=["-P", "-m", "playrail.cli", "serve"],
+        env=dict(child),
+        cwd=scratch,
     )
     async with Client(parameters, read_timeout_seconds=ANSWER_DEADLINE_S) as client:
         for step in calls:
@@ -161,13 +181,19 @@ async def _show(child: Mapping[str, str], scratch: Path, calls: Sequence[Step], 
             seconds = time.monotonic() - started
             envelope: Mapping[str, Any] = result.structured_content or {}
             records = _records(ledger, envelope)
-            present(Shown(step=step, envelope=envelope, records=records, seconds=seconds), ledger.path, page)
+            present(
+                Shown(step=step, envelope=envelope, records=records, seconds=seconds),
+                ledger.path,
+                page,
+            )
     ledger.close()
 
 
 def _records(ledger: Ledger, envelope: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     request = envelope.get("_meta", {}).get("request_id")
-    return {record["kind"]: record["body"] for record in ledger.read(call=request)} if request else {}
+    return (
+        {record["kind"]: record["body"] for record in ledger.read(call=request)} if request else {}
+    )
 
 
 def present(shown: Shown, ledger: Path, page: Page) -> None:
@@ -184,7 +210,12 @@ def present(shown: Shown, ledger: Path, page: Page) -> None:
 
 def _details(shown: Shown, ledger: Path) -> Iterator[tuple[str, str]]:
     step, envelope = shown.step, shown.envelope
-    called = " ".join([step.tool, *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items())])
+    called = " ".join(
+        [
+            step.tool,
+            *(shlex.quote(f"{name}={_word(value)}") for name, value in step.arguments.items()),
+        ]
+    )
     yield "tool", called
     if step.plays or step.code != "ok":
         yield "play", shown.command or "none: nothing was run on any host"
@@ -195,7 +226,13 @@ def _details(shown: Shown, ledger: Path) -> Iterator[tuple[str, str]]:
     if left_out:
         yield "", f"(shortened for this page; all of it: playrail call {called})"
     yield "took", f"{shown.seconds:.1f} s"
-    yield "record", f"{ledger}, request {envelope.get('_meta', {}).get('request_id')}: {', '.join(shown.records)}"
+    yield (
+        "record",
+        (
+            f"{ledger}, request {envelope.get('_meta', {}).get('request_id')}: "
+            f"{', '.join(shown.records)}"
+        ),
+    )
 
 
 def _word(value: Any) -> str:

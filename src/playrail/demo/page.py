@@ -1,4 +1,6 @@
-"""The page that `playrail demo` prints: a line for each step, and with `verbose` all of its call, play and record."""
+"""The page that `playrail demo` prints: a line for each step, and with `verbose` all of its
+call, play and record.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ TITLE_WIDTH, WHY_WIDTH, TOOL_WIDTH, TOLD_WIDTH = 7, 34, 23, 40  # characters
 
 
 class Page:
-    """What one part of the demo prints. A part that runs beside another one keeps its lines until `release`."""
+    """What one part of the demo prints. A part that runs beside another one keeps its lines
+    until `release`.
+    """
 
     def __init__(self, *, verbose: bool, held: bool = False) -> None:
         self._verbose = verbose
@@ -25,8 +29,12 @@ class Page:
         """Begins the part."""
         self._print(typer.style(f"\n{text}", bold=True))
 
-    def step(self, why: str, tool: str, told: str, *, details: Sequence[tuple[str, str]] = ()) -> None:
-        """A step that came to what it must. `details` are titles with texts, for the verbose page."""
+    def step(
+        self, why: str, tool: str, told: str, *, details: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """A step that came to what it must. `details` are titles with texts, for the
+        verbose page.
+        """
         self.steps += 1
         columns = ((why, WHY_WIDTH), (tool, TOOL_WIDTH), (told, TOLD_WIDTH))
         line = "  ".join(f"{_fitted(text, width):{width}}" for text, width in columns)
@@ -66,7 +74,9 @@ def _fitted(text: str, width: int) -> str:
 
 
 def shortened(value: Any) -> tuple[str, bool]:
-    """JSON text for a page, and whether something was left out; where it was, the text says so."""
+    """JSON text for a page, and whether something was left out; where it was, the text says
+    so.
+    """
     cut = _cut(value)
     lines = _laid_out(cut, "").splitlines()
     if len(lines) > MOST_LINES:
@@ -81,7 +91,10 @@ def _laid_out(value: Any, indent: str) -> str:
         return whole
     deeper = f"{indent}  "
     if isinstance(value, dict):
-        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, deeper)}" for key, item in value.items()]
+        parts = [
+            f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, deeper)}"
+            for key, item in value.items()
+        ]
     else:
         parts = [_laid_out(item, deeper) for item in value]
     lines = [parts[0]]

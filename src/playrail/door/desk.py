@@ -69,13 +69,21 @@ class Desk:
         return (await self._door.planning.cancel(self._call, plan_id)).plan_id
 
     async def apply_plan(self, plan_id: str) -> list[tuple[dict[str, Any], Problem | None]]:
-        """What came of each step, as its own call tells it. Raises what Planning.apply does."""
+        """What came of each step, as its own call tells it. Raises what Planning.apply
+        does.
+        """
         plan, answers = await self._door.planning.apply(self._call, plan_id)
         if len(plan.steps) == 1:
             self._call.run_id = answers[0].meta.run_id
         told: list[tuple[dict[str, Any], Problem | None]] = []
         for step, answer in zip_longest(plan.steps, answers):
-            run = {"tool": step.tool, "hosts": list(step.hosts), "run_id": None, "code": NOT_RUN, "data": None}
+            run = {
+                "tool": step.tool,
+                "hosts": list(step.hosts),
+                "run_id": None,
+                "code": NOT_RUN,
+                "data": None,
+            }
             if answer is not None:
                 run |= {"run_id": answer.meta.run_id, "code": answer.code, "data": answer.data}
             told.append((run, None if answer is None else answer.problem))
@@ -92,8 +100,9 @@ class Desk:
 
 
 async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:
-    """What the work comes to. At its deadline the calls that it makes are stopped, which end in order and are recorded;
-    what it says then counts all the same. Raises TimeoutError when it says nothing.
+    """What the work comes to. At its deadline the calls that it makes are stopped, which
+    end in order and are recorded; what it says then counts all the same. Raises
+    TimeoutError when it says nothing.
     """
     task = asyncio.ensure_future(work)
     await asyncio.wait({task}, timeout=deadline_s)

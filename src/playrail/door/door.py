@@ -1,6 +1,7 @@
 """The one door: every call of every tool, from whatever side, goes through `Playrail.call`.
 
-parse → resolve hosts → decide → record → run → record. Nothing runs whose start is not durably recorded.
+parse → resolve hosts → decide → record → run → record. Nothing runs whose start is not
+durably recorded.
 """
 
 from __future__ import annotations
@@ -53,23 +54,39 @@ from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.arguments import as_meant
 from playrail.tools.effects import Effect
-from playrail.tools.tool import SECRET, AnyTool, ApiTool, Changing, DirectTool, OnHosts, PlaybookTool, ToolInput
+from playrail.tools.tool import (
+    SECRET,
+    AnyTool,
+    ApiTool,
+    Changing,
+    DirectTool,
+    OnHosts,
+    PlaybookTool,
+    ToolInput,
+)
 
 log = logging.getLogger(__name__)
 
-CLOSE_GRACE_S = 60.0  # for running calls to end their work on the hosts, and to be recorded, when Playrail stops
+# For running calls to end their work on the hosts, and to be recorded, when Playrail stops
+CLOSE_GRACE_S = 60.0
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
 
-INTERNAL = Problem(code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint)
+INTERNAL = Problem(
+    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
+)
 
 
 class Playrail:
-    """Everything a call needs, built once from the settings. Use as an asynchronous context manager.
+    """Everything a call needs, built once from the settings. Use as an asynchronous context
+    manager.
 
-    With `warm` it keeps an Ansible ready, which pays from the second play on. Raises SettingsInvalid.
+    With `warm` it keeps an Ansible ready, which pays from the second play on. Raises
+    SettingsInvalid.
     """
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False
+    ) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
         every = catalog.load()
@@ -77,7 +94,9 @@ class Playrail:
         self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
-        self._rulings = Rulings(self.policy, settings, self.inventory, now=lambda: datetime.now(UTC))
+        self._rulings = Rulings(
+            self.policy, settings, self.inventory, now=lambda: datetime.now(UTC)
+        )
         self.ledger = self._engine.ledger
         self.secrets = Secrets(settings, environ)
         self._withheld = Withheld(self.ledger)
@@ -94,14 +113,18 @@ class Playrail:
         await self.close()
 
     async def open(self) -> str:
-        """Claims the state directory, and returns the name of this process there. Raises LedgerUnavailable.
+        """Claims the state directory, and returns the name of this process there. Raises
+        LedgerUnavailable.
 
-        Every call does so when it has not been done: a state directory that is mended later is then good.
+        Every call does so when it has not been done: a state directory that is mended later
+        is then good.
         """
         return (await self._engine.open()).server
 
     async def warm_up(self) -> None:
-        """Makes ready what the first call would wait for. Raises LedgerUnavailable; of other failures calls tell."""
+        """Makes ready what the first call would wait for. Raises LedgerUnavailable; of
+        other failures calls tell.
+        """
         await self._engine.warm_up()
         await self._rulings.tell_doubts()
 
@@ -127,9 +150,10 @@ class Playrail:
     ) -> Answer:
         """Calls a tool. Always answers; never raises but CancelledError.
 
-        `ask` is how the caller's client can be asked for its approval; `resume` is the plan that this very call made
-        before, when its client has been asked meanwhile. Cancelling returns at once; the call goes on in the background
-        until its work is ended and recorded.
+        `ask` is how the caller's client can be asked for its approval; `resume` is the plan
+        that this very call made before, when its client has been asked meanwhile.
+        Cancelling returns at once; the call goes on in the background until its work is
+        ended and recorded.
         """
         call = Call(name=name, caller=caller, progress=progress, ask=ask, resume=resume)
         task = asyncio.create_task(self._call(call, arguments))
@@ -182,8 +206,12 @@ class Playrail:
             return failed_preview(result, result.problem)
         return result if call.parent is not None else await self._proposed(call, going, result)
 
-    async def _refused(self, call: Call, asked: Mapping[str, Any], error: PlayrailError) -> PlayrailError:
-        """Records the refusal, which counts as a call of its caller. Returns the error, or that there were too many."""
+    async def _refused(
+        self, call: Call, asked: Mapping[str, Any], error: PlayrailError
+    ) -> PlayrailError:
+        """Records the refusal, which counts as a call of its caller. Returns the error, or
+        that there were too many.
+        """
         try:
             await self._records.refused(
                 call, asked, error, provided=await self._rulings.limits(call, (), changes=False)
@@ -193,8 +221,12 @@ class Playrail:
             return reached
         return error
 
-    async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]) -> Going:
-        """What the call is going to do, once it is understood and allowed; `asked` is filled for the record."""
+    async def _asked(
+        self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]
+    ) -> Going:
+        """What the call is going to do, once it is understood and allowed; `asked` is
+        filled for the record.
+        """
         tool = self._tool(call.name)
         arguments = as_meant(tool.input, arguments)
         given = parse(tool, arguments)
@@ -203,7 +235,8 @@ class Playrail:
         asked["arguments"] = self.secrets.hidden(given.recorded())
         hosts, unusable = await self._meant(tool, given)
         asked["hosts"] = list(hosts)
-        wanted = given.preview if isinstance(given, Changing) else None  # None: there is nothing to preview
+        # None: there is nothing to preview
+        wanted = given.preview if isinstance(given, Changing) else None
         changes = tool.risk_of(given).changes and wanted is not None
         preview = changes and (call.check or bool(wanted))
         decision = await self._rulings.decision(tool, given, hosts, call.caller, preview=preview)
@@ -214,13 +247,22 @@ class Playrail:
         goes_on = call.resume and wanted is False
         resumed = await self._resumed(call, arguments) if goes_on else None
         unseen = changes and call.granted is None and decision > Decision.ALLOW
-        call.check = preview or unseen or resumed is not None  # the change itself is then a call that this one makes
-        play = None if resumed else self._play(tool, given, hosts, run_id=new_run_id(), check=call.check)
+        # The change itself is then a call that this one makes
+        call.check = preview or unseen or resumed is not None
+        play = (
+            None
+            if resumed
+            else self._play(tool, given, hosts, run_id=new_run_id(), check=call.check)
+        )
         unusable = {} if call.granted else unusable  # a plan says which hosts it is for
-        return Going(tool, given, hosts, play, arguments, decision, unusable=unusable, resumed=resumed)
+        return Going(
+            tool, given, hosts, play, arguments, decision, unusable=unusable, resumed=resumed
+        )
 
     async def _resumed(self, call: Call, arguments: Mapping[str, Any]) -> str:
-        """The plan that the same call made before its client was asked. Raises UnknownPlan when it made another one."""
+        """The plan that the same call made before its client was asked. Raises UnknownPlan
+        when it made another one.
+        """
         plan = await self.planning.plan(call.resume or "", call.caller)
         if not self.planning.is_of(plan, await self.prepare(call.name, arguments)):
             raise UnknownPlan(f"{plan.plan_id} is no plan of this call.")
@@ -228,14 +270,18 @@ class Playrail:
 
     @contextlib.asynccontextmanager
     async def _turn(self, call: Call) -> AsyncIterator[None]:
-        """Waits until the call may run. Raises Cancelled when its caller did not wait that long."""
+        """Waits until the call may run. Raises Cancelled when its caller did not wait that
+        long.
+        """
         async with self._slots:
             if call.stop.is_set():
                 raise Cancelled("The call was cancelled before anything was run.")
             yield
 
     async def _proposed(self, call: Call, going: Going, result: Result) -> Result:
-        """Makes a plan of a preview, and says what is to be done with it, which may be to carry it out."""
+        """Makes a plan of a preview, and says what is to be done with it, which may be to
+        carry it out.
+        """
         assert isinstance(going.given, Changing)  # noqa: S101  others have no preview
         plan = await self.planning.propose(
             call,
@@ -253,24 +299,39 @@ class Playrail:
                 await self._records.refused(call, {"hosts": list(going.hosts)}, error)
                 raise
         kind = ApprovalRequired if going.decision is Decision.OPERATOR_APPROVAL else PlanRequired
-        why = "has to be approved by the operator" if kind is ApprovalRequired else "has to be seen before it is done"
+        why = (
+            "has to be approved by the operator"
+            if kind is ApprovalRequired
+            else "has to be seen before it is done"
+        )
         problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
         return going.whole(Result(data=data, problem=problem, remote_text=remote))
 
     async def _carried_out(self, call: Call, plan_id: str) -> Result:
-        """What the one step of a plan comes to, as the answer to a call of that step's tool."""
+        """What the one step of a plan comes to, as the answer to a call of that step's
+        tool.
+        """
         _, (answer,) = await self.planning.apply(call, plan_id)
         call.run_id, call.retry_safe = answer.meta.run_id, answer.meta.retry_safe
         meta = answer.meta
-        return Result(data=answer.data, problem=answer.problem, truncated=meta.truncated, remote_text=meta.remote_text)
+        return Result(
+            data=answer.data,
+            problem=answer.problem,
+            truncated=meta.truncated,
+            remote_text=meta.remote_text,
+        )
 
     def _tool(self, name: str) -> AnyTool:
         if name not in self.tools:
             raise UnknownTool.named(name, self.tools)
         return self.tools[name]
 
-    async def _meant(self, tool: AnyTool, given: ToolInput) -> tuple[Sequence[str], Mapping[str, Problem]]:
-        """The hosts that the call is for, and those that its words mean as well and that cannot be used."""
+    async def _meant(
+        self, tool: AnyTool, given: ToolInput
+    ) -> tuple[Sequence[str], Mapping[str, Problem]]:
+        """The hosts that the call is for, and those that its words mean as well and that
+        cannot be used.
+        """
         if not isinstance(given, OnHosts):
             return (), {}
         if isinstance(tool, ApiTool):
@@ -288,15 +349,27 @@ class Playrail:
         try:
             result = await self._ran(call, going)
             result = going.whole(result) if going.resumed is not None or not call.check else result
-            return await asyncio.to_thread(self._withheld.without, result) if result.effects else result
+            return (
+                await asyncio.to_thread(self._withheld.without, result)
+                if result.effects
+                else result
+            )
         except PlayrailError as error:
             return Result.of(error)
         except TimeoutError:
-            return Result.of(cut_short(f"The call did not finish within {going.tool.timeout_s:g} s.", changes=changes))
+            return Result.of(
+                cut_short(
+                    f"The call did not finish within {going.tool.timeout_s:g} s.", changes=changes
+                )
+            )
         except Exception:
             log.exception("call %s of %s failed", call.request_id, call.name)
             if changes:
-                return Result.of(OutcomeUnknown("Playrail failed in an unexpected way after the call had started."))
+                return Result.of(
+                    OutcomeUnknown(
+                        "Playrail failed in an unexpected way after the call had started."
+                    )
+                )
             return Result(problem=INTERNAL)
 
     async def _ran(self, call: Call, going: Going) -> Result:
@@ -308,7 +381,9 @@ class Playrail:
         match tool:
             case PlaybookTool():
                 assert going.play is not None  # noqa: S101  see _asked
-                return await self._engine.plays.run(tool, given, going.play, stop=call.stop, progress=call.progress)
+                return await self._engine.plays.run(
+                    tool, given, going.play, stop=call.stop, progress=call.progress
+                )
             case ApiTool():
                 assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
                 return await self._apis.run(tool, given, going.hosts, stop=call.stop)
@@ -316,9 +391,13 @@ class Playrail:
                 output = await in_time(tool.run(Desk(self, call), given), tool.timeout_s, call)
                 told = output.model_dump(mode="json")
                 remote = tool.remote_text
-                return Result(data=told, problem=output.problem(), truncated=output.cut, remote_text=remote)
+                return Result(
+                    data=told, problem=output.problem(), truncated=output.cut, remote_text=remote
+                )
 
-    def _prepared(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], asked: Mapping[str, Any]) -> Prepared:
+    def _prepared(
+        self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], asked: Mapping[str, Any]
+    ) -> Prepared:
         arguments = {name: value for name, value in asked.items() if name != "preview"}
         secret = {name: SECRET for name in given.secret_fields() if name in arguments}
         play = self._play(tool, given, hosts, run_id="plan", check=False)
@@ -332,12 +411,15 @@ class Playrail:
         return Prepared(step=step, arguments=arguments)
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
-        """A step that calls the tool with these arguments. Raises what stands in the way of such a call."""
+        """A step that calls the tool with these arguments. Raises what stands in the way of
+        such a call.
+        """
         return self._prepared(*await self._read(name, arguments), arguments)
 
     async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, Items]:
-        """The parts that decide what the steps do; `anew` reads the inventory once more, whatever was read before,
-        and then a run that stays does not go on with code that is another one now.
+        """The parts that decide what the steps do; `anew` reads the inventory once more,
+        whatever was read before, and then a run that stays does not go on with code that is
+        another one now.
         """
         await self.inventory.hosts(anew=anew)
         read = [await self._read(prepared.step.tool, prepared.arguments) for prepared in steps]
@@ -359,31 +441,44 @@ class Playrail:
         tool, given, hosts = await self._read(prepared.step.tool, prepared.arguments)
         return await self._rulings.decision(tool, given, hosts, caller, preview=False)
 
-    async def _read(self, name: str, arguments: Mapping[str, Any]) -> tuple[AnyTool, ToolInput, Sequence[str]]:
+    async def _read(
+        self, name: str, arguments: Mapping[str, Any]
+    ) -> tuple[AnyTool, ToolInput, Sequence[str]]:
         tool = self._tool(name)
         given = parse(tool, arguments)
         return tool, given, (await self._meant(tool, given))[0]
 
-    def _play(self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool) -> Play | None:
+    def _play(
+        self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool
+    ) -> Play | None:
         if not isinstance(tool, PlaybookTool) or (check and tool.unforeseeable):
             return None
         return self._engine.plays.play(tool, given, hosts, run_id=run_id, check=check)
 
     async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
-        """What the step would change now, without secrets. Raises PlayrailError when a host does not tell."""
+        """What the step would change now, without secrets. Raises PlayrailError when a host
+        does not tell.
+        """
         result = await self._through(call.inner(prepared.step.tool, check=True), prepared.arguments)
         if result.problem is not None:
             raise PlayrailError.of(result.problem, data=result.data)
         return self._foreseen(result)
 
     def _foreseen(self, result: Result) -> Foreseen:
-        """What a preview came to. Secrets are hidden in the contents: a diff would take apart one of several lines."""
+        """What a preview came to. Secrets are hidden in the contents: a diff would take
+        apart one of several lines.
+        """
         hidden = self.secrets.hidden
-        effects = {host: [Effect(**hidden(vars(one))) for one in found] for host, found in result.effects.items()}
+        effects = {
+            host: [Effect(**hidden(vars(one))) for one in found]
+            for host, found in result.effects.items()
+        }
         return Foreseen(effects=effects, unforeseen=hidden(dict(result.unforeseen)))
 
     async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
-        """Carries the step out as a call of its own. Raises what kept it from starting, if it was to close the plan."""
+        """Carries the step out as a call of its own. Raises what kept it from starting, if
+        it was to close the plan.
+        """
         inner = call.inner(prepared.step.tool, granted=granted)
         answer = await self._call(inner, prepared.arguments)
         if granted.closes and not inner.began and answer.problem is not None:
@@ -392,5 +487,7 @@ class Playrail:
         return answer
 
     async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
-        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
+        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
+        plan that is closed.
+        """
         await self._records.write(kind, call, body)

@@ -25,7 +25,9 @@ class Going:
     arguments: Mapping[str, Any]
     decision: Decision
     unusable: Mapping[str, Problem] = field(default_factory=dict)
-    """Hosts that the call's words mean as well and that cannot be used. Nothing is done for them but to say so."""
+    """Hosts that the call's words mean as well and that cannot be used. Nothing is done for
+    them but to say so.
+    """
     resumed: str | None = None
     """The plan that the call made before; to carry it out is what it goes on with."""
 

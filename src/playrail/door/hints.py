@@ -16,13 +16,21 @@ _WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")
 
 
 class Hints:
-    """Fits hints to the tools that are offered; while writes are off, to those that only read."""
+    """Fits hints to the tools that are offered; while writes are off, to those that only
+    read.
+    """
 
-    def __init__(self, every: Collection[str], offered: Mapping[str, AnyTool], *, writes: bool) -> None:
-        self._barred = set(every) - {name for name, tool in offered.items() if writes or _may_read(tool)}
+    def __init__(
+        self, every: Collection[str], offered: Mapping[str, AnyTool], *, writes: bool
+    ) -> None:
+        self._barred = set(every) - {
+            name for name, tool in offered.items() if writes or _may_read(tool)
+        }
 
     def fitted(self, hint: str) -> str:
-        """The hint without the sentences, and parts of sentences, that name a tool which cannot be called."""
+        """The hint without the sentences, and parts of sentences, that name a tool which
+        cannot be called.
+        """
         if self._barred.isdisjoint(_WORD.findall(hint)):
             return hint
         kept = [part for part in _PARTS.split(hint) if self._barred.isdisjoint(_WORD.findall(part))]

@@ -1,4 +1,6 @@
-"""What calls run on: the claim to the state directory, the ledger, the inventory, and Ansible, ready or not."""
+"""What calls run on: the claim to the state directory, the ledger, the inventory, and
+Ansible, ready or not.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Engine:
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(ledger_file(settings.state_dir))
         self.environment = environment(settings, environ)
-        self._host_keys = host_keys(self.inventory, settings, environ=environ, child=self.environment)
+        self._host_keys = host_keys(
+            self.inventory, settings, environ=environ, child=self.environment
+        )
         self._alive: Alive | None = None
         self._plays: Plays | None = None
         self._resident: Resident | None = None
@@ -59,9 +63,11 @@ class Engine:
         return self._alive.server
 
     async def open(self) -> Alive:
-        """Claims the state directory and settles what dead predecessors left. Raises LedgerUnavailable.
+        """Claims the state directory and settles what dead predecessors left. Raises
+        LedgerUnavailable.
 
-        Every call does so when it has not been done: a state directory that is mended later is then good.
+        Every call does so when it has not been done: a state directory that is mended later
+        is then good.
         """
         async with self._opening:
             if self._closing:
@@ -71,19 +77,30 @@ class Engine:
             return self._alive
 
     async def warm_up(self) -> None:
-        """Makes ready what the first call would wait for. Raises LedgerUnavailable; of other failures calls tell."""
+        """Makes ready what the first call would wait for. Raises LedgerUnavailable; of
+        other failures calls tell.
+        """
         await self.open()
         with contextlib.suppress(PlayrailError):
-            await asyncio.gather(self.inventory.hosts(), *([self._resident.ready()] if self._resident else []))
+            await asyncio.gather(
+                self.inventory.hosts(), *([self._resident.ready()] if self._resident else [])
+            )
             await self._host_keys.warn((await self.inventory.hosts()).hosts)
 
     async def renew(self) -> None:
-        """Have the next play start anew when code was changed that the run that stays may have loaded."""
+        """Have the next play start anew when code was changed that the run that stays may
+        have loaded.
+        """
         if self._resident is not None:
             await self._resident.renew()
 
     def _code(self) -> str:
-        return digest({part: dict(items) for part, items in code_of(self.settings, self.environment, {}).items()})
+        return digest(
+            {
+                part: dict(items)
+                for part, items in code_of(self.settings, self.environment, {}).items()
+            }
+        )
 
     def _open(self) -> Alive:
         servers = self.settings.state_dir / "servers"
@@ -91,14 +108,18 @@ class Engine:
             private_directory(self.settings.state_dir)
             alive = claim(servers, self.settings.runtime_dir)
         except (OSError, SettingsInvalid) as error:
-            raise LedgerUnavailable(f"The state directory cannot be used: {error}.", hint=_mend(error)) from error
+            raise LedgerUnavailable(
+                f"The state directory cannot be used: {error}.", hint=_mend(error)
+            ) from error
         try:
             with the_dead(servers) as dead:
                 for process in dead:
                     self._settle(process)
             self.inventory.sweep()
             private_directory(pace_directory(self.settings.state_dir))
-            runs_dir = private_directory(private_directory(self.settings.runtime_dir) / alive.server)
+            runs_dir = private_directory(
+                private_directory(self.settings.runtime_dir) / alive.server
+            )
         except (OSError, PlayrailError) as error:
             alive.release()
             message = f"The state or runtime directory cannot be used: {error}."
@@ -155,9 +176,11 @@ class Engine:
         self._closing = True
 
     async def close(self, *, idle: bool) -> None:
-        """Lets go of everything; of the claim only when `idle`, and when each call's end is recorded.
+        """Lets go of everything; of the claim only when `idle`, and when each call's end is
+        recorded.
 
-        A call that goes on, or whose end could not be recorded, is settled by the next start.
+        A call that goes on, or whose end could not be recorded, is settled by the next
+        start.
         """
         if self._resident is not None:
             await self._resident.close()

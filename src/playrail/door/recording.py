@@ -1,4 +1,6 @@
-"""What is written down of a call: the bodies of the ledger's records (ledger/SCHEMA.md), in which no secret is."""
+"""What is written down of a call: the bodies of the ledger's records (ledger/SCHEMA.md), in
+which no secret is.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ LONGEST_REFUSED = 200  # characters of a text in the record of a refused call; n
 LONGEST_REASON = 1000  # characters of why it was refused
 MOST_REFUSED = 50  # values of its arguments and hosts
 MOST_TOLD = 5  # hosts whose error a record has in words
-LONGEST_COMMAND = 10_000  # characters of the line that does the same by hand, in a record that has the arguments anyway
+# Characters of the line that does the same by hand, in a record that has the arguments
+# anyway
+LONGEST_COMMAND = 10_000
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
 MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
 BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
@@ -37,13 +41,22 @@ SHORTEST_KEY = 24  # characters
 
 
 def check_no_mark(given: ToolInput, *, changes: bool) -> None:
-    """Raises InvalidArgument when a change would write the mark where a secret of the settings stood."""
-    marked = [name for name, value in given.recorded().items() if WITHHELD in str(value)] if changes else []
+    """Raises InvalidArgument when a change would write the mark where a secret of the
+    settings stood.
+    """
+    marked = (
+        [name for name, value in given.recorded().items() if WITHHELD in str(value)]
+        if changes
+        else []
+    )
     if marked:
         raise InvalidArgument(
-            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret of Playrail's "
+            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret "
+            "of Playrail's "
             "settings; what is on the server is not that.",
-            hint="Change the other lines without this one, or ask the operator to make this change.",
+            hint=(
+                "Change the other lines without this one, or ask the operator to make this change."
+            ),
         )
 
 
@@ -64,11 +77,18 @@ class Records:
         self._secrets = secrets
 
     async def started(
-        self, call: Call, going: Going, asked: Mapping[str, Any], *, provided: Callable[[Read], None] | None
+        self,
+        call: Call,
+        going: Going,
+        asked: Mapping[str, Any],
+        *,
+        provided: Callable[[Read], None] | None,
     ) -> None:
-        """Raises LedgerUnavailable, PlanUnusable, and what `provided` raises; then there is no record.
+        """Raises LedgerUnavailable, PlanUnusable, and what `provided` raises; then there is
+        no record.
 
-        The plan that the call uses up is closed by the same transaction: it is either used, or can still be.
+        The plan that the call uses up is closed by the same transaction: it is either used,
+        or can still be.
         """
         body = {
             **asked,
@@ -105,7 +125,9 @@ class Records:
             log.warning("a refused call could not be recorded: %s", unrecorded)
 
     async def ended(self, call: Call, going: Going, result: Result) -> Result:
-        """Records what Ansible did, what was changed, and how the call ended, all or nothing."""
+        """Records what Ansible did, what was changed, and how the call ended, all or
+        nothing.
+        """
         entries = []
         if going.play is not None:
             told = events(going.play.run_id, result, preview=call.check, changes=going.risk.changes)
@@ -120,13 +142,19 @@ class Records:
             await self._append_patiently(*entries, end)
         except LedgerUnavailable as error:
             why = (
-                f"It ended with {result.problem.code}: {result.problem.error} " if result.problem else "It succeeded. "
+                f"It ended with {result.problem.code}: {result.problem.error} "
+                if result.problem
+                else "It succeeded. "
             )
-            return result.with_problem(EndUnrecorded(f"{why}But its end could not be recorded: {error}").problem)
+            return result.with_problem(
+                EndUnrecorded(f"{why}But its end could not be recorded: {error}").problem
+            )
         return result
 
     async def _append_patiently(self, *entries: Entry) -> None:
-        """Waits for whoever is writing to the ledger: the work is done already. Raises LedgerUnavailable."""
+        """Waits for whoever is writing to the ledger: the work is done already. Raises
+        LedgerUnavailable.
+        """
         until = time.monotonic() + BUSY_PATIENCE_S
         while True:
             try:
@@ -154,7 +182,9 @@ class Records:
 
 
 def shortened(value: Any, *, longest: int = LONGEST_REFUSED) -> Any:
-    """The same with what is long replaced by its size: a caller that is refused must not fill the disk."""
+    """The same with what is long replaced by its size: a caller that is refused must not
+    fill the disk.
+    """
     left = MOST_REFUSED
 
     def short(item: Any) -> Any:
@@ -162,10 +192,16 @@ def shortened(value: Any, *, longest: int = LONGEST_REFUSED) -> Any:
         left -= 1
         match item:
             case str():
-                return item if len(item) <= longest else f"{item[:longest]}… ({len(item)} characters)"
+                return (
+                    item if len(item) <= longest else f"{item[:longest]}… ({len(item)} characters)"
+                )
             case dict():
                 kept = {short(key): short(item[key]) for key in [*item][: max(0, left)]}
-                return {**kept, "…": f"{len(item) - len(kept)} more"} if len(kept) < len(item) else kept
+                return (
+                    {**kept, "…": f"{len(item) - len(kept)} more"}
+                    if len(kept) < len(item)
+                    else kept
+                )
             case list() | tuple():
                 some = [short(one) for one in item[: max(0, left)]]
                 return [*some, f"… {len(item) - len(some)} more"] if len(some) < len(item) else some
@@ -175,10 +211,16 @@ def shortened(value: Any, *, longest: int = LONGEST_REFUSED) -> Any:
 
 
 def without_keys(value: Any) -> Any:
-    """The same JSON data without texts that hold a private key, as the output of a command may."""
+    """The same JSON data without texts that hold a private key, as the output of a command
+    may.
+    """
     match value:
         case str():
-            found = key_in(value.encode("utf-8", "surrogatepass")) if len(value) >= SHORTEST_KEY else None
+            found = (
+                key_in(value.encode("utf-8", "surrogatepass"))
+                if len(value) >= SHORTEST_KEY
+                else None
+            )
             return f"(left out: {found})" if found else value
         case Mapping():
             return {key: without_keys(item) for key, item in value.items()}
@@ -202,16 +244,22 @@ def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:
 
 
 def by_hand(play: Play, secrets: Secrets) -> str:
-    """The line that does the same by hand. A secret is hidden before a shell's quotes make it look otherwise."""
+    """The line that does the same by hand. A secret is hidden before a shell's quotes make
+    it look otherwise.
+    """
     return secrets.hidden(replace(play, variables=secrets.hidden(play.variables)).command_line())
 
 
 def would_run(tool: AnyTool, given: ToolInput, play: Play | None, secrets: Secrets) -> str:
-    """What a plan says that a step runs: the line that does the same by hand, or the request."""
+    """What a plan says that a step runs: the line that does the same by hand, or the
+    request.
+    """
     if play is None:
         return f"{tool.name}: a request to the mikr.us API, {getattr(tool, 'endpoint', '')}"
     if given.secret_fields():
-        return f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {SECRET}"
+        return (
+            f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {SECRET}"
+        )
     return by_hand(play, secrets)
 
 
@@ -227,7 +275,9 @@ def ending(result: Result, *, duration_ms: int) -> dict[str, Any]:
 
 
 def _error(result: Result) -> str | None:
-    """The one sentence; of several hosts also what the first of them said, which an answer tells beside it."""
+    """The one sentence; of several hosts also what the first of them said, which an answer
+    tells beside it.
+    """
     if result.problem is None:
         return None
     told = (result.data or {}).get("failed", {}) if len(result.failed) > 1 else {}
@@ -236,7 +286,9 @@ def _error(result: Result) -> str | None:
 
 
 def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict[str, Any]:
-    """The record `events`: what Ansible did. Of a read no results are kept: what hosts hold is not the ledger's."""
+    """The record `events`: what Ansible did. Of a read no results are kept: what hosts hold
+    is not the ledger's.
+    """
     left = MOST_EVENTS
     tasks: list[dict[str, Any]] = []
     for task in result.tasks:
@@ -247,7 +299,13 @@ def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict
             told |= {"result": None, "diff": [], "cut": True}
         tasks.append(told)
     cut = len(result.text) > LONGEST_TEXT or any(told["cut"] for told in tasks)
-    return {"run": run_id, "preview": preview, "tasks": tasks, "text": result.text[:LONGEST_TEXT], "cut": cut}
+    return {
+        "run": run_id,
+        "preview": preview,
+        "tasks": tasks,
+        "text": result.text[:LONGEST_TEXT],
+        "cut": cut,
+    }
 
 
 def _task(task: TaskResult, *, changes: bool) -> dict[str, Any]:
@@ -268,23 +326,40 @@ def _as_text(part: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if not key.endswith("_base64")}
 
 
-def capture(run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secrets) -> dict[str, Any] | None:
-    """The record `capture`: what a run changed, with what is needed to take it back; None when it changed nothing."""
-    told = {host: [_captured(effect, secrets) for effect in found] for host, found in effects.items() if found}
+def capture(
+    run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secrets
+) -> dict[str, Any] | None:
+    """The record `capture`: what a run changed, with what is needed to take it back; None
+    when it changed nothing.
+    """
+    told = {
+        host: [_captured(effect, secrets) for effect in found]
+        for host, found in effects.items()
+        if found
+    }
     return {"run": run_id, "effects": told} if told else None
 
 
 def _captured(effect: Effect, secrets: Secrets) -> dict[str, Any]:
     before, after = (_state(state, secrets) for state in (effect.before, effect.after))
-    return {"kind": effect.kind, "name": secrets.hidden(effect.name), "before": before, "after": after}
+    return {
+        "kind": effect.kind,
+        "name": secrets.hidden(effect.name),
+        "before": before,
+        "after": after,
+    }
 
 
 def _state(state: Mapping[str, Any] | None, secrets: Secrets) -> dict[str, Any] | None:
-    """A state without a content that holds a secret: with a part of it hidden it would not be that content."""
+    """A state without a content that holds a secret: with a part of it hidden it would not
+    be that content.
+    """
     if state is None:
         return None
     hidden = secrets.hidden(dict(state))
-    if "content" in state and (hidden["content"] != state["content"] or _is_secret_in_bytes(state, secrets)):
+    if "content" in state and (
+        hidden["content"] != state["content"] or _is_secret_in_bytes(state, secrets)
+    ):
         del hidden["content"]
         hidden.pop("encoding", None)
         hidden["left_out"] = LEFT_OUT

@@ -1,4 +1,6 @@
-"""What the policy says of calls, with what it has to know: the hosts, the time, and what was done before."""
+"""What the policy says of calls, with what it has to know: the hosts, the time, and what
+was done before.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ class Rulings:
     """The policy of one door; without one, the operator's switch for changes."""
 
     def __init__(
-        self, policy: Policy | None, settings: Settings, inventory: Inventory, *, now: Callable[[], datetime]
+        self,
+        policy: Policy | None,
+        settings: Settings,
+        inventory: Inventory,
+        *,
+        now: Callable[[], datetime],
     ) -> None:
         self._policy = policy
         self._settings = settings
@@ -51,28 +58,44 @@ class Rulings:
         )
         return verdict.decision
 
-    async def limits(self, call: Call, hosts: Sequence[str], *, changes: bool) -> Callable[[Read], None] | None:
-        """What looks at the ledger whether one more such call is within the policy's limits."""
+    async def limits(
+        self, call: Call, hosts: Sequence[str], *, changes: bool
+    ) -> Callable[[Read], None] | None:
+        """What looks at the ledger whether one more such call is within the policy's
+        limits.
+        """
         policy = self._policy
-        if policy is None or (call.granted is not None and not call.granted.closes):  # what is begun is ended
+        # What is begun is ended
+        if policy is None or (call.granted is not None and not call.granted.closes):
             return None
         known, now = await self._known(policy, hosts), self._now()
         inner = call.parent is not None
 
         def within(read: Read) -> None:
-            check_limits(policy, caller=call.caller, hosts=known, changes=changes, now=now, read=read, inner=inner)
+            check_limits(
+                policy,
+                caller=call.caller,
+                hosts=known,
+                changes=changes,
+                now=now,
+                read=read,
+                inner=inner,
+            )
 
         return within
 
     async def tell_doubts(self) -> None:
-        """Warns of what the policy says and the inventory does not bear out; of the same once."""
+        """Warns of what the policy says and the inventory does not bear out; of the same
+        once.
+        """
         if self._policy is None:
             return
         with contextlib.suppress(PlayrailError):  # each call tells that
             self._tell_doubts(self._policy, await self._inventory.hosts())
 
     def _tell_doubts(self, policy: Policy, known: Hosts) -> None:
-        if known is self._doubted:  # to look through hundreds of hosts at each call would take longer than to decide
+        # To look through hundreds of hosts at each call would take longer than to decide
+        if known is self._doubted:
             return
         self._doubted = known
         found = dict.fromkeys(doubts(policy, known))

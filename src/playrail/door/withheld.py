@@ -1,6 +1,8 @@
-"""Contents of files that were marked as secret: whatever touches such a file later, no record and no answer shows them.
+"""Contents of files that were marked as secret: whatever touches such a file later, no
+record and no answer shows them.
 
-A content is known by its hash, which the ledger's captures have, and its checkpoints of those that were pruned.
+A content is known by its hash, which the ledger's captures have, and its checkpoints of
+those that were pruned.
 """
 
 from __future__ import annotations
@@ -27,19 +29,26 @@ class Withheld:
         self._read_until = 0
 
     def without(self, result: Result) -> Result:
-        """The result without secret contents, and without the differences that Ansible showed of them.
+        """The result without secret contents, and without the differences that Ansible
+        showed of them.
 
-        Reads the ledger. What may be secret, when that cannot be read, counts as secret: the work itself is done.
+        Reads the ledger. What may be secret, when that cannot be read, counts as secret:
+        the work itself is done.
         """
         if not any("content" in (state or {}) for state in _states(result.effects)):
             return result
         is_secret = self._is_secret if self._has_learnt() else _may_be_secret
-        shown = {host for host, found in result.effects.items() if any(map(is_secret, _states({host: found})))}
+        shown = {
+            host
+            for host, found in result.effects.items()
+            if any(map(is_secret, _states({host: found})))
+        }
         if not shown:
             return result
         effects = {
             host: [
-                replace(one, before=_told(one.before, is_secret), after=_told(one.after, is_secret)) for one in found
+                replace(one, before=_told(one.before, is_secret), after=_told(one.after, is_secret))
+                for one in found
             ]
             for host, found in result.effects.items()
         }
@@ -49,7 +58,9 @@ class Withheld:
     def _has_learnt(self) -> bool:
         """Reads what is new; False when that is not possible."""
         try:
-            for record in self._ledger.read(kinds=("capture", "checkpoint"), after=self._read_until):
+            for record in self._ledger.read(
+                kinds=("capture", "checkpoint"), after=self._read_until
+            ):
                 self._read_until = record["seq"]
                 self._hashes |= withheld_in(record["kind"], record["body"])
         except LedgerUnavailable:
@@ -71,4 +82,6 @@ def _told(state: State, is_secret: Callable[[State], bool]) -> State:
 
 
 def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:
-    return [state for found in effects.values() for one in found for state in (one.before, one.after)]
+    return [
+        state for found in effects.values() for one in found for state in (one.before, one.after)
+    ]

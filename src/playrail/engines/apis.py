@@ -37,10 +37,15 @@ class Apis:
 
     @cached_property
     def _mikrus(self) -> Mikrus:
-        from playrail.mikrus.client import Mikrus  # noqa: PLC0415  httpx costs 0.1 s, and most calls need none
+        # httpx costs 0.1 s, and most calls need none
+        from playrail.mikrus.client import Mikrus  # noqa: PLC0415
 
         requests, window_s = self._settings.mikrus_rate
-        return Mikrus(Pace(pace_directory(self._settings.state_dir), Rate(requests=requests, window_s=window_s)))
+        return Mikrus(
+            Pace(
+                pace_directory(self._settings.state_dir), Rate(requests=requests, window_s=window_s)
+            )
+        )
 
     async def close(self) -> None:
         if "_mikrus" in vars(self):
@@ -48,10 +53,17 @@ class Apis:
 
     @property
     def servers(self) -> Mapping[str, MikrusServer]:
-        return {name: server for name, server in self._settings.servers.items() if isinstance(server, MikrusServer)}
+        return {
+            name: server
+            for name, server in self._settings.servers.items()
+            if isinstance(server, MikrusServer)
+        }
 
-    def named(self, wanted: str | Sequence[str] | None, *, elsewhere: str | None = None) -> tuple[str, ...] | None:
-        """The servers meant, when their names or the default tell; None when the inventory has to be asked.
+    def named(
+        self, wanted: str | Sequence[str] | None, *, elsewhere: str | None = None
+    ) -> tuple[str, ...] | None:
+        """The servers meant, when their names or the default tell; None when the inventory
+        has to be asked.
 
         Raises NotOnMikrus when there are none at all.
         """
@@ -77,9 +89,16 @@ class Apis:
         return names
 
     async def run(
-        self, tool: ApiTool[Any, Any], given: OnHosts, servers: Sequence[str], *, stop: asyncio.Event
+        self,
+        tool: ApiTool[Any, Any],
+        given: OnHosts,
+        servers: Sequence[str],
+        *,
+        stop: asyncio.Event,
     ) -> Result:
-        """Asks for all servers at once; once for those that are the same VPS. `stop` gives up what is under way."""
+        """Asks for all servers at once; once for those that are the same VPS. `stop` gives
+        up what is under way.
+        """
         vps = {name: (self.servers[name].api_url, self.servers[name].srv) for name in servers}
         once = {vps[name]: self.servers[name] for name in servers}
         asking = {one: self._ask(tool, given, server, stop) for one, server in once.items()}
@@ -94,7 +113,9 @@ class Apis:
         endpoint, form = request_of(tool, given)
         try:
             within_s = tool.deadline_s(given)
-            reply = await self._mikrus.ask(server, endpoint, form, repeatable=not changes, within_s=within_s, stop=stop)
+            reply = await self._mikrus.ask(
+                server, endpoint, form, repeatable=not changes, within_s=within_s, stop=stop
+            )
             report = tool.report.model_validate(reply.body, context={"given": given})
         except ValidationError:
             return HostResult(problem=_unreadable(changes=changes).problem)
@@ -112,13 +133,19 @@ def _other_way(elsewhere: str | None, *, known: bool) -> str:
     told = ["Do not retry: this tool is for servers of mikr.us only."]
     if elsewhere:
         told.append(f"For others call {elsewhere}.")
-    told.append("data.servers lists those of mikr.us." if known else "list_configured_servers tells which there are.")
+    told.append(
+        "data.servers lists those of mikr.us."
+        if known
+        else "list_configured_servers tells which there are."
+    )
     return " ".join(told)
 
 
 def _read(report: Report, reply: Reply, *, changes: bool) -> HostResult:
     problem = report.problem()
-    return HostResult(report=report, problem=problem, changed=changes and problem is None, cached=reply.cached)
+    return HostResult(
+        report=report, problem=problem, changed=changes and problem is None, cached=reply.cached
+    )
 
 
 def _unreadable(*, changes: bool) -> PlayrailError:
@@ -128,7 +155,11 @@ def _unreadable(*, changes: bool) -> PlayrailError:
 
 def request_of(tool: ApiTool[Any, Any], given: OnHosts) -> tuple[str, dict[str, str]]:
     """The request's path and form. A field that is left out is not in the form."""
-    fields = {name: str(value) for name, value in given.model_dump(exclude=NO_VARIABLES).items() if value is not None}
+    fields = {
+        name: str(value)
+        for name, value in given.model_dump(exclude=NO_VARIABLES).items()
+        if value is not None
+    }
     in_path = set(FIELD_OF_PATH.findall(tool.endpoint))
     endpoint = tool.endpoint.format(**{name: fields[name] for name in in_path})
     return endpoint, {name: value for name, value in fields.items() if name not in in_path}

@@ -1,6 +1,7 @@
 """Answers that fit: what goes out is bounded, and what is left out is told.
 
-Tools bound their own reports, and say how to go on. This is the net below them, for all tools alike.
+Tools bound their own reports, and say how to go on. This is the net below them, for all
+tools alike.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ FOR_NOTES = 600  # bytes that the notes themselves may need
 
 def size(value: Any) -> int:
     """Bytes of the value as JSON in UTF-8."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+    return len(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    )
 
 
 def fitted(data: Mapping[str, Any], most: int) -> tuple[dict[str, Any], bool]:
-    """The data in at most so many bytes, and whether something was left out, which it then tells.
+    """The data in at most so many bytes, and whether something was left out, which it then
+    tells.
 
-    Whole hosts are left out first, while one fits; then lists and texts are cut, the largest first.
+    Whole hosts are left out first, while one fits; then lists and texts are cut, the
+    largest first.
     """
     told = dict(data)
     if size(told) <= most:
@@ -41,7 +46,9 @@ def fitted(data: Mapping[str, Any], most: int) -> tuple[dict[str, Any], bool]:
     if size(told) > room:  # of thousands of small things
         told, notes = {}, {"data": "too much of it; ask for less at once"}
     if notes:
-        told["cut"] = dict(list(notes.items())[:NOTED]) | ({"more": len(notes) - NOTED} if len(notes) > NOTED else {})
+        told["cut"] = dict(list(notes.items())[:NOTED]) | (
+            {"more": len(notes) - NOTED} if len(notes) > NOTED else {}
+        )
     return told, True
 
 
@@ -65,7 +72,9 @@ def _fewer_hosts(data: dict[str, Any], room: int) -> dict[str, Any]:
 
 
 def _cut_largest(data: dict[str, Any], excess: int, notes: dict[str, str]) -> bool:
-    """Cuts the largest list, text or object of many members, in place of what is there; False when there is none."""
+    """Cuts the largest list, text or object of many members, in place of what is there;
+    False when there is none.
+    """
     path, value = _largest(data)
     if not path:
         return False
@@ -89,7 +98,9 @@ def _cut_largest(data: dict[str, Any], excess: int, notes: dict[str, str]) -> bo
     parent[path[-1]] = made
     name = ".".join(map(str, path))
     before = notes.get(name)
-    notes[name] = told if before is None else f"{told.partition(' of ')[0]} of {before.partition(' of ')[2]}"
+    notes[name] = (
+        told if before is None else f"{told.partition(' of ')[0]} of {before.partition(' of ')[2]}"
+    )
     return True
 
 
@@ -103,8 +114,8 @@ def _shorter(items: list[Any], excess: int) -> list[Any]:
 
 
 def _largest(data: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
-    """The place to cut: on the way to what is largest, the first that can be cut and holds no single thing that is most
-    of it; otherwise the innermost that can be cut.
+    """The place to cut: on the way to what is largest, the first that can be cut and holds
+    no single thing that is most of it; otherwise the innermost that can be cut.
     """
     path: tuple[Any, ...] = ()
     best: tuple[tuple[Any, ...], Any] = ((), None)

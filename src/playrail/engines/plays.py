@@ -41,14 +41,17 @@ CUTS: Mapping[Ended, tuple[str, type[PlayrailError]]] = {
 UNEXPECTED_REPORT = Problem(
     code="unexpected_report",
     error="The play ran, but its report has not the expected shape.",
-    hint="What ran is done; look at the host's state. This is a defect in Playrail or in the playbook.",
+    hint=(
+        "What ran is done; look at the host's state. This is a defect in Playrail or in the "
+        "playbook."
+    ),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plays:
-    """Runs playbook tools. `content` is the directory that holds playbooks/; every play gets the variables `standing`,
-    which are the operator's, beside the caller's.
+    """Runs playbook tools. `content` is the directory that holds playbooks/; every play
+    gets the variables `standing`, which are the operator's, beside the caller's.
     """
 
     content: Path
@@ -68,7 +71,9 @@ class Plays:
         run_id: str,
         check: bool = False,
     ) -> Play:
-        """With `check` nothing is changed. Every change tells its difference, which is what it can be taken back by."""
+        """With `check` nothing is changed. Every change tells its difference, which is what
+        it can be taken back by.
+        """
         asked = variables(given)
         if isinstance(given, Reading):
             asked["playrail_max_bytes"] = share_bytes(given, hosts=len(hosts))
@@ -85,7 +90,9 @@ class Plays:
         stop: asyncio.Event,
         progress: Progress | None,
     ) -> Result:
-        """Runs `play`; an interrupted one is ended on the hosts as well. Raises AnsibleFailed."""
+        """Runs `play`; an interrupted one is ended on the hosts as well. Raises
+        AnsibleFailed.
+        """
         deadline_s = tool.deadline_s(given) * turns(len(play.hosts), at_most=self.at_most)
         deadline_s += self.inventory.connect_timeout_s(play.hosts)
         warned = asyncio.create_task(self.host_keys.warn(play.hosts)) if self.host_keys else None
@@ -97,18 +104,31 @@ class Plays:
         result = _result(tool, given, ran, check=play.check)
         if ran.ended is Ended.BY_ITSELF or not (cut := _without_outcome(ran)):
             return result
-        still = await self._end_remote_work(play, cut) if tool.interruptible else "was left to finish there"
+        still = (
+            await self._end_remote_work(play, cut)
+            if tool.interruptible
+            else "was left to finish there"
+        )
         why, otherwise = CUTS[ran.ended]
         message = f"The call {why.format(deadline_s)} on {', '.join(cut)}; its work {still}."
         error = cut_short(message, changes=_changes(tool, given, play), otherwise=otherwise)
         return _with_cut(result, cut, error)
 
     async def _end_remote_work(self, play: Play, hosts: Sequence[str]) -> str:
-        """Ends on the hosts what the run `play` started there. Returns what is known, as the end of a sentence."""
-        ending = self._play(END_RUN_PLAYBOOK, {"playrail_ended_run": play.run_id}, hosts, run_id=f"{play.run_id}-end")
+        """Ends on the hosts what the run `play` started there. Returns what is known, as
+        the end of a sentence.
+        """
+        ending = self._play(
+            END_RUN_PLAYBOOK,
+            {"playrail_ended_run": play.run_id},
+            hosts,
+            run_id=f"{play.run_id}-end",
+        )
         try:
             deadline_s = END_RUN_DEADLINE_S + self.inventory.turn_s(hosts)
-            ran = await self.runner.run(ending, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
+            ran = await self.runner.run(
+                ending, deadline_s=deadline_s, stop=asyncio.Event(), progress=None
+            )
         except AnsibleFailed:
             return "may still be running there"
         unsure = [
@@ -118,7 +138,9 @@ class Plays:
         ]
         return f"may still be running on {', '.join(unsure)}" if unsure else "was ended there"
 
-    def _play(self, playbook: str, given: Mapping[str, Any], hosts: Sequence[str], *, run_id: str) -> Play:
+    def _play(
+        self, playbook: str, given: Mapping[str, Any], hosts: Sequence[str], *, run_id: str
+    ) -> Play:
         return Play(
             run_id=run_id,
             playbook=self.content / "playbooks" / playbook,
@@ -146,7 +168,9 @@ def _changes(tool: PlaybookTool[Any, Any], given: ToolInput, play: Play) -> bool
     return tool.risk_of(given).changes and not play.check
 
 
-def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult, *, check: bool) -> Result:
+def _result(
+    tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult, *, check: bool
+) -> Result:
     changes = tool.risk_of(given).changes and not check
     results: dict[str, HostResult] = {}
     for host, outcome in ran.hosts.items():
@@ -154,7 +178,10 @@ def _result(tool: PlaybookTool[Any, Any], given: ToolInput, ran: RunResult, *, c
         problem = _problem(report, outcome, changes=changes)
         unpreviewed = ran.unpreviewed.get(host, ())
         results[host] = HostResult(
-            report=report, problem=problem, changed=outcome.changed and not check, unpreviewed=unpreviewed
+            report=report,
+            problem=problem,
+            changed=outcome.changed and not check,
+            unpreviewed=unpreviewed,
         )
     result = combined(results, again=tool.idempotent or not changes)
     return replace(result, tasks=ran.tasks, text=ran.text)

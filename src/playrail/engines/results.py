@@ -17,7 +17,8 @@ SOME_FAILED = "some_hosts_failed"
 NAMED = 10  # servers that the one sentence names
 LONGEST_SENTENCE = 1_000  # characters of an error or a hint
 ENVELOPE_BYTES = 300  # of an answer without its data and its problem
-LISTS = ("hosts", "changed", "failed")  # of a tool on hosts; to leave an empty one out says the same
+# Of a tool on hosts; to leave an empty one out says the same
+LISTS = ("hosts", "changed", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +36,22 @@ class HostResult:
 def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     """One result of all. `again`: to call twice does no harm.
 
-    Texts in it come from servers: terminal control sequences are taken out, and it is told how many were.
+    Texts in it come from servers: terminal control sequences are taken out, and it is told
+    how many were.
     """
-    problems = {host: result.problem for host, result in results.items() if result.problem is not None}
+    problems = {
+        host: result.problem for host, result in results.items() if result.problem is not None
+    }
     errors = {host: cleaned(problem.error) for host, problem in problems.items()}
     problems = {host: replace(problem, error=errors[host][0]) for host, problem in problems.items()}
     changed = tuple(host for host, result in results.items() if result.changed)
     reports = {host: result.report for host, result in results.items() if result.report is not None}
     clean = {host: cleaned(report.model_dump(mode="json")) for host, report in reports.items()}
-    removed = {host: count for host in results if (count := clean.get(host, NOTHING)[1] + errors.get(host, NOTHING)[1])}
+    removed = {
+        host: count
+        for host in results
+        if (count := clean.get(host, NOTHING)[1] + errors.get(host, NOTHING)[1])
+    }
     data = {
         "hosts": {host: report for host, (report, _) in clean.items()},
         "changed": list(changed),
@@ -69,7 +77,9 @@ def _unforeseen(result: HostResult) -> tuple[str, ...]:
 
 
 def shown(result: Result, *, hide: Callable[[Any], Any], most: int) -> Result:
-    """The result as an answer has it: without what says nothing, without secrets, told once, and in so many bytes."""
+    """The result as an answer has it: without what says nothing, without secrets, told
+    once, and in so many bytes.
+    """
     problem = None if result.problem is None else _sentences(result.problem, hide)
     if result.data is None:
         return replace(result, problem=problem)
@@ -78,7 +88,9 @@ def shown(result: Result, *, hide: Callable[[Any], Any], most: int) -> Result:
         data = _told_once(data, problem)
     around = ENVELOPE_BYTES + (0 if problem is None else size(problem.told()))
     data, cut = fitted(data, max(most - around, most // 2))
-    return replace(result, data=data, problem=problem, truncated=result.truncated or cut, secrets_hidden=secret)
+    return replace(
+        result, data=data, problem=problem, truncated=result.truncated or cut, secrets_hidden=secret
+    )
 
 
 def _sentences(problem: Problem, hide: Callable[[Any], Any]) -> Problem:
@@ -90,10 +102,14 @@ def _short(text: str) -> str:
 
 
 def _without_nothing(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Without nulls, and without empty lists and objects but those that a report or a plan has itself: these say what
-    was looked for and not found, or that nothing would change.
+    """Without nulls, and without empty lists and objects but those that a report or a plan
+    has itself: these say what was looked for and not found, or that nothing would change.
     """
-    told = {name: value for name, value in data.items() if value is not None and (value or name not in LISTS)}
+    told = {
+        name: value
+        for name, value in data.items()
+        if value is not None and (value or name not in LISTS)
+    }
     if isinstance(told.get("hosts"), Mapping):
         hosts = {host: _slim_report(report) for host, report in told["hosts"].items()}
         failed = told.get("failed") or ()
@@ -119,14 +135,22 @@ def _slim(value: Any) -> Any:
     match value:
         case Mapping():
             slim = {name: _slim(item) for name, item in value.items()}
-            return {name: item for name, item in slim.items() if item is not None and item not in ([], {})}
+            return {
+                name: item
+                for name, item in slim.items()
+                if item is not None and item not in ([], {})
+            }
         case list() | tuple():
             return [_slim(item) for item in value]
     return value
 
 
-def _without_secrets(data: dict[str, Any], hide: Callable[[Any], Any]) -> tuple[dict[str, Any], bool]:
-    """Without secrets. A report that held one says so: what it shows is not what stands there."""
+def _without_secrets(
+    data: dict[str, Any], hide: Callable[[Any], Any]
+) -> tuple[dict[str, Any], bool]:
+    """Without secrets. A report that held one says so: what it shows is not what stands
+    there.
+    """
     hidden: dict[str, Any] = hide(data)
     if hidden == data:
         return data, False
@@ -160,7 +184,11 @@ def _code_of(one: Any, problem: Problem) -> Any:
         return one
     error, hint = _short(one["error"]), _short(str(one.get("hint", "")))
     is_told = error.rstrip("…") in problem.error and hint == problem.hint
-    return {"code": one["code"]} if is_told and "code" in one else {**one, "error": error, "hint": hint}
+    return (
+        {"code": one["code"]}
+        if is_told and "code" in one
+        else {**one, "error": error, "hint": hint}
+    )
 
 
 def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Problem | None:
@@ -178,8 +206,10 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
         error=f"{len(problems)} of {of} hosts failed: {told}{more}",
         hint="See data.failed for each host's error and hint; data.hosts has what the others reported. "
         "Call again, if at all, with `server` set to those that failed.",
-        retryable=all(problem.retryable for problem in problems.values()) and (again or len(problems) == of),
-        retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0) or None,
+        retryable=all(problem.retryable for problem in problems.values())
+        and (again or len(problems) == of),
+        retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0)
+        or None,
     )
 
 
@@ -187,27 +217,48 @@ def failed_preview(result: Result, problem: Problem) -> Result:
     """Says that it was a preview: what it tells of changes has not come about."""
     failed = (result.data or {}).get("failed", {})
     several = problem.code == SOME_FAILED
-    hint = "data.failed has each host's code and hint. Preview again on the others alone." if several else problem.hint
-    told = replace(problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint)
+    hint = (
+        "data.failed has each host's code and hint. Preview again on the others alone."
+        if several
+        else problem.hint
+    )
+    told = replace(
+        problem, error=f"Nothing was changed, for the preview failed. {problem.error}", hint=hint
+    )
     return replace(result, data={"preview": True, "failed": failed}, problem=told)
 
 
 def with_unusable(result: Result, unusable: Mapping[str, Problem], *, of: int) -> Result:
-    """The same with the servers that the call meant as well and that cannot be used; `of` others were at hand.
+    """The same with the servers that the call meant as well and that cannot be used; `of`
+    others were at hand.
 
     A problem that the whole call has stays, and says so.
     """
     if not unusable:
         return result
-    failed = {**(result.data or {}).get("failed", {}), **{host: one.told() for host, one in unusable.items()}}
+    failed = {
+        **(result.data or {}).get("failed", {}),
+        **{host: one.told() for host, one in unusable.items()},
+    }
     problem = result.problem
     if problem is None or problem.code == SOME_FAILED:
-        problem = _summary({host: Problem(**told) for host, told in failed.items()}, of=of + len(unusable), again=True)
+        problem = _summary(
+            {host: Problem(**told) for host, told in failed.items()},
+            of=of + len(unusable),
+            again=True,
+        )
     else:
         names = ", ".join([*unusable][:NAMED])
         more = f" and {len(unusable) - NAMED} more" if len(unusable) > NAMED else ""
-        problem = replace(problem, error=f"{problem.error} Nothing was tried on {names}{more}, which cannot be used.")
+        problem = replace(
+            problem,
+            error=f"{problem.error} Nothing was tried on {names}{more}, which cannot be used.",
+        )
     if problem is not None and "plan" in (result.data or {}) and result.problem is None:
-        problem = replace(problem, hint="data.plan is for the others: apply_plan carries it out on them.")
+        problem = replace(
+            problem, hint="data.plan is for the others: apply_plan carries it out on them."
+        )
     codes = {**result.failed, **{host: one.code for host, one in unusable.items()}}
-    return replace(result, data={**(result.data or {}), "failed": failed}, problem=problem, failed=codes)
+    return replace(
+        result, data={**(result.data or {}), "failed": failed}, problem=problem, failed=codes
+    )

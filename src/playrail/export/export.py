@@ -1,4 +1,6 @@
-"""Writes what calls did as a directory that a person runs with plain `ansible-playbook`, without Playrail."""
+"""Writes what calls did as a directory that a person runs with plain `ansible-playbook`,
+without Playrail.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,12 @@ from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool
 
-UNTRUSTED = "Nothing was written. `playrail ledger verify` says the same; find out who changed the file."
-UNFINISHED = "Remove what was written of it, and name a directory of this user's own on a disk with room."
+UNTRUSTED = (
+    "Nothing was written. `playrail ledger verify` says the same; find out who changed the file."
+)
+UNFINISHED = (
+    "Remove what was written of it, and name a directory of this user's own on a disk with room."
+)
 # Each playbook asks for its target; ansible-lint looks at them one by one as well.
 LINT = {"profile": "min", "offline": True, "extra_vars": {"playrail_target": "localhost"}}
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.yml")  # other playbooks
@@ -33,22 +39,34 @@ NOT_IN_ROLES = shutil.ignore_patterns("__pycache__", "molecule")
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written, and the environment variables to provide, each with what it has to hold."""
+    """What was written, and the environment variables to provide, each with what it has to
+    hold.
+    """
 
     replay: Replay
     provide: Mapping[str, str]
 
 
 def export(
-    ledger: Ledger, selection: Selection, directory: Path, *, tools: Mapping[str, AnyTool], settings: Settings
+    ledger: Ledger,
+    selection: Selection,
+    directory: Path,
+    *,
+    tools: Mapping[str, AnyTool],
+    settings: Settings,
 ) -> Exported:
-    """Writes the selected calls to `directory`, which must be new or empty. Raises ExportFailed, LedgerUnavailable."""
+    """Writes the selected calls to `directory`, which must be new or empty. Raises
+    ExportFailed, LedgerUnavailable.
+    """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ExportFailed(f"{directory} is not an empty directory.", hint="Name a directory that is to be made.")
+        raise ExportFailed(
+            f"{directory} is not an empty directory.", hint="Name a directory that is to be made."
+        )
     verified = ledger.verify()
     if verified.problem is not None:
         raise ExportFailed(f"The ledger cannot be trusted: {verified.problem}.", hint=UNTRUSTED)
-    captures = ledger.read(kinds=("capture",), caller=selection.caller)  # one by one: they hold contents of files
+    # One by one: they hold contents of files
+    captures = ledger.read(kinds=("capture",), caller=selection.caller)
     found = replay(chain(_records(ledger, selection), captures), selection, tools)
     if not found.steps:
         reasons = "; ".join(sorted({one.why for one in found.left_out}))
@@ -62,7 +80,9 @@ def export(
     hosts = list(dict.fromkeys(host for step in found.steps for host in step.hosts))
     inventory = exported_inventory(hosts, settings, provided)
     about = f"{selected(selection)} in a ledger whose head was `{verified.head}`"
-    playbooks = {content_root() / "playbooks" / step.tool.playbook: folder(step.tool) for step in found.steps}
+    playbooks = {
+        content_root() / "playbooks" / step.tool.playbook: folder(step.tool) for step in found.steps
+    }
     collections = sorted({name for playbook in playbooks for name in named_collections(playbook)})
     texts = {
         "site.yml": plays,
@@ -84,15 +104,22 @@ def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:
     known = {record["body"].get("run") for record in records}
     unknown = [run for run in selection.runs if run not in known]
     if unknown:
-        raise ExportFailed(f"The ledger has no run {', '.join(unknown)}.", hint="`playrail runs` lists those it has.")
+        raise ExportFailed(
+            f"The ledger has no run {', '.join(unknown)}.",
+            hint="`playrail runs` lists those it has.",
+        )
     return records
 
 
 def _write(directory: Path, texts: Mapping[str, str], playbooks: Mapping[Path, str]) -> None:
-    """Writes the texts, and the playbooks with what lies beside them, each into the directory of that name."""
+    """Writes the texts, and the playbooks with what lies beside them, each into the
+    directory of that name.
+    """
     private_directory(directory)
     for name, text in texts.items():
-        with os.fdopen(os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(
+            os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+        ) as file:
             file.write(text.encode())
     for playbook, name in playbooks.items():
         place = directory / "playbooks" / name
@@ -100,4 +127,6 @@ def _write(directory: Path, texts: Mapping[str, str], playbooks: Mapping[Path, s
         shutil.copy(playbook, place)
         for role in named_roles(playbook):
             roles = content_root() / "roles"
-            shutil.copytree(roles / role, place / "roles" / role, ignore=NOT_IN_ROLES, dirs_exist_ok=True)
+            shutil.copytree(
+                roles / role, place / "roles" / role, ignore=NOT_IN_ROLES, dirs_exist_ok=True
+            )

@@ -1,4 +1,6 @@
-"""The inventory of an export: how plain Ansible reaches the servers, with environment variables for their secrets."""
+"""The inventory of an export: how plain Ansible reaches the servers, with environment
+variables for their secrets.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +27,26 @@ class ExportedInventory:
     api_only: Sequence[str]
     """Servers that only the mikr.us API leads to: they stand there without an address."""
     elsewhere: Sequence[str]
-    """Servers that are not Playrail's own, but of the user's inventories: they are not there."""
+    """Servers that are not Playrail's own, but of the user's inventories: they are not
+    there.
+    """
 
 
-def exported_inventory(hosts: Sequence[str], settings: Settings, provided: Provided) -> ExportedInventory:
+def exported_inventory(
+    hosts: Sequence[str], settings: Settings, provided: Provided
+) -> ExportedInventory:
     """How these hosts are reached. Adds their secrets to `provided`."""
     own = [name for name in hosts if name in settings.servers]
     over_ssh = [name for name in own if ssh_of(settings.servers[name]) is not None]
-    bundled = {} if settings.inventory or settings.servers else inventory_hosts(content_root() / "inventory/hosts.yml")
-    servers = {name: host_variables(name, settings.servers[name], settings) if name in over_ssh else {} for name in own}
+    bundled = (
+        {}
+        if settings.inventory or settings.servers
+        else inventory_hosts(content_root() / "inventory/hosts.yml")
+    )
+    servers = {
+        name: host_variables(name, settings.servers[name], settings) if name in over_ssh else {}
+        for name in own
+    }
     inventory = {
         "all": {
             "vars": {**_rules(settings), **_secrets(over_ssh, settings, provided)},
@@ -51,9 +64,18 @@ def exported_inventory(hosts: Sequence[str], settings: Settings, provided: Provi
 
 
 def _rules(settings: Settings) -> dict[str, Any]:
-    """The operator's rules for paths, where they are others than those that the playbooks have."""
-    rules = {"playrail_protect_read": settings.protect_read, "playrail_protect_write": settings.protect_write}
-    return {name: [Unsafe(rule) for rule in its] for name, its in rules.items() if its != (BUILT_IN_RULES,)}
+    """The operator's rules for paths, where they are others than those that the playbooks
+    have.
+    """
+    rules = {
+        "playrail_protect_read": settings.protect_read,
+        "playrail_protect_write": settings.protect_write,
+    }
+    return {
+        name: [Unsafe(rule) for rule in its]
+        for name, its in rules.items()
+        if its != (BUILT_IN_RULES,)
+    }
 
 
 def _secrets(names: Sequence[str], settings: Settings, provided: Provided) -> dict[str, Any]:
@@ -71,5 +93,9 @@ def _secrets(names: Sequence[str], settings: Settings, provided: Provided) -> di
 
 def _files(names: Sequence[str], settings: Settings) -> list[str]:
     servers = [server for name in names if (server := ssh_of(settings.servers[name])) is not None]
-    files = [file for server in servers for file in (server.ssh_key, server.ssh_cert, server.known_hosts_file)]
+    files = [
+        file
+        for server in servers
+        for file in (server.ssh_key, server.ssh_cert, server.known_hosts_file)
+    ]
     return sorted({str(file) for file in files if file is not None})

@@ -1,4 +1,6 @@
-"""The page that tells a person how to run an export, what to provide, and what it does not do."""
+"""The page that tells a person how to run an export, what to provide, and what it does not
+do.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ LIMITS = """\
 
 
 def readme(
-    found: Replay, inventory: ExportedInventory, provide: Mapping[str, str], *, about: str, settings: Settings
+    found: Replay,
+    inventory: ExportedInventory,
+    provide: Mapping[str, str],
+    *,
+    about: str,
+    settings: Settings,
 ) -> str:
     """The text of README.md; `about` says of what records it was made."""
     parts = (
@@ -42,7 +49,10 @@ def readme(
         _section(
             f"What is not idempotent (tag `{NOT_IDEMPOTENT}`)",
             (
-                f"{_code(step.title)} on {', '.join(map(_code, step.hosts))}, {_source(step.source)}: {step.mark}."
+                (
+                    f"{_code(step.title)} on {', '.join(map(_code, step.hosts))}, "
+                    f"{_source(step.source)}: {step.mark}."
+                )
                 for step in found.steps
                 if step.mark
             ),
@@ -50,7 +60,10 @@ def readme(
         _section(
             "What could not be exported",
             (
-                f"{_code(one.source.tool)} on {', '.join(map(_code, one.hosts))}, {_source(one.source)}: {one.why}."
+                (
+                    f"{_code(one.source.tool)} on {', '.join(map(_code, one.hosts))}, "
+                    f"{_source(one.source)}: {one.why}."
+                )
                 for one in found.left_out
             ),
         ),
@@ -72,30 +85,50 @@ def selected(selection: Selection) -> str:
     return f"the calls {', '.join(words)}" if words else "all calls"
 
 
-def _how_to_run(inventory: ExportedInventory, provide: Mapping[str, str], settings: Settings) -> Iterator[str]:
+def _how_to_run(
+    inventory: ExportedInventory, provide: Mapping[str, str], settings: Settings
+) -> Iterator[str]:
     sources = ["inventory.yml", *(map(str, settings.inventory) if inventory.elsewhere else ())]
-    config = f"ANSIBLE_CONFIG={shlex.quote(str(settings.ansible_config))} " if settings.ansible_config else ""
-    command = f"{config}ansible-playbook {' '.join(f'-i {shlex.quote(source)}' for source in sources)}"
+    config = (
+        f"ANSIBLE_CONFIG={shlex.quote(str(settings.ansible_config))} "
+        if settings.ansible_config
+        else ""
+    )
+    command = (
+        f"{config}ansible-playbook {' '.join(f'-i {shlex.quote(source)}' for source in sources)}"
+    )
     yield "## How to run it\n"
     yield "In this directory:\n"
     yield "```sh"
     yield from (f"read -rs {name} && export {name}  # {what}" for name, what in provide.items())
     yield "ansible-galaxy collection install -r requirements.yml  # unless it lists none"
-    yield f"{command} --check --diff site.yml  # what would change, up to the first play that needs one before it"
+    yield (
+        f"{command} --check --diff site.yml  # what would change, up to the first play that "
+        "needs one before it"
+    )
     yield f"{command} site.yml"
     yield f"{command} --skip-tags {NOT_IDEMPOTENT} site.yml  # once more: nothing changes"
     yield "```\n"
     yield "Another inventory does as well; the servers need the same names there.\n"
 
 
-def _to_provide(inventory: ExportedInventory, provide: Mapping[str, str], settings: Settings) -> Iterator[str]:
-    yield from (f"The environment variable {_code(name)}: {what}." for name, what in provide.items())
-    yield from (f"The file {_code(file)}, to which `inventory.yml` refers." for file in inventory.files)
+def _to_provide(
+    inventory: ExportedInventory, provide: Mapping[str, str], settings: Settings
+) -> Iterator[str]:
+    yield from (
+        f"The environment variable {_code(name)}: {what}." for name, what in provide.items()
+    )
+    yield from (
+        f"The file {_code(file)}, to which `inventory.yml` refers." for file in inventory.files
+    )
     if inventory.elsewhere:
-        where = ", ".join(_code(str(path)) for path in settings.inventory) or "an inventory of yours"
+        where = (
+            ", ".join(_code(str(path)) for path in settings.inventory) or "an inventory of yours"
+        )
         yield f"How to reach {', '.join(map(_code, inventory.elsewhere))}: that is in {where}."
     yield from (
-        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over the mikr.us API, with a connection "
+        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over the "
+        "mikr.us API, with a connection "
         "plugin of its own; plain Ansible needs SSH."
         for name in inventory.api_only
     )

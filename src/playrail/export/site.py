@@ -1,6 +1,8 @@
-"""The playbook of an export: each step one play of the tool's own playbook, with what the caller sent as its variables.
+"""The playbook of an export: each step one play of the tool's own playbook, with what the
+caller sent as its variables.
 
-What callers sent stands there as text that is never a template; secrets stand there as environment variables.
+What callers sent stands there as text that is never a template; secrets stand there as
+environment variables.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _NO_NAME = re.compile(r"[^A-Z0-9]+")
 class Provided:
     """The environment variables that stand for secrets, each with what it has to hold.
 
-    None of their names begins with PLAYRAIL_: Playrail would take them for settings of its own.
+    None of their names begins with PLAYRAIL_: Playrail would take them for settings of its
+    own.
     """
 
     variables: dict[str, str] = field(default_factory=dict)
@@ -44,7 +47,9 @@ class Provided:
 
 
 def site(steps: Sequence[Step], provided: Provided) -> str:
-    """The text of site.yml. Adds to `provided` the secrets that the records of the steps do not have."""
+    """The text of site.yml. Adds to `provided` the secrets that the records of the steps do
+    not have.
+    """
     plays = [_play(step, provided) for step in steps]
     return "\n".join(["---", _look(steps, list(provided.variables)), *plays])
 
@@ -61,10 +66,17 @@ def one_line(text: str) -> str:
 
 
 def _look(steps: Sequence[Step], secrets: Sequence[str]) -> str:
-    """A play that ends the run before anything is changed when a server or a secret is missing."""
+    """A play that ends the run before anything is changed when a server or a secret is
+    missing.
+    """
     servers = list(dict.fromkeys(host for step in steps for host in step.hosts))
     tasks = [
-        _assertion("Look for the servers", "item in groups['all']", "The inventory has no server {{ item }}", servers),
+        _assertion(
+            "Look for the servers",
+            "item in groups['all']",
+            "The inventory has no server {{ item }}",
+            servers,
+        ),
         _assertion(
             "Look for the secrets",
             "lookup('ansible.builtin.env', item) != ''",
@@ -94,7 +106,10 @@ def _assertion(name: str, that: str, otherwise: str, loop: Sequence[str]) -> dic
 def _play(step: Step, provided: Provided) -> str:
     source = step.source
     told = [source.at, source.caller, source.tool, f"run {source.run}"]
-    comments = [" · ".join(map(one_line, told)), *([f"Not idempotent: {step.mark}."] if step.mark else [])]
+    comments = [
+        " · ".join(map(one_line, told)),
+        *([f"Not idempotent: {step.mark}."] if step.mark else []),
+    ]
     name = one_line(step.title)
     play = {
         "name": Unsafe(name) if "{" in name else name,
@@ -108,7 +123,9 @@ def _play(step: Step, provided: Provided) -> str:
 def _variables(step: Step, provided: Provided) -> dict[str, Any]:
     secret = {f"playrail_{name}" for name in step.secrets}
     return {
-        name: _provided(name, step, provided) if name in secret or isinstance(value, SecretStr) else _text(value)
+        name: _provided(name, step, provided)
+        if name in secret or isinstance(value, SecretStr)
+        else _text(value)
         for name, value in variables(step.given).items()
     }
 

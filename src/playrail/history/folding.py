@@ -1,6 +1,7 @@
 """Of all steps that were done, those that remain: of what several set, the latest counts.
 
-An earlier step that sets the same thing stays all the same where a later one may need what it set; it is marked then.
+An earlier step that sets the same thing stays all the same where a later one may need what
+it set; it is marked then.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ Numbered = Sequence[tuple[int, Step]]  # of one host's steps, each with its plac
 
 @dataclass(frozen=True)
 class Names:
-    """What things are really called on hosts: a file without links, a unit by its id, as captures tell it."""
+    """What things are really called on hosts: a file without links, a unit by its id, as
+    captures tell it.
+    """
 
     captured: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     """Per call and host the kind and name of each effect."""
@@ -35,7 +38,9 @@ class Names:
     def take(self, capture: Mapping[str, Any]) -> None:
         """Reads a record of that kind."""
         for host, effects in capture["body"]["effects"].items():
-            self.captured[capture["call"], host] = [(effect["kind"], effect["name"]) for effect in effects]
+            self.captured[capture["call"], host] = [
+                (effect["kind"], effect["name"]) for effect in effects
+            ]
 
     def learn(self, steps: Sequence[Step]) -> None:
         """What the steps were given, and what it was."""
@@ -48,7 +53,9 @@ class Names:
                     self.latest[host, step.kind, _plain(step)] = name
 
     def thing(self, host: str, step: Step) -> str | None:
-        """The step's key by the host's own name. One with a hidden secret is none that any other step has."""
+        """The step's key by the host's own name. One with a hidden secret is none that any
+        other step has.
+        """
         if step.key is None or HIDDEN in step.key:
             return step.key and f"{step.key} {step.source.call}"
         given = _plain(step)
@@ -58,12 +65,22 @@ class Names:
 
     def packages(self, host: str, step: Step) -> list[str]:
         """Those that the step's call changed."""
-        return [name for kind, name in self.captured.get((step.source.call, host), ()) if kind == "package"]
+        return [
+            name
+            for kind, name in self.captured.get((step.source.call, host), ())
+            if kind == "package"
+        ]
 
     def _in_capture(self, host: str, step: Step, *, alone: bool) -> str | None:
-        found = [name for kind, name in self.captured.get((step.source.call, host), ()) if kind == step.kind]
+        found = [
+            name
+            for kind, name in self.captured.get((step.source.call, host), ())
+            if kind == step.kind
+        ]
         if step.kind == "package":  # beside those that were asked for there are others
-            return next((name for name in (step.name, step.name.partition(":")[0]) if name in found), None)
+            return next(
+                (name for name in (step.name, step.name.partition(":")[0]) if name in found), None
+            )
         return found[0] if alone and len(found) == 1 else None
 
 
@@ -77,7 +94,9 @@ def _aspect(step: Step) -> list[str]:
 
 
 def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]]:
-    """The steps that remain, in their order, each for the hosts for which it is the same; and those that cannot."""
+    """The steps that remain, in their order, each for the hosts for which it is the same;
+    and those that cannot.
+    """
     names.learn(steps)
     hosts = dict.fromkeys(host for step in steps for host in step.hosts)
     remain, goes = {}, {}
@@ -85,7 +104,9 @@ def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]
         here = [(at, step) for at, step in enumerate(steps) if host in step.hosts]
         own = [(at, replace(step, thing=names.thing(host, step))) for at, step in here]
         goes[host] = _with_a_unit_that_goes(own)
-        remain[host] = _remaining([(at, step) for at, step in own if at not in goes[host]], names, host)
+        remain[host] = _remaining(
+            [(at, step) for at, step in own if at not in goes[host]], names, host
+        )
     folded, left_out = [], []
     for at, step in enumerate(steps):
         alike: list[tuple[Step, list[str]]] = []
@@ -103,12 +124,15 @@ def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]
 
 
 def _with_a_unit_that_goes(steps: Numbered) -> set[int]:
-    """The places of steps of a unit that a later step removes: on a fresh host, where it is not, they would fail."""
+    """The places of steps of a unit that a later step removes: on a fresh host, where it is
+    not, they would fail.
+    """
     removals = _removals(steps)
     return {
         at
         for place, (at, step) in enumerate(steps)
-        if _unit_goes(step, at, removals) and not any(_may_make_the_unit_of(step, one) for _, one in steps[:place])
+        if _unit_goes(step, at, removals)
+        and not any(_may_make_the_unit_of(step, one) for _, one in steps[:place])
     }
 
 
@@ -117,7 +141,9 @@ def _removals(steps: Numbered) -> Numbered:
 
 
 def _unit_goes(step: Step, at: int, removals: Numbered) -> bool:
-    return step.is_of_a_unit and any(place > at and step.is_of_the_unit_of(one) for place, one in removals)
+    return step.is_of_a_unit and any(
+        place > at and step.is_of_the_unit_of(one) for place, one in removals
+    )
 
 
 def _may_make_the_unit_of(step: Step, earlier: Step) -> bool:
@@ -126,16 +152,20 @@ def _may_make_the_unit_of(step: Step, earlier: Step) -> bool:
 
 
 def _remaining(steps: Numbered, names: Names, host: str) -> dict[int, Step]:
-    """Of one host's steps the places of those that remain, each with the step as it has to be done.
+    """Of one host's steps the places of those that remain, each with the step as it has to
+    be done.
 
-    A step that leaves something as it was, which was set by one that does not remain, has to set it too.
+    A step that leaves something as it was, which was set by one that does not remain, has
+    to set it too.
     """
     marks = _marks(steps)
     remaining: dict[int, Step] = {}
     latest: dict[str, tuple[int, Step]] = {}
     for at, step in steps:
         for thing in (f"package {name}" for name in names.packages(host, step)):
-            if thing in latest:  # an upgrade has changed it since, or an installation that needed another version
+            # An upgrade has changed it since, or an installation that needed another
+            # version
+            if thing in latest:
                 place, there = latest[thing]
                 latest[thing] = place, there.of_any_version()
                 if place in remaining and not remaining[place].mark:
@@ -152,17 +182,21 @@ def _remaining(steps: Numbered, names: Names, host: str) -> dict[int, Step]:
 def _marks(steps: Numbered) -> dict[int, str | None]:
     """The places of the steps that remain, each with its mark.
 
-    The latest are looked at first: whether one may need what was set before only matters when it remains.
+    The latest are looked at first: whether one may need what was set before only matters
+    when it remains.
     """
     marks: dict[int, str | None] = {}
     later: dict[str, int] = {}
-    places: dict[str, list[int]] = {}  # per kind those that remain, the first at the end; it decides what is needed
+    # Per kind those that remain, the first at the end; it decides what is needed
+    places: dict[str, list[int]] = {}
     given, removals = dict(steps), _removals(steps)
     for at, step in reversed(steps):
         mark = step.mark
         if step.thing in later:
             until = later[step.thing]
-            needing = [its for its in places.values() if its[-1] < until and given[its[-1]].may_need(step)]
+            needing = [
+                its for its in places.values() if its[-1] < until and given[its[-1]].may_need(step)
+            ]
             if not needing:
                 continue
             mark = NEEDED_LATER

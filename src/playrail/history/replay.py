@@ -1,7 +1,9 @@
-"""What calls left behind, read from their records, as the steps that lead to the same on a fresh host.
+"""What calls left behind, read from their records, as the steps that lead to the same on a
+fresh host.
 
-A tool's `intents` tell what a call set, each by a key. Of several calls that set the same, the latest counts
-(folding.py). What cannot be repeated without changing something again is marked.
+A tool's `intents` tell what a call set, each by a key. Of several calls that set the same,
+the latest counts (folding.py). What cannot be repeated without changing something again is
+marked.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ IS_COMMAND = "a command, which does again what it does"
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which calls: started from `since` on and before `until`, on these hosts, by this caller, with these run ids."""
+    """Which calls: started from `since` on and before `until`, on these hosts, by this
+    caller, with these run ids.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -78,15 +82,24 @@ class _Found:
     names: Names = field(default_factory=Names)
 
 
-def replay(records: Iterable[Mapping[str, Any]], selection: Selection, tools: Mapping[str, AnyTool]) -> Replay:
-    """The steps that the records of calls (started, ended, interrupted, each in order, and capture) come to."""
+def replay(
+    records: Iterable[Mapping[str, Any]], selection: Selection, tools: Mapping[str, AnyTool]
+) -> Replay:
+    """The steps that the records of calls (started, ended, interrupted, each in order, and
+    capture) come to.
+    """
     found = _Found()
     for started, ended in _pairs(records, found.names):
         if not isinstance(tools.get(started["tool"]), DirectTool) and selection.has(started):
             _read(started, ended, selection, tools, found)
     steps, left_out = fold(found.steps, found.names)
     for one, meant in found.left_out:
-        things = {(host, thing) for host in one.hosts for step in meant if (thing := found.names.thing(host, step))}
+        things = {
+            (host, thing)
+            for host in one.hosts
+            for step in meant
+            if (thing := found.names.thing(host, step))
+        }
         left_out.append(replace(one, things=things))
     return Replay(steps=steps, left_out=sorted(left_out, key=lambda one: one.source.at))
 
@@ -94,7 +107,9 @@ def replay(records: Iterable[Mapping[str, Any]], selection: Selection, tools: Ma
 def _pairs(
     records: Iterable[Mapping[str, Any]], names: Names
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
-    """The start of each call that changes hosts, in their order, with its end; None where no end was recorded."""
+    """The start of each call that changes hosts, in their order, with its end; None where
+    no end was recorded.
+    """
     starts: dict[str, Mapping[str, Any]] = {}
     ends: dict[str, Mapping[str, Any]] = {}
     for record in records:
@@ -116,7 +131,9 @@ def _read(
     tools: Mapping[str, AnyTool],
     found: _Found,
 ) -> None:
-    """Adds what the call set on the hosts where it succeeded, and what has to be told of the others."""
+    """Adds what the call set on the hosts where it succeeded, and what has to be told of
+    the others.
+    """
     body = started["body"]
     named = ("at", "call", "caller", "tool")
     source = Source(run=body["run"], **{name: started[name] for name in named})
@@ -131,14 +148,22 @@ def _read(
     except _NotReplayable as reason:
         told[str(reason)] = done
     found.steps.extend(meant if done else ())
-    found.left_out.extend((LeftOut(source=source, hosts=hosts, why=why), meant) for why, hosts in told.items() if hosts)
+    found.left_out.extend(
+        (LeftOut(source=source, hosts=hosts, why=why), meant)
+        for why, hosts in told.items()
+        if hosts
+    )
 
 
 def _outcomes(
     started: Mapping[str, Any], ended: Mapping[str, Any] | None, selection: Selection
 ) -> tuple[list[str], list[str], list[str]]:
-    """The hosts where it succeeded, where nobody knows, and where it failed after it had changed something."""
-    hosts = [host for host in started["body"]["hosts"] if not selection.hosts or host in selection.hosts]
+    """The hosts where it succeeded, where nobody knows, and where it failed after it had
+    changed something.
+    """
+    hosts = [
+        host for host in started["body"]["hosts"] if not selection.hosts or host in selection.hosts
+    ]
     if ended is None or ended["kind"] == "interrupted":
         return [], hosts, []
     body = ended["body"]
@@ -146,7 +171,9 @@ def _outcomes(
     if outcome != "ok" and not codes:  # it came to no host's own outcome
         codes = dict.fromkeys(hosts, outcome)
     unknown = [host for host in hosts if codes.get(host) == "outcome_unknown"]
-    failed = [host for host in hosts if host in codes and host not in unknown and host in body["changed"]]
+    failed = [
+        host for host in hosts if host in codes and host not in unknown and host in body["changed"]
+    ]
     return [host for host in hosts if host not in codes], unknown, failed
 
 
@@ -169,7 +196,9 @@ def _steps(
     if tool.intents is None and not tool.idempotent and not command:
         raise _NotReplayable(NOT_TOLD)
     given = read_back(tool, body["arguments"])
-    step = Step(source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=_secret_fields(given))
+    step = Step(
+        source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=_secret_fields(given)
+    )
     if tool.intents is not None:
         intents = tool.intents(given)
         action = getattr(given, "action", None)
@@ -197,7 +226,8 @@ def _step(call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool]
 
 
 def _secret_fields(given: ToolInput) -> set[str]:
-    """The fields that hold a secret, or one of the settings, which was hidden in the record.
+    """The fields that hold a secret, or one of the settings, which was hidden in the
+    record.
 
     Raises _NotReplayable when that is no text, in whose place another one could be given.
     """

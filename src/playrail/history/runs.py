@@ -1,4 +1,6 @@
-"""What a run was, read from the ledger: who asked for it, what Ansible did, what it changed, and what became of it."""
+"""What a run was, read from the ledger: who asked for it, what Ansible did, what it
+changed, and what became of it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One call in a line. `run` is None where nothing was run: the call was refused, or was none of a playbook."""
+    """One call in a line. `run` is None where nothing was run: the call was refused, or was
+    none of a playbook.
+    """
 
     run: str | None
     call: str
@@ -36,7 +40,8 @@ class RunSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One task on one host. `result` is None where only reads were done; `diff` is Ansible's own list.
+    """One task on one host. `result` is None where only reads were done; `diff` is
+    Ansible's own list.
 
     `cut`: whether something of them was left out.
     """
@@ -65,7 +70,9 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A call with all that is recorded of it. Texts in it may come from servers, and are as they came."""
+    """A call with all that is recorded of it. Texts in it may come from servers, and are as
+    they came.
+    """
 
     summary: RunSummary
     arguments: Mapping[str, Any]
@@ -96,20 +103,25 @@ def find_runs(
     skip: int = 0,
     limit: int = 50,
 ) -> list[RunSummary]:
-    """The runs, newest first; with `everything` all calls: also those that ran no playbook, and the looks that calls
-    took before they did something. Raises LedgerUnavailable.
+    """The runs, newest first; with `everything` all calls: also those that ran no playbook,
+    and the looks that calls took before they did something. Raises LedgerUnavailable.
     """
     kinds = BEGINNINGS if everything else ("started",)
     found = (
         record
         for record in ledger.read(kinds=kinds, caller=caller, newest_first=True)
-        if (everything or _is_run(record["body"])) and (host is None or host in record["body"].get("hosts", ()))
+        if (everything or _is_run(record["body"]))
+        and (host is None or host in record["body"].get("hosts", ()))
     )
-    return [_summary(record, _ending(ledger, record)) for record in islice(found, skip, skip + limit)]
+    return [
+        _summary(record, _ending(ledger, record)) for record in islice(found, skip, skip + limit)
+    ]
 
 
 def read_run(ledger: Ledger, run_id: str, *, caller: str | None = None) -> Run:
-    """The run, or the call, of this id; with `caller` only one of theirs. Raises UnknownRun, LedgerUnavailable."""
+    """The run, or the call, of this id; with `caller` only one of theirs. Raises
+    UnknownRun, LedgerUnavailable.
+    """
     by_run = ledger.read(kinds=("started",), run=run_id, caller=caller, limit=1)
     by_call = ledger.read(kinds=BEGINNINGS, call=run_id, caller=caller, limit=1)
     began = next(by_run, None) or next(by_call, None)
@@ -117,7 +129,10 @@ def read_run(ledger: Ledger, run_id: str, *, caller: str | None = None) -> Run:
         raise UnknownRun(f"There is no run {run_id[:64]!r}.")
     summary = _summary(began, ended := _ending(ledger, began))
     body, end = began["body"], ended["body"] if ended else {}
-    of_call = {record["kind"]: record["body"] for record in ledger.read(kinds=("events", "capture"), call=summary.call)}
+    of_call = {
+        record["kind"]: record["body"]
+        for record in ledger.read(kinds=("events", "capture"), call=summary.call)
+    }
     events, capture = of_call.get("events", {}), of_call.get("capture", {})
     plan = body.get("plan")
     return Run(
@@ -130,11 +145,16 @@ def read_run(ledger: Ledger, run_id: str, *, caller: str | None = None) -> Run:
         duration_ms=end.get("duration_ms"),
         plan=plan,
         parent=body.get("parent"),
-        approvals=tuple(map(_approval, ledger.read(kinds=("approval",), plan=plan))) if plan else (),
+        approvals=tuple(map(_approval, ledger.read(kinds=("approval",), plan=plan)))
+        if plan
+        else (),
         tasks=tuple(Task(**task) for task in events.get("tasks", ())),
         text=events.get("text") or "",
         cut=bool(events.get("cut")),
-        effects={host: tuple(Effect(**one) for one in found) for host, found in capture.get("effects", {}).items()},
+        effects={
+            host: tuple(Effect(**one) for one in found)
+            for host, found in capture.get("effects", {}).items()
+        },
         undone_by=_undone_by(ledger, summary),
     )
 
@@ -160,7 +180,11 @@ def _summary(began: Record, ended: Record | None) -> RunSummary:
 
 
 def _ending(ledger: Ledger, began: Record) -> Record | None:
-    return None if began["kind"] == "refused" else next(ledger.read(kinds=ENDINGS, call=began["call"], limit=1), None)
+    return (
+        None
+        if began["kind"] == "refused"
+        else next(ledger.read(kinds=ENDINGS, call=began["call"], limit=1), None)
+    )
 
 
 def _approval(record: Record) -> Approval:
@@ -170,7 +194,8 @@ def _approval(record: Record) -> Approval:
 
 
 def taken_back(ledger: Ledger, run: str | None = None) -> dict[str, str]:
-    """The runs that were taken back, or this one if it was, each with the plan that did so without a step that failed.
+    """The runs that were taken back, or this one if it was, each with the plan that did so
+    without a step that failed.
 
     Raises LedgerUnavailable.
     """
@@ -182,7 +207,9 @@ def _was_carried_out(ledger: Ledger, plan: Record) -> bool:
     about = list(ledger.read(kinds=("started", "closed"), plan=plan["plan"]))
     ends = [_ending(ledger, record) for record in about if record["kind"] == "started"]
     done = [end for end in ends if end is not None and end["body"].get("outcome") == "ok"]
-    return len(done) >= len(plan["steps"]) and any(record["body"].get("outcome") == "used" for record in about)
+    return len(done) >= len(plan["steps"]) and any(
+        record["body"].get("outcome") == "used" for record in about
+    )
 
 
 def _undone_by(ledger: Ledger, run: RunSummary) -> str | None:

@@ -1,4 +1,6 @@
-"""One call done again: a playbook with its input on hosts, what it sets, and what it may need that others set."""
+"""One call done again: a playbook with its input on hosts, what it sets, and what it may
+need that others set.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 
 from playrail.tools.tool import PlaybookTool, ToolInput
 
-# What a step may need that others have set before it. One that is not in here may need anything.
+# What a step may need that others have set before it. One that is not in here may need
+# anything.
 NEEDS: Mapping[str, Collection[str]] = {
     "file": ("package",),  # an owner, a directory
     "package": ("file",),  # a source of packages
@@ -18,10 +21,12 @@ NEEDS: Mapping[str, Collection[str]] = {
     "reload": ("file", "package", "service"),
     "update_system": ("file", "package"),
 }
-# What manage_service does to what runs, so that it is as what was set before says: a service that the installation of
-# its package started does not know the files that were written after that.
+# What manage_service does to what runs, so that it is as what was set before says: a
+# service that the installation of its package started does not know the files that were
+# written after that.
 ACTIONS = ("restart", "reload")
-KEPT = ("mode", "owner", "group", "version")  # fields that, left unset, leave what an earlier call set
+# Fields that, left unset, leave what an earlier call set
+KEPT = ("mode", "owner", "group", "version")
 UNIT_TYPES = (".service", ".socket", ".timer", ".path", ".target", ".mount")
 
 
@@ -40,7 +45,8 @@ class Source:
 class LeftOut:
     """What a call did, or may have done, on hosts, and why no step does it again.
 
-    `things` are what it was to set, by the names that hosts have for it, each behind its host.
+    `things` are what it was to set, by the names that hosts have for it, each behind its
+    host.
     """
 
     source: Source
@@ -53,9 +59,10 @@ class LeftOut:
 class Step:
     """One playbook with its input on hosts.
 
-    `key` is what it sets, None of a command; `thing` is the same by the name that the host itself has for it, such as
-    a file's path without links. `secrets` are the fields whose value the record does not have; `mark` is why it is not
-    idempotent; `newest`: it asked for the newest version, whatever was asked for before.
+    `key` is what it sets, None of a command; `thing` is the same by the name that the host
+    itself has for it, such as a file's path without links. `secrets` are the fields whose
+    value the record does not have; `mark` is why it is not idempotent; `newest`: it asked
+    for the newest version, whatever was asked for before.
     """
 
     source: Source
@@ -93,14 +100,24 @@ class Step:
         return self.kind in ("service", *ACTIONS)
 
     def may_need(self, earlier: Step) -> bool:
-        return self.kind not in NEEDS or earlier.kind not in NEEDS or earlier.kind in NEEDS[self.kind]
+        return (
+            self.kind not in NEEDS or earlier.kind not in NEEDS or earlier.kind in NEEDS[self.kind]
+        )
 
     def fails_without(self, later: Step) -> bool:
-        """Whether it cannot be done again after `later`: of a service whose unit may be gone then."""
-        return self.kind == "service" and later.removes and (later.kind != "file" or self.is_of_the_unit_of(later))
+        """Whether it cannot be done again after `later`: of a service whose unit may be
+        gone then.
+        """
+        return (
+            self.kind == "service"
+            and later.removes
+            and (later.kind != "file" or self.is_of_the_unit_of(later))
+        )
 
     def is_of_the_unit_of(self, other: Step) -> bool:
-        """Whether it is about a unit that `other` makes or removes: a unit's file, or the package of that name."""
+        """Whether it is about a unit that `other` makes or removes: a unit's file, or the
+        package of that name.
+        """
         if not self.is_of_a_unit or other.kind not in ("file", "package"):
             return False
         unit = self.name if self.name.endswith(UNIT_TYPES) else f"{self.name}.service"
@@ -111,11 +128,27 @@ class Step:
         return PurePath(other.name).name in (unit, f"{template}@.{kind}" if "@" in name else unit)
 
     def keeping(self, earlier: Step | None) -> Step:
-        """The step, with what it leaves as an earlier one, which set the same thing, has set it."""
-        if earlier is None or self.newest or self.removes or earlier.removes or self.tool.name != earlier.tool.name:
+        """The step, with what it leaves as an earlier one, which set the same thing, has
+        set it.
+        """
+        if (
+            earlier is None
+            or self.newest
+            or self.removes
+            or earlier.removes
+            or self.tool.name != earlier.tool.name
+        ):
             return self
-        kept = {name: getattr(earlier.given, name, None) for name in KEPT if name in type(self.given).model_fields}
-        kept = {name: value for name, value in kept.items() if value is not None and getattr(self.given, name) is None}
+        kept = {
+            name: getattr(earlier.given, name, None)
+            for name in KEPT
+            if name in type(self.given).model_fields
+        }
+        kept = {
+            name: value
+            for name, value in kept.items()
+            if value is not None and getattr(self.given, name) is None
+        }
         if not kept:
             return self
         secrets = {*self.secrets, *(name for name in earlier.secrets if name in kept)}

@@ -19,7 +19,9 @@ OK_TOO = {"changed", "ignored"}  # what Ansible counts as ok beside
 
 
 def output(run: Run) -> Iterator[str]:
-    """The lines that ansible-playbook would have printed, rendered from the recorded tasks: they were not kept."""
+    """The lines that ansible-playbook would have printed, rendered from the recorded tasks:
+    they were not kept.
+    """
     for line in run.text.split("\n") if run.text else ():
         yield in_one_line(line)
     yield from _heading(f"PLAY [{run.playbook or run.summary.tool}]")
@@ -38,7 +40,9 @@ def output(run: Run) -> Iterator[str]:
 
 
 def diff(run: Run) -> Iterator[str]:
-    """What changed on each host, files as unified diffs: what was captured, or else what Ansible reported."""
+    """What changed on each host, files as unified diffs: what was captured, or else what
+    Ansible reported.
+    """
     reported: dict[str, list[Mapping[str, Any]]] = {}
     for task in run.tasks:
         reported.setdefault(task.host, []).extend(task.diff)
@@ -82,15 +86,27 @@ def _of_a_host(task: Task) -> Iterator[str]:
 
 
 def _of_effect(effect: Effect) -> str:
-    """A line about the change, and of a file whose content is known before and after the diff."""
+    """A line about the change, and of a file whose content is known before and after the
+    diff.
+    """
     text, _ = diff_of(effect) or ("", False)
     was, became = without_content(effect.before), without_content(effect.after)
-    told = in_short({"kind": effect.kind, "name": effect.name, "before": was, "after": became, "diff": text or None})
+    told = in_short(
+        {
+            "kind": effect.kind,
+            "name": effect.name,
+            "before": was,
+            "after": became,
+            "diff": text or None,
+        }
+    )
     return f"# {in_one_line(told)}\n{text}"
 
 
 def _of_ansible(part: Mapping[str, Any]) -> str:
-    """One item of a module's `diff`: `prepared` is a diff already, `before` and `after` are to be compared."""
+    """One item of a module's `diff`: `prepared` is a diff already, `before` and `after` are
+    to be compared.
+    """
     if isinstance(prepared := part.get("prepared"), str):
         return "\n".join(map(in_one_line, prepared.split("\n")))
     before, after = (_text(part.get(side)) for side in ("before", "after"))

@@ -1,6 +1,8 @@
-"""Which Playrail processes are alive: each holds a lock on a file of its own, which the kernel lets go when it dies.
+"""Which Playrail processes are alive: each holds a lock on a file of its own, which the
+kernel lets go when it dies.
 
-The file also tells where the process keeps its private files, so that whoever finds it dead can remove them.
+The file also tells where the process keeps its private files, so that whoever finds it dead
+can remove them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from pathlib import Path
 from playrail.settings.private_files import private_directory
 
 SUFFIX = ".lock"
-DRAFT_SUFFIX = ".new"  # of a file that is not locked yet, and that nobody takes for a dead process therefore
+# Of a file that is not locked yet, and that nobody takes for a dead process therefore
+DRAFT_SUFFIX = ".new"
 LONGEST_NOTE = 8192  # bytes
 
 _SERVER = re.compile(r"[0-9a-f]{16}")
@@ -41,14 +44,22 @@ class Alive:
 
 @dataclass(frozen=True, kw_only=True)
 class Dead:
-    """A process that died without releasing. `runtime` is the runtime directory that it told when it claimed."""
+    """A process that died without releasing. `runtime` is the runtime directory that it
+    told when it claimed.
+    """
 
     server: str
     runtime: Path | None = None
 
     def remove_private_files(self) -> None:
-        """Removes `<runtime>/<server>` where that is a directory of ours; nothing else, whatever the file said."""
-        if self.runtime is None or not self.runtime.is_absolute() or not _SERVER.fullmatch(self.server):
+        """Removes `<runtime>/<server>` where that is a directory of ours; nothing else,
+        whatever the file said.
+        """
+        if (
+            self.runtime is None
+            or not self.runtime.is_absolute()
+            or not _SERVER.fullmatch(self.server)
+        ):
             return
         path = self.runtime / self.server
         try:
@@ -60,7 +71,9 @@ class Dead:
 
 
 def claim(directory: Path, runtime: Path | None = None) -> Alive:
-    """Takes a new name and holds its lock until released or dead; `runtime` is where its private files will be."""
+    """Takes a new name and holds its lock until released or dead; `runtime` is where its
+    private files will be.
+    """
     private_directory(directory)
     alive = None
     while alive is None:
@@ -69,7 +82,9 @@ def claim(directory: Path, runtime: Path | None = None) -> Alive:
 
 
 def _claim(directory: Path, server: str, runtime: Path | None) -> Alive | None:
-    """The claim to this name; None when another process has taken the draft for a leftover before it was locked."""
+    """The claim to this name; None when another process has taken the draft for a leftover
+    before it was locked.
+    """
     draft, path = directory / f"{server}{DRAFT_SUFFIX}", directory / f"{server}{SUFFIX}"
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -98,7 +113,9 @@ def anyone_alive(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def the_dead(directory: Path) -> Iterator[list[Dead]]:
-    """The processes that died without releasing. Their files go when the block ends without an error."""
+    """The processes that died without releasing. Their files go when the block ends without
+    an error.
+    """
     with contextlib.ExitStack() as held:
         for draft in _named(directory, DRAFT_SUFFIX):
             with _locked(draft) as descriptor:
@@ -108,7 +125,12 @@ def the_dead(directory: Path) -> Iterator[list[Dead]]:
         for path in _named(directory, SUFFIX):
             descriptor = held.enter_context(_locked(path))
             if descriptor is not None:
-                dead.append((path, Dead(server=path.name.removesuffix(SUFFIX), runtime=_runtime(descriptor))))
+                dead.append(
+                    (
+                        path,
+                        Dead(server=path.name.removesuffix(SUFFIX), runtime=_runtime(descriptor)),
+                    )
+                )
         yield [record for _, record in dead]
         for path, _ in dead:
             path.unlink(missing_ok=True)
@@ -121,7 +143,9 @@ def _named(directory: Path, suffix: str) -> list[Path]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int | None]:
-    """Holds the file's lock; None when it is held elsewhere, or when the file that was opened has no name any more."""
+    """Holds the file's lock; None when it is held elsewhere, or when the file that was
+    opened has no name any more.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # released in between, or not what a claim makes

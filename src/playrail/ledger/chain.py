@@ -1,8 +1,9 @@
 """The chain: each record's hash covers its content and the hash before it.
 
-So a record cannot be altered, taken out or moved without `examine` finding it. Records cut off at the end, or a chain
-that was written anew, are found by who knows a hash that the chain had before. A checkpoint allows that what came
-before it is gone; it has to name a record that was there, by its hash, so it allows nothing that came after it.
+So a record cannot be altered, taken out or moved without `examine` finding it. Records cut
+off at the end, or a chain that was written anew, are found by who knows a hash that the
+chain had before. A checkpoint allows that what came before it is gone; it has to name a
+record that was there, by its hash, so it allows nothing that came after it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ CHAINED = ("seq", "at", "kind", "call", "server", "caller", "tool", "body", "pre
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The last record of a chain. Noted elsewhere, it proves later that nothing was cut off."""
+    """The last record of a chain. Noted elsewhere, it proves later that nothing was cut
+    off.
+    """
 
     seq: int
     at: str
@@ -35,7 +38,9 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What the chain's examination found: how many records there are, from `first` to `head`, and the first problem."""
+    """What the chain's examination found: how many records there are, from `first` to
+    `head`, and the first problem.
+    """
 
     records: int
     first: int | None
@@ -54,7 +59,9 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 
 def examine(rows: Iterable[Mapping[str, Any]], *, known: str | None = None) -> Verified:
-    """Reads a whole chain once. `known` is an earlier head, as `hash` or `seq:hash`, that has to be in it."""
+    """Reads a whole chain once. `known` is an earlier head, as `hash` or `seq:hash`, that
+    has to be in it.
+    """
     examination = _Examination(known)
     for row in rows:
         examination.take(row)
@@ -118,7 +125,9 @@ class _Examination:
         return f"record {seq} was not written by Playrail: {wrong}" if wrong else None
 
     def _checkpoint(self, seq: int, text: str) -> str | None:
-        """What is wrong with a checkpoint: the record that it says to be the last was there, just before it."""
+        """What is wrong with a checkpoint: the record that it says to be the last was
+        there, just before it.
+        """
         try:
             body = json.loads(text)
             upto, link = body["upto"], body["hash"]
@@ -127,14 +136,22 @@ class _Examination:
         if type(upto) is not int or not isinstance(link, str):
             return f"record {seq} is a checkpoint that Playrail did not write: it names no record"
         if not 0 < upto < seq:
-            return f"record {seq} is a checkpoint that Playrail did not write: it covers itself, or what came later"
+            return (
+                f"record {seq} is a checkpoint that Playrail did not write: it covers itself, "
+                "or what came later"
+            )
         if not self._was(upto, link):
-            return f"record {seq} is a checkpoint that Playrail did not write: record {upto} has another hash"
+            return (
+                f"record {seq} is a checkpoint that Playrail did not write: record {upto} has "
+                "another hash"
+            )
         self._checkpoints.add(upto)
         return None
 
     def _was(self, seq: int, link: str) -> bool:
-        """Whether the record of this number has this hash, as far as is known: what was pruned before may have had."""
+        """Whether the record of this number has this hash, as far as is known: what was
+        pruned before may have had.
+        """
         first = self._first or 1
         if seq >= first:
             return self._hashes[seq - first] == _short(link)
@@ -145,25 +162,39 @@ class _Examination:
         if seq != self._head.seq + 1:
             return f"records are missing between {self._head.seq} and {seq}"
         if previous != self._head.hash:
-            return f"record {seq} does not follow record {self._head.seq}: one of them was altered or moved"
+            return (
+                f"record {seq} does not follow record {self._head.seq}: one of them was "
+                "altered or moved"
+            )
         return None
 
     def _look_for_known(self, link: Head) -> None:
-        self._found = self._found or (link.hash == self._known and self._known_seq in {"", str(link.seq)})
+        self._found = self._found or (
+            link.hash == self._known and self._known_seq in {"", str(link.seq)}
+        )
 
     def verified(self) -> Verified:
         problem = self._beginning() or self._problem or self._end()
         return Verified(records=self._records, first=self._first, head=self._head, problem=problem)
 
     def _beginning(self) -> str | None:
-        """A pruning deletes from the first record on; one that has not come to its end has left some of its own."""
+        """A pruning deletes from the first record on; one that has not come to its end has
+        left some of its own.
+        """
         if self._start is None or any(upto >= self._start.seq for upto in self._checkpoints):
             return None
-        return f"records before {self._first} are missing, and no checkpoint says that they were pruned"
+        return (
+            f"records before {self._first} are missing, and no checkpoint says that they were "
+            "pruned"
+        )
 
     def _end(self) -> str | None:
         if self._found:
             return None
-        if self._start is not None and self._known_seq.isdecimal() and int(self._known_seq) < self._start.seq:
+        if (
+            self._start is not None
+            and self._known_seq.isdecimal()
+            and int(self._known_seq) < self._start.seq
+        ):
             return f"the known head, record {self._known_seq}, was pruned; verify with a later one"
         return "the known head is not in the chain: its end was cut off, or it was written anew"

@@ -1,7 +1,8 @@
-"""The ledger: what was asked, by whom, on which hosts, and what came of it. SCHEMA.md tells how it is kept.
+"""The ledger: what was asked, by whom, on which hosts, and what came of it. SCHEMA.md tells
+how it is kept.
 
-Append-only and hash-chained, see chain.py. A record is durable before `append` returns (SQLite, WAL, full
-synchronisation).
+Append-only and hash-chained, see chain.py. A record is durable before `append` returns
+(SQLite, WAL, full synchronisation).
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ class Ledger:
     def append(self, *entries: Entry, provided: Callable[[Read], None] | None = None) -> None:
         """Writes the entries durably, all or none.
 
-        `provided` is called first; nothing is written between what it reads and the entries. What it raises is raised,
-        and then nothing is written. Raises LedgerUnavailable; PlanUnusable when a plan is closed that already is.
+        `provided` is called first; nothing is written between what it reads and the
+        entries. What it raises is raised, and then nothing is written. Raises
+        LedgerUnavailable; PlanUnusable when a plan is closed that already is.
         """
         engine = self._open()
         try:
@@ -89,10 +91,15 @@ class Ledger:
     def open_calls(self, server: str) -> list[Entry]:
         """The calls that `server` started and did not end. Raises LedgerUnavailable."""
         with self._reading() as connection:
-            return [Entry(**{name: row[name] for name in ENTRY}) for row in still_open(connection, server)]
+            return [
+                Entry(**{name: row[name] for name in ENTRY})
+                for row in still_open(connection, server)
+            ]
 
     def read(self, **wanted: Unpack[Wanted]) -> Iterator[dict[str, Any]]:
-        """Records in order, `body` parsed; only those that have all that is `wanted`. Raises LedgerUnavailable."""
+        """Records in order, `body` parsed; only those that have all that is `wanted`.
+        Raises LedgerUnavailable.
+        """
         with self._reading() as connection:
             yield from selected(connection, **wanted)
 
@@ -102,20 +109,25 @@ class Ledger:
             return _head(connection)
 
     def verify(self, *, known: str | None = None) -> Verified:
-        """Examines the whole chain. `known` is a head that it had before, as `hash` or `seq:hash`.
+        """Examines the whole chain. `known` is a head that it had before, as `hash` or
+        `seq:hash`.
 
-        Without it, records that were cut off at the end are not missed. Raises LedgerUnavailable.
+        Without it, records that were cut off at the end are not missed. Raises
+        LedgerUnavailable.
         """
         with self._reading() as connection:
             rows = connection.execute(select(records).order_by(records.c.seq)).mappings()
             return examine((dict(row) for row in rows), known=known)
 
-    def prune(self, *, older_than_days: float | None = None, larger_than_mb: float | None = None) -> Pruned:
-        """Deletes the oldest records: those that are too old, or for which there is no room.
+    def prune(
+        self, *, older_than_days: float | None = None, larger_than_mb: float | None = None
+    ) -> Pruned:
+        """Deletes the oldest records: those that are too old, or for which there is no
+        room.
 
-        A checkpoint that is appended first says which, so that the rest can be verified, also when this is ended
-        halfway: the next pruning then goes on. Records that are needed stay, see retention.py.
-        Raises LedgerUnavailable.
+        A checkpoint that is appended first says which, so that the rest can be verified,
+        also when this is ended halfway: the next pruning then goes on. Records that are
+        needed stay, see retention.py. Raises LedgerUnavailable.
         """
         engine = self._open()
         because = {"older_than_days": older_than_days, "larger_than_mb": larger_than_mb}
@@ -123,20 +135,25 @@ class Ledger:
             with engine.connect() as connection:
                 left = unfinished(connection)
             count = delete_up_to(engine, left)
-            with engine.connect() as connection:  # nobody waits: what may be deleted now may be so later
+            # Nobody waits: what may be deleted now may be so later
+            with engine.connect() as connection:
                 bound = last_to_prune(connection, **because)
                 withheld = withheld_up_to(connection, bound.upto)
             with engine.begin() as connection:
                 lock_for_writing(connection)
                 _append(connection, _checkpoint(connection, bound.upto, because, withheld))
             count += delete_up_to(engine, bound.upto)
-            kept = give_back_space(engine, alone=lambda: not anyone_alive(self.path.parent / SERVERS))
+            kept = give_back_space(
+                engine, alone=lambda: not anyone_alive(self.path.parent / SERVERS)
+            )
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
         return Pruned(records=count, notes=(*bound.why, *kept))
 
     def durations_ms(self, *, latest: int = 2000) -> dict[str, list[int]]:
-        """Per tool how long its calls took that went well, among the latest ended ones. Raises LedgerUnavailable."""
+        """Per tool how long its calls took that went well, among the latest ended ones.
+        Raises LedgerUnavailable.
+        """
         found: dict[str, list[int]] = {}
         for row in self.read(kinds=("ended",), newest_first=True, limit=latest):
             if row["body"]["outcome"] == "ok":
@@ -160,7 +177,8 @@ class Ledger:
     def _open(self) -> Engine:
         try:
             with self._opening:
-                # SQLite would go on writing to a file that was deleted, moved or replaced, where nobody finds it.
+                # SQLite would go on writing to a file that was deleted, moved or replaced,
+                # where nobody finds it.
                 if self._engine is not None and self._file != _identity(self.path):
                     self.close()
                 if self._engine is None:
@@ -174,7 +192,9 @@ class Ledger:
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)),
             connect_args={"timeout": BUSY_S},
-            max_overflow=-1,  # who reads within a read has two: with a bound, threads would wait for each other's
+            # Who reads within a read has two: with a bound, threads would wait for each
+            # other's
+            max_overflow=-1,
         )
         event.listen(engine, "connect", _on_connect)
         try:
@@ -194,8 +214,10 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
-    connection.text_factory = _decoded  # a text that is none must not keep the records around it from being read
-    connection.isolation_level = None  # the driver begins no transaction of its own; a read needs none
+    # A text that is none must not keep the records around it from being read
+    connection.text_factory = _decoded
+    # The driver begins no transaction of its own; a read needs none
+    connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
     _set_up_file(connection, until=time.monotonic() + BUSY_S)
 
@@ -205,11 +227,14 @@ def _decoded(text: bytes) -> str:
 
 
 def _set_up_file(connection: Any, *, until: float) -> None:
-    """Does nothing once that was done. SQLite itself does not wait where two processes do it to a new file."""
+    """Does nothing once that was done. SQLite itself does not wait where two processes do
+    it to a new file.
+    """
     while True:
         try:
             if connection.execute("PRAGMA page_count").fetchone() == (0,):
-                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # so that pruning can give back space in steps
+                # So that pruning can give back space in steps
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
@@ -231,7 +256,9 @@ def _append(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _head(connection: Connection) -> Head | None:
-    newest = select(records.c.seq, records.c.at, records.c.hash).order_by(records.c.seq.desc()).limit(1)
+    newest = (
+        select(records.c.seq, records.c.at, records.c.hash).order_by(records.c.seq.desc()).limit(1)
+    )
     row = connection.execute(newest).mappings().first()
     return Head(**row) if row else None
 
@@ -239,18 +266,37 @@ def _head(connection: Connection) -> Head | None:
 def _checkpoint(
     connection: Connection, upto: int, because: Mapping[str, float | None], withheld: Sequence[str]
 ) -> list[Entry]:
-    """What to append before the records up to `upto` are deleted; nothing when that one is not there."""
+    """What to append before the records up to `upto` are deleted; nothing when that one is
+    not there.
+    """
     link = connection.execute(select(records.c.hash).where(records.c.seq == upto)).scalar()
     if link is None:
         return []
     first = connection.execute(select(records.c.seq).order_by(records.c.seq).limit(1)).scalar_one()
     count = upto - first + 1
-    body = {"upto": upto, "hash": link, "records": count, "because": dict(because), "withheld": list(withheld)}
-    return [Entry(kind="checkpoint", call=str(uuid.uuid4()), server="", caller="operator", tool="", body=body)]
+    body = {
+        "upto": upto,
+        "hash": link,
+        "records": count,
+        "because": dict(because),
+        "withheld": list(withheld),
+    }
+    return [
+        Entry(
+            kind="checkpoint",
+            call=str(uuid.uuid4()),
+            server="",
+            caller="operator",
+            tool="",
+            body=body,
+        )
+    ]
 
 
 def is_busy(error: LedgerUnavailable) -> bool:
-    """Whether others were writing for longer than one waits for them; later it may be possible."""
+    """Whether others were writing for longer than one waits for them; later it may be
+    possible.
+    """
     cause = getattr(error.__cause__, "orig", None)
     if not isinstance(cause, sqlite3.OperationalError):
         return False

@@ -1,4 +1,6 @@
-"""What the bodies of records are made of: one that is made otherwise was not written by Playrail."""
+"""What the bodies of records are made of: one that is made otherwise was not written by
+Playrail.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,12 @@ SHAPES: Mapping[str, Mapping[str, Look]] = {
     "started": _ASKED,
     "events": {"run": _is_text, "tasks": _are_mappings},
     "capture": {"run": _is_text, "effects": _are_effects},
-    "ended": {"outcome": _is_text, "changed": _are_texts, "failed": _is_mapping, "duration_ms": _is_number},
+    "ended": {
+        "outcome": _is_text,
+        "changed": _are_texts,
+        "failed": _is_mapping,
+        "duration_ms": _is_number,
+    },
     "interrupted": {"outcome": _is_text},
     "plan": {"plan": _is_text, "steps": _are_mappings},
     "approval": {"plan": _is_text, "answer": _is_text, "by": _is_text, "how": _is_text},
@@ -66,7 +73,9 @@ SHAPES: Mapping[str, Mapping[str, Look]] = {
 
 
 def misshapen(kind: str, body: Any) -> str | None:
-    """What is wrong with a body of this kind, None where nothing is. What is not there is not missed."""
+    """What is wrong with a body of this kind, None where nothing is. What is not there is
+    not missed.
+    """
     if not isinstance(body, dict):
         return "its body is no object"
     for name, fits in SHAPES.get(kind, {}).items():

@@ -66,7 +66,9 @@ class _Question:
 
 @dataclass
 class _Flight:
-    """A read that is under way for all who ask the same. It goes on until the last of them has no more time."""
+    """A read that is under way for all who ask the same. It goes on until the last of them
+    has no more time.
+    """
 
     question: _Question
     deadline: float
@@ -81,7 +83,9 @@ class _Flight:
 
 
 class Mikrus:
-    """Asks the API. Close it, or use it as a context manager, in the event loop that it was first used in."""
+    """Asks the API. Close it, or use it as a context manager, in the event loop that it was
+    first used in.
+    """
 
     def __init__(self, pace: Pace, *, cache_s: float = 60.0, answer_s: float = ANSWER_S) -> None:
         self._pace = pace
@@ -98,7 +102,10 @@ class Mikrus:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -119,16 +126,21 @@ class Mikrus:
         within_s: float,
         stop: asyncio.Event | None = None,
     ) -> Reply:
-        """What the API answers, after at most `within_s` seconds. Raises PlayrailError, most often ApiError.
+        """What the API answers, after at most `within_s` seconds. Raises PlayrailError,
+        most often ApiError.
 
-        `repeatable` is for what only looks: it may be sent again, shared with others who ask the same, and answered
-        from memory. Anything else is sent once; OutcomeUnknown says that it may have been done and that nobody knows.
+        `repeatable` is for what only looks: it may be sent again, shared with others who
+        ask the same, and answered from memory. Anything else is sent once; OutcomeUnknown
+        says that it may have been done and that nobody knows.
 
-        Once `stop` is set it is given up: with Cancelled, but for a change that was sent by then.
+        Once `stop` is set it is given up: with Cancelled, but for a change that was sent by
+        then.
         """
         if endpoint not in READS | CHANGES and not ONE_LOG.fullmatch(endpoint):
             raise InvalidArgument("The API has no such endpoint.")
-        question = _Question(server=server, endpoint=endpoint, form={**(form or {}), "srv": server.srv})
+        question = _Question(
+            server=server, endpoint=endpoint, form={**(form or {}), "srv": server.srv}
+        )
         deadline = time.monotonic() + within_s
         if stop is not None and stop.is_set():
             raise _cancelled()
@@ -139,10 +151,15 @@ class Mikrus:
             return Reply(copy.deepcopy(kept), cached=True)
         return Reply(copy.deepcopy(await self._read(question, deadline, stop)), cached=False)
 
-    async def _change(self, question: _Question, deadline: float, stop: asyncio.Event | None) -> Any:
+    async def _change(
+        self, question: _Question, deadline: float, stop: asyncio.Event | None
+    ) -> Any:
         progress = Progress()
         try:
-            async with _within(deadline - time.monotonic(), stop), self._turn(question, deadline, progress) as turn:
+            async with (
+                _within(deadline - time.monotonic(), stop),
+                self._turn(question, deadline, progress) as turn,
+            ):
                 await asyncio.sleep(turn.wait_s)
                 outcome = await self._send(question, progress)
         except TimeoutError:
@@ -151,7 +168,9 @@ class Mikrus:
             if progress.sent:
                 self._forget(question.server_id)
         if outcome.maybe_done and outcome.error is not None:
-            raise OutcomeUnknown(f"The request may have been carried out, but that is not known. {outcome.error}")
+            raise OutcomeUnknown(
+                f"The request may have been carried out, but that is not known. {outcome.error}"
+            )
         if outcome.error is not None:
             raise outcome.error
         return outcome.body
@@ -220,15 +239,21 @@ class Mikrus:
         return outcome
 
     @asynccontextmanager
-    async def _turn(self, question: _Question, deadline: float, progress: Progress) -> AsyncIterator[Turn]:
-        """A place for a request. Whatever ends this, the place is given back when nothing was sent.
+    async def _turn(
+        self, question: _Question, deadline: float, progress: Progress
+    ) -> AsyncIterator[Turn]:
+        """A place for a request. Whatever ends this, the place is given back when nothing
+        was sent.
 
         The file may be locked by others, so all that has to do with it is done in a thread.
         """
         longest_s = max(0.0, deadline - time.monotonic() - LEAST_S)
-        taking = asyncio.create_task(asyncio.to_thread(self._pace.reserve, question.server.key, longest_s))
+        taking = asyncio.create_task(
+            asyncio.to_thread(self._pace.reserve, question.server.key, longest_s)
+        )
         try:
-            yield await asyncio.shield(taking)  # a thread takes a place even when nobody waits for that any more
+            # A thread takes a place even when nobody waits for that any more
+            yield await asyncio.shield(taking)
         finally:
             if not progress.sent:
                 giving_back = asyncio.create_task(self._give_back(question.server, taking))
@@ -251,9 +276,12 @@ class Mikrus:
         )
         wait_s = outcome.retry_after_s
         if wait_s is None and isinstance(outcome.error, RateLimited):
-            # It does not say when; its limit may be another one, or somebody else may use the key.
+            # It does not say when; its limit may be another one, or somebody else may use
+            # the key.
             wait_s = self._pace.rate.window_s / self._pace.rate.requests
-            outcome = replace(outcome, error=RateLimited(str(outcome.error), retry_after_s=math.ceil(wait_s)))
+            outcome = replace(
+                outcome, error=RateLimited(str(outcome.error), retry_after_s=math.ceil(wait_s))
+            )
         if wait_s is not None:
             try:
                 await asyncio.to_thread(self._pace.hold_off, server.key, wait_s)
@@ -297,4 +325,6 @@ def _stopped(stop: asyncio.Event | None, progress: Progress) -> Outcome | None:
 
 
 def _cancelled(*, sent: bool = False) -> Cancelled:
-    return Cancelled("The call was cancelled." if sent else "The call was cancelled before anything was sent.")
+    return Cancelled(
+        "The call was cancelled." if sent else "The call was cancelled before anything was sent."
+    )

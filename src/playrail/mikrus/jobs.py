@@ -1,18 +1,22 @@
-"""Runs commands through /exec of the mikr.us API, which tells no exit code, may mix, escape or lose what a command
-writes, and ends it after 60 s.
+"""Runs commands through /exec of the mikr.us API, which tells no exit code, may mix, escape
+or lose what a command writes, and ends it after 60 s.
 
-A command becomes a job with a random id: job.sh makes the job's directory on the server, runs the command there apart
-from the request, and tells within the same request how it ended, or that it still runs. Longer work is asked after.
-What is told stands between markers with the job's id, compressed and in base64: nothing on the way changes that, and
+A command becomes a job with a random id: job.sh makes the job's directory on the server,
+runs the command there apart from the request, and tells within the same request how it
+ended, or that it still runs. Longer work is asked after. What is told stands between
+markers with the job's id, compressed and in base64: nothing on the way changes that, and
 stray lines before or after do no harm.
 
-A request whose answer is lost is sent again, and the work still runs once. What decides is `mkdir` of a directory named
-by the job's id: of all requests that start the job, however often, late or side by side they come, it succeeds for one.
-That directory stays for a day, or as long as the work runs. What a job wrote stays until this side has it all, which it
-says with its next job, or for an hour and a quarter after the end: longer than this side asks for it.
+A request whose answer is lost is sent again, and the work still runs once. What decides is
+`mkdir` of a directory named by the job's id: of all requests that start the job, however
+often, late or side by side they come, it succeeds for one. That directory stays for a day,
+or as long as the work runs. What a job wrote stays until this side has it all, which it
+says with its next job, or for an hour and a quarter after the end: longer than this side
+asks for it.
 
-A key gets few requests a minute, so they are what is spared. Pieces of the input that many jobs have in common are kept
-on the server by their SHA-256, and only sent when the server says that it needs them.
+A key gets few requests a minute, so they are what is spared. Pieces of the input that many
+jobs have in common are kept on the server by their SHA-256, and only sent when the server
+says that it needs them.
 """
 
 from __future__ import annotations
@@ -35,14 +39,19 @@ from shlex import quote
 from playrail.errors import OutcomeUnknown, PlayrailError, RateLimited
 
 COMMAND_LIMIT = 96 * 1024  # bytes of a request's command; Linux takes 128 KiB as one argument
-PACKED = 0.73  # bytes of compressed input that one byte of a request carries: 3/4 but for the packing of the whole
+# Bytes of compressed input that one byte of a request carries: 3/4 but for the packing of
+# the whole
+PACKED = 0.73
 KEPT_PIECES = 2000
 TOLD_BYTES = 384 * 1024  # of compressed output in one answer, which is 512 KiB there
 LEAST_TOLD_BYTES = 4096
-OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes; they would come in hundreds of answers if they can not be compressed
-PATIENCE_S = 75.0  # for the next free request, and for as long as the API says that there were too many
+# Bytes; they would come in hundreds of answers if they can not be compressed
+OUTPUT_LIMIT = 64 * 1024 * 1024
+# For the next free request, and for as long as the API says that there were too many
+PATIENCE_S = 75.0
 ANSWER_S = 65.0  # the API's limit, and a little for the way
-LONGEST_PATIENCE_S = 3600.0  # the same, once the work may have begun: it would be a pity not to learn its outcome
+# The same, once the work may have begun: it would be a pity not to learn its outcome
+LONGEST_PATIENCE_S = 3600.0
 REPEATS = 4  # of a request whose answer is lost
 LONGEST_PAUSE_S = 15.0
 LINE_LIMIT = 300  # characters of what the server said that an error repeats
@@ -51,12 +60,15 @@ AFTER_BEGIN = frozenset({"running", "done", "lost"})
 TOOLS = "base64 gzip sha256sum find head tail xargs"
 
 Send = Callable[[str], Awaitable[str]]
-"""Has a command run, and returns what it wrote. Raises OutcomeUnknown when it may have run and nothing came back, and
-other PlayrailErrors when it has not."""
+"""Has a command run, and returns what it wrote. Raises OutcomeUnknown when it may have run
+and nothing came back, and other PlayrailErrors when it has not.
+"""
 
 
 class JobFailed(Exception):
-    """No exit code is known. Its code is `kind`: connection_lost when the work may have begun, otherwise it has not."""
+    """No exit code is known. Its code is `kind`: connection_lost when the work may have
+    begun, otherwise it has not.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -77,7 +89,9 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a command gets on standard input: `head`, the pieces together in base64, and `tail`."""
+    """What a command gets on standard input: `head`, the pieces together in base64, and
+    `tail`.
+    """
 
     head: bytes = b""
     pieces: Sequence[Piece] = ()
@@ -95,7 +109,9 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where jobs run on a server: `root` is only root's, `home` is where commands start. One request waits `wait_s`."""
+    """Where jobs run on a server: `root` is only root's, `home` is where commands start.
+    One request waits `wait_s`.
+    """
 
     root: str = "/var/cache/playrail"
     home: str = "/root"
@@ -109,7 +125,9 @@ class Place:
 
     @property
     def ticks(self) -> int:
-        """How often to look whether the work has ended: every tenth of a second for 2 s, then every half."""
+        """How often to look whether the work has ended: every tenth of a second for 2 s,
+        then every half.
+        """
         return int(min(self.wait_s, 2) * 10 + max(self.wait_s - 2, 0) * 2)
 
 
@@ -157,7 +175,9 @@ class Jobs:
         return done
 
     async def _started(self, job: _Job) -> _Told:
-        """What is told when the work has begun. First it is hoped that the server has what it may have kept."""
+        """What is told when the work has begun. First it is hoped that the server has what
+        it may have kept.
+        """
         unsent = {piece.name for piece in job.given.pieces if piece.kept}
         sent: frozenset[str] = frozenset()
         while (told := await self._uploaded(job, sent)).state == "need":
@@ -176,7 +196,11 @@ class Jobs:
         parts = [data[at : at + size] for at in range(0, len(data), size)]
         told = _Told("stored")
         for number, part in enumerate(parts, 1):
-            given = {"part": base64.b64encode(part).decode(), "number": f"{number:04}", "parts": f"{len(parts):04}"}
+            given = {
+                "part": base64.b64encode(part).decode(),
+                "number": f"{number:04}",
+                "parts": f"{len(parts):04}",
+            }
             told = await self._asked(job, layout | given, begins=number == len(parts))
             self._over.clear()
             if told.state != "stored":
@@ -186,7 +210,9 @@ class Jobs:
     async def _collected(self, job: _Job, told: _Told) -> Done:
         code, out, err, encoded = (*told.words, "")[:4]
         if int(out) + int(err) > OUTPUT_LIMIT:
-            raise JobFailed("connection_lost", f"The command ran and wrote more than {OUTPUT_LIMIT} bytes.")
+            raise JobFailed(
+                "connection_lost", f"The command ran and wrote more than {OUTPUT_LIMIT} bytes."
+            )
         data = _decoded(encoded)
         while (texts := _unpacked(data)) is None:
             told = await self._asked(job, {"from": str(len(data)), "out": out, "err": err})
@@ -194,7 +220,9 @@ class Jobs:
                 raise _failure(told)
             more = _decoded((*told.words, "")[3])
             if not more:
-                raise JobFailed("connection_lost", "What the command wrote could not be read from the server.")
+                raise JobFailed(
+                    "connection_lost", "What the command wrote could not be read from the server."
+                )
             data += more
         return Done(code=int(code), stdout=texts[0], stderr=texts[1])
 
@@ -207,7 +235,9 @@ class Jobs:
         while lost < REPEATS:
             pause_s = 0.0
             try:
-                output = await self._send(_request(job.id, self._place, {"most": str(self._told_bytes), **given}))
+                output = await self._send(
+                    _request(job.id, self._place, {"most": str(self._told_bytes), **given})
+                )
             except RateLimited as error:
                 pause_s = float(error.problem.retry_after_s or 0)
                 patience_s = LONGEST_PATIENCE_S if job.begun else PATIENCE_S
@@ -240,7 +270,9 @@ class Jobs:
 
     def _given_up(self, job: _Job, why: str) -> JobFailed:
         if job.begun:
-            return JobFailed("connection_lost", f"The command may have run; the server could not be asked. {why}")
+            return JobFailed(
+                "connection_lost", f"The command may have run; the server could not be asked. {why}"
+            )
         return JobFailed("exec_failed", f"The command was not run. {why}")
 
 
@@ -248,26 +280,41 @@ def _failure(told: _Told) -> JobFailed:
     """The error that a state stands for, in which no work is done."""
     match told.state:
         case "missing":
-            return JobFailed("missing_on_host", f"The server has no program {' or '.join(told.words)}.")
+            return JobFailed(
+                "missing_on_host", f"The server has no program {' or '.join(told.words)}."
+            )
         case "failed":
             why = _decoded(told.words[0] if told.words else "").decode(errors="replace")
-            kind = "disk_full" if "No space left" in why or "quota exceeded" in why else "exec_failed"
+            kind = (
+                "disk_full" if "No space left" in why or "quota exceeded" in why else "exec_failed"
+            )
             return JobFailed(kind, f"The server could not prepare the command: {_line(why)}")
         case "incomplete":
-            return JobFailed("exec_failed", "What was sent of the command did not stay on the server.")
+            return JobFailed(
+                "exec_failed", "What was sent of the command did not stay on the server."
+            )
         case _:
-            return JobFailed("connection_lost", "The command was cut off on the server, or the server was restarted.")
+            return JobFailed(
+                "connection_lost",
+                "The command was cut off on the server, or the server was restarted.",
+            )
 
 
 @functools.cache
 def _shell_text() -> str:
     """job.sh without what is for people."""
     text = Path(__file__).with_name("job.sh").read_text(encoding="utf-8")
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "\n".join(
+        line.strip()
+        for line in text.splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    )
 
 
 def _request(job_id: str, place: Place, given: Mapping[str, str]) -> str:
-    """The command of a request. It has no line end and hardly a character that anything on its way may change."""
+    """The command of a request. It has no line end and hardly a character that anything on
+    its way may change.
+    """
     names = {
         **dict.fromkeys(("part", "new", "wanted", "inline", "order", "forget", "out", "err"), ""),
         "from": "0",
@@ -281,12 +328,17 @@ def _request(job_id: str, place: Place, given: Mapping[str, str]) -> str:
     }
     lines = [f"{name}={quote(value)}" for name, value in names.items()]
     packed = gzip.compress("\n".join([*lines, _shell_text(), ""]).encode(), mtime=0)
-    check = f"for p in {TOOLS};do command -v $p>/dev/null||{{ echo {BEGINNING}'{job_id}' missing $p];exit;}};done"
+    check = (
+        f"for p in {TOOLS};do command -v $p>/dev/null||{{ echo {BEGINNING}'{job_id}' missing "
+        f"$p];exit;}};done"
+    )
     return f"{check};echo {base64.b64encode(packed).decode()}|base64 -d|gzip -dc|sh"
 
 
 def _packed(command: str, given: Input, sent: frozenset[str]) -> tuple[bytes, dict[str, str]]:
-    """A job's command and input, compressed, with those kept pieces that are `sent`; and its layout for job.sh."""
+    """A job's command and input, compressed, with those kept pieces that are `sent`; and
+    its layout for job.sh.
+    """
     pieces = [piece for piece in given.pieces if piece.data]
     kept = {piece.name: piece.data for piece in pieces if piece.kept}
     new = {name: data for name, data in kept.items() if name in sent}
@@ -311,7 +363,9 @@ def _read(job_id: str, output: str) -> _Told | None:
     if not found:
         return None
     told = _Told(found[-1][0], found[-1][1].split())
-    sound = told.state != "done" or re.match(r"\d{1,3} \d{1,15} \d{1,15}( |$)", " ".join(told.words), re.ASCII)
+    sound = told.state != "done" or re.match(
+        r"\d{1,3} \d{1,15} \d{1,15}( |$)", " ".join(told.words), re.ASCII
+    )
     return told if sound else None
 
 
@@ -323,7 +377,9 @@ def _decoded(text: str) -> bytes:
 
 
 def _unpacked(data: bytes) -> tuple[bytes, bytes] | None:
-    """Both outputs, which follow on each other; None when more is to come. Raises JobFailed when they are broken."""
+    """Both outputs, which follow on each other; None when more is to come. Raises JobFailed
+    when they are broken.
+    """
     texts = []
     try:
         for _ in range(2):

@@ -1,7 +1,8 @@
-"""The pace of requests to the API: so many per key in any minute, for all processes of this user together.
+"""The pace of requests to the API: so many per key in any minute, for all processes of this
+user together.
 
-A place is the moment at which a request may be sent. The places of a key, given away and not yet old, stand in a small
-file that is locked while it is read and written.
+A place is the moment at which a request may be sent. The places of a key, given away and
+not yet old, stand in a small file that is locked while it is read and written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pydantic import SecretStr
 from playrail.errors import PaceUnavailable, RateLimited
 
 LONGEST_HOLD_S = 3600.0  # what is believed of a Retry-After
-MARGIN = 0.01  # of the window: the API sees requests when they arrive, and some take longer than others
+# Of the window: the API sees requests when they arrive, and some take longer than others
+MARGIN = 0.01
 LONGEST_LOCK_S = 2.0
 MAX_FILE_BYTES = 64 * 1024
 MAX_PLACES = 1000
@@ -49,7 +51,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class _State:
-    """`places` in wall-clock seconds, in order. No place is given before `held_until`, as was said at `held_at`.
+    """`places` in wall-clock seconds, in order. No place is given before `held_until`, as
+    was said at `held_at`.
 
     `free` are those of the places that were given back and can be given again.
     """
@@ -69,7 +72,9 @@ class Pace:
         self._window_s = rate.window_s * (1 + MARGIN)
 
     def reserve(self, key: SecretStr, longest_s: float) -> Turn:
-        """Takes the next place. Raises RateLimited, and takes none, when it is more than `longest_s` seconds away."""
+        """Takes the next place. Raises RateLimited, and takes none, when it is more than
+        `longest_s` seconds away.
+        """
         with self._locked(key) as file:
             now = time.time()
             state = self._sound(_read(file), now)
@@ -81,7 +86,10 @@ class Pace:
             if turn.wait_s > longest_s:
                 raise too_fast(turn.wait_s)
             if again <= at:
-                _write(file, replace(state, free=tuple((Counter(state.free) - Counter([again])).elements())))
+                _write(
+                    file,
+                    replace(state, free=tuple((Counter(state.free) - Counter([again])).elements())),
+                )
             else:
                 _write(file, replace(state, places=(*state.places, at)))
             return turn
@@ -98,7 +106,8 @@ class Pace:
             if all(one <= now for one in taken):
                 _write(file, replace(state, places=tuple(taken.elements()), free=()))
             else:
-                # Places that others wait for were reckoned from this one, so it stays: as one that is free.
+                # Places that others wait for were reckoned from this one, so it stays: as
+                # one that is free.
                 _write(file, replace(state, free=tuple(free.elements())))
 
     def hold_off(self, key: SecretStr, seconds: float) -> None:
@@ -110,21 +119,26 @@ class Pace:
             _write(file, replace(state, held_at=now, held_until=until))
 
     def _sound(self, state: _State, now: float) -> _State:
-        """What of a state can be so, whatever the file says and however the clock was set meanwhile.
+        """What of a state can be so, whatever the file says and however the clock was set
+        meanwhile.
 
-        A place in the future is there because the one `requests` before it was taken a window earlier, or because of a
-        hold; any other counts as taken just now.
+        A place in the future is there because the one `requests` before it was taken a
+        window earlier, or because of a hold; any other counts as taken just now.
         """
         held = now < state.held_until <= state.held_at + LONGEST_HOLD_S and state.held_at <= now
         held_until = state.held_until if held else 0.0
-        past = [at for at in state.places if now - self._window_s < at <= now][-self.rate.requests :]
+        past = [at for at in state.places if now - self._window_s < at <= now][
+            -self.rate.requests :
+        ]
         places: list[float] = past
         for at in (at for at in state.places if at > now):
             before = len(places) - self.rate.requests
             latest = max(now, held_until, places[before] + self._window_s if before >= 0 else 0.0)
             places.append(min(at, latest))
         free = (Counter(state.free) & Counter(at for at in places if at > now)).elements()
-        return _State(tuple(sorted(places)), state.held_at if held else 0.0, held_until, tuple(free))
+        return _State(
+            tuple(sorted(places)), state.held_at if held else 0.0, held_until, tuple(free)
+        )
 
     @contextmanager
     def _locked(self, key: SecretStr) -> Iterator[int]:
@@ -138,7 +152,9 @@ class Pace:
             finally:
                 os.close(file)
         except OSError as error:
-            raise PaceUnavailable(f"The pace of requests cannot be written down: {error.strerror}.") from None
+            raise PaceUnavailable(
+                f"The pace of requests cannot be written down: {error.strerror}."
+            ) from None
 
 
 def _lock(file: int) -> None:
@@ -159,7 +175,8 @@ def too_fast(wait_s: float) -> RateLimited:
     """The error for a request that may be sent in so many seconds only."""
     seconds = math.ceil(wait_s)
     return RateLimited(
-        f"No more requests with this server's key now; the next may be sent in {seconds} s.", retry_after_s=seconds
+        f"No more requests with this server's key now; the next may be sent in {seconds} s.",
+        retry_after_s=seconds,
     )
 
 
@@ -172,11 +189,15 @@ def _read(file: int) -> _State:
         free = _numbers(told.get("free", []))
     except (ValueError, KeyError, TypeError, RecursionError):
         return _State()
-    return _State(tuple(sorted(places)[-MAX_PLACES:]), held_at, held_until, tuple(free[:MAX_PLACES]))
+    return _State(
+        tuple(sorted(places)[-MAX_PLACES:]), held_at, held_until, tuple(free[:MAX_PLACES])
+    )
 
 
 def _numbers(found: Any) -> Sequence[float]:
-    if not isinstance(found, list) or not all(type(one) in (int, float) and math.isfinite(one) for one in found):
+    if not isinstance(found, list) or not all(
+        type(one) in (int, float) and math.isfinite(one) for one in found
+    ):
         raise ValueError("is no list of numbers")
     return [float(one) for one in found]
 

@@ -29,15 +29,18 @@ MAX_WORDS = 300  # characters of the API's own words that an error repeats
 MAX_DEPTH = 50
 HIDDEN = "********"  # in the place of the key
 CLOSING = {"{": "}", "[": "]"}
-CHECK_KEY = "The operator should check this server's `key` and `srv` in the settings: a key belongs to one server."
+CHECK_KEY = (
+    "The operator should check this server's `key` and `srv` in the settings: a key belongs to "
+    "one server."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came of one request: a body, or an error.
 
-    `again`: whether a read should be tried again, after `retry_after_s` seconds when the API named them. `maybe_done`:
-    whether a change may have been made in spite of the error.
+    `again`: whether a read should be tried again, after `retry_after_s` seconds when the
+    API named them. `maybe_done`: whether a change may have been made in spite of the error.
     """
 
     body: Any = None
@@ -57,15 +60,21 @@ def judge(status: int, text: bytes, *, retry_after: str | None, key: SecretStr) 
         return Outcome(error=ApiUnauthorized(f"The API refused the key (HTTP {status}){said}"))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         told = None if after_s is None else math.ceil(after_s)
-        error = RateLimited(f"The API says that there were too many requests{said}", retry_after_s=told)
+        error = RateLimited(
+            f"The API says that there were too many requests{said}", retry_after_s=told
+        )
         return Outcome(error=error, again=True, retry_after_s=after_s)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # Whatever it says: a gateway that lost its patience says it too, and the work goes on.
+        # Whatever it says: a gateway that lost its patience says it too, and the work goes
+        # on.
         trouble = ApiUnavailable(f"The API is out of order (HTTP {status}){said}")
         return Outcome(error=trouble, again=True, maybe_done=True, retry_after_s=after_s)
     if _error_in(body) or status == HTTPStatus.BAD_REQUEST:
         hint = CHECK_KEY if status == HTTPStatus.BAD_REQUEST else None
-        return Outcome(error=ApiRejected(f"The API refused (HTTP {status}){said}", hint=hint), retry_after_s=after_s)
+        return Outcome(
+            error=ApiRejected(f"The API refused (HTTP {status}){said}", hint=hint),
+            retry_after_s=after_s,
+        )
     return _read(body, status, text)
 
 
@@ -74,7 +83,9 @@ def _read(body: Any, status: int, text: bytes) -> Outcome:
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         # A redirect may come after the work, as web pages do it.
         maybe_done = status < HTTPStatus.BAD_REQUEST
-        return Outcome(error=ApiUnexpected(f"The API answered with HTTP {status}."), maybe_done=maybe_done)
+        return Outcome(
+            error=ApiUnexpected(f"The API answered with HTTP {status}."), maybe_done=maybe_done
+        )
     if isinstance(body, dict | list) and not _is_too_deep(body):
         return Outcome(body=body)
     return Outcome(error=_not_a_body(body, text), maybe_done=True)
@@ -90,11 +101,14 @@ class _NoJson:
 def _not_a_body(body: Any, text: bytes) -> ApiError:
     if not isinstance(body, _NoJson):
         return ApiUnexpected(
-            "The API answered with JSON that is neither an object nor an array, or is nested too deep."
+            "The API answered with JSON that is neither an object nor an array, or is nested "
+            "too deep."
         )
     if body.cut:
         return ApiTruncated(f"The API's answer ends in the middle, after {len(text)} bytes.")
-    return ApiNotJson("The API answered with something else than JSON." if text else "The API's answer is empty.")
+    return ApiNotJson(
+        "The API answered with something else than JSON." if text else "The API's answer is empty."
+    )
 
 
 def _json(data: bytes) -> Any:
@@ -114,7 +128,9 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _encodable(value: Any) -> Any:
-    """The same without halves of surrogate pairs, which JSON can name and UTF-8 cannot write."""
+    """The same without halves of surrogate pairs, which JSON can name and UTF-8 cannot
+    write.
+    """
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()
@@ -126,11 +142,15 @@ def _encodable(value: Any) -> Any:
 
 
 def _is_too_deep(body: Any) -> bool:
-    """Whether it is nested deeper than any answer is, and than those who walk through it can stand."""
+    """Whether it is nested deeper than any answer is, and than those who walk through it
+    can stand.
+    """
     level = [body]
     for _ in range(MAX_DEPTH):
         inner = [
-            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)
+            value.values() if isinstance(value, dict) else value
+            for value in level
+            if isinstance(value, dict | list)
         ]
         level = [value for values in inner for value in values]
     return bool(level)
@@ -142,7 +162,9 @@ def _error_in(body: Any) -> Any:
 
 
 def _words(body: Any, text: bytes, key: SecretStr) -> str:
-    """The API's own words on what is wrong: of JSON the error, of plain text all; bounded, and never the key."""
+    """The API's own words on what is wrong: of JSON the error, of plain text all; bounded,
+    and never the key.
+    """
     found = _error_in(body)
     if isinstance(body, _NoJson):
         plain = text.decode("utf-8", "replace").strip()
@@ -151,7 +173,9 @@ def _words(body: Any, text: bytes, key: SecretStr) -> str:
         return ""
     # The key goes first: what is escaped, cut or cleaned would no longer be found.
     clean = without_key(found, key)
-    told = (clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False))[: 4 * MAX_WORDS]
+    told = (clean if isinstance(clean, str) else json.dumps(clean, ensure_ascii=False))[
+        : 4 * MAX_WORDS
+    ]
     shown = " ".join("".join(letter if letter.isprintable() else " " for letter in told).split())
     return shown if len(shown) <= MAX_WORDS else f"{shown[:MAX_WORDS]}…"
 
@@ -170,7 +194,9 @@ def without_key(value: Any, key: SecretStr) -> Any:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """What a header Retry-After asks for, within reason: it is a number of seconds or a date."""
+    """What a header Retry-After asks for, within reason: it is a number of seconds or a
+    date.
+    """
     asked = (retry_after or "").strip()
     if not asked:
         return None

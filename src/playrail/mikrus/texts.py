@@ -1,6 +1,8 @@
-"""The texts that the API passes on: of free, df, uptime and ps by /stats, and of databases by /db.
+"""The texts that the API passes on: of free, df, uptime and ps by /stats, and of databases
+by /db.
 
-A line of no meaning to a reader is not lost: each returns the lines that it could not read beside what it could.
+A line of no meaning to a reader is not lost: each returns the lines that it could not read
+beside what it could.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ DF_HEADER = "Filesystem Size Used Avail Use% Mounted on"
 PS_HEADER = "USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND"
 UPTIME = re.compile(
     r"up\s+(?:(?P<days>\d{1,6})\s+days?,\s*)?"
-    r"(?:(?P<hours>\d{1,2}):(?P<minutes>\d\d)|(?P<only>\d{1,2})\s+min|(?P<seconds>\d{1,2})\s+sec)?[,\s]*"
+    r"(?:(?P<hours>\d{1,2}):(?P<minutes>\d\d)|(?P<only>\d{1,2})\s+min"
+    r"|(?P<seconds>\d{1,2})\s+sec)?[,\s]*"
     r"(?:(?P<users>\d{1,6})\s+users?)?[,\s]*load average:\s*(?P<load>.+)"
 )
 LOAD = re.compile(r"(\d+)[.,](\d+)")
@@ -47,11 +50,15 @@ Reader = Callable[[str], Read]
 
 
 def stats(raw: Any) -> dict[str, Any]:
-    """What /stats tells. Where a text cannot be read as what it should be there is None, and the text in `unread`."""
+    """What /stats tells. Where a text cannot be read as what it should be there is None,
+    and the text in `unread`.
+    """
     readers = {"free": memory, "df": disks, "uptime": uptime, "ps": processes}
     read, told = _read_texts(raw, readers, clean=html.unescape)
     mounted, found = read["df"], read["ps"]
-    heaviest = sorted(found or [], key=lambda one: int(one["rss_bytes"]), reverse=True)[:MAX_PROCESSES]
+    heaviest = sorted(found or [], key=lambda one: int(one["rss_bytes"]), reverse=True)[
+        :MAX_PROCESSES
+    ]
     short = [{**one, "command": one["command"][:MAX_COMMAND]} for one in heaviest]
     cut = short != heaviest or len(found or []) > MAX_PROCESSES or len(mounted or []) > MAX_DISKS
     return {
@@ -74,7 +81,9 @@ def databases(raw: Any) -> dict[str, Any]:
 def _read_texts(
     raw: Any, readers: Mapping[str, Reader], *, clean: Callable[[str], str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What each reader makes of the API's text of its name, and the report's fields on what is left."""
+    """What each reader makes of the API's text of its name, and the report's fields on what
+    is left.
+    """
     told = values.read(raw, {name: (name, values.text) for name in readers})
     read: dict[str, Any] = {}
     unread: dict[str, str] = {}
@@ -172,7 +181,12 @@ def database(text: str) -> Read:
     for line in _lines(text):
         label, colon, value = (part.strip() for part in line.partition(":"))
         name = LABELS.get(label.lower())
-        if not colon or name is None or name in found or (name == "port" and not PORT.fullmatch(value)):
+        if (
+            not colon
+            or name is None
+            or name in found
+            or (name == "port" and not PORT.fullmatch(value))
+        ):
             rest.append(line)
         else:
             found[name] = (int(value) if name == "port" else value) if value else None
@@ -180,7 +194,11 @@ def database(text: str) -> Read:
 
 
 def _lines(text: str) -> list[str]:
-    return [line for line in text.replace("\r", "").split("\n") if line.strip() and not STRAY.fullmatch(line.strip())]
+    return [
+        line
+        for line in text.replace("\r", "").split("\n")
+        if line.strip() and not STRAY.fullmatch(line.strip())
+    ]
 
 
 def _table(text: str, header: str, row: Callable[[str], Mapping[str, Any]]) -> Read:

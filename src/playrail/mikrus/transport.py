@@ -1,7 +1,8 @@
 """One request to the API and what came of it. The only module that knows httpx.
 
-The key is in the form and in a header, since the API's clients disagree on which it wants. It is in nothing that leaves
-this module: errors are made anew, and never raised while one of httpx, which holds the request, is being handled.
+The key is in the form and in a header, since the API's clients disagree on which it wants.
+It is in nothing that leaves this module: errors are made anew, and never raised while one
+of httpx, which holds the request, is being handled.
 """
 
 from __future__ import annotations
@@ -79,21 +80,35 @@ class Transport:
             await client.aclose()
 
     async def send(
-        self, url: str, form: Mapping[str, str], *, key: SecretStr, answer_s: float, progress: Progress
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        key: SecretStr,
+        answer_s: float,
+        progress: Progress,
     ) -> Outcome:
-        """Sends one request, and tells what came of it. Waits `answer_s` seconds for each part of the answer."""
+        """Sends one request, and tells what came of it. Waits `answer_s` seconds for each
+        part of the answer.
+        """
         secret = key.get_secret_value()
         if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-            bad_key = ServerMisconfigured("The key of this server holds characters that no key of mikr.us has.")
+            bad_key = ServerMisconfigured(
+                "The key of this server holds characters that no key of mikr.us has."
+            )
             return Outcome(error=bad_key)
         try:
             client = self._made()
         except (OSError, ValueError) as error:
             why = type(error).__name__
-            wrong = ApiTlsFailed(f"The certificates or the proxy that the environment names cannot be used ({why}).")
+            wrong = ApiTlsFailed(
+                f"The certificates or the proxy that the environment names cannot be used ({why})."
+            )
             return Outcome(error=wrong)
         try:
-            status, headers, text = await _exchange(client, url, {**form, "key": secret}, answer_s, progress)
+            status, headers, text = await _exchange(
+                client, url, {**form, "key": secret}, answer_s, progress
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _translated(error, progress)
         if len(text) > MAX_ANSWER_BYTES:
@@ -108,9 +123,15 @@ class Transport:
 
 
 async def _exchange(
-    client: httpx.AsyncClient, url: str, form: Mapping[str, str], answer_s: float, progress: Progress
+    client: httpx.AsyncClient,
+    url: str,
+    form: Mapping[str, str],
+    answer_s: float,
+    progress: Progress,
 ) -> tuple[int, httpx.Headers, bytes]:
-    """The answer's status, headers and text, of which no more is read than shows that it is too long."""
+    """The answer's status, headers and text, of which no more is read than shows that it is
+    too long.
+    """
     client.cookies.clear()  # of an answer to a request with another key
     request = client.build_request(
         "POST",
@@ -133,16 +154,32 @@ async def _exchange(
 
 
 def _translated(error: Exception, progress: Progress) -> Outcome:
-    """The outcome of a request that httpx gave up. Says nothing of what httpx says, which may quote the request."""
+    """The outcome of a request that httpx gave up. Says nothing of what httpx says, which
+    may quote the request.
+    """
     if not progress.sent:
-        return Outcome(error=_unsent(error, progress), again=isinstance(error, httpx.TransportError))
+        return Outcome(
+            error=_unsent(error, progress), again=isinstance(error, httpx.TransportError)
+        )
     if progress.answering:
-        if isinstance(error, httpx.DecodingError) or str(error).startswith("Invalid URL in location"):
-            return Outcome(error=ApiUnexpected("The API's answer is not valid HTTP."), maybe_done=True)
-        return Outcome(error=ApiTruncated("The API's answer did not come to its end."), again=True, maybe_done=True)
+        if isinstance(error, httpx.DecodingError) or str(error).startswith(
+            "Invalid URL in location"
+        ):
+            return Outcome(
+                error=ApiUnexpected("The API's answer is not valid HTTP."), maybe_done=True
+            )
+        return Outcome(
+            error=ApiTruncated("The API's answer did not come to its end."),
+            again=True,
+            maybe_done=True,
+        )
     if isinstance(error, httpx.TimeoutException):
-        return Outcome(error=ApiReadTimeout("The API did not answer in time."), again=True, maybe_done=True)
-    if isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith("Server disconnected"):
+        return Outcome(
+            error=ApiReadTimeout("The API did not answer in time."), again=True, maybe_done=True
+        )
+    if isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith(
+        "Server disconnected"
+    ):
         return Outcome(error=ApiUnexpected("What answered does not speak HTTP."), maybe_done=True)
     lost = ApiConnectionLost("The connection to the API ended before an answer came.")
     return Outcome(error=lost, again=True, maybe_done=True)
@@ -164,7 +201,9 @@ def _unsent(error: Exception, progress: Progress) -> ApiError:
         numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
         why = f": {os.strerror(numbers[0])}" if numbers else ""
         return ApiConnectFailed(f"The API's host does not take the connection{why}.")
-    return ApiUnexpected("The request to the API could not be made.", hint="The operator should check `api_url`.")
+    return ApiUnexpected(
+        "The request to the API could not be made.", hint="The operator should check `api_url`."
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

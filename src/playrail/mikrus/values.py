@@ -1,4 +1,5 @@
-"""What the API tells, as values: it gives numbers and dates as texts, and adds fields now and then.
+"""What the API tells, as values: it gives numbers and dates as texts, and adds fields now
+and then.
 
 Below are its fields: under its names ours, and how they are read.
 """
@@ -48,10 +49,11 @@ def yes(value: Any) -> bool:
 
 
 def read(raw: Any, fields: Fields) -> dict[str, Any]:
-    """The API's `fields`, each under our name and read as what it is; null when it is missing, null or empty.
+    """The API's `fields`, each under our name and read as what it is; null when it is
+    missing, null or empty.
 
-    What is left, and what cannot be read, stands in `extra` under the API's name. Raises ValueError when `raw` is no
-    object with at least one of the fields.
+    What is left, and what cannot be read, stands in `extra` under the API's name. Raises
+    ValueError when `raw` is no object with at least one of the fields.
     """
     if not isinstance(raw, Mapping) or not fields.keys() & raw.keys():
         raise ValueError("is no object with any of the known fields")
@@ -66,7 +68,9 @@ def read(raw: Any, fields: Fields) -> dict[str, Any]:
             found[ours] = reader(value)
         except (ValueError, KeyError):
             extra[name] = value
-    kept = {name: value for name, value in list(extra.items())[:MAX_EXTRA] if _is_short(name, value)}
+    kept = {
+        name: value for name, value in list(extra.items())[:MAX_EXTRA] if _is_short(name, value)
+    }
     return {**found, "extra": kept, "truncated": len(kept) < len(extra)}
 
 
@@ -86,7 +90,9 @@ INFO: Fields = {
     "lastlog_panel": ("last_panel_login", moment),
     "mikrus_pro": ("pro", yes),
 }
-OWNED: Fields = {name: INFO[name] for name in ("server_id", "server_name", "expires", "param_ram", "param_disk")}
+OWNED: Fields = {
+    name: INFO[name] for name in ("server_id", "server_name", "expires", "param_ram", "param_disk")
+}
 LOG: Fields = {
     "id": ("id", text),
     "server_id": ("server_id", text),

@@ -1,4 +1,6 @@
-"""Finds what no longer holds of what Playrail itself set on hosts: the latest calls, played again in check mode."""
+"""Finds what no longer holds of what Playrail itself set on hosts: the latest calls, played
+again in check mode.
+"""
 
 from __future__ import annotations
 
@@ -19,33 +21,50 @@ from playrail.plans.planning import plan_in
 from playrail.plans.undo import Undoing
 from playrail.tools.tool import arguments_of
 
-KINDS = ("file", "service", "package")  # what is meant to stay as it was set; an upgrade of everything is not
-GONE = {"file": "not_found", "service": "service_not_found"}  # the directory, the unit: and so what was set there
+# What is meant to stay as it was set; an upgrade of everything is not
+KINDS = ("file", "service", "package")
+# The directory, the unit: and so what was set there
+GONE = {"file": "not_found", "service": "service_not_found"}
 ATTRIBUTES = ("mode", "owner", "group", "action")
 
 
 async def drift(door: Undoing, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
-    """Per host what Playrail set that is not so any more, what it set in all, and what could not be looked at."""
+    """Per host what Playrail set that is not so any more, what it set in all, and what
+    could not be looked at.
+    """
     steps, doubts = await asyncio.to_thread(_latest, door, hosts)
-    looks = {its: _look(door, call, its[0], step) for its, step in steps.items() if its not in doubts}
+    looks = {
+        its: _look(door, call, its[0], step) for its, step in steps.items() if its not in doubts
+    }
     found = dict(zip(looks, await asyncio.gather(*looks.values()), strict=True))
-    told: dict[str, Any] = {host: {"set_by_playrail": 0, "drifted": [], "not_checked": {}} for host in hosts}
+    told: dict[str, Any] = {
+        host: {"set_by_playrail": 0, "drifted": [], "not_checked": {}} for host in hosts
+    }
     for (host, thing), step in steps.items():
         changes, why = found.get((host, thing)) or ([], doubts[host, thing])
         told[host]["set_by_playrail"] += 1
         if why is not None:
             told[host]["not_checked"][step.key] = why
         source = step.source
-        told[host]["drifted"] += [{**change, "set_by": source.run, "set_at": source.at} for change in changes]
+        told[host]["drifted"] += [
+            {**change, "set_by": source.run, "set_at": source.at} for change in changes
+        ]
     return told
 
 
-def _latest(door: Undoing, hosts: Sequence[str]) -> tuple[dict[tuple[str, str], Step], dict[tuple[str, str], str]]:
-    """The latest step per host and thing; and of those that something was done to after that, nobody knows what, why.
+def _latest(
+    door: Undoing, hosts: Sequence[str]
+) -> tuple[dict[tuple[str, str], Step], dict[tuple[str, str], str]]:
+    """The latest step per host and thing; and of those that something was done to after
+    that, nobody knows what, why.
 
     What was taken back is left out.
     """
-    undone = {run for run, plan in taken_back(door.ledger).items() if not plan_in(door.ledger, plan).not_undone}
+    undone = {
+        run
+        for run, plan in taken_back(door.ledger).items()
+        if not plan_in(door.ledger, plan).not_undone
+    }
     records = door.ledger.read(kinds=("started", "ended", "interrupted", "capture"))
     replayed = replay(records, Selection(hosts=hosts), door.tools)
     latest: dict[tuple[str, str], Step] = {}
@@ -62,14 +81,18 @@ def _latest(door: Undoing, hosts: Sequence[str]) -> tuple[dict[tuple[str, str], 
     return latest, doubts
 
 
-async def _look(door: Undoing, call: Call, host: str, step: Step) -> tuple[list[Mapping[str, Any]], str | None]:
-    """What the step would change now, with the present state as `now` and the one that was set as `wanted`; and why
-    that is not known.
+async def _look(
+    door: Undoing, call: Call, host: str, step: Step
+) -> tuple[list[Mapping[str, Any]], str | None]:
+    """What the step would change now, with the present state as `now` and the one that was
+    set as `wanted`; and why that is not known.
     """
     if step.secrets:
         return [], f"its {' and '.join(sorted(step.secrets))} is a secret, which is not kept"
     try:
-        prepared = await door.prepare(step.tool.name, {**arguments_of(step.given), "server": [host]})
+        prepared = await door.prepare(
+            step.tool.name, {**arguments_of(step.given), "server": [host]}
+        )
         foreseen = await door.foresee(prepared, call)
     except PlayrailError as error:
         why = f"{error.problem.code}: {error.problem.error}"

@@ -1,7 +1,9 @@
-"""The parts that decide what a plan's steps do, each as hashes: a plan is carried out only while all are the same.
+"""The parts that decide what a plan's steps do, each as hashes: a plan is carried out only
+while all are the same.
 
-A part has items, so that the one that differs can be named. What variables hold is told by a hash
-with a key of this state directory: from a short password's own hash it could be guessed.
+A part has items, so that the one that differs can be named. What variables hold is told by
+a hash with a key of this state directory: from a short password's own hash it could be
+guessed.
 """
 
 from __future__ import annotations
@@ -37,9 +39,11 @@ def parts_of(
     settings: Settings,
     environment: Mapping[str, str],
 ) -> dict[str, Items]:
-    """The parts of steps that call these tools on these hosts, as they are at this moment. Reads files.
+    """The parts of steps that call these tools on these hosts, as they are at this moment.
+    Reads files.
 
-    `environment` is that of Ansible's processes. Raises PlanUnusable for more files than a plan can be held to.
+    `environment` is that of Ansible's processes. Raises PlanUnusable for more files than a
+    plan can be held to.
     """
     every_host = list(dict.fromkeys(host for some in hosts for host in some))
     requests = [tool.endpoint for tool in tools if isinstance(tool, ApiTool)]
@@ -81,13 +85,16 @@ def _key(settings: Settings) -> bytes:
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secrets.token_bytes(KEY_BYTES))
     with contextlib.suppress(FileExistsError):
-        path.hardlink_to(unfinished)  # another process may have been quicker, and then its key counts
+        # Another process may have been quicker, and then its key counts
+        path.hardlink_to(unfinished)
     unfinished.unlink()
     return path.read_bytes()
 
 
 def differing(was: Items, now: Items) -> Iterator[str]:
-    """The names of the items that are not the same, with the files in them where these are known."""
+    """The names of the items that are not the same, with the files in them where these are
+    known.
+    """
     for name in sorted({*was, *now}):
         if name and was.get(name) != now.get(name):
             yield f"{name}{inside(was.get(name, ''), now.get(name, ''))}"

@@ -1,7 +1,9 @@
-"""Plans: what would be done, seen before it is done. Data and rules only; planning.py makes and carries them out.
+"""Plans: what would be done, seen before it is done. Data and rules only; planning.py makes
+and carries them out.
 
-A plan is bound to all that decides what it does: each of its `parts` is a hash, and a plan is carried out only as long
-as all of them are the same. Nobody can change a plan: it lies in the ledger.
+A plan is bound to all that decides what it does: each of its `parts` is a hash, and a plan
+is carried out only as long as all of them are the same. Nobody can change a plan: it lies
+in the ledger.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ PROVES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One call of a tool that a plan makes. `arguments` are as the caller gave them, with SECRET for each secret."""
+    """One call of a tool that a plan makes. `arguments` are as the caller gave them, with
+    SECRET for each secret.
+    """
 
     tool: str
     arguments: Mapping[str, Any]
@@ -56,7 +60,9 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Foreseen:
-    """What check mode said of a step: per host what would change, and what only a real run would tell."""
+    """What check mode said of a step: per host what would change, and what only a real run
+    would tell.
+    """
 
     effects: Mapping[str, Sequence[Effect]] = field(default_factory=dict)
     unforeseen: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -75,13 +81,24 @@ class Foreseen:
 
     def digest(self) -> str:
         """The same for the same changes."""
-        told = {host: [shown(effect) for effect in effects] for host, effects in self.effects.items() if effects}
-        return digest([told, {host: list(sentences) for host, sentences in self.unforeseen.items() if sentences}])
+        told = {
+            host: [shown(effect) for effect in effects]
+            for host, effects in self.effects.items()
+            if effects
+        }
+        return digest(
+            [
+                told,
+                {host: list(sentences) for host, sentences in self.unforeseen.items() if sentences},
+            ]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What was proposed. `changes` are JSON data for people and models, per host; `parts` the hash of each part."""
+    """What was proposed. `changes` are JSON data for people and models, per host; `parts`
+    the hash of each part.
+    """
 
     plan_id: str
     caller: str
@@ -93,7 +110,9 @@ class Plan:
     not_previewed: Mapping[str, Sequence[str]]
     approval: Approval = "none"
     held: bool = False
-    """Whether its arguments hold secrets, which only the process has that made it, and nothing else."""
+    """Whether its arguments hold secrets, which only the process has that made it, and
+    nothing else.
+    """
     undoes: str | None = None
     not_undone: tuple[str, ...] = ()
     items: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -102,7 +121,9 @@ class Plan:
     @property
     def hash(self) -> str:
         steps = [_step(step) for step in self.steps]
-        return digest([self.plan_id, self.caller, self.expires_at, steps, dict(self.parts), self.undoes])
+        return digest(
+            [self.plan_id, self.caller, self.expires_at, steps, dict(self.parts), self.undoes]
+        )
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -118,21 +139,31 @@ class Plan:
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        known = {key: value for key, value in body.items() if key not in {"plan", "hash", "steps", "not_undone"}}
+        known = {
+            key: value
+            for key, value in body.items()
+            if key not in {"plan", "hash", "steps", "not_undone"}
+        }
         steps = tuple(Step(**{**step, "hosts": tuple(step["hosts"])}) for step in body["steps"])
         return cls(plan_id=body["plan"], steps=steps, not_undone=tuple(body["not_undone"]), **known)
 
     def told(self, *, whole: bool = False) -> dict[str, Any]:
-        """The plan as data, without what only the ledger needs; what shows nothing is told as escapes.
+        """The plan as data, without what only the ledger needs; what shows nothing is told
+        as escapes.
 
-        What would be run is told where no change is. For a caller, who has them, long arguments are told by
-        their size and hash; `whole` tells all.
+        What would be run is told where no change is. For a caller, who has them, long
+        arguments are told by their size and hash; `whole` tells all.
         """
         left_out = {"would_run"} if any(self.changes.values()) else set()
-        steps = [{name: value for name, value in _step(step).items() if name not in left_out} for step in self.steps]
+        steps = [
+            {name: value for name, value in _step(step).items() if name not in left_out}
+            for step in self.steps
+        ]
         if not whole:
             for step in steps:
-                step["arguments"] = {name: echoed(value) for name, value in step["arguments"].items()}
+                step["arguments"] = {
+                    name: echoed(value) for name, value in step["arguments"].items()
+                }
                 if "would_run" in step:
                     step["would_run"] = echoed(step["would_run"])
         told: dict[str, Any] = {
@@ -144,7 +175,9 @@ class Plan:
             "steps": steps,
             "would_change": [host for host, found in self.changes.items() if found],
             "changes": {host: list(found) for host, found in self.changes.items() if found},
-            "not_previewed": {host: list(found) for host, found in self.not_previewed.items() if found},
+            "not_previewed": {
+                host: list(found) for host, found in self.not_previewed.items() if found
+            },
         }
         if self.undoes is not None:
             told |= {"undoes": self.undoes, "not_undone": list(self.not_undone)}
@@ -162,7 +195,9 @@ def expiry(now: datetime, lifetime: timedelta = LIFETIME) -> str:
 
 def echoed(value: Any) -> Any:
     """An argument as it goes back to a caller, who has it: of a long one its size and hash."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    )
     data = text.encode(errors="surrogatepass")
     if len(data) <= MOST_ECHOED:
         return value
@@ -174,7 +209,9 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def changes_of(foreseen: Foreseen) -> dict[str, list[dict[str, Any]]]:
-    """Per host what would change, with diffs in place of contents, as far as these fit into one answer."""
+    """Per host what would change, with diffs in place of contents, as far as these fit into
+    one answer.
+    """
     left = MOST_DIFF_CHARACTERS
     changes: dict[str, list[dict[str, Any]]] = {}
     for host, effects in foreseen.effects.items():

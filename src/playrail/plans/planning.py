@@ -67,19 +67,27 @@ class Door(Protocol):
     """What planning needs of the door."""
 
     async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
-        """What the step would change now, without secrets. Raises PlayrailError when a host does not tell."""
+        """What the step would change now, without secrets. Raises PlayrailError when a host
+        does not tell.
+        """
 
     async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
-        """Carries the step out as a call of its own. Raises what kept it from starting, if it was to close the plan."""
+        """Carries the step out as a call of its own. Raises what kept it from starting, if
+        it was to close the plan.
+        """
 
     async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, Items]:
-        """What each part consists of that decides what the steps do. `anew`: nothing read before counts."""
+        """What each part consists of that decides what the steps do. `anew`: nothing read
+        before counts.
+        """
 
     async def decide(self, prepared: Prepared, caller: str) -> Decision:
         """What policy says of the step. Raises Denied."""
 
     async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
-        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
+        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
+        plan that is closed.
+        """
 
 
 class Planning:
@@ -104,7 +112,8 @@ class Planning:
         now = datetime.now(UTC)
         items = {
             **await self._door.parts(steps, anew=False),
-            "hosts": {"": digest([list(prepared.step.hosts) for prepared in steps])},  # those that were looked at
+            # Those that were looked at
+            "hosts": {"": digest([list(prepared.step.hosts) for prepared in steps])},
             "changes": {"": foreseen.digest()},
         }
         plan = Plan(
@@ -142,21 +151,29 @@ class Planning:
 
     def is_of(self, plan: Plan, prepared: Prepared) -> bool:
         """Whether this step is all of the plan, with the same secrets where it has any."""
-        same = [replace(step, would_run=prepared.step.would_run) for step in plan.steps] == [prepared.step]
+        same = [replace(step, would_run=prepared.step.would_run) for step in plan.steps] == [
+            prepared.step
+        ]
         held = self._held.get(plan.plan_id, ())
-        return same and (not plan.held or [dict(one.arguments) for one in held] == [dict(prepared.arguments)])
+        return same and (
+            not plan.held or [dict(one.arguments) for one in held] == [dict(prepared.arguments)]
+        )
 
     async def cancel(self, call: Call, plan_id: str) -> Plan:
         """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
         plan = await self.plan(plan_id, call.caller)
-        await self._door.write("closed", call, {"plan": plan.plan_id, "outcome": "cancelled", "by": call.caller})
+        await self._door.write(
+            "closed", call, {"plan": plan.plan_id, "outcome": "cancelled", "by": call.caller}
+        )
         self._held.pop(plan.plan_id, None)
         return plan
 
     async def apply(self, call: Call, plan_id: str) -> tuple[Plan, list[Answer]]:
-        """Carries a plan out, once, and returns what came of its steps; the first that fails is the last.
+        """Carries a plan out, once, and returns what came of its steps; the first that
+        fails is the last.
 
-        Raises UnknownPlan, PlanUnusable, PlanOutdated, Denied, ApprovalRequired, and what stands in the way of a look.
+        Raises UnknownPlan, PlanUnusable, PlanOutdated, Denied, ApprovalRequired, and what
+        stands in the way of a look.
         """
         plan = await self.plan(plan_id, call.caller)
         steps = await self._steps(plan)
@@ -192,7 +209,9 @@ class Planning:
         """Raises PlanOutdated."""
         now = await self._door.parts(steps, anew=anew)
         outdated = [
-            part for part in plan.parts if part != "changes" and plan.parts[part] != digest(dict(now.get(part, {})))
+            part
+            for part in plan.parts
+            if part != "changes" and plan.parts[part] != digest(dict(now.get(part, {})))
         ]
         if outdated:
             raise _outdated(plan, outdated, now)
@@ -210,7 +229,9 @@ class Planning:
         if not plan.held:
             return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
         if plan.plan_id not in self._held:
-            raise PlanUnusable(f"{plan.plan_id} has a secret that only the process knew which made it.")
+            raise PlanUnusable(
+                f"{plan.plan_id} has a secret that only the process knew which made it."
+            )
         return self._held[plan.plan_id]
 
     async def _check_time(self, plan: Plan, needed: Approval) -> None:
@@ -222,14 +243,21 @@ class Planning:
     async def _is_granted(self, plan: Plan, needed: Approval) -> bool:
         if needed == "none":
             return True
-        return any(_counts(grant, needed) for grant in await asyncio.to_thread(grants_in, self._ledger, plan))
+        return any(
+            _counts(grant, needed)
+            for grant in await asyncio.to_thread(grants_in, self._ledger, plan)
+        )
 
     async def _approved(self, call: Call, plan: Plan, needed: Approval) -> bool:
-        """Returns when the plan has the approval that it needs, and whether the client had to be asked for it."""
+        """Returns when the plan has the approval that it needs, and whether the client had
+        to be asked for it.
+        """
         if await self._is_granted(plan, needed):
             return False
         if needed == "operator":
-            raise ApprovalRequired(f"{plan.plan_id} has to be approved by the operator.", data={"plan": plan.told()})
+            raise ApprovalRequired(
+                f"{plan.plan_id} has to be approved by the operator.", data={"plan": plan.told()}
+            )
         await self._ask(call, plan)
         return True
 
@@ -237,10 +265,17 @@ class Planning:
         text = question(plan, most=MOST_ASKED)
         if text is None:
             raise ApprovalRequired(
-                f"{plan.plan_id} is too long to be shown in a question, and nobody can approve what is not shown.",
+                (
+                    f"{plan.plan_id} is too long to be shown in a question, and nobody can "
+                    "approve what is not shown."
+                ),
                 data={"plan": plan.told()},
             )
-        asked = Question(plan_id=plan.plan_id, text=text, asked=await asyncio.to_thread(waits_in, self._ledger, plan))
+        asked = Question(
+            plan_id=plan.plan_id,
+            text=text,
+            asked=await asyncio.to_thread(waits_in, self._ledger, plan),
+        )
         said = await _answered(call, asked)
         if said is Said.CANNOT:
             raise ClientCannotBeAsked(
@@ -250,10 +285,14 @@ class Planning:
         if said is Said.LATER:
             if not asked.asked:
                 await self._door.write(
-                    "approval", call, approval_body(plan, how="client", answer=ASKED, by=call.caller)
+                    "approval",
+                    call,
+                    approval_body(plan, how="client", answer=ASKED, by=call.caller),
                 )
             call.question = asked
-            raise ApprovalRequired(f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()})
+            raise ApprovalRequired(
+                f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()}
+            )
         answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
         grant = approval_body(plan, how="client", answer=answer, by=call.caller)
         await self._door.write("approval", call, grant)
@@ -262,13 +301,17 @@ class Planning:
 
 
 async def _answered(call: Call, asked: Question) -> Said:
-    """What the client says. Raises Cancelled when the call is cancelled meanwhile; no answer in time is a no."""
+    """What the client says. Raises Cancelled when the call is cancelled meanwhile; no
+    answer in time is a no.
+    """
     if call.ask is None:
         return Said.CANNOT
     asking = asyncio.ensure_future(call.ask(asked))
     stopping = asyncio.create_task(call.stop.wait())
     try:
-        await asyncio.wait({asking, stopping}, timeout=ASK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {asking, stopping}, timeout=ASK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
+        )
         if call.stop.is_set():
             raise Cancelled("The call was cancelled before anything was changed.")
         return asking.result() if asking.done() else Said.SILENT
@@ -278,9 +321,11 @@ async def _answered(call: Call, asked: Question) -> Said:
 
 
 def approval_body(plan: Plan, *, how: str, answer: str, by: str) -> dict[str, Any]:
-    """The record `approval`: who said what about exactly this plan, until when that counts, and what it proves.
+    """The record `approval`: who said what about exactly this plan, until when that counts,
+    and what it proves.
 
-    A question that waits for its answer is such a record too, so that an answer without one is not taken for one.
+    A question that waits for its answer is such a record too, so that an answer without one
+    is not taken for one.
     """
     return {
         "plan": plan.plan_id,
@@ -320,7 +365,8 @@ def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) 
         plan = Plan.from_body(record["body"])
         if not usable or (not plan.has_expired(now) and closed_in(ledger, plan.plan_id) is None):
             found.append(plan)
-        if len(found) == MOST_LISTED or (usable and plan.has_expired(now)):  # older ones have expired as well
+        # Older ones have expired as well
+        if len(found) == MOST_LISTED or (usable and plan.has_expired(now)):
             break
     return found
 
@@ -339,7 +385,9 @@ def grants_in(ledger: Ledger, plan: Plan) -> list[Mapping[str, Any]]:
 
 
 def waits_in(ledger: Ledger, plan: Plan) -> bool:
-    """Whether the client was asked about exactly this plan, and the question has no answer yet."""
+    """Whether the client was asked about exactly this plan, and the question has no answer
+    yet.
+    """
     bodies = [record["body"] for record in ledger.read(kinds=("approval",), plan=plan.plan_id)]
     of_client = [body for body in bodies if body["how"] == "client" and body["hash"] == plan.hash]
     return bool(of_client) and of_client[-1]["answer"] == ASKED
@@ -356,14 +404,21 @@ def _counts(grant: Mapping[str, Any], needed: Approval) -> bool:
 
 
 def _outdated(
-    plan: Plan, parts: Sequence[str], now: Mapping[str, Items] | None = None, *, data: Mapping[str, Any] | None = None
+    plan: Plan,
+    parts: Sequence[str],
+    now: Mapping[str, Items] | None = None,
+    *,
+    data: Mapping[str, Any] | None = None,
 ) -> PlanOutdated:
     """Names what differs, and never what it holds."""
     told = []
     for part in parts:
-        named = part in plan.items and "hosts" not in parts  # of other hosts every variable is another one
+        # Of other hosts every variable is another one
+        named = part in plan.items and "hosts" not in parts
         items = list(differing(plan.items[part], (now or {}).get(part, {}))) if named else []
         more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
         which = f" ({', '.join(map(in_one_line, items[:MOST_NAMED]))}{more})" if items else ""
         told.append(f"{IN_WORDS.get(part, part)}{which}")
-    return PlanOutdated(f"{plan.plan_id} was made for something else: {', '.join(told)} differs now.", data=data)
+    return PlanOutdated(
+        f"{plan.plan_id} was made for something else: {', '.join(told)} differs now.", data=data
+    )

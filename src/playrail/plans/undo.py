@@ -1,4 +1,6 @@
-"""Takes back what a run changed: as a plan of ordinary calls, from what the run captured before it changed anything."""
+"""Takes back what a run changed: as a plan of ordinary calls, from what the run captured
+before it changed anything.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,15 @@ from playrail.tools.effects import Effect, Invocation, is_text, without_content
 from playrail.tools.tool import AnyTool
 
 OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
-LOSES_WORK = ("file", "package")  # kinds whose state is somebody's work; a service that was stopped is none
+# Kinds whose state is somebody's work; a service that was stopped is none
+LOSES_WORK = ("file", "package")
 MOST_NAMES = 20  # packages of one call
 NOT_COMPARED = {
     *("content", "encoding", "left_out", "hard_links", "line_endings", "loses"),
     *("created_directories", "removed_directories"),
 }
-ABOUT_ALL = (Denied, LimitReached, LedgerUnavailable, Stopping, Cancelled)  # what these say of one host holds for all
+# What these say of one host holds for all
+ABOUT_ALL = (Denied, LimitReached, LedgerUnavailable, Stopping, Cancelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,10 @@ class Back:
     def about(self) -> str:
         """The call, in words."""
         named = self.arguments.get("path") or self.arguments.get("name")
-        return f"{self.tool} {named if isinstance(named, str) else ', '.join(named or ())} on {self.host}"
+        return (
+            f"{self.tool} {named if isinstance(named, str) else ', '.join(named or ())} on "
+            f"{self.host}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +97,15 @@ class Undoing(Door, Protocol):
     def secrets(self) -> Secrets: ...
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
-        """A step that calls the tool with these arguments. Raises what stands in the way of such a call."""
+        """A step that calls the tool with these arguments. Raises what stands in the way of
+        such a call.
+        """
 
 
 async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
-    """Makes a plan that takes back what the run changed. Raises UnknownRun, NotUndoable, ChangedSince."""
+    """Makes a plan that takes back what the run changed. Raises UnknownRun, NotUndoable,
+    ChangedSince.
+    """
     tool, effects, not_undone = await asyncio.to_thread(_captured, door, call.caller, run_id)
     backs = _backwards(tool, effects, not_undone)
     if not backs:
@@ -113,22 +124,33 @@ async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
     return await door.planning.propose(call, steps, now, decision, undoes=run_id, not_undone=told)
 
 
-def _captured(door: Undoing, caller: str, run_id: str) -> tuple[AnyTool, dict[str, list[Effect]], list[str]]:
-    """The tool and the effects per host of a run that can be undone, and in sentences what was not captured."""
+def _captured(
+    door: Undoing, caller: str, run_id: str
+) -> tuple[AnyTool, dict[str, list[Effect]], list[str]]:
+    """The tool and the effects per host of a run that can be undone, and in sentences what
+    was not captured.
+    """
     started = next(iter(door.ledger.read(kinds=("started",), run=run_id)), None)
     if started is None or caller not in (started["caller"], OPERATORS):
         raise UnknownRun(f"There is no run {run_id[:64]!r} of this caller.")
     if started["body"].get("preview"):
         raise NotUndoable(f"{run_id} was a preview: it changed nothing.")
     plan_id = taken_back(door.ledger, run_id).get(run_id)
-    if plan_id is not None and not plan_in(door.ledger, plan_id).not_undone:  # a host that was away may be back
+    # A host that was away may be back
+    if plan_id is not None and not plan_in(door.ledger, plan_id).not_undone:
         raise NotUndoable(f"{run_id} was taken back already, by {plan_id}.")
     captured = next(iter(door.ledger.read(kinds=("capture",), run=run_id)), None)
-    ended = next((one["body"] for one in door.ledger.read(call=started["call"]) if one["kind"] == "ended"), None)
+    ended = next(
+        (one["body"] for one in door.ledger.read(call=started["call"]) if one["kind"] == "ended"),
+        None,
+    )
     tool = door.tools.get(started["tool"])
     if captured is None or tool is None:
         raise NotUndoable(f"{run_id} of {started['tool']} cannot be taken back: {_why(ended)}")
-    effects = {host: [Effect(**one) for one in found] for host, found in captured["body"]["effects"].items()}
+    effects = {
+        host: [Effect(**one) for one in found]
+        for host, found in captured["body"]["effects"].items()
+    }
     return tool, effects, _not_known(started["body"], ended, effects)
 
 
@@ -141,28 +163,45 @@ def _why(ended: Mapping[str, Any] | None) -> str:
 
 
 def _not_known(
-    started: Mapping[str, Any], ended: Mapping[str, Any] | None, effects: Mapping[str, Sequence[Effect]]
+    started: Mapping[str, Any],
+    ended: Mapping[str, Any] | None,
+    effects: Mapping[str, Sequence[Effect]],
 ) -> list[str]:
-    """The hosts on which the run changed, or may have changed, what nobody knows, each in a sentence."""
+    """The hosts on which the run changed, or may have changed, what nobody knows, each in a
+    sentence.
+    """
     if ended is None:
         hosts = [host for host in started["hosts"] if host not in effects]
     else:
         unknown = [host for host, code in ended["failed"].items() if code == "outcome_unknown"]
-        hosts = [*unknown, *(host for host in ended["changed"] if host not in effects and host not in unknown)]
+        hosts = [
+            *unknown,
+            *(host for host in ended["changed"] if host not in effects and host not in unknown),
+        ]
     return [f"What it changed on {host} is not known." for host in hosts]
 
 
-def _backwards(tool: AnyTool, effects: Mapping[str, Sequence[Effect]], not_undone: list[str]) -> list[Back]:
-    """The calls that take the effects back, the last effect first. Adds what none does to `not_undone`."""
+def _backwards(
+    tool: AnyTool, effects: Mapping[str, Sequence[Effect]], not_undone: list[str]
+) -> list[Back]:
+    """The calls that take the effects back, the last effect first. Adds what none does to
+    `not_undone`.
+    """
     backs: list[Back] = []
     for host, found in effects.items():
         of_host: list[Back] = []
         for effect in reversed(found):
-            back = tool.undo(effect) if tool.undo is not None else "What it does cannot be taken back."
+            back = (
+                tool.undo(effect) if tool.undo is not None else "What it does cannot be taken back."
+            )
             back = "Its name holds a secret, which is not kept." if HIDDEN in effect.name else back
             if isinstance(back, Invocation):
-                leaves = tuple(f"{effect.kind} {effect.name} on {host}: {sentence}" for sentence in back.leaves)
-                of_host.append(Back(host=host, tool=back.tool, arguments=back.arguments, leaves=leaves))
+                leaves = tuple(
+                    f"{effect.kind} {effect.name} on {host}: {sentence}" for sentence in back.leaves
+                )
+                of_host.append(
+                    Back(host=host, tool=back.tool, arguments=back.arguments, leaves=leaves)
+                )
             else:
                 not_undone.append(f"{effect.kind} {effect.name} on {host}: {back}")
         backs += _together(of_host)
@@ -170,8 +209,9 @@ def _backwards(tool: AnyTool, effects: Mapping[str, Sequence[Effect]], not_undon
 
 
 def _together(backs: Sequence[Back]) -> list[Back]:
-    """Packages come back before others go: what comes back may no longer need those, while what is there does. With
-    what was asked for what depends on it went, so that comes back first. What goes, goes in as few calls as possible.
+    """Packages come back before others go: what comes back may no longer need those, while
+    what is there does. With what was asked for what depends on it went, so that comes back
+    first. What goes, goes in as few calls as possible.
     """
     going = [back for back in backs if back.going]
     coming = [back for back in backs if not back.going]
@@ -179,14 +219,25 @@ def _together(backs: Sequence[Back]) -> list[Back]:
         coming.reverse()
     names = [back.arguments["name"] for back in going]
     parts = [names[start : start + MOST_NAMES] for start in range(0, len(names), MOST_NAMES)]
-    several = [replace(going[0], arguments={**going[0].arguments, "name": part}) for part in parts if len(part) > 1]
-    single = [replace(going[0], arguments={**going[0].arguments, "name": part[0]}) for part in parts if len(part) == 1]
+    several = [
+        replace(going[0], arguments={**going[0].arguments, "name": part})
+        for part in parts
+        if len(part) > 1
+    ]
+    single = [
+        replace(going[0], arguments={**going[0].arguments, "name": part[0]})
+        for part in parts
+        if len(part) == 1
+    ]
     return [*coming, *several, *single]
 
 
-async def _looked_at(door: Undoing, call: Call, backs: Sequence[Back], not_undone: list[str]) -> list[Look]:
-    """The calls that can be made now, with what they would change. Adds to `not_undone` what stands in the way of the
-    others: one host that cannot be reached is not to keep all others as they are. Raises what stands in everyone's.
+async def _looked_at(
+    door: Undoing, call: Call, backs: Sequence[Back], not_undone: list[str]
+) -> list[Look]:
+    """The calls that can be made now, with what they would change. Adds to `not_undone`
+    what stands in the way of the others: one host that cannot be reached is not to keep all
+    others as they are. Raises what stands in everyone's.
     """
     looks = []
     for back in backs:
@@ -198,7 +249,11 @@ async def _looked_at(door: Undoing, call: Call, backs: Sequence[Back], not_undon
         except PlayrailError as error:
             if call.stop.is_set():
                 raise
-            alone = " Versions come back one by one, not together." if "version" in back.arguments else ""
+            alone = (
+                " Versions come back one by one, not together."
+                if "version" in back.arguments
+                else ""
+            )
             not_undone.append(f"{back.about}: {error.problem.code}: {error.problem.error}{alone}")
     return looks
 
@@ -214,11 +269,14 @@ def _step(look: Look) -> tuple[str, dict[str, Any]]:
     return look.back.tool, {**arguments, "server": [look.back.host]}
 
 
-def _useful(looks: Sequence[Look], effects: Mapping[str, Sequence[Effect]], not_undone: list[str]) -> list[Look]:
-    """The calls that still change something, or may, once each; adds to `not_undone` those that would do harm.
+def _useful(
+    looks: Sequence[Look], effects: Mapping[str, Sequence[Effect]], not_undone: list[str]
+) -> list[Look]:
+    """The calls that still change something, or may, once each; adds to `not_undone` those
+    that would do harm.
 
-    What nobody knows beforehand comes last, as a plan ends at the first step that fails; but what is gone is never
-    removed before what has to come back.
+    What nobody knows beforehand comes last, as a plan ends at the first step that fails;
+    but what is gone is never removed before what has to come back.
     """
     looks = [look for look in looks if look.effects or look.blind]
     lost = {look.back.about: told for look in looks if (told := _lost(look, looks, effects))}
@@ -234,17 +292,31 @@ def _useful(looks: Sequence[Look], effects: Mapping[str, Sequence[Effect]], not_
     blind = {look.back.host for look in needed if look.blind}
     kept = [look for look in safe if look in needed]
     hosts = {host: index for index, host in enumerate(effects)}
-    return sorted(kept, key=lambda look: (look.back.host in blind, hosts[look.back.host], look.back.going, look.blind))
+    return sorted(
+        kept,
+        key=lambda look: (
+            look.back.host in blind,
+            hosts[look.back.host],
+            look.back.going,
+            look.blind,
+        ),
+    )
 
 
 def _lost(look: Look, looks: Sequence[Look], effects: Mapping[str, Sequence[Effect]]) -> str:
-    """What would go with the packages that go, though it was there before the run, and no call brings it back first."""
+    """What would go with the packages that go, though it was there before the run, and no
+    call brings it back first.
+    """
     host = look.back.host
     were = {one.name for one in effects[host] if one.before is not None}
     first = [other for other in looks if other.back.host == host and not other.back.going]
     back = {one.name for other in first for one in other.effects if one.after is not None}
     lost = [one.name for one in look.effects if one.after is None and one.name in were - back]
-    return f"{look.back.about}: {', '.join(lost)} would go as well." if look.back.going and lost else ""
+    return (
+        f"{look.back.about}: {', '.join(lost)} would go as well."
+        if look.back.going and lost
+        else ""
+    )
 
 
 def _check_work(run_id: str, effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> None:
@@ -255,7 +327,9 @@ def _check_work(run_id: str, effects: Mapping[str, Sequence[Effect]], now: Fores
         (f"Somebody changed it after {run_id}", changed),
         (f"To take {run_id} back would change what it did not", others),
     ):
-        names = [f"{one['kind']} {one['name']} on {host}" for host, some in found.items() for one in some]
+        names = [
+            f"{one['kind']} {one['name']} on {host}" for host, some in found.items() for one in some
+        ]
         told += [f"{words}: {', '.join(names)}."] if names else []
     if told:
         hosts = dict.fromkeys((*changed, *others))
@@ -263,11 +337,17 @@ def _check_work(run_id: str, effects: Mapping[str, Sequence[Effect]], now: Fores
         raise ChangedSince(" ".join(told), data={"changed_since": data})
 
 
-def _changed_since(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> dict[str, list[dict[str, Any]]]:
+def _changed_since(
+    effects: Mapping[str, Sequence[Effect]], now: Foreseen
+) -> dict[str, list[dict[str, Any]]]:
     """Per host what is neither as the run left it nor gone."""
     changed: dict[str, list[dict[str, Any]]] = {}
     for host, left, found in _pairs(effects, now):
-        if found is not None and left.kind in LOSES_WORK and _compared(found) != _compared(left.after):
+        if (
+            found is not None
+            and left.kind in LOSES_WORK
+            and _compared(found) != _compared(left.after)
+        ):
             told = {
                 "kind": left.kind,
                 "name": left.name,
@@ -280,12 +360,18 @@ def _changed_since(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> di
     return changed
 
 
-def _not_of_the_run(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> dict[str, list[dict[str, Any]]]:
-    """Per host what is there, would be changed, and was not by the run: what others put on top of it goes with it."""
+def _not_of_the_run(
+    effects: Mapping[str, Sequence[Effect]], now: Foreseen
+) -> dict[str, list[dict[str, Any]]]:
+    """Per host what is there, would be changed, and was not by the run: what others put on
+    top of it goes with it.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for host, effects_now in now.effects.items():
         own = {(one.kind, one.name) for one in effects.get(host, ())}
-        others = {(one.kind, one.name): one for one in effects_now if (one.kind, one.name) not in own}
+        others = {
+            (one.kind, one.name): one for one in effects_now if (one.kind, one.name) not in own
+        }
         for one in others.values():
             if one.kind in LOSES_WORK and one.before is not None:
                 told = {
@@ -299,8 +385,8 @@ def _not_of_the_run(effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> d
 
 
 def _compared(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What tells states apart. The same content may be told of one, by its hash too, and be left out of the other; and
-    what a change made beside it is no state.
+    """What tells states apart. The same content may be told of one, by its hash too, and be
+    left out of the other; and what a change made beside it is no state.
     """
     return None if state is None else {key: state[key] for key in state if key not in NOT_COMPARED}
 

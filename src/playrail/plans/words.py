@@ -1,4 +1,6 @@
-"""A plan in words, for a person who is to approve it: first what, where and how much, then the rest."""
+"""A plan in words, for a person who is to approve it: first what, where and how much, then
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ SHORTENED = "LONG PARTS OF THIS PLAN ARE SHORTENED HERE: `playrail plan {}` show
 
 
 def in_words(plan: Plan) -> str:
-    """The whole plan: what on which hosts, how much would change, with which arguments, and each change."""
+    """The whole plan: what on which hosts, how much would change, with which arguments, and
+    each change.
+    """
     arguments = [text for step in plan.steps for text in _step(plan, step)]
     return "\n".join([*_head(plan), *arguments, *_not_previewed(plan), *_changes(plan)])
 
@@ -27,8 +31,9 @@ def in_words(plan: Plan) -> str:
 def question(plan: Plan, *, most: int) -> str | None:
     """The same in at most so many characters, with long texts shortened in their middle.
 
-    None when that would leave out something by which a person decides: what is done where, how much
-    changes, and every argument of what cannot be previewed. Nobody can approve that unseen.
+    None when that would leave out something by which a person decides: what is done where,
+    how much changes, and every argument of what cannot be previewed. Nobody can approve
+    that unseen.
     """
     whole = in_words(plan)
     if len(whole) <= most:
@@ -50,12 +55,16 @@ def question(plan: Plan, *, most: int) -> str | None:
 
 
 class Long(str):
-    """The line of an argument that is a long text, of which a part may be left out: its effects are told."""
+    """The line of an argument that is a long text, of which a part may be left out: its
+    effects are told.
+    """
 
     __slots__ = ()
 
     def shortened(self, most: int) -> str:
-        """The line with its middle left out, how much that is, and the hash of the whole line."""
+        """The line with its middle left out, how much that is, and the hash of the whole
+        line.
+        """
         half = most // 2
         left_out = len(self) - 2 * half
         if left_out <= GAP:
@@ -68,7 +77,10 @@ class Long(str):
 def _head(plan: Plan) -> list[str]:
     """What is done on which hosts, and how much changes there."""
     what = [_what(step) for step in plan.steps] if len(plan.steps) == 1 else []
-    return [in_one_line(line) for line in (f"Plan {plan.plan_id} of {plan.caller}:", *what, _how_much(plan))]
+    return [
+        in_one_line(line)
+        for line in (f"Plan {plan.plan_id} of {plan.caller}:", *what, _how_much(plan))
+    ]
 
 
 def _what(step: Step) -> str:
@@ -77,10 +89,14 @@ def _what(step: Step) -> str:
 
 
 def _step(plan: Plan, step: Step) -> Iterator[str]:
-    """The arguments, short ones first; of several steps each begins with what it does and where."""
+    """The arguments, short ones first; of several steps each begins with what it does and
+    where.
+    """
     if len(plan.steps) > 1:
         yield in_one_line(_what(step))
-    foreseen = all(plan.changes.get(host) and not plan.not_previewed.get(host) for host in step.hosts)
+    foreseen = all(
+        plan.changes.get(host) and not plan.not_previewed.get(host) for host in step.hosts
+    )
     lines = [
         (in_one_line(f"    {name}: {json.dumps(value, ensure_ascii=False)}"), value)
         for name, value in step.arguments.items()
@@ -100,7 +116,9 @@ def _how_much(plan: Plan) -> str:
     lines = [found for change in changes if (found := lines_changed(change)) is not None]
     if lines:
         least = "at least " if any(change.get("diff_cut") for change in changes) else ""
-        told.append(f"{least}+{sum(added for added, _ in lines)} -{sum(gone for _, gone in lines)} lines")
+        told.append(
+            f"{least}+{sum(added for added, _ in lines)} -{sum(gone for _, gone in lines)} lines"
+        )
     return f"  Would change on {hosts} of {len(plan.hosts)} hosts: {', '.join(told)}"
 
 
@@ -109,7 +127,10 @@ def _not_previewed(plan: Plan) -> Iterator[str]:
     for host, sentences in plan.not_previewed.items():
         for sentence in sentences:
             hosts.setdefault(sentence, []).append(host)
-    return (in_one_line(f"  {', '.join(of)}: not previewed: {sentence}") for sentence, of in hosts.items())
+    return (
+        in_one_line(f"  {', '.join(of)}: not previewed: {sentence}")
+        for sentence, of in hosts.items()
+    )
 
 
 def _changes(plan: Plan) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""What a policy says and the inventory does not bear out: told at every start, and by `playrail policy check`."""
+"""What a policy says and the inventory does not bear out: told at every start, and by
+`playrail policy check`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,17 @@ GROUP = "group:"
 
 
 def doubts(policy: Policy, known: Hosts) -> Iterator[str]:
-    """A sentence for each word that means no host now, and for each host that it may mean and cannot tell."""
+    """A sentence for each word that means no host now, and for each host that it may mean
+    and cannot tell.
+    """
     yield from _without_host(policy, known)
     for host in known.hosts.values():
         for name in host.unread:
-            counts = "it counts as one that may have any tag" if "tags" in name else f"it counts as {PRODUCTION}"
+            counts = (
+                "it counts as one that may have any tag"
+                if "tags" in name
+                else f"it counts as {PRODUCTION}"
+            )
             yield f"the host {shown(host.name)}: {name} cannot be read, so {counts}"
         if host.tier is not None and host.tier not in policy.tiers:
             what = f"{shown(host.tier)} is no tier of the policy, so it counts as {PRODUCTION}"

@@ -1,4 +1,6 @@
-"""How often a policy lets a caller call, and a host be called and changed. What was done is read from the ledger."""
+"""How often a policy lets a caller call, and a host be called and changed. What was done is
+read from the ledger.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def of_caller(policy: Policy, caller: str) -> LimitsOfCaller:
 
 
 def of_host(policy: Policy, host: Host) -> LimitsOfHost:
-    """The limits of the first word that means the host; where its tags are not known, the smallest that may."""
+    """The limits of the first word that means the host; where its tags are not known, the
+    smallest that may.
+    """
     words = {OTHERS, *policy.words(host)}
     may: list[LimitsOfHost] = []
     for word, limits in policy.hosts.items():
@@ -38,7 +42,10 @@ def of_host(policy: Policy, host: Host) -> LimitsOfHost:
             break
     if len(may) <= 1:
         return may[0] if may else LimitsOfHost()
-    given = {what: [limit for one in may if (limit := getattr(one, what)) is not None] for what in LASTING}
+    given = {
+        what: [limit for one in may if (limit := getattr(one, what)) is not None]
+        for what in LASTING
+    }
     return LimitsOfHost(**{what: min(limits) for what, limits in given.items() if limits})
 
 
@@ -52,26 +59,33 @@ def check_limits(
     read: Read,
     inner: bool = False,
 ) -> None:
-    """Raises TooManyHosts, or LimitReached with the seconds after which the call would be within all limits.
+    """Raises TooManyHosts, or LimitReached with the seconds after which the call would be
+    within all limits.
 
-    `changes`: the call is more than a read or a preview. `inner`: it is part of another call, which was counted. To be
-    called with the `read` of the transaction that records the call's start (Ledger.append, `provided`): otherwise two
-    calls at once could both be the last one.
+    `changes`: the call is more than a read or a preview. `inner`: it is part of another
+    call, which was counted. To be called with the `read` of the transaction that records
+    the call's start (Ledger.append, `provided`): otherwise two calls at once could both be
+    the last one.
     """
     if policy is None:
         return
     most = of_caller(policy, caller).hosts_per_call
     if most is not None and len(hosts) > most:
-        raise TooManyHosts(f"The call is for {len(hosts)} hosts, and the policy lets {caller} call {most} at once.")
+        raise TooManyHosts(
+            f"The call is for {len(hosts)} hosts, and the policy lets {caller} call {most} at once."
+        )
     limits = {
         (whose, what): limit
         for (whose, what), limit in _limits(policy, caller, hosts).items()
-        if (changes or what != CHANGES) and not (inner and (whose, what) == (_the_caller(caller), CALLS))
+        if (changes or what != CHANGES)
+        and not (inner and (whose, what) == (_the_caller(caller), CALLS))
     }
     if not limits:
         return
     since = now - max(LASTING[what] for _, what in limits)
-    records = read(kinds=("started", "refused"), since=since.astimezone(UTC).isoformat(timespec="milliseconds"))
+    records = read(
+        kinds=("started", "refused"), since=since.astimezone(UTC).isoformat(timespec="milliseconds")
+    )
     done = _done(records, caller=caller, hosts={host.name for host in hosts})
     over = []
     for (whose, what), limit in limits.items():
@@ -90,7 +104,10 @@ def check_limits(
 def _limits(policy: Policy, caller: str, hosts: Sequence[Host]) -> dict[Limited, int]:
     """How many of what is counted there may be."""
     whose = [(_the_caller(caller), of_caller(policy, caller))]
-    each: list[tuple[str, LimitsOfHost]] = [*whose, *((_the_host(host.name), of_host(policy, host)) for host in hosts)]
+    each: list[tuple[str, LimitsOfHost]] = [
+        *whose,
+        *((_the_host(host.name), of_host(policy, host)) for host in hosts),
+    ]
     limits = {(who, what): getattr(limited, what) for who, limited in each for what in LASTING}
     return {key: limit for key, limit in limits.items() if limit is not None}
 
@@ -100,15 +117,18 @@ def _done(
 ) -> Mapping[Limited, Sequence[datetime]]:
     """When this caller, and any caller on these hosts, did what is counted.
 
-    A call that is part of another one reaches its hosts as any other, and is none of its caller's own. One that was
-    refused is its caller's; one that was over a limit is not, so that who waits is let in again.
+    A call that is part of another one reaches its hosts as any other, and is none of its
+    caller's own. One that was refused is its caller's; one that was over a limit is not, so
+    that who waits is let in again.
     """
     began: set[str] = set()
     done: dict[Limited, list[datetime]] = {}
     for record in records:
         body, at = record["body"], datetime.fromisoformat(record["at"])
         if record["kind"] == "refused":
-            own = record["caller"] == caller and "parent" not in body and record["call"] not in began
+            own = (
+                record["caller"] == caller and "parent" not in body and record["call"] not in began
+            )
             if own and body["outcome"] not in OVER:
                 done.setdefault((_the_caller(caller), CALLS), []).append(at)
             continue

@@ -1,9 +1,9 @@
 """Decides whether a call may run. Pure: what it needs to know is passed.
 
-Without a policy reads run, sensitive ones too, and changes need the operator's switch. With one, the first rule that
-matches decides, host by host; no rule denies; and of several hosts the strictest decision counts. So does the strictest
-that may be meant where a host's tags cannot be read. The switch holds then as well. How a policy is written:
-policy.example.yml.
+Without a policy reads run, sensitive ones too, and changes need the operator's switch. With
+one, the first rule that matches decides, host by host; no rule denies; and of several hosts
+the strictest decision counts. So does the strictest that may be meant where a host's tags
+cannot be read. The switch holds then as well. How a policy is written: policy.example.yml.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import TAG, Host
 from playrail.tools.tool import AnyTool, DirectTool, Risk
 
-PRODUCTION = "production"  # what a host counts as whose tier nobody told, or which is none of the policy's
+# What a host counts as whose tier nobody told, or which is none of the policy's
+PRODUCTION = "production"
 TIERS = ("development", "staging", PRODUCTION)
 CALLERS = ("local", "cli")  # who there is: whoever started `playrail serve`, and `playrail call`
 EVERY_HOST = "group:all"
@@ -51,12 +52,18 @@ class Decision(IntEnum):
 
     @property
     def wants_plan(self) -> bool:
-        return self in (Decision.PREVIEW_FIRST, Decision.CLIENT_APPROVAL, Decision.OPERATOR_APPROVAL)
+        return self in (
+            Decision.PREVIEW_FIRST,
+            Decision.CLIENT_APPROVAL,
+            Decision.OPERATOR_APPROVAL,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Times of the week, by the clock of a time zone. One over midnight belongs to the day on which it begins."""
+    """Times of the week, by the clock of a time zone. One over midnight belongs to the day
+    on which it begins.
+    """
 
     name: str
     days: frozenset[int]
@@ -77,7 +84,9 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a rule is asked about: a call on one host. `words` are those by which a policy can mean the host."""
+    """What a rule is asked about: a call on one host. `words` are those by which a policy
+    can mean the host.
+    """
 
     tool: AnyTool
     risk: Risk
@@ -107,7 +116,9 @@ class Rule:
         return next(self._mismatches(asked), None)
 
     def may_mean(self, asked: Asked) -> bool:
-        """Whether it would decide the call if the host had the tags that the rule names, which is not known."""
+        """Whether it would decide the call if the host had the tags that the rule names,
+        which is not known.
+        """
         tags = {word for word in self.hosts if word.startswith(TAG)}
         return asked.any_tag and self.mismatch(replace(asked, words=asked.words | tags)) is None
 
@@ -117,7 +128,10 @@ class Rule:
         if self.hosts and asked.words.isdisjoint(self.hosts):
             yield f"hosts: {asked.host} is none of {', '.join(self.hosts)}"
         if not self.means(asked.tool):
-            yield f"tools: {asked.tool.name} of toolset:{asked.tool.toolset} is none of {', '.join(self.tools)}"
+            yield (
+                f"tools: {asked.tool.name} of toolset:{asked.tool.toolset} is none of "
+                f"{', '.join(self.tools)}"
+            )
         if self.risk and asked.risk not in self.risk:
             yield f"risk: {asked.risk.name} is none of {', '.join(risk.name for risk in self.risk)}"
         if self.then.wants_plan and not asked.risk.changes:
@@ -129,12 +143,16 @@ class Rule:
         return not self.tools or tool.name in self.tools or f"toolset:{tool.toolset}" in self.tools
 
     def can_decide(self, risk: Risk) -> bool:
-        """Whether a call of this risk can match. What needs a plan passes reads by, for which there is none."""
+        """Whether a call of this risk can match. What needs a plan passes reads by, for
+        which there is none.
+        """
         return (not self.risk or risk in self.risk) and (risk.changes or not self.then.wants_plan)
 
 
 class LimitsOfHost(BaseModel):
-    """How often one host may be called and changed, by all callers together. None: as often as they like."""
+    """How often one host may be called and changed, by all callers together. None: as often
+    as they like.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -158,7 +176,9 @@ class Ruling:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a policy file says. `source` is its name, `digest` the hash of what it says, without comments."""
+    """What a policy file says. `source` is its name, `digest` the hash of what it says,
+    without comments.
+    """
 
     source: str
     digest: str
@@ -167,7 +187,9 @@ class Policy:
     callers: Mapping[str, LimitsOfCaller] = field(default_factory=dict)
     """Limits by the caller's name; `*` is each other one."""
     hosts: Mapping[str, LimitsOfHost] = field(default_factory=dict)
-    """Limits by what means a host; of several the first counts, and each host of a group has its own. `*` is each."""
+    """Limits by what means a host; of several the first counts, and each host of a group
+    has its own. `*` is each.
+    """
 
     def words(self, host: Host) -> frozenset[str]:
         """The words by which this policy can mean a host."""
@@ -193,8 +215,9 @@ class Policy:
     def ruling(self, asked: Asked) -> Ruling:
         """What the first rule that matches says.
 
-        Of a host whose tags cannot be read any rule before that one may be the first, and the strictest counts: such
-        a host has every tag for what a rule forbids or holds up, and none for what it allows.
+        Of a host whose tags cannot be read any rule before that one may be the first, and
+        the strictest counts: such a host has every tag for what a rule forbids or holds up,
+        and none for what it allows.
         """
         may = [rule for rule, why in self.weighed(asked) if why is None]
         rulings = [Ruling(decision=rule.then, rule=rule) for rule in may]
@@ -203,7 +226,9 @@ class Policy:
         return max(rulings, key=lambda ruling: ruling.decision)
 
     def weighed(self, asked: Asked) -> Iterator[tuple[Rule, str | None]]:
-        """The rules up to the one that matches, each with what does not match, or None where it may decide."""
+        """The rules up to the one that matches, each with what does not match, or None
+        where it may decide.
+        """
         for rule in self.rules:
             why = rule.mismatch(asked)
             yield rule, None if rule.may_mean(asked) else why
@@ -213,7 +238,9 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was decided for a call: the strictest decision over its hosts. No rulings: there is no policy for it."""
+    """What was decided for a call: the strictest decision over its hosts. No rulings: there
+    is no policy for it.
+    """
 
     tool: str
     risk: Risk
@@ -254,10 +281,12 @@ def decide(
     preview: bool,
     now: datetime,
 ) -> Verdict:
-    """Decides about one call. Raises Denied, or WritesDisabled without the operator's switch `writes`.
+    """Decides about one call. Raises Denied, or WritesDisabled without the operator's
+    switch `writes`.
 
-    A `preview` changes nothing: it may run where the change is not denied, and the verdict tells what that would need.
-    Tools of Playrail itself reach no host; what they lead to is decided when they call other tools.
+    A `preview` changes nothing: it may run where the change is not denied, and the verdict
+    tells what that would need. Tools of Playrail itself reach no host; what they lead to is
+    decided when they call other tools.
     """
     verdict = Verdict(tool=tool.name, risk=risk, caller=caller, decision=Decision.ALLOW)
     if isinstance(tool, DirectTool):
@@ -267,12 +296,19 @@ def decide(
         if verdict.decision is Decision.DENY:
             raise Denied(verdict.why(), data={"denied": verdict.strictest()})
     if risk.changes and not preview and not writes:
-        told = f"{tool.name} would make a change ({risk.name}), and write operations are disabled here."
-        raise WritesDisabled(told, hint=f"{WritesDisabled.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None)
+        told = (
+            f"{tool.name} would make a change ({risk.name}), and write operations are disabled "
+            "here."
+        )
+        raise WritesDisabled(
+            told, hint=f"{WritesDisabled.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None
+        )
     return verdict
 
 
-def _judge(policy: Policy, *, tool: AnyTool, risk: Risk, hosts: Sequence[Host], caller: str, now: datetime) -> Verdict:
+def _judge(
+    policy: Policy, *, tool: AnyTool, risk: Risk, hosts: Sequence[Host], caller: str, now: datetime
+) -> Verdict:
     rulings = {}
     for host in hosts:
         rulings[host.name] = policy.ruling(policy.asked(tool, risk, host, caller=caller, now=now))

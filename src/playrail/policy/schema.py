@@ -1,4 +1,6 @@
-"""What may stand in a policy file: its parts as models, and what is told of a part that is wrong."""
+"""What may stand in a policy file: its parts as models, and what is told of a part that is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KINDS = ("group", "tag", "tier")
 
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_NO_NAME = re.compile(r"[*?\[\]!&,~\s]")  # most of them are the mark of somebody who expects patterns
+# Most of them are the mark of somebody who expects patterns
+_NO_NAME = re.compile(r"[*?\[\]!&,~\s]")
 
 Place = tuple[str | int, ...]
 """Where something stands in the file: keys, and numbers in lists."""
@@ -49,21 +52,26 @@ def _zone(name: object) -> tzinfo:
         return ZoneInfo(str(name))
     except (KeyError, ValueError, OSError):
         raise ValueError(
-            f"unknown time zone {_quoted(name)}; allowed are UTC and those that this machine has (package tzdata), "
+            f"unknown time zone {_quoted(name)}; allowed are UTC and those that this machine "
+            "has (package tzdata), "
             "such as Europe/Warsaw"
         ) from None
 
 
 def _name(text: object) -> str:
     if not isinstance(text, str) or not text or _NO_NAME.search(text):
-        raise ValueError(f"{_quoted(text)} is no name; patterns are not known, and what is left out means any")
+        raise ValueError(
+            f"{_quoted(text)} is no name; patterns are not known, and what is left out means any"
+        )
     return text
 
 
 def _host(text: object) -> str:
     kind, colon, _ = _name(text).partition(":")
     if colon and kind not in KINDS:
-        raise ValueError(f"unknown kind {_quoted(kind)}; allowed are NAME, group:NAME, tag:NAME and tier:NAME")
+        raise ValueError(
+            f"unknown kind {_quoted(kind)}; allowed are NAME, group:NAME, tag:NAME and tier:NAME"
+        )
     return str(text)
 
 
@@ -84,14 +92,21 @@ Name = Annotated[str, BeforeValidator(_name)]
 HostWord = Annotated[str, BeforeValidator(_host)]
 Clock = Annotated[time, BeforeValidator(_time)]
 RiskWord = Annotated[Risk, BeforeValidator(_one_of("risk", Risk.__members__))]
-Then = Annotated[Decision, BeforeValidator(_one_of("decision", {decision.word: decision for decision in Decision}))]
-Day = Annotated[int, BeforeValidator(_one_of("day", {day: number for number, day in enumerate(DAYS)}))]
+Then = Annotated[
+    Decision,
+    BeforeValidator(_one_of("decision", {decision.word: decision for decision in Decision})),
+]
+Day = Annotated[
+    int, BeforeValidator(_one_of("day", {day: number for number, day in enumerate(DAYS)}))
+]
 
 
 class Entry(BaseModel):
     """A part of the file."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True
+    )
 
 
 class WindowEntry(Entry):
@@ -102,8 +117,12 @@ class WindowEntry(Entry):
 
 
 class LimitsEntry(Entry):
-    callers: dict[Annotated[str, BeforeValidator(_limited_caller)], LimitsOfCaller] = Field(default_factory=dict)
-    hosts: dict[Annotated[str, BeforeValidator(_limited_host)], LimitsOfHost] = Field(default_factory=dict)
+    callers: dict[Annotated[str, BeforeValidator(_limited_caller)], LimitsOfCaller] = Field(
+        default_factory=dict
+    )
+    hosts: dict[Annotated[str, BeforeValidator(_limited_host)], LimitsOfHost] = Field(
+        default_factory=dict
+    )
 
 
 class RuleEntry(Entry):
@@ -124,7 +143,8 @@ class PolicyEntry(Entry):
 
 
 def place_of(loc: tuple[int | str, ...]) -> Place:
-    return tuple(part for part in loc if part != "[key]")  # pydantic's mark that the key itself is wrong
+    # pydantic's mark that the key itself is wrong
+    return tuple(part for part in loc if part != "[key]")
 
 
 def told(place: Place, kind: str, message: str) -> str:
@@ -135,7 +155,10 @@ def told(place: Place, kind: str, message: str) -> str:
     if kind == "missing":
         return f"{key}: is required"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key}: should be keys with values; allowed are {', '.join(_keys_beside((*place, '')) or ('names',))}"
+        return (
+            f"{key}: should be keys with values; allowed are "
+            f"{', '.join(_keys_beside((*place, '')) or ('names',))}"
+        )
     return f"{key}: {message.removeprefix('Value error, ').replace('Input should be', 'should be')}"
 
 

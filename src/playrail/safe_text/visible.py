@@ -1,7 +1,8 @@
-"""Text that is shown to whoever approves it: nothing in it is unseen, nor looks like something else.
+"""Text that is shown to whoever approves it: nothing in it is unseen, nor looks like
+something else.
 
-Nothing is taken out. What shows nothing, turns the direction of writing, or passes for another
-character is shown as an escape, as Python writes it.
+Nothing is taken out. What shows nothing, turns the direction of writing, or passes for
+another character is shown as an escape, as Python writes it.
 """
 
 from __future__ import annotations
@@ -15,33 +16,42 @@ from typing import Any
 
 MOST_MARKS = 2  # on one letter; more of them cover what stands above and below
 
-# Letters, marks and symbols of Unicode that show nothing: Default_Ignorable_Code_Point as far as
-# their category does not tell already, variation selectors among them, and the blanks that are no
-# space to Unicode (Braille, musical, hieroglyphs).
+# Letters, marks and symbols of Unicode that show nothing: Default_Ignorable_Code_Point as
+# far as their category does not tell already, variation selectors among them, and the
+# blanks that are no space to Unicode (Braille, musical, hieroglyphs).
 SHOWS_NOTHING = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\uffff"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 # Marks that are drawn over a letter, so that it is not seen, or looks like another.
-OVERLAYS = re.compile(r"[\u0334-\u0338\u0488\u0489\u20d2\u20d3\u20d8-\u20da\u20dd-\u20e0\u20e2-\u20eb]")
+OVERLAYS = re.compile(
+    r"[\u0334-\u0338\u0488\u0489\u20d2\u20d3\u20d8-\u20da\u20dd-\u20e0\u20e2-\u20eb]"
+)
 SLASHES = "\u2044\u2215\u29f8\u2571"  # what Unicode gives no plain form for
-ALPHABETS = ("CYRILLIC ", "GREEK ", "ARMENIAN ", "CHEROKEE ", "COPTIC ")  # with letters like Latin ones
+# With letters like Latin ones
+ALPHABETS = ("CYRILLIC ", "GREEK ", "ARMENIAN ", "CHEROKEE ", "COPTIC ")
 WORD = re.compile(r"[^\W\d_]+")
 PLAIN = re.compile(r"[\t\n\x20-\x7e]*")  # what is as it looks; most texts are nothing else
 
 
 def visible(text: str) -> str:
-    """The text with line ends and tabs as they are, and all else that is not seen as an escape."""
+    """The text with line ends and tabs as they are, and all else that is not seen as an
+    escape.
+    """
     return _shown(text, _escaped)
 
 
 def visible_json(text: str) -> str:
-    """The text of JSON data with what is not seen in JSON's own escapes: programs read the same."""
+    """The text of JSON data with what is not seen in JSON's own escapes: programs read the
+    same.
+    """
     return _shown(text, lambda letter: json.dumps(letter)[1:-1])
 
 
 def in_one_line(text: str) -> str:
-    """The text as one line that a terminal prints and does not obey: line ends are escapes too."""
+    """The text as one line that a terminal prints and does not obey: line ends are escapes
+    too.
+    """
     return visible(text).replace("\n", "\\n")
 
 
@@ -66,7 +76,9 @@ def _shown(text: str, escaped: Callable[[str], str]) -> str:
 
 
 def _letters(text: str, escaped: Callable[[str], str]) -> Iterator[str]:
-    mixed = {place for word in WORD.finditer(text) if _is_mixed(word[0]) for place in _foreign(word)}
+    mixed = {
+        place for word in WORD.finditer(text) if _is_mixed(word[0]) for place in _foreign(word)
+    }
     marks = 0
     base = ""
     for place, letter in enumerate(text):
@@ -82,7 +94,9 @@ def _letters(text: str, escaped: Callable[[str], str]) -> Iterator[str]:
 
 
 def _may_carry(base: str, marks: int) -> bool:
-    """Whether so many marks may stand on the character before them. On a slash or a blank they hide it."""
+    """Whether so many marks may stand on the character before them. On a slash or a blank
+    they hide it.
+    """
     return marks <= MOST_MARKS and base.isalpha()
 
 
@@ -94,7 +108,9 @@ def _is_seen(letter: str) -> bool:
 
 
 def _passes_for_ascii(letter: str) -> bool:
-    """Whether it is another form of a plain letter or sign: wide, mathematical, a look-alike."""
+    """Whether it is another form of a plain letter or sign: wide, mathematical, a
+    look-alike.
+    """
     kind, *plain = ["", *unicodedata.decomposition(letter).split()]
     if plain and plain[0].startswith("<"):
         kind, *plain = plain
@@ -109,7 +125,9 @@ def _is_ascii(plain: Sequence[str]) -> bool:
 
 
 def _is_mixed(word: str) -> bool:
-    """Whether letters of another alphabet stand among Latin ones, as in a name that is to be mistaken."""
+    """Whether letters of another alphabet stand among Latin ones, as in a name that is to
+    be mistaken.
+    """
     if word.isascii():
         return False
     alphabets = {_alphabet(letter) for letter in word}
@@ -117,7 +135,11 @@ def _is_mixed(word: str) -> bool:
 
 
 def _foreign(word: re.Match[str]) -> Iterator[int]:
-    return (place for place, letter in enumerate(word[0], word.start()) if _alphabet(letter) in ALPHABETS)
+    return (
+        place
+        for place, letter in enumerate(word[0], word.start())
+        if _alphabet(letter) in ALPHABETS
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -1,9 +1,10 @@
 """Asking the client whether a plan may be carried out: elicitation, in both protocol eras.
 
-Up to 2025-11-25 the server sends the question and waits. From 2026-07-28 on it cannot: the question is the result of
-the call, and the client calls again with what was said, and with the plan's id as state. Nobody is trusted for that
-state: it only says which plan is meant, and the door knows whose plan that is, and whether the question was sent. Each
-question has one answer: after a no, or before any question, a yes counts for nothing.
+Up to 2025-11-25 the server sends the question and waits. From 2026-07-28 on it cannot: the
+question is the result of the call, and the client calls again with what was said, and with
+the plan's id as state. Nobody is trusted for that state: it only says which plan is meant,
+and the door knows whose plan that is, and whether the question was sent. Each question has
+one answer: after a no, or before any question, a yes counts for nothing.
 """
 
 from __future__ import annotations
@@ -27,13 +28,19 @@ log = logging.getLogger(__name__)
 KEY = "approval"  # of the one question in a result that asks
 FORM: types.ElicitRequestedSchema = {
     "type": "object",
-    "properties": {"approve": {"type": "boolean", "title": "Carry out this plan", "default": False}},
+    "properties": {
+        "approve": {"type": "boolean", "title": "Carry out this plan", "default": False}
+    },
     "required": ["approve"],
 }
 
 
-def asking(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> tuple[Ask, str | None]:
-    """How the client of this call is asked; and when the call brings what was said, the plan that it was said of."""
+def asking(
+    context: ServerRequestContext[Any], params: types.CallToolRequestParams
+) -> tuple[Ask, str | None]:
+    """How the client of this call is asked; and when the call brings what was said, the
+    plan that it was said of.
+    """
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return _asking_now(context), None
     if params.request_state is None:
@@ -46,7 +53,9 @@ def as_result(question: Question) -> types.InputRequiredResult:
     """The question as the result of the call that raised it."""
     return types.InputRequiredResult(
         input_requests={
-            KEY: types.ElicitRequest(params=types.ElicitRequestFormParams(message=question.text, requested_schema=FORM))
+            KEY: types.ElicitRequest(
+                params=types.ElicitRequestFormParams(message=question.text, requested_schema=FORM)
+            )
         },
         request_state=question.plan_id,
     )
@@ -61,7 +70,11 @@ def _asking_now(context: ServerRequestContext[Any]) -> Ask:
         except ValidationError:
             return _unreadable(question)
         except MCPError as error:
-            return _unreadable(question) if error.error.message == REFUSED else _cannot(question, error)
+            return (
+                _unreadable(question)
+                if error.error.message == REFUSED
+                else _cannot(question, error)
+            )
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             return _cannot(question, error)
         return _said(result)
@@ -77,11 +90,17 @@ def _asking_later(session: ServerSession) -> Ask:
 
 
 def _asked(session: ServerSession, plan_id: str, response: types.InputResponse | None) -> Ask:
-    """What was said counts for the plan that it was said about, if that was asked; otherwise it asks, or asks again."""
+    """What was said counts for the plan that it was said about, if that was asked;
+    otherwise it asks, or asks again.
+    """
     later = _asking_later(session)
 
     async def ask(question: Question) -> Said:
-        if question.plan_id == plan_id and question.asked and isinstance(response, types.ElicitResult):
+        if (
+            question.plan_id == plan_id
+            and question.asked
+            and isinstance(response, types.ElicitResult)
+        ):
             return _said(response)
         return await later(question)
 
@@ -94,7 +113,9 @@ def _unreadable(question: Question) -> Said:
 
 
 def _cannot(question: Question, error: Exception) -> Said:
-    log.warning("the client could not be asked about %s: %s", question.plan_id, type(error).__name__)
+    log.warning(
+        "the client could not be asked about %s: %s", question.plan_id, type(error).__name__
+    )
     return Said.CANNOT
 
 

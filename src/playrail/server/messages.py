@@ -1,7 +1,9 @@
-"""What a line of a client says: a message for the server, or the error that answers it (JSON-RPC 2.0, section 5.1).
+"""What a line of a client says: a message for the server, or the error that answers it
+(JSON-RPC 2.0, section 5.1).
 
-The SDK drops what it cannot read, and its client then waits for nothing. So lines are read here first. What can be
-answered with the id that the client looks for is answered with it, even where the rest cannot be read.
+The SDK drops what it cannot read, and its client then waits for nothing. So lines are read
+here first. What can be answered with the id that the client looks for is answered with it,
+even where the rest cannot be read.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import Any
 import mcp_types as types
 from pydantic import ValidationError
 
-MOST_DIGITS = 300  # of a number; no double has more, and Python takes long over numbers of many thousands
+# Of a number; no double has more, and Python takes long over numbers of many thousands
+MOST_DIGITS = 300
 DEEPEST = 200  # lists and objects within each other: all that handles a message later goes as deep
 MARK = b"\xef\xbb\xbf"  # a byte order mark, which some editors and shells put in front
 REFUSED = "the client's answer is no JSON-RPC response"
@@ -29,7 +32,9 @@ OPEN, CLOSED = frozenset("{["), frozenset("}]")
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An error in place of a result. `answered` False: it was no request, so it is told to the log alone."""
+    """An error in place of a result. `answered` False: it was no request, so it is told to
+    the log alone.
+    """
 
     code: int
     why: str
@@ -37,8 +42,12 @@ class Refusal:
     answered: bool = True
 
     def line(self) -> str:
-        """The answer as JSON. In ASCII: an id that is no Unicode can be repeated as it came."""
-        return json.dumps({"jsonrpc": "2.0", "id": self.id, "error": {"code": self.code, "message": self.why}})
+        """The answer as JSON. In ASCII: an id that is no Unicode can be repeated as it
+        came.
+        """
+        return json.dumps(
+            {"jsonrpc": "2.0", "id": self.id, "error": {"code": self.code, "message": self.why}}
+        )
 
 
 class Unreadable(Exception):
@@ -60,7 +69,9 @@ def parsed(line: bytes) -> Any:
         why = f"the line is not JSON (at character {error.pos + 1})"
         raise Unreadable(why, id=id_in(text[: error.pos])) from None
     except RecursionError:
-        raise Unreadable("lists and objects lie too deep within each other", id=id_in(text)) from None
+        raise Unreadable(
+            "lists and objects lie too deep within each other", id=id_in(text)
+        ) from None
     except ValueError as error:
         raise Unreadable(str(error), id=id_in(text)) from None
     if _is_deep(value):
@@ -90,7 +101,11 @@ def _no_constant(name: str) -> Any:
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
-        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        inner = [
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, dict | list)
+        ]
         if not inner:
             return False
         level = [item for items in inner for item in items]
@@ -98,7 +113,9 @@ def _is_deep(value: Any) -> bool:
 
 
 def id_in(text: str) -> Any:
-    """The id of the message that begins like this, where it stands in the outermost object; otherwise None."""
+    """The id of the message that begins like this, where it stands in the outermost object;
+    otherwise None.
+    """
     depth, before = 0, ""
     tokens: Iterator[str] = (found[0] for found in TOKEN.finditer(text))
     for part in tokens:
@@ -107,7 +124,11 @@ def id_in(text: str) -> Any:
         elif part in CLOSED:
             depth -= 1
         elif depth == 1 and part == '"id"' and before in ("{", ","):
-            return _id_of(next(tokens, "")) if next(tokens, "") == ":" and text.lstrip().startswith("{") else None
+            return (
+                _id_of(next(tokens, ""))
+                if next(tokens, "") == ":" and text.lstrip().startswith("{")
+                else None
+            )
         before = part
     return None
 
@@ -121,8 +142,12 @@ def _id_of(token: str) -> Any:
 
 
 def is_an_id(value: Any) -> bool:
-    """Whether JSON-RPC knows such an id, so that it can be repeated; MCP knows texts and integers alone."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and _is_finite(value)
+    """Whether JSON-RPC knows such an id, so that it can be repeated; MCP knows texts and
+    integers alone.
+    """
+    return (
+        isinstance(value, str | int | float) and not isinstance(value, bool) and _is_finite(value)
+    )
 
 
 def _is_finite(value: str | float) -> bool:
@@ -130,7 +155,9 @@ def _is_finite(value: str | float) -> bool:
 
 
 def message_of(value: Any, *, is_asked: bool) -> types.JSONRPCMessage | Refusal:
-    """The message that this is, or the refusal of it. `is_asked`: the server waits for an answer with its id."""
+    """The message that this is, or the refusal of it. `is_asked`: the server waits for an
+    answer with its id.
+    """
     if not isinstance(value, dict):
         return Refusal(code=types.INVALID_REQUEST, why="Invalid request: a message is an object")
     if "method" in value:
@@ -164,7 +191,9 @@ def _request(value: dict[str, Any]) -> types.JSONRPCMessage | Refusal:
 
 
 def _of_tool(params: dict[str, Any]) -> dict[str, Any] | str:
-    """The parameters of a call, or what is wrong with them. Some clients send JSON as text, or [] for no arguments."""
+    """The parameters of a call, or what is wrong with them. Some clients send JSON as text,
+    or [] for no arguments.
+    """
     if not isinstance(params.get("name"), str):
         return "name is not the name of a tool"
     given = params.get("arguments")
@@ -195,7 +224,9 @@ def _wrong(value: dict[str, Any]) -> Refusal | None:
         return _invalid(value, "the method is not a text")
     params = value.get("params")
     if isinstance(params, list):
-        return _invalid(value, "params is a list; MCP knows parameters by name alone", code=types.INVALID_PARAMS)
+        return _invalid(
+            value, "params is a list; MCP knows parameters by name alone", code=types.INVALID_PARAMS
+        )
     if params is not None and not isinstance(params, dict):
         return _invalid(value, "params is not an object")
     return None
@@ -206,7 +237,9 @@ def _known(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _response(value: dict[str, Any]) -> types.JSONRPCMessage | Refusal:
-    """What the client says of a question. A malformed answer is an answer: whoever waits for it must not go on."""
+    """What the client says of a question. A malformed answer is an answer: whoever waits
+    for it must not go on.
+    """
     name = whole(value.get("id"))
     if not isinstance(name, str | int) or isinstance(name, bool):
         return Refusal(code=types.INVALID_REQUEST, why="a response has no id", answered=False)
@@ -220,7 +253,11 @@ def _response(value: dict[str, Any]) -> types.JSONRPCMessage | Refusal:
         error = types.ErrorData(code=types.INVALID_REQUEST, message=REFUSED)
         return types.JSONRPCError(jsonrpc="2.0", id=name, error=error)
     except ValidationError:
-        return Refusal(code=types.INVALID_REQUEST, why="a response has no id that was asked with", answered=False)
+        return Refusal(
+            code=types.INVALID_REQUEST,
+            why="a response has no id that was asked with",
+            answered=False,
+        )
 
 
 def whole(number: Any) -> Any:

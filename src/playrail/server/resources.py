@@ -46,7 +46,11 @@ class Resources:
     """The handlers of `resources/…`. `caller` sees their own runs and no other's."""
 
     def __init__(
-        self, ledger: Callable[[], Awaitable[Ledger]], *, caller: str, hide: Callable[[str], Awaitable[str]]
+        self,
+        ledger: Callable[[], Awaitable[Ledger]],
+        *,
+        caller: str,
+        hide: Callable[[str], Awaitable[str]],
     ) -> None:
         self._ledger = ledger
         self._hide = hide
@@ -85,7 +89,9 @@ class Resources:
     ) -> types.ReadResourceResult:
         part, run_id, number = _named(params.uri)
         try:
-            text = await asyncio.to_thread(_page, await self._ledger(), self._caller, part, run_id, number)
+            text = await asyncio.to_thread(
+                _page, await self._ledger(), self._caller, part, run_id, number
+            )
         except UnknownRun as error:
             raise _not_found(params.uri) from error
         except PlayrailError as error:
@@ -93,7 +99,11 @@ class Resources:
         if text is None:
             raise _not_found(params.uri)
         return types.ReadResourceResult(
-            contents=[types.TextResourceContents(uri=params.uri, mime_type=part.mime_type, text=await self._hide(text))]
+            contents=[
+                types.TextResourceContents(
+                    uri=params.uri, mime_type=part.mime_type, text=await self._hide(text)
+                )
+            ]
         )
 
 
@@ -121,7 +131,9 @@ def _listed(run: RunSummary) -> types.Resource:
         name=f"run {run.run}",
         uri=SUMMARY.uri(run.run),
         mime_type=JSON,
-        description=f"{run.at} {run.tool}{' (preview)' * run.preview} on {_few(run.hosts)}: {run.outcome}",
+        description=(
+            f"{run.at} {run.tool}{' (preview)' * run.preview} on {_few(run.hosts)}: {run.outcome}"
+        ),
     )
 
 
@@ -227,7 +239,8 @@ def _next(part: Part, run: Run, number: int, of: int) -> str | None:
 
 def _json(value: Any) -> str:
     text = json.dumps(cleaned(value)[0], ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="backslashreplace").decode()  # a lone surrogate becomes JSON's own escape for it
+    # A lone surrogate becomes JSON's own escape for it
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _shortened(value: Any) -> Any:
@@ -241,13 +254,33 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def _part(name: str, path: str, mime_type: str, description: str, pages: Callable[[Run], list[str]]) -> Part:
+def _part(
+    name: str, path: str, mime_type: str, description: str, pages: Callable[[Run], list[str]]
+) -> Part:
     template = UriTemplate.parse(f"playrail://runs/{{run}}{path}")
-    return Part(name=name, template=template, mime_type=mime_type, description=description, pages=pages)
+    return Part(
+        name=name, template=template, mime_type=mime_type, description=description, pages=pages
+    )
 
 
-SUMMARY = _part("run", "", JSON, "Who asked for what on which hosts, and what came of it.", _summary)
-EVENTS = _part("run-events", "/events{?page}", JSON, f"Each task on each host, with its result. {DATA}", _events)
-STDOUT = _part("run-stdout", "/stdout{?page}", "text/plain", f"What Ansible would have printed. {DATA}", _stdout)
-DIFF = _part("run-diff", "/diff{?page}", "text/x-diff", f"What changed, as unified diffs. {DATA}", _diff)
+SUMMARY = _part(
+    "run", "", JSON, "Who asked for what on which hosts, and what came of it.", _summary
+)
+EVENTS = _part(
+    "run-events",
+    "/events{?page}",
+    JSON,
+    f"Each task on each host, with its result. {DATA}",
+    _events,
+)
+STDOUT = _part(
+    "run-stdout",
+    "/stdout{?page}",
+    "text/plain",
+    f"What Ansible would have printed. {DATA}",
+    _stdout,
+)
+DIFF = _part(
+    "run-diff", "/diff{?page}", "text/x-diff", f"What changed, as unified diffs. {DATA}", _diff
+)
 PARTS = (SUMMARY, EVENTS, STDOUT, DIFF)

@@ -11,12 +11,18 @@ from pydantic import BaseModel
 from playrail.tools.tool import AnyTool, ByField, DirectTool, Risk
 
 INPUT_NOISE = frozenset({"$defs", "title"})
-OUTPUT_NOISE = INPUT_NOISE | {"default", "examples", "description", "additionalProperties", "required"}
+OUTPUT_NOISE = INPUT_NOISE | {
+    "default",
+    "examples",
+    "description",
+    "additionalProperties",
+    "required",
+}
 
 
 def describe(name: str, tool: AnyTool, *, output: bool = True) -> types.Tool:
-    """The tool as `tools/list` shows it under `name`; without `output` without the schema of its answers, which is more
-    than half of it and which hardly a client reads.
+    """The tool as `tools/list` shows it under `name`; without `output` without the schema
+    of its answers, which is more than half of it and which hardly a client reads.
     """
     return types.Tool(
         name=name,
@@ -32,7 +38,11 @@ def description(tool: AnyTool) -> str:
     worst = min(tool.worst_risk, Risk.DANGEROUS)  # the word that clients know; a shell is no less
     prefix = "" if worst is Risk.READ else f"[{worst.name}] "
     by_field = tool.risk if isinstance(tool.risk, ByField) else None
-    safe = [str(value) for value, risk in by_field.cases.items() if not risk.changes] if by_field else []
+    safe = (
+        [str(value) for value, risk in by_field.cases.items() if not risk.changes]
+        if by_field
+        else []
+    )
     reads = f" Only reads with {by_field.field} {', '.join(safe)}." if by_field and safe else ""
     return f"{prefix}{tool.summary}{reads}"
 
@@ -58,7 +68,10 @@ def output_schema(tool: AnyTool) -> dict[str, Any]:
         data: dict[str, Any] = {
             "type": "object",
             "properties": {
-                "hosts": {"type": "object", "additionalProperties": _schema(tool.report, mode="serialization")},
+                "hosts": {
+                    "type": "object",
+                    "additionalProperties": _schema(tool.report, mode="serialization"),
+                },
                 "changed": {"type": "array", "items": {"type": "string"}},
                 "failed": {"type": "object"},
             },
@@ -82,9 +95,12 @@ def output_schema(tool: AnyTool) -> dict[str, Any]:
     }
 
 
-def _schema(model: type[BaseModel], *, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
-    """The model's JSON schema in one piece, since some clients cannot follow `$ref`, and as short as it can be: every
-    client reads all of them at each start. What is left out holds all the same and is checked when the tool is called.
+def _schema(
+    model: type[BaseModel], *, mode: Literal["validation", "serialization"]
+) -> dict[str, Any]:
+    """The model's JSON schema in one piece, since some clients cannot follow `$ref`, and as
+    short as it can be: every client reads all of them at each start. What is left out holds
+    all the same and is checked when the tool is called.
     """
     schema = model.model_json_schema(mode=mode, by_alias=False)
     left_out = OUTPUT_NOISE if mode == "serialization" else INPUT_NOISE
@@ -100,25 +116,39 @@ def _shorten(node: Any, definitions: Mapping[str, Any], left_out: frozenset[str]
         return node
     if "$ref" in node:
         rest = {key: value for key, value in node.items() if key != "$ref"}
-        return _shorten({**definitions[node["$ref"].rpartition("/")[2]], **rest}, definitions, left_out)
+        return _shorten(
+            {**definitions[node["$ref"].rpartition("/")[2]], **rest}, definitions, left_out
+        )
     properties = node.get("properties", {})
-    short = {key: _shorten(value, definitions, left_out) for key, value in node.items() if key not in left_out}
+    short = {
+        key: _shorten(value, definitions, left_out)
+        for key, value in node.items()
+        if key not in left_out
+    }
     if "examples" in short:
         short["examples"] = short["examples"][:1]
     if properties:
-        short["properties"] = {name: _shorten(value, definitions, left_out) for name, value in properties.items()}
+        short["properties"] = {
+            name: _shorten(value, definitions, left_out) for name, value in properties.items()
+        }
     return _nullable(short) if "anyOf" in short else short
 
 
 def _nullable(node: dict[str, Any]) -> dict[str, Any]:
-    """`X or null` said shorter. Of an optional argument null is not told at all: to leave it out is the same.
+    """`X or null` said shorter. Of an optional argument null is not told at all: to leave
+    it out is the same.
 
-    A list of types, such as `["string", "null"]`, would be shorter still, but Gemini's API refuses it.
+    A list of types, such as `["string", "null"]`, would be shorter still, but Gemini's API
+    refuses it.
     """
     optional = node.get("default", ...) is None
     choices = [choice for choice in node["anyOf"] if choice != {"type": "null"}]
     nullable = len(choices) < len(node["anyOf"]) and not optional
-    rest = {key: value for key, value in node.items() if key != "anyOf" and not (key == "default" and optional)}
+    rest = {
+        key: value
+        for key, value in node.items()
+        if key != "anyOf" and not (key == "default" and optional)
+    }
     if len(choices) > 1 or nullable:
         return {**rest, "anyOf": [*choices, {"type": "null"}] if nullable else choices}
     return {**choices[0], **rest}

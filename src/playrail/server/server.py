@@ -1,4 +1,6 @@
-"""The MCP server: tools over stdio, in both protocol eras. Knows MCP and `Playrail.call`, nothing else."""
+"""The MCP server: tools over stdio, in both protocol eras. Knows MCP and `Playrail.call`,
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CALLER = "local"  # on stdio the caller is whoever started this process
-LINKS_SINCE = "2025-06-18"  # the first revision of MCP in which an answer may hold a link to a resource
+# The first revision of MCP in which an answer may hold a link to a resource
+LINKS_SINCE = "2025-06-18"
 UNASKED_S = 0.2  # how long the door is left to wait for the first who needs it
 
 INSTRUCTIONS = """\
@@ -50,7 +53,8 @@ undo_run makes a plan that takes back what a run (_meta.run_id) changed. Text th
 class Door:
     """The `Playrail` that `make` makes, in a thread, once somebody needs it.
 
-    What it imports takes nearly as long as all that is needed to answer `initialize`, and clients wait for that.
+    What it imports takes nearly as long as all that is needed to answer `initialize`, and
+    clients wait for that.
     """
 
     def __init__(self, make: Callable[[], Playrail]) -> None:
@@ -63,8 +67,8 @@ class Door:
         return await asyncio.shield(self._made)
 
     async def warm_up(self) -> None:
-        """Makes it ready for calls when the client has had time to ask for `initialize`. A call does so itself, only
-        later.
+        """Makes it ready for calls when the client has had time to ask for `initialize`. A
+        call does so itself, only later.
         """
         await anyio.sleep(UNASKED_S)
         playrail = await self.playrail()
@@ -72,7 +76,8 @@ class Door:
             try:
                 await playrail.warm_up()
             except Exception as error:  # noqa: BLE001  the calls meet it again, and tell it
-                log.error("%s Every call will be refused until that is mended.", error)  # noqa: TRY400  it says all
+                # it says all
+                log.error("%s Every call will be refused until that is mended.", error)  # noqa: TRY400
 
     async def ledger(self) -> Ledger:
         return (await self.playrail()).ledger
@@ -95,10 +100,13 @@ def build(door: Door) -> Server[Any]:
     ) -> types.ListToolsResult:
         if not listed:
             playrail = await door.playrail()
-            from playrail.server.schemas import describe  # noqa: PLC0415  it imports what the door does
+            # it imports what the door does
+            from playrail.server.schemas import describe  # noqa: PLC0415
 
             output = playrail.settings.output_schemas
-            listed.extend(describe(name, tool, output=output) for name, tool in playrail.tools.items())
+            listed.extend(
+                describe(name, tool, output=output) for name, tool in playrail.tools.items()
+            )
         return types.ListToolsResult(tools=listed)
 
     async def call_tool(
@@ -113,7 +121,12 @@ def build(door: Door) -> Server[Any]:
         playrail = await door.playrail()
         ask, resume = asking(context, params)
         answer = await playrail.call(
-            params.name, params.arguments or {}, caller=CALLER, progress=progress, ask=ask, resume=resume
+            params.name,
+            params.arguments or {},
+            caller=CALLER,
+            progress=progress,
+            ask=ask,
+            resume=resume,
         )
         if answer.question is not None:
             return as_result(answer.question)
@@ -140,26 +153,35 @@ def _client_of(context: ServerRequestContext[Any]) -> types.Implementation | Non
 
 
 def _told(answer: Answer, *, links: bool, short: bool) -> types.CallToolResult:
-    """The answer as structured content and as text, and then links to its runs that may have changed something."""
+    """The answer as structured content and as text, and then links to its runs that may
+    have changed something.
+    """
     whole = json.dumps(answer.envelope(), ensure_ascii=False, separators=(",", ":"))
-    whole = whole.encode(errors="replace").decode()  # what is not Unicode is no JSON on the wire either
+    # What is not Unicode is no JSON on the wire either
+    whole = whole.encode(errors="replace").decode()
     envelope = json.loads(whole)
     text = in_a_line(envelope) if short else whole
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text), *(map(link, answer.runs) if links else ())],
+        content=[
+            types.TextContent(type="text", text=text),
+            *(map(link, answer.runs) if links else ()),
+        ],
         structured_content=envelope,
         is_error=answer.problem is not None,
     )
 
 
 def _end() -> None:
-    """Ends the process. A thread that reads or writes cannot be interrupted, and would keep it alive."""
+    """Ends the process. A thread that reads or writes cannot be interrupted, and would keep
+    it alive.
+    """
     logging.shutdown()
     os._exit(0)
 
 
 async def serve_stdio(make: Callable[[], Playrail]) -> None:
-    """Serves until end of input, SIGTERM or SIGINT; then ends running calls and leaves no child behind.
+    """Serves until end of input, SIGTERM or SIGINT; then ends running calls and leaves no
+    child behind.
 
     `make` is called once, in a thread, and must not raise.
     """

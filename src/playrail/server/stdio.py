@@ -1,7 +1,8 @@
 """MCP over standard input and output: lines of JSON, in both directions.
 
-It takes the place of the SDK's transport, which says nothing to a line that it cannot read, and waits for ever for a
-client that does not read. The server itself is the SDK's, and reads and writes the same kind of messages.
+It takes the place of the SDK's transport, which says nothing to a line that it cannot read,
+and waits for ever for a client that does not read. The server itself is the SDK's, and
+reads and writes the same kind of messages.
 """
 
 from __future__ import annotations
@@ -20,13 +21,23 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 
-from playrail.server.messages import Refusal, Unreadable, is_an_id, message_of, parsed, too_long, whole
+from playrail.server.messages import (
+    Refusal,
+    Unreadable,
+    is_an_id,
+    message_of,
+    parsed,
+    too_long,
+    whole,
+)
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 64 * 1024 * 1024  # bytes; the largest content that a tool takes fits six times over, as \u0000 is long
+# Bytes; the largest content that a tool takes fits six times over, as \u0000 is long
+LONGEST_LINE = 64 * 1024 * 1024
 KEPT_OF_LONG_LINE = 64 * 1024  # bytes of its head and of its tail
-AFTER_INPUT_S = 0.3  # for answers that are nearly there when the input ends: clients kill who stays for seconds
+# For answers that are nearly there when the input ends: clients kill who stays for seconds
+AFTER_INPUT_S = 0.3
 LAST_WRITE_S = 5.0  # for the client to read the last of them
 BATCHES_IN = "2025-03-26"  # the one revision of MCP that has them
 MOST_REFUSED_AT_ONCE = 100  # errors that answer a batch one by one
@@ -37,8 +48,8 @@ END = object()
 
 
 def take_standard_streams() -> tuple[Source, int]:
-    """The wire, as descriptors of its own. What this process or a child of it prints then goes to standard error, and
-    what reads standard input finds its end.
+    """The wire, as descriptors of its own. What this process or a child of it prints then
+    goes to standard error, and what reads standard input finds its end.
     """
     wire_in, wire_out = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -101,19 +112,27 @@ class Stdio:
     async def _read_all(self, to_server: MemoryObjectSendStream[Message]) -> None:
         async with to_server:
             with self._reader:
-                while (value := await anyio.to_thread.run_sync(self._next, abandon_on_cancel=True)) is not END:
+                while (
+                    value := await anyio.to_thread.run_sync(self._next, abandon_on_cancel=True)
+                ) is not END:
                     await self._take(value, to_server)
                 with anyio.move_on_after(AFTER_INPUT_S):
                     await self._all_answered()
 
     def _next(self) -> Any:
-        """What the next line holds: JSON data, or a Refusal; END at the end. Runs in a thread."""
+        """What the next line holds: JSON data, or a Refusal; END at the end. Runs in a
+        thread.
+        """
         while True:
             line = self._source.readline(LONGEST_LINE + 1)
             if not line:
                 return END
             if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
-                return too_long(line[:KEPT_OF_LONG_LINE], self._skip(line[-KEPT_OF_LONG_LINE:]), most=LONGEST_LINE)
+                return too_long(
+                    line[:KEPT_OF_LONG_LINE],
+                    self._skip(line[-KEPT_OF_LONG_LINE:]),
+                    most=LONGEST_LINE,
+                )
             if line.isspace():
                 continue
             try:
@@ -138,14 +157,19 @@ class Stdio:
         else:
             await self._take_one(value, to_server, None)
 
-    async def _take_one(self, value: Any, to_server: MemoryObjectSendStream[Message], batch: Batch | None) -> None:
+    async def _take_one(
+        self, value: Any, to_server: MemoryObjectSendStream[Message], batch: Batch | None
+    ) -> None:
         message = message_of(value, is_asked=isinstance(value, dict) and self._is_asked(value))
         if isinstance(message, types.JSONRPCRequest):
             message = self._started(message, batch)
         if isinstance(message, Refusal):
             await self._refuse(message, batch)
             return
-        if isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
+        if (
+            isinstance(message, types.JSONRPCNotification)
+            and message.method == "notifications/cancelled"
+        ):
             await self._withdrawn((message.params or {}).get("requestId"))
         await to_server.send(SessionMessage(message))
 
@@ -153,9 +177,12 @@ class Stdio:
         found = value.get("id")
         return is_an_id(found) and whole(found) in self._asked
 
-    def _started(self, request: types.JSONRPCRequest, batch: Batch | None) -> types.JSONRPCRequest | Refusal:
+    def _started(
+        self, request: types.JSONRPCRequest, batch: Batch | None
+    ) -> types.JSONRPCRequest | Refusal:
         key = _key(request.id)
-        if key in self._running:  # to serve it too would give one id two answers, and might do a change twice
+        # To serve it too would give one id two answers, and might do a change twice
+        if key in self._running:
             why = "Invalid request: a request with this id is still being served"
             return Refusal(code=types.INVALID_REQUEST, why=why, id=request.id)
         if request.method == "initialize":
@@ -168,22 +195,34 @@ class Stdio:
             batch.waits_for.add(key)
         return request
 
-    async def _take_batch(self, values: list[Any], to_server: MemoryObjectSendStream[Message]) -> None:
+    async def _take_batch(
+        self, values: list[Any], to_server: MemoryObjectSendStream[Message]
+    ) -> None:
         if self._version != BATCHES_IN:
             await self._refuse_batch(values)
             return
         if not values:
-            await self._refuse(Refusal(code=types.INVALID_REQUEST, why="Invalid request: the batch is empty"))
+            await self._refuse(
+                Refusal(code=types.INVALID_REQUEST, why="Invalid request: the batch is empty")
+            )
             return
-        batch = Batch(waits_for={END})  # which is no id: it is not complete before all of it was taken
+        # Which is no id: it is not complete before all of it was taken
+        batch = Batch(waits_for={END})
         for value in values:
             await self._take_one(value, to_server, batch)
         await self._complete(batch, END)
 
     async def _refuse_batch(self, values: list[Any]) -> None:
-        """In a protocol without batches each request is one by itself, and so is its answer."""
-        why = f"Invalid request: MCP {self._version or 'without a version'} has no batches; send one message a line"
-        ids = [value["id"] for value in values if isinstance(value, dict) and is_an_id(value.get("id"))]
+        """In a protocol without batches each request is one by itself, and so is its
+        answer.
+        """
+        why = (
+            f"Invalid request: MCP {self._version or 'without a version'} has no batches; send "
+            "one message a line"
+        )
+        ids = [
+            value["id"] for value in values if isinstance(value, dict) and is_an_id(value.get("id"))
+        ]
         for found in ids if 0 < len(ids) <= MOST_REFUSED_AT_ONCE else [None]:
             await self._refuse(Refusal(code=types.INVALID_REQUEST, why=why, id=found))
 
@@ -199,7 +238,9 @@ class Stdio:
 
     async def _withdrawn(self, name: Any) -> None:
         """The client takes back a request: it gets no answer, and nobody waits for one."""
-        for key in [key for key in self._running if isinstance(name, str | int) and _same(key, name)]:
+        for key in [
+            key for key in self._running if isinstance(name, str | int) and _same(key, name)
+        ]:
             await self._complete(self._running.pop(key), key)
         self._settle()
 
@@ -244,7 +285,9 @@ class Stdio:
             if self.is_stuck:
                 return
             try:
-                await anyio.to_thread.run_sync(_write_all, self._target, f"{text}\n".encode(), abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(
+                    _write_all, self._target, f"{text}\n".encode(), abandon_on_cancel=True
+                )
             except OSError as error:
                 log.info("the client does not take answers any more (%s)", error.strerror)
                 self.is_stuck = True  # the thread that reads standard input, at least

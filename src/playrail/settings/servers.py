@@ -1,6 +1,8 @@
-"""The servers that the environment names: MCP_SERVERS, MIKRUS_SERVERS, or one mikr.us server in three variables.
+"""The servers that the environment names: MCP_SERVERS, MIKRUS_SERVERS, or one mikr.us
+server in three variables.
 
-Every entry is read by itself: one that is wrong becomes a `FailedServer` and leaves the others alone.
+Every entry is read by itself: one that is wrong becomes a `FailedServer` and leaves the
+others alone.
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ GENERATED_GROUP = "playrail_servers"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _RESERVED_NAMES = frozenset({"all", "ungrouped", GENERATED_GROUP})
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # what Ansible itself takes for the machine it runs on
+# What Ansible itself takes for the machine it runs on
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _USER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,62}\\)?[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
-_SSH_EXPANDS = re.compile(r'["\\%$\x00-\x1f\x7f]')  # OpenSSH expands or unquotes these in the paths it is given
+# OpenSSH expands or unquotes these in the paths it is given
+_SSH_EXPANDS = re.compile(r'["\\%$\x00-\x1f\x7f]')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET_LIMIT = 1024  # characters; Ansible hands a password to ssh through 16 KiB of shared memory
 _SHOWN = 40  # characters of a name that a message repeats
@@ -46,31 +50,43 @@ _MIKRUS_URL = "https://api.mikr.us"
 
 @dataclass(frozen=True, kw_only=True)
 class FailedServer:
-    """An entry that cannot be used: its `kind` (ssh, mikrus, unknown) and one sentence that holds no value of it."""
+    """An entry that cannot be used: its `kind` (ssh, mikrus, unknown) and one sentence that
+    holds no value of it.
+    """
 
     kind: str
     reason: str
     tags: tuple[str, ...] = ()
-    """Those that it has all the same: whoever chooses by them must know that it is missing."""
+    """Those that it has all the same: whoever chooses by them must know that it is missing.
+    """
 
 
 def expand_user(text: str, home: str | None) -> Path:
-    """`text` with a leading `~` replaced: by `home` when that is known, otherwise as the system's user list says."""
+    """`text` with a leading `~` replaced: by `home` when that is known, otherwise as the
+    system's user list says.
+    """
     if home and (text == "~" or text.startswith("~/")):
         return Path(home + text[1:])
-    return Path(os.path.expanduser(text))  # noqa: PTH111  (Path.expanduser raises for an unknown ~user)
+    # (Path.expanduser raises for an unknown ~user)
+    return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def _file(value: object, info: ValidationInfo) -> object:
-    """Find an existing file that this user may read, as an absolute path; an empty text is no file."""
+    """Find an existing file that this user may read, as an absolute path; an empty text is
+    no file.
+    """
     if value is None or value == "":
         return None
     if not isinstance(value, str | Path):
-        raise ValueError("must be a text, the path of a file")  # noqa: TRY004  (pydantic collects ValueError only)
+        # (pydantic collects ValueError only)
+        raise ValueError("must be a text, the path of a file")  # noqa: TRY004
     home = info.context.get("home") if info.context else None
     path = expand_user(str(value), home).absolute()
     if _SSH_EXPANDS.search(str(path)):
-        raise ValueError('the path holds a quote, a backslash, "%", "$" or a control character, which ssh would expand')
+        raise ValueError(
+            'the path holds a quote, a backslash, "%", "$" or a control character, which ssh '
+            "would expand"
+        )
     if not path.is_file():
         raise ValueError("no such file")
     if not os.access(path, os.R_OK):
@@ -82,10 +98,13 @@ def _private_key(value: object, info: ValidationInfo) -> object:
     path = _file(value, info)
     if isinstance(path, Path):
         status = path.stat()
-        # OpenSSH's own rule: it looks at the mode of a key only when the key belongs to who runs it.
+        # OpenSSH's own rule: it looks at the mode of a key only when the key belongs to who
+        # runs it.
         open_to_others = status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077
         if open_to_others and not is_public(path):
-            raise ValueError("others can read this private key and OpenSSH refuses it: run chmod 600 on the file")
+            raise ValueError(
+                "others can read this private key and OpenSSH refuses it: run chmod 600 on the file"
+            )
         if problem := key_problem(path, agent=bool(info.context and info.context.get("agent"))):
             raise ValueError(problem)
     return path
@@ -100,14 +119,17 @@ def _host(value: object) -> object:
             raise ValueError("zone")  # noqa: TRY301
     except ValueError:
         if not _HOST.fullmatch(value):
-            raise ValueError("must be a host name or an IP address (an IPv6 address without brackets)") from None
+            raise ValueError(
+                "must be a host name or an IP address (an IPv6 address without brackets)"
+            ) from None
     return value
 
 
 def _user(value: object) -> object:
     if isinstance(value, str) and not _USER.fullmatch(value):
         raise ValueError(
-            "must be a user name: at most 64 letters, digits, or _ . @ + - (a letter, a digit or _ first), "
+            "must be a user name: at most 64 letters, digits, or _ . @ + - (a letter, a digit "
+            "or _ first), "
             "after a domain and a backslash where it has one"
         )
     return value
@@ -121,12 +143,16 @@ def _secret(value: object) -> object:
     if not isinstance(text, str):
         raise ValueError("must be a text")  # noqa: TRY004  (pydantic collects ValueError only)
     if len(text) > _SECRET_LIMIT or _CONTROL.search(text):
-        raise ValueError(f"must be one line of at most {_SECRET_LIMIT} characters, without control characters")
+        raise ValueError(
+            f"must be one line of at most {_SECRET_LIMIT} characters, without control characters"
+        )
     return value
 
 
 def _api_url(value: object) -> object:
-    """Demand https, because the key travels in every request; plain http to this machine only, for stand-ins."""
+    """Demand https, because the key travels in every request; plain http to this machine
+    only, for stand-ins.
+    """
     if not isinstance(value, str):
         return value
     problem = ValueError("must be an https:// address without user, query or fragment")
@@ -136,14 +162,25 @@ def _api_url(value: object) -> object:
     except ValueError:
         raise problem from None
     local = parts.scheme == "http" and host in _LOOPBACK
-    if not host or not (parts.scheme == "https" or local) or "@" in parts.netloc or parts.query or parts.fragment:
+    if (
+        not host
+        or not (parts.scheme == "https" or local)
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         raise problem
     return value.rstrip("/")
 
 
 def _tags(value: object) -> object:
-    if not isinstance(value, list) or not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in value):
-        raise ValueError("must be a list of words of at most 63 letters, digits, or _ . - (neither . nor - first)")
+    if not isinstance(value, list) or not all(
+        isinstance(tag, str) and _TAG.fullmatch(tag) for tag in value
+    ):
+        raise ValueError(
+            "must be a list of words of at most 63 letters, digits, or _ . - (neither . nor - "
+            "first)"
+        )
     return tuple(dict.fromkeys(value))
 
 
@@ -161,7 +198,9 @@ class _Entry(BaseModel):
 
 
 class SshServer(_Entry):
-    """A server that is reached over SSH. `become` left out means: with sudo when a sudo password is given."""
+    """A server that is reached over SSH. `become` left out means: with sudo when a sudo
+    password is given.
+    """
 
     host: Annotated[str, BeforeValidator(_host)]
     port: int = Field(default=22, ge=1, le=65535)
@@ -182,8 +221,8 @@ class SshServer(_Entry):
 
 
 class MikrusServer(_Entry):
-    """A VPS of mikr.us; `srv` is its name there. An entry that has an SSH server's fields as well is reached over SSH
-    for all that is not a matter of the API.
+    """A VPS of mikr.us; `srv` is its name there. An entry that has an SSH server's fields
+    as well is reached over SSH for all that is not a matter of the API.
     """
 
     key: Annotated[SecretStr, BeforeValidator(_secret)]
@@ -197,7 +236,11 @@ class MikrusServer(_Entry):
         if "ssh" in fields:
             raise ValueError("the fields of SSH stand beside key and srv, not in a field ssh")
         own = set(cls.model_fields)
-        ssh = {name: value for name, value in fields.items() if name in SshServer.model_fields and name not in own}
+        ssh = {
+            name: value
+            for name, value in fields.items()
+            if name in SshServer.model_fields and name not in own
+        }
         rest = {name: value for name, value in fields.items() if name not in ssh}
         return {**rest, "ssh": ssh} if ssh else rest
 
@@ -228,7 +271,9 @@ def shown(name: str) -> str:
 
 
 def parse_servers(text: str) -> dict[str, Any]:
-    """Return the entries of MCP_SERVERS, unread. Raises ValueError with a sentence that holds no value of the text."""
+    """Return the entries of MCP_SERVERS, unread. Raises ValueError with a sentence that
+    holds no value of the text.
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -241,7 +286,9 @@ def parse_servers(text: str) -> dict[str, Any]:
         entries = json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         # `from None`: the exception carries the whole text, passwords and all.
-        raise ValueError(f"is not JSON ({error.msg} at line {error.lineno}, column {error.colno})") from None
+        raise ValueError(
+            f"is not JSON ({error.msg} at line {error.lineno}, column {error.colno})"
+        ) from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(entries, dict):
@@ -254,7 +301,8 @@ def parse_servers(text: str) -> dict[str, Any]:
 def read_servers(
     entries: Mapping[str, Any], *, home: str | None, agent: bool = False
 ) -> tuple[dict[str, SshServer | MikrusServer], dict[str, FailedServer]]:
-    """Return the entries that can be used and the ones that cannot, each under its name and in the order given.
+    """Return the entries that can be used and the ones that cannot, each under its name and
+    in the order given.
 
     `agent`: there is an ssh-agent, which may hold keys whose files have a passphrase.
     """
@@ -269,7 +317,9 @@ def read_servers(
     return good, failed
 
 
-def _read_server(name: str, entry: object, *, context: Mapping[str, Any]) -> SshServer | MikrusServer | FailedServer:
+def _read_server(
+    name: str, entry: object, *, context: Mapping[str, Any]
+) -> SshServer | MikrusServer | FailedServer:
     if not isinstance(entry, dict):
         return FailedServer(kind="unknown", reason="The entry is not a JSON object.")
     kind = entry.get("type", "mikrus")
@@ -283,7 +333,9 @@ def _read_server(name: str, entry: object, *, context: Mapping[str, Any]) -> Ssh
         reason = _reason(error, kind=kind, typed="type" in entry, model=model)
         told = fields.get("tags")
         tags = (
-            tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag)) if isinstance(told, list) else ()
+            tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag))
+            if isinstance(told, list)
+            else ()
         )
         return FailedServer(kind=kind, reason=reason, tags=tags)
     problem = _name_problem(name, server)
@@ -293,7 +345,11 @@ def _read_server(name: str, entry: object, *, context: Mapping[str, Any]) -> Ssh
 def _tags_of(fields: Mapping[str, object]) -> tuple[str, ...]:
     """The good ones among the tags of an entry that is wrong."""
     told = fields.get("tags")
-    return tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag)) if isinstance(told, list) else ()
+    return (
+        tuple(tag for tag in told if isinstance(tag, str) and _TAG.fullmatch(tag))
+        if isinstance(told, list)
+        else ()
+    )
 
 
 def _name_problem(name: str, server: SshServer | MikrusServer) -> str | None:
@@ -304,7 +360,10 @@ def _name_problem(name: str, server: SshServer | MikrusServer) -> str | None:
         return f"The name {name!r} is a group in every inventory; choose another."
     ssh = ssh_of(server)
     if name in _LOOPBACK and not (ssh is not None and ssh.host in _LOOPBACK):
-        return f"The name {name!r} means the machine that Playrail runs on, and this entry is another one."
+        return (
+            f"The name {name!r} means the machine that Playrail runs on, and this entry is "
+            "another one."
+        )
     return None
 
 
@@ -324,9 +383,14 @@ def _reason(error: ValidationError, *, kind: str, typed: bool, model: type[BaseM
             case "missing":
                 parts.append(f"{field}: is required")
             case "extra_forbidden":
-                parts.append(f"{field}: is not a field of an entry of type {kind} ({', '.join(_field_names(model))})")
+                parts.append(
+                    f"{field}: is not a field of an entry of type {kind} "
+                    f"({', '.join(_field_names(model))})"
+                )
             case "string_pattern_mismatch":
-                parts.append(f"{field}: must be 1 to 63 letters, digits, or _ . - (neither . nor - first)")
+                parts.append(
+                    f"{field}: must be 1 to 63 letters, digits, or _ . - (neither . nor - first)"
+                )
             case _:
                 what = problem["msg"].removeprefix("Value error, ")
                 parts.append(f"{field}: {what[:1].lower()}{what[1:]}")

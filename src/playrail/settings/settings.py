@@ -1,7 +1,9 @@
-"""Everything that the operator decides, read once at the start from the environment and a `.env` file.
+"""Everything that the operator decides, read once at the start from the environment and a
+`.env` file.
 
-A value that is wrong stops the start with one line: the variable, what is wrong, what is allowed. Values are not
-repeated in it, except paths, because any of them may turn out to be a secret.
+A value that is wrong stops the start with one line: the variable, what is wrong, what is
+allowed. Values are not repeated in it, except paths, because any of them may turn out to be
+a secret.
 """
 
 from __future__ import annotations
@@ -61,8 +63,10 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_WARM_IDLE_S",
     "PLAYRAIL_WARM_MEMORY_MB",
 )
-BUILT_IN_RULES = "default"  # stands for the rules that playbooks/files/module_utils/playrail_places.py has
-_SET_BY_PLAYS = "PLAYRAIL_RUN"  # in the environment of what a play starts, which may be another Playrail
+# Stands for the rules that playbooks/files/module_utils/playrail_places.py has
+BUILT_IN_RULES = "default"
+# In the environment of what a play starts, which may be another Playrail
+_SET_BY_PLAYS = "PLAYRAIL_RUN"
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -73,7 +77,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator decided. Secrets in it are `SecretStr`, so that no repr, log or error shows them."""
+    """What the operator decided. Secrets in it are `SecretStr`, so that no repr, log or
+    error shows them.
+    """
 
     state_dir: Path
     runtime_dir: Path
@@ -83,9 +89,13 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     ansible_config: Path | None = None
     project: Path | None = None
-    """The working directory of Ansible's processes: where the user starts `ansible-playbook` by hand."""
+    """The working directory of Ansible's processes: where the user starts
+    `ansible-playbook` by hand.
+    """
     playbook_dir: Path | None = None
-    """Where the user's playbooks lie; group_vars, host_vars and plugins beside them count as they do by hand."""
+    """Where the user's playbooks lie; group_vars, host_vars and plugins beside them count
+    as they do by hand.
+    """
     enable_write_operations: bool = False
     policy_file: Path | None = None
     """The rules by which calls are decided, see policy/file.py; None: there are none."""
@@ -100,7 +110,9 @@ class Settings:
     mikrus_rate: tuple[int, int] = (5, 60)
     """How many requests to the mikr.us API one key may make, and in how many seconds."""
     text: str = "auto"
-    """Whether the text of an answer has all of it (full), a line (short), or what the client needs (auto)."""
+    """Whether the text of an answer has all of it (full), a line (short), or what the
+    client needs (auto).
+    """
     output_schemas: bool = False
     """Whether the list of tools has the schemas of their answers."""
     warm: bool = True
@@ -112,11 +124,15 @@ class Settings:
     dotenv: Path | None = None
     """The `.env` file that was read."""
     from_dotenv: Mapping[str, SecretStr] = field(default_factory=dict)
-    """What the `.env` file says for Ansible's processes: its ANSIBLE_* variables and those that `pass_env` names."""
+    """What the `.env` file says for Ansible's processes: its ANSIBLE_* variables and those
+    that `pass_env` names.
+    """
 
     @classmethod
     def load(cls, environ: Mapping[str, str], *, dotenv: Path | None) -> Settings:
-        """Read the settings; `environ` wins over the file `dotenv`, which need not exist. Raises SettingsInvalid."""
+        """Read the settings; `environ` wins over the file `dotenv`, which need not exist.
+        Raises SettingsInvalid.
+        """
         text = None if dotenv is None else trusted_text(dotenv.absolute())
         from_file = {} if dotenv is None or text is None else _variables(dotenv.name, text)
         values = {name: value for name, value in {**from_file, **environ}.items() if value != ""}
@@ -128,12 +144,15 @@ class Settings:
         ansible_config = find_config(values, home, named)
         project = named or project_of(ansible_config)
         warn_if_open(project)
-        state_dir = _directory(values, "PLAYRAIL_STATE_DIR", home) or _default_state_dir(values, home)
+        state_dir = _directory(values, "PLAYRAIL_STATE_DIR", home) or _default_state_dir(
+            values, home
+        )
         pass_env = _pass_env(values)
         _warn(servers, failed)
         return cls(
             state_dir=state_dir,
-            runtime_dir=_directory(values, "PLAYRAIL_RUNTIME_DIR", home) or _default_runtime_dir(values, state_dir),
+            runtime_dir=_directory(values, "PLAYRAIL_RUNTIME_DIR", home)
+            or _default_runtime_dir(values, state_dir),
             servers=MappingProxyType(servers),
             failed_servers=MappingProxyType(failed),
             default_server=_default_server(values, entries),
@@ -167,12 +186,16 @@ class Settings:
 
 
 def _variables(name: str, text: str) -> dict[str, str]:
-    """Read the variables of a `.env` file as they stand there: `${NAME}` in a password is not replaced."""
+    """Read the variables of a `.env` file as they stand there: `${NAME}` in a password is
+    not replaced.
+    """
     values = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             line = binding.original.line
-            raise SettingsInvalid(f"{name}: line {line} cannot be read; allowed are NAME=value and comments")
+            raise SettingsInvalid(
+                f"{name}: line {line} cannot be read; allowed are NAME=value and comments"
+            )
         if binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
     return values
@@ -193,7 +216,8 @@ def _entries(values: Mapping[str, str]) -> Mapping[str, object]:
                 return parse_servers(values[name])
             except ValueError as error:
                 raise SettingsInvalid(
-                    f'{name}: {error}; allowed is a JSON object such as {{"web": {{"type": "ssh", "host": "…"}}}}'
+                    f'{name}: {error}; allowed is a JSON object such as {{"web": {{"type": '
+                    f'"ssh", "host": "…"}}}}'
                 ) from None
     pair = ("MIKRUS_API_KEY", "MIKRUS_SERVER_NAME")
     missing = [name for name in pair if name not in values]
@@ -209,16 +233,23 @@ def _entries(values: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def _default_server(values: Mapping[str, str], entries: Mapping[str, object]) -> str | None:
-    """Return the default as named, whatever became of it: another server in its place would be the wrong one."""
+    """Return the default as named, whatever became of it: another server in its place would
+    be the wrong one.
+    """
     named = values.get("MCP_DEFAULT_SERVER") or values.get("MIKRUS_DEFAULT_SERVER")
     return named or next(iter(entries), None)
 
 
-def _warn(servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, FailedServer]) -> None:
+def _warn(
+    servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, FailedServer]
+) -> None:
     for name, server in servers.items():
         ssh = ssh_of(server)
         if ssh is not None and not ssh.verify_host_key:
-            _log.warning("%s: host-key verification is off; whoever is on the way can pose as this server", name)
+            _log.warning(
+                ("%s: host-key verification is off; whoever is on the way can pose as this server"),
+                name,
+            )
     for name, failure in failed.items():
         _log.warning("server %s cannot be used: %s", shown(name), failure.reason)
 
@@ -226,7 +257,9 @@ def _warn(servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, 
 def _switch(values: Mapping[str, str], name: str, *, otherwise: str = "no") -> bool:
     value = values.get(name, otherwise).strip().lower()
     if value not in _YES | _NO:
-        raise SettingsInvalid(f"{name}: is neither yes nor no; allowed are 1, true, yes, on and 0, false, no, off")
+        raise SettingsInvalid(
+            f"{name}: is neither yes nor no; allowed are 1, true, yes, on and 0, false, no, off"
+        )
     return value in _YES
 
 
@@ -247,14 +280,17 @@ def _word(values: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str
 
 def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     """A list with commas."""
-    return tuple(dict.fromkeys(word.strip() for word in values.get(name, "").split(",") if word.strip()))
+    return tuple(
+        dict.fromkeys(word.strip() for word in values.get(name, "").split(",") if word.strip())
+    )
 
 
 def _rules(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     rules = _words(values, name)
     if not all(rule == BUILT_IN_RULES or rule.removeprefix("!").startswith("/") for rule in rules):
         raise SettingsInvalid(
-            f"{name}: holds something else; allowed are patterns that begin with / (exceptions with !/), and the word "
+            f"{name}: holds something else; allowed are patterns that begin with / (exceptions "
+            "with !/), and the word "
             f"{BUILT_IN_RULES} for the built-in ones, with commas"
         )
     return rules or (BUILT_IN_RULES,)
@@ -270,7 +306,9 @@ def _number(values: Mapping[str, str], name: str, *, otherwise: int) -> int:
 def _rate(values: Mapping[str, str], name: str) -> tuple[int, int]:
     found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", values.get(name, "5/60"))
     if found is None:
-        raise SettingsInvalid(f"{name}: is no rate; allowed is REQUESTS/SECONDS such as 5/60, both from 1 to 9999")
+        raise SettingsInvalid(
+            f"{name}: is no rate; allowed is REQUESTS/SECONDS such as 5/60, both from 1 to 9999"
+        )
     return int(found[1]), int(found[2])
 
 
@@ -279,10 +317,13 @@ def _pass_env(values: Mapping[str, str]) -> tuple[str, ...]:
     for name in names:
         if not _VARIABLE.fullmatch(name):
             raise SettingsInvalid(
-                "PLAYRAIL_PASS_ENV: holds something else; allowed are names of variables, with commas"
+                "PLAYRAIL_PASS_ENV: holds something else; allowed are names of variables, with "
+                "commas"
             )
         if name.startswith(_NEVER_PASSED):
-            raise SettingsInvalid(f"PLAYRAIL_PASS_ENV: {name} is never passed; allowed are variables of your own")
+            raise SettingsInvalid(
+                f"PLAYRAIL_PASS_ENV: {name} is never passed; allowed are variables of your own"
+            )
     return names
 
 
@@ -293,19 +334,24 @@ def _path(values: Mapping[str, str], name: str, home: str | None) -> Path | None
 def _directory(values: Mapping[str, str], name: str, home: str | None) -> Path | None:
     path = _path(values, name, home)
     if path is not None and path.exists() and not path.is_dir():
-        raise SettingsInvalid(f"{name}: {str(path)!r} is not a directory; allowed is a directory or a path to make one")
+        raise SettingsInvalid(
+            f"{name}: {str(path)!r} is not a directory; allowed is a directory or a path to "
+            "make one"
+        )
     return path
 
 
 def _default_state_dir(values: Mapping[str, str], home: str | None) -> Path:
-    base = Path(values.get("XDG_STATE_HOME", ""))  # its specification: a relative path is to be ignored
+    # Its specification: a relative path is to be ignored
+    base = Path(values.get("XDG_STATE_HOME", ""))
     return (base if base.is_absolute() else expand_user("~/.local/state", home)) / "playrail"
 
 
 def _default_runtime_dir(values: Mapping[str, str], state_dir: Path) -> Path:
     """Memory rather than disk where there is any: secrets lie there while a run lasts."""
     session = Path(values.get("XDG_RUNTIME_DIR", ""))
-    if session.is_absolute() and session.is_dir() and os.access(session, os.W_OK):  # stale after `su`, under cron
+    # Stale after `su`, under cron
+    if session.is_absolute() and session.is_dir() and os.access(session, os.W_OK):
         return session / "playrail"
     memory = Path("/dev/shm")  # noqa: S108  (the directory in it is made 0700 and checked)
     if memory.is_dir() and os.access(memory, os.W_OK):

@@ -1,8 +1,9 @@
 """Arguments as models and their clients send them, read as what can only be meant.
 
-A client may write a number as text, a list as JSON text, or 5 as 5.0. Where the value is not of the field's type, and
-exactly one value of that type is written so, that one is meant. All else stays as it is, and is refused by the field's
-own rule: "5.5", "yes", "a,b", " 5", "01" could mean several things or none.
+A client may write a number as text, a list as JSON text, or 5 as 5.0. Where the value is
+not of the field's type, and exactly one value of that type is written so, that one is
+meant. All else stays as it is, and is refused by the field's own rule: "5.5", "yes", "a,b",
+" 5", "01" could mean several things or none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-SAFE = 2**53  # from here on a client in JavaScript has lost digits of an integer, and nobody can say which
+# From here on a client in JavaScript has lost digits of an integer, and nobody can say
+# which
+SAFE = 2**53
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
 WORDS = {"true": True, "false": False, "True": True, "False": False, "null": None}
 SEVERAL = re.compile(r"[\s,;|]")  # a text with one of these may be meant as several
@@ -25,7 +28,9 @@ Kind = type[Any]
 
 
 class OnlyText:
-    """Marks a text of which a number is no spelling: 644 may be permissions in octal, or a number of 644 in decimal."""
+    """Marks a text of which a number is no spelling: 644 may be permissions in octal, or a
+    number of 644 in decimal.
+    """
 
 
 def as_meant(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +41,9 @@ def as_meant(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, 
         if field is None:
             meant[name] = value
             continue
-        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        annotation = (
+            Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        )
         found = _meant(annotation, value)
         if found is None and not field.is_required() and type(None) not in _kinds(annotation):
             continue  # null for what may be left out is to leave it out
@@ -82,7 +89,9 @@ def _of_text(kinds: Mapping[Kind, Any], text: str) -> Any:  # noqa: PLR0911
     return found if type(found) in kinds else text
 
 
-def _meant_json(kinds: Mapping[Kind, Any], text: str, kind: type[list[Any] | dict[str, Any]]) -> Any:
+def _meant_json(
+    kinds: Mapping[Kind, Any], text: str, kind: type[list[Any] | dict[str, Any]]
+) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -110,9 +119,11 @@ def _of_number(kinds: Mapping[Kind, Any], number: float) -> Any:
 
 
 def _kinds(annotation: Any) -> Mapping[Kind, Any]:  # noqa: PLR0911
-    """What JSON knows of the values that the annotation allows: str, int, float, bool, list, dict, NoneType.
+    """What JSON knows of the values that the annotation allows: str, int, float, bool,
+    list, dict, NoneType.
 
-    For list it tells what the items are, for dict the model if there is one, for str whether a number is a spelling.
+    For list it tells what the items are, for dict the model if there is one, for str
+    whether a number is a spelling.
     """
     if isinstance(annotation, Mapping):
         return annotation
@@ -126,7 +137,10 @@ def _kinds(annotation: Any) -> Mapping[Kind, Any]:  # noqa: PLR0911
     if origin in (Union, types.UnionType):
         return {kind: of for one in get_args(annotation) for kind, of in _kinds(one).items()}
     if origin is Literal:
-        return {type(value.value if isinstance(value, Enum) else value): None for value in get_args(annotation)}
+        return {
+            type(value.value if isinstance(value, Enum) else value): None
+            for value in get_args(annotation)
+        }
     if origin in (list, tuple, set, frozenset):
         return {list: (*get_args(annotation), Any)[0]}
     if origin is dict or annotation is dict:

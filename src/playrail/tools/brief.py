@@ -6,13 +6,16 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 
 class Brief(BaseModel):
-    """Data without null, and without what is so nearly always: fields that have their default."""
+    """Data without null, and without what is so nearly always: fields that have their
+    default.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     @model_serializer(mode="wrap")
     def _what_is_so(self, told: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        fields = type(self).model_fields  # with a return type, that would be the schema in place of the fields
+        # With a return type, that would be the schema in place of the fields
+        fields = type(self).model_fields
         return {
             name: value
             for name, value in told(self).items()

@@ -14,9 +14,10 @@ from playrail.safe_text.visible import in_one_line
 class Effect:
     """One thing on a host that a call changed; of a preview, that it would change.
 
-    A state is JSON data, None where the thing was or will not be there. Which keys it has depends on `kind`:
-    file: sha256, mode, owner, group, and content where that is text of at most 100 KiB and no secret, otherwise
-    left_out (binary, larger, secret); service: active, enabled; package: version.
+    A state is JSON data, None where the thing was or will not be there. Which keys it has
+    depends on `kind`: file: sha256, mode, owner, group, and content where that is text of
+    at most 100 KiB and no secret, otherwise left_out (binary, larger, secret); service:
+    active, enabled; package: version.
     """
 
     kind: str
@@ -47,11 +48,17 @@ def shown(effect: Effect) -> dict[str, Any]:
 
 def without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The state of a file, or of another thing, without the file's content."""
-    return None if state is None else {key: value for key, value in state.items() if key not in ("content", "encoding")}
+    return (
+        None
+        if state is None
+        else {key: value for key, value in state.items() if key not in ("content", "encoding")}
+    )
 
 
 def diff_of(effect: Effect) -> tuple[str, bool] | None:
-    """The unified diff of a file whose content is known on both sides, and whether it was cut."""
+    """The unified diff of a file whose content is known on both sides, and whether it was
+    cut.
+    """
     if effect.kind != "file":
         return None
     sides = (effect.before, effect.after)

@@ -1,8 +1,10 @@
-"""Validated words: what a caller may write where a unit, a path, a container.. is asked for.
+"""Validated words: what a caller may write where a unit, a path, a container.. is asked
+for.
 
-Each is a type with its rule, a description and an example, used by every tool that takes such a thing. The rules refuse
-what could be read as an option or as something else by the program that finally gets the word; they are not quoting,
-which the engine does (ansible/run/values.py).
+Each is a type with its rule, a description and an example, used by every tool that takes
+such a thing. The rules refuse what could be read as an option or as something else by the
+program that finally gets the word; they are not quoting, which the engine does
+(ansible/run/values.py).
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from pydantic import AfterValidator, Field
 from playrail.tools.arguments import OnlyText
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-NUL_BYTE = "\\x00"  # how a name with this byte would be spelled (playbooks/files/module_utils/playrail_names.py)
+# How a name with this byte would be spelled, see playrail_names.py in playbooks/files.
+NUL_BYTE = "\\x00"
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_OWNER = 2**32 - 2  # the number above means to the kernel: leave it as it is
 MAX_CONTENT_BYTES = 10 * 1024 * 1024  # of larger files read_file tells no SHA-256
@@ -30,7 +33,8 @@ def _absolute_path(path: str) -> str:
         raise ValueError("must start with a single /")
     if CONTROL.search(path):
         raise ValueError(
-            "must not hold control characters; list_directory shows how such a name is given, as in a\\x0ab"
+            "must not hold control characters; list_directory shows how such a name is given, "
+            "as in a\\x0ab"
         )
     if NUL_BYTE in path:
         raise ValueError("must not hold NUL")
@@ -72,7 +76,10 @@ def _possible_owner(name: str) -> str:
 AbsolutePath = Annotated[
     str,
     Field(
-        min_length=1, max_length=MAX_PATH_BYTES, description="An absolute path on the server.", examples=["/etc/hosts"]
+        min_length=1,
+        max_length=MAX_PATH_BYTES,
+        description="An absolute path on the server.",
+        examples=["/etc/hosts"],
     ),
     AfterValidator(_absolute_path),
     AfterValidator(_encodable),
@@ -87,8 +94,9 @@ UnitName = Annotated[
     ),
 ]
 
-# What the host's lists of users know is a name, and the host is asked: `john.doe`, `DOM\\ann`, `ann@example.org`,
-# `domain users`. Refused is what can stand in no such list, or only by mistake.
+# What the host's lists of users know is a name, and the host is asked: `john.doe`,
+# `DOM\\ann`, `ann@example.org`, `domain users`. Refused is what can stand in no such list,
+# or only by mistake.
 OwnerName = Annotated[
     str,
     Field(
@@ -120,7 +128,10 @@ CommandLine = Annotated[
 ]
 
 FileContent = Annotated[
-    str, Field(max_length=MAX_CONTENT_BYTES), AfterValidator(_encodable), AfterValidator(_small_enough)
+    str,
+    Field(max_length=MAX_CONTENT_BYTES),
+    AfterValidator(_encodable),
+    AfterValidator(_small_enough),
 ]
 
 Sha256 = Annotated[
@@ -141,7 +152,12 @@ def _one_line(text: str) -> str:
 
 SearchPattern = Annotated[
     str,
-    Field(min_length=1, max_length=1000, description="The text to look for in each line.", examples=["listen 443"]),
+    Field(
+        min_length=1,
+        max_length=1000,
+        description="The text to look for in each line.",
+        examples=["listen 443"],
+    ),
     AfterValidator(_no_nul),
     AfterValidator(_one_line),
     AfterValidator(_encodable),
@@ -159,14 +175,17 @@ FileNames = Annotated[
 
 
 def moment(text: str) -> datetime:
-    """The time in UTC. Without an offset it is UTC; a date is its first moment. Raises ValueError."""
+    """The time in UTC. Without an offset it is UTC; a date is its first moment. Raises
+    ValueError.
+    """
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be an ISO 8601 date or time, such as 2026-01-31T12:00:00Z") from None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
-    if not EARLIEST <= found < END:  # not every host reads other years, nor can they all be told in UTC
+    # Not every host reads other years, nor can they all be told in UTC
+    if not EARLIEST <= found < END:
         raise ValueError("must be between 1970 and 2200")
     return found.astimezone(UTC)
 

@@ -1,8 +1,8 @@
 """What a tool is.
 
-A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us API, a `DirectTool` answers
-from Playrail itself. Everything that others need to know about it (schemas, annotations, policy, documentation) is
-derived from that declaration.
+A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us
+API, a `DirectTool` answers from Playrail itself. Everything that others need to know about
+it (schemas, annotations, policy, documentation) is derived from that declaration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ ENVELOPE_BYTES = 400  # of these for what is around the reports
 HOST_BYTES = 100  # and for each host's name, and what tells of it
 LEAST_SHARE_BYTES = 1_000  # that each of many servers has of them
 NO_VARIABLES = {"server", "preview"}  # fields that are not about what is done on a host
-OVERHEAD_S = 20.0  # for Ansible to start, and to bring back what the work left when its own time was over
+# For Ansible to start, and to bring back what the work left when its own time was over
+OVERHEAD_S = 20.0
 
 
 class Risk(IntEnum):
@@ -49,9 +50,11 @@ class Risk(IntEnum):
 
 
 class ToolInput(BaseModel):
-    """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a value.
+    """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a
+    value.
 
-    What a client wrote otherwise, and can only be meant so, is put right before (arguments.py).
+    What a client wrote otherwise, and can only be meant so, is put right before
+    (arguments.py).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
@@ -77,19 +80,26 @@ def _in_short(schema: dict[str, Any]) -> None:
 class OnHosts(ToolInput):
     """Arguments of a tool that runs on hosts."""
 
-    server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = Field(
-        default=None,
-        description="A server's name, a group's name, tag:NAME, or a list of them. Omit it for the default server.",
-        examples=["web1", ["web1", "db1"], "tag:web"],
-        # The same in fewer words: it stands in nearly every tool that a client reads at its start.
-        json_schema_extra=_in_short,
+    server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
+        Field(
+            default=None,
+            description=(
+                "A server's name, a group's name, tag:NAME, or a list of them. Omit it for the "
+                "default server."
+            ),
+            examples=["web1", ["web1", "db1"], "tag:web"],
+            # The same in fewer words: it stands in nearly every tool that a client reads at
+            # its start.
+            json_schema_extra=_in_short,
+        )
     )
 
 
 class Reading(OnHosts):
     """Arguments of a tool whose answer may be long.
 
-    The play gets its host's share as `playrail_max_bytes`, and tells what it left out and how to go on.
+    The play gets its host's share as `playrail_max_bytes`, and tells what it left out and
+    how to go on.
     """
 
     max_bytes: int = Field(
@@ -108,7 +118,9 @@ def most_bytes(given: ToolInput) -> int:
 
 def share_bytes(given: ToolInput, *, hosts: int) -> int:
     """Bytes that the report of each of so many hosts has of the answer to this call."""
-    return max(LEAST_SHARE_BYTES, (most_bytes(given) - ENVELOPE_BYTES) // max(1, hosts) - HOST_BYTES)
+    return max(
+        LEAST_SHARE_BYTES, (most_bytes(given) - ENVELOPE_BYTES) // max(1, hosts) - HOST_BYTES
+    )
 
 
 class Changing(OnHosts):
@@ -152,7 +164,9 @@ class ByField:
     cases: Mapping[Any, Risk]
     otherwise: Risk
     meant: str | None = None
-    """The property of the input that tells what the field comes to, where its value alone does not."""
+    """The property of the input that tells what the field comes to, where its value alone
+    does not.
+    """
 
     def of(self, given: ToolInput) -> Risk:
         return self.cases.get(getattr(given, self.meant or self.field), self.otherwise)
@@ -166,7 +180,9 @@ class ByField:
         return max(self.otherwise, *self.cases.values())
 
 
-def by_field(field: str, cases: Mapping[Any, Risk], *, otherwise: Risk, meant: str | None = None) -> ByField:
+def by_field(
+    field: str, cases: Mapping[Any, Risk], *, otherwise: Risk, meant: str | None = None
+) -> ByField:
     return ByField(field=field, cases=cases, otherwise=otherwise, meant=meant)
 
 
@@ -178,8 +194,9 @@ ReportT = TypeVar("ReportT", bound=Report)
 class Tool(Generic[InputT]):
     """What every tool has.
 
-    `summary` is for the model that chooses: when to use it, in at most two sentences. `timeout_s` is the deadline of a
-    call in seconds; a tool whose input has a field `timeout_s` lets the caller choose it.
+    `summary` is for the model that chooses: when to use it, in at most two sentences.
+    `timeout_s` is the deadline of a call in seconds; a tool whose input has a field
+    `timeout_s` lets the caller choose it.
     """
 
     name: str
@@ -188,17 +205,23 @@ class Tool(Generic[InputT]):
     input: type[InputT]
     timeout_s: float = DEFAULT_TIMEOUT_S
     idempotent: bool = False
-    """A second call with the same arguments changes nothing more. Reads are idempotent without saying so."""
+    """A second call with the same arguments changes nothing more. Reads are idempotent
+    without saying so.
+    """
     aliases: tuple[str, ...] = ()
     """Other names under which the same tool is offered."""
     unforeseeable: str | None = None
-    """Why check mode cannot tell what a change would do, a sentence; a plan then only tells what would be run."""
+    """Why check mode cannot tell what a change would do, a sentence; a plan then only tells
+    what would be run.
+    """
     undo: Callable[[Effect], Invocation | str] | None = None
-    """The call that takes one of its effects back, or why there is none. None: what it does cannot be taken back."""
+    """The call that takes one of its effects back, or why there is none. None: what it does
+    cannot be taken back.
+    """
     intents: Callable[[InputT], Mapping[str, Invocation]] | None = None
-    """What is to hold after a call, as calls that set just that, each by a key such as `file /etc/motd` or
-    `service nginx active`: of two calls with the same key the later one counts. None: what a call sets is not known;
-    `nothing_lasting` says that it is nothing.
+    """What is to hold after a call, as calls that set just that, each by a key such as
+    `file /etc/motd` or `service nginx active`: of two calls with the same key the later one
+    counts. None: what a call sets is not known; `nothing_lasting` says that it is nothing.
     """
 
     @property
@@ -211,7 +234,8 @@ class Tool(Generic[InputT]):
     def deadline_s(self, given: InputT) -> float:
         """Seconds until the call is cut short on one host, without the time to connect.
 
-        Where the caller chooses the time, the work on the host ends itself then, and the answer still has to come back.
+        Where the caller chooses the time, the work on the host ends itself then, and the
+        answer still has to come back.
         """
         chosen = getattr(given, "timeout_s", None)
         return float(self.timeout_s if chosen is None else chosen + OVERHEAD_S)
@@ -219,13 +243,17 @@ class Tool(Generic[InputT]):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
-    """A tool that is a playbook. Its input's fields are the playbook's variables, each with the prefix `playrail_`."""
+    """A tool that is a playbook. Its input's fields are the playbook's variables, each with
+    the prefix `playrail_`.
+    """
 
     playbook: str
     """Path below playbooks/: `<toolset>/<tool>.yml`."""
     report: type[ReportT]
     interruptible: bool = True
-    """Whether ending its processes half-way is better than letting them finish (a package manager should finish)."""
+    """Whether ending its processes half-way is better than letting them finish (a package
+    manager should finish).
+    """
 
     @property
     def toolset(self) -> str:
@@ -234,10 +262,14 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
-    """A tool that is one request to the mikr.us API. Its input's fields but `server` are the request's form fields."""
+    """A tool that is one request to the mikr.us API. Its input's fields but `server` are
+    the request's form fields.
+    """
 
     endpoint: str
-    """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands there, not in the form."""
+    """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands
+    there, not in the form.
+    """
     report: type[ReportT]
     """Reads the body of the answer, which is a JSON object or array."""
     toolset: str = "mikrus"
@@ -299,14 +331,19 @@ def nothing_lasting(_: ToolInput) -> Mapping[str, Invocation]:
 def variables(given: ToolInput) -> dict[str, Any]:
     """The playbook's variables: each field but `server` and `preview`, prefixed.
 
-    The prefix keeps a caller's value from shadowing a variable of the same name in the user's inventory, which extra
-    variables would (`path`, `user`, `ansible_connection`, ...).
+    The prefix keeps a caller's value from shadowing a variable of the same name in the
+    user's inventory, which extra variables would (`path`, `user`, `ansible_connection`,
+    ...).
     """
-    return {f"playrail_{name}": value for name, value in given.model_dump(exclude=NO_VARIABLES).items()}
+    return {
+        f"playrail_{name}": value for name, value in given.model_dump(exclude=NO_VARIABLES).items()
+    }
 
 
 def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
-    """The input that `recorded` came from, with SECRET where a secret was. Raises pydantic's ValidationError."""
+    """The input that `recorded` came from, with SECRET where a secret was. Raises
+    pydantic's ValidationError.
+    """
     given: ToolInput = tool.input.model_validate(
         {key: recorded[key] for key in tool.input.model_fields & recorded.keys()}
     )
@@ -314,8 +351,12 @@ def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
 
 
 def arguments_of(given: ToolInput) -> dict[str, Any]:
-    """The arguments that a call with this input was given, as JSON data, as far as they say something."""
+    """The arguments that a call with this input was given, as JSON data, as far as they say
+    something.
+    """
     fields = type(given).model_fields
     recorded = given.recorded()
-    told = {name: recorded[name] for name in fields if name in recorded and name not in NO_VARIABLES}
+    told = {
+        name: recorded[name] for name in fields if name in recorded and name not in NO_VARIABLES
+    }
     return {name: value for name, value in told.items() if value is not None}

@@ -16,9 +16,17 @@ from playrail.tools.troubled import OrTrouble
 
 class DiskPlace(Reading):
     path: AbsolutePath = Field(
-        default="/", description="A directory; its file system is looked at.", examples=["/", "/var"]
+        default="/",
+        description="A directory; its file system is looked at.",
+        examples=["/", "/var"],
     )
-    limit: int = Field(default=10, ge=1, le=100, description="How many of the largest entries to list.", examples=[10])
+    limit: int = Field(
+        default=10,
+        ge=1,
+        le=100,
+        description="How many of the largest entries to list.",
+        examples=[10],
+    )
 
 
 class MountedFileSystem(BaseModel):
@@ -27,9 +35,12 @@ class MountedFileSystem(BaseModel):
     mount_point: str
     fs_type: str
     size_bytes: int | None = None
-    used_percent: float | None = Field(default=None, description="Used of what users could use, as df counts.")
+    used_percent: float | None = Field(
+        default=None, description="Used of what users could use, as df counts."
+    )
     inodes_percent: float | None = Field(
-        default=None, description="Inodes in use: at 100 no file can be made. Null where it does not count them."
+        default=None,
+        description="Inodes in use: at 100 no file can be made. Null where it does not count them.",
     )
     read_only: bool | None = None
     why: str | None = Field(default=None, description="Why its numbers are not known.")
@@ -39,7 +50,8 @@ class FileSystem(MountedFileSystem):
     device: str
     used_bytes: int | None = None
     available_bytes: int | None = Field(
-        default=None, description="What is left for users; less than the rest where root has a share."
+        default=None,
+        description="What is left for users; less than the rest where root has a share.",
     )
     inodes_free: int | None = None
     reserved_bytes: int | None = Field(default=None, description="Root's share of what is free.")
@@ -49,13 +61,17 @@ class LargeEntry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     path: str
-    size_bytes: int = Field(description="Disk space taken, with all that lies below; hard links count once.")
+    size_bytes: int = Field(
+        description="Disk space taken, with all that lies below; hard links count once."
+    )
 
 
 class DeletedFile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    pid: int = Field(description="A process that has it open; the space is free when all such have closed it.")
+    pid: int = Field(
+        description="A process that has it open; the space is free when all such have closed it."
+    )
     name: str
     bytes: int
     path: str = Field(description="Where it was, as that process sees it.")
@@ -64,16 +80,24 @@ class DeletedFile(BaseModel):
 class DiskUsage(OrTrouble):
     file_system: FileSystem | None
     mounts: list[MountedFileSystem] | None = Field(
-        default=None, description="Other file systems below the path, fullest first: not part of entries and totals."
+        default=None,
+        description=(
+            "Other file systems below the path, fullest first: not part of entries and totals."
+        ),
     )
     mounts_left_out: dict[str, int] | None = Field(
-        default=None, description="How many of each type are not in mounts: images, and the layers of containers."
+        default=None,
+        description=(
+            "How many of each type are not in mounts: images, and the layers of containers."
+        ),
     )
     entries: list[LargeEntry] | None = Field(
         description="The largest files and directories one level below, largest first."
     )
     entries_total: int | None = Field(description="How many entries were measured.")
-    total_bytes: int | None = Field(description="All below the path together; null when not all was measured.")
+    total_bytes: int | None = Field(
+        description="All below the path together; null when not all was measured."
+    )
     unaccounted_bytes: int | None = Field(
         default=None,
         description="In use, but not found below the path: deleted files still open, what lies hidden below mounts or "
@@ -86,10 +110,15 @@ class DiskUsage(OrTrouble):
     processes_known: bool | None = Field(
         description="False when the user on the host may not see which files others have open."
     )
-    unreadable: int | None = Field(description="How many files or directories could not be read: not counted.")
+    unreadable: int | None = Field(
+        description="How many files or directories could not be read: not counted."
+    )
     unreadable_paths: list[str] | None = Field(default=None, description="The first 10 of them.")
     not_measured: list[str] | None = Field(
-        default=None, description="Directories that were not looked into, for a file system that does not answer."
+        default=None,
+        description=(
+            "Directories that were not looked into, for a file system that does not answer."
+        ),
     )
     complete: bool | None = Field(description="False when not all was measured.")
     truncated: bool = Field(description="Whether something was left out.")
@@ -113,7 +142,10 @@ def _silent(raw: Mapping[str, Any]) -> Problem:
 
 analyze_disk = PlaybookTool(
     name="analyze_disk",
-    summary="See how full file systems are, and which files, directories or deleted files still open take most of it.",
+    summary=(
+        "See how full file systems are, and which files, directories or deleted files still "
+        "open take most of it."
+    ),
     risk=Risk.READ,
     input=DiskPlace,
     playbook="disk/analyze_disk.yml",

@@ -15,10 +15,15 @@ from playrail.tools.troubled import OrTrouble
 
 ContainerName = Annotated[
     str,
-    Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$", description="A container's name or id.", examples=["web"]),
+    Field(
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$",
+        description="A container's name or id.",
+        examples=["web"],
+    ),
 ]
 
-# What the host modules' codes mean: the sentence, in which {0} is what Docker or the system said, and what to do next.
+# What the host modules' codes mean: the sentence, in which {0} is what Docker or the system
+# said, and what to do next.
 WHY: Mapping[str, tuple[str, str]] = {
     "no_docker": (
         "Docker is not installed on this host.",
@@ -60,9 +65,14 @@ class OtherEngine(Report):
 class OfDocker(OrTrouble):
     """What Docker told, or why it told nothing: then all is null."""
 
-    engine: str | None = Field(default=None, description="The socket that was asked, where it is not the usual one.")
+    engine: str | None = Field(
+        default=None, description="The socket that was asked, where it is not the usual one."
+    )
     other_engines: list[OtherEngine] | None = Field(
-        default=None, description="Other engines on this host, such as users' own, whose containers are not told here."
+        default=None,
+        description=(
+            "Other engines on this host, such as users' own, whose containers are not told here."
+        ),
     )
 
     @model_validator(mode="before")
@@ -94,9 +104,15 @@ EngineSocket = Annotated[
 
 
 class ContainerChoice(Reading):
-    all: bool = Field(default=True, description="Whether to list those that do not run as well.", examples=[True])
-    details: bool = Field(default=False, description="Also command, mounts and labels of each.", examples=[True])
-    offset: int = Field(default=0, ge=0, le=100_000, description="`next_offset` of the answer before.", examples=[0])
+    all: bool = Field(
+        default=True, description="Whether to list those that do not run as well.", examples=[True]
+    )
+    details: bool = Field(
+        default=False, description="Also command, mounts and labels of each.", examples=[True]
+    )
+    offset: int = Field(
+        default=0, ge=0, le=100_000, description="`next_offset` of the answer before.", examples=[0]
+    )
     engine: EngineSocket | None = None
 
 
@@ -106,49 +122,77 @@ def _without_slash(name: Any) -> Any:
 
 class Port(Report):
     private: int = Field(validation_alias="PrivatePort", description="Port in the container.")
-    public: int | None = Field(default=None, validation_alias="PublicPort", description="Port on the server.")
-    ip: str | None = Field(default=None, validation_alias="IP", description="Address on the server.")
+    public: int | None = Field(
+        default=None, validation_alias="PublicPort", description="Port on the server."
+    )
+    ip: str | None = Field(
+        default=None, validation_alias="IP", description="Address on the server."
+    )
     protocol: str = Field(validation_alias="Type", description="tcp, udp or sctp.")
 
 
 class Mount(Report):
     type: str = Field(validation_alias="Type", description="bind, volume or tmpfs.")
-    name: str | None = Field(default=None, validation_alias="Name", description="Name of the volume.")
-    source: str | None = Field(default=None, validation_alias="Source", description="Path on the server.")
+    name: str | None = Field(
+        default=None, validation_alias="Name", description="Name of the volume."
+    )
+    source: str | None = Field(
+        default=None, validation_alias="Source", description="Path on the server."
+    )
     destination: str = Field(validation_alias="Destination", description="Path in the container.")
     writable: bool | None = Field(default=None, validation_alias="RW")
 
 
 class Container(Report):
-    """An item of the Engine API's ContainerList: https://docs.docker.com/reference/api/engine/version/v1.41/ has it."""
+    """An item of the Engine API's ContainerList:
+    https://docs.docker.com/reference/api/engine/version/v1.41/ has it.
+    """
 
     id: str = Field(validation_alias="Id")
     name: Annotated[str | None, BeforeValidator(_without_slash)] = Field(
         default=None, validation_alias=AliasPath("Names", 0)
     )
-    image: str = Field(validation_alias="Image", description="The image's name, or its id when it has none any more.")
-    project: str | None = Field(default=None, validation_alias="Project", description="Of Docker Compose.")
+    image: str = Field(
+        validation_alias="Image",
+        description="The image's name, or its id when it has none any more.",
+    )
+    project: str | None = Field(
+        default=None, validation_alias="Project", description="Of Docker Compose."
+    )
     command: str | None = Field(default=None, validation_alias="Command")
     created: datetime = Field(validation_alias="Created")
-    state: str = Field(validation_alias="State", description="running, exited, created, paused, restarting or dead.")
-    status: str = Field(validation_alias="Status", description="Docker's words for state, time and health.")
+    state: str = Field(
+        validation_alias="State",
+        description="running, exited, created, paused, restarting or dead.",
+    )
+    status: str = Field(
+        validation_alias="Status", description="Docker's words for state, time and health."
+    )
     ports: list[Port] | None = Field(default=None, validation_alias="Ports")
     mounts: list[Mount] | None = Field(default=None, validation_alias="Mounts")
     labels: dict[str, str] | None = Field(
-        default=None, validation_alias="Labels", description="At most 50, each cut to 500 characters."
+        default=None,
+        validation_alias="Labels",
+        description="At most 50, each cut to 500 characters.",
     )
 
 
 class Containers(OfDocker):
-    containers: list[Container] | None = Field(description="Newest first; null when Docker did not answer.")
+    containers: list[Container] | None = Field(
+        description="Newest first; null when Docker did not answer."
+    )
     total: int | None = Field(description="How many there are.")
-    next_offset: int | None = Field(default=None, description="What to pass as `offset` for those that did not fit.")
+    next_offset: int | None = Field(
+        default=None, description="What to pass as `offset` for those that did not fit."
+    )
     truncated: bool = Field(description="Whether containers or labels were left out.")
 
 
 class LogPart(Reading):
     container: ContainerName
-    lines: int = Field(default=50, ge=1, le=1000, description="How many lines at most.", examples=[50])
+    lines: int = Field(
+        default=50, ge=1, le=1000, description="How many lines at most.", examples=[50]
+    )
     since: Since | None = None
     message_characters: int = Field(
         default=500, ge=50, le=100_000, description="How much of each line at most.", examples=[500]
@@ -166,13 +210,20 @@ class LogLine(Report):
     time: datetime | None = Field(default=None, description="When it was written.")
     stream: str = Field(description="stdout or stderr; of a terminal, stdout for both.")
     text: str = Field(description="The line; of a long one the first message_characters, and … .")
-    text_bytes: int | None = Field(default=None, description="Of a line that was cut: how long it is.")
+    text_bytes: int | None = Field(
+        default=None, description="Of a line that was cut: how long it is."
+    )
 
 
 class ContainerLog(OfDocker):
-    entries: list[LogLine] | None = Field(description="The newest ones, oldest first; null when Docker told nothing.")
+    entries: list[LogLine] | None = Field(
+        description="The newest ones, oldest first; null when Docker told nothing."
+    )
     older: bool | None = Field(
-        description="Whether there are older ones since `since`: ask for more `lines`, or a larger max_bytes."
+        description=(
+            "Whether there are older ones since `since`: ask for more `lines`, or a larger "
+            "max_bytes."
+        )
     )
     state: str | None = Field(description="The container's state: running, exited ..")
     exit_code: int | None = Field(default=None, description="Of one that has ended.")
@@ -180,15 +231,22 @@ class ContainerLog(OfDocker):
     started: datetime | None = Field(default=None, description="When it was started last.")
     finished: datetime | None = Field(default=None, description="When it ended.")
     last_written: datetime | None = Field(
-        default=None, description="When there is nothing since `since`: the time of the last line before."
+        default=None,
+        description="When there is nothing since `since`: the time of the last line before.",
     )
-    notes: list[str] | None = Field(default=None, description="What this log does not hold, and why.")
-    truncated: bool = Field(description="Whether a part of a line, or lines that would be too much, were left out.")
+    notes: list[str] | None = Field(
+        default=None, description="What this log does not hold, and why."
+    )
+    truncated: bool = Field(
+        description="Whether a part of a line, or lines that would be too much, were left out."
+    )
 
 
 class OneContainer(Reading):
     container: ContainerName | None = Field(
-        default=None, description="A container's name or id; all that run when omitted.", examples=["web"]
+        default=None,
+        description="A container's name or id; all that run when omitted.",
+        examples=["web"],
     )
     engine: EngineSocket | None = None
 
@@ -197,10 +255,16 @@ class ContainerStats(Report):
     id: str
     name: str
     cpu_percent: float | None = Field(default=None, description="100 is one processor.")
-    memory_used_bytes: int | None = Field(default=None, description="Without what is cached of files.")
-    memory_limit_bytes: int | None = Field(default=None, description="The container's limit, or the server's memory.")
+    memory_used_bytes: int | None = Field(
+        default=None, description="Without what is cached of files."
+    )
+    memory_limit_bytes: int | None = Field(
+        default=None, description="The container's limit, or the server's memory."
+    )
     memory_percent: float | None = None
-    net_rx_bytes: int | None = Field(default=None, description="Null when it has no network of its own.")
+    net_rx_bytes: int | None = Field(
+        default=None, description="Null when it has no network of its own."
+    )
     net_tx_bytes: int | None = None
     block_read_bytes: int
     block_write_bytes: int
@@ -216,19 +280,27 @@ class AllStats(OfDocker):
     containers: list[ContainerStats] | None = Field(
         description="The one with the most memory first; null when Docker told nothing."
     )
-    not_measured: list[NotMeasured] | None = Field(description="Those that went away meanwhile, or gave no numbers.")
+    not_measured: list[NotMeasured] | None = Field(
+        description="Those that went away meanwhile, or gave no numbers."
+    )
     total: int | None = Field(description="How many run.")
     not_running: int | None = Field(
         default=None, description="How many others there are: list_docker_containers tells of them."
     )
     truncated: bool = Field(
-        description="Whether containers were left out, those with the least memory: ask for one by its name."
+        description=(
+            "Whether containers were left out, those with the least memory: ask for one by its "
+            "name."
+        )
     )
 
 
 list_docker_containers = PlaybookTool(
     name="list_docker_containers",
-    summary="List a server's Docker containers with state, image and ports; on request command, mounts and labels.",
+    summary=(
+        "List a server's Docker containers with state, image and ports; on request command, "
+        "mounts and labels."
+    ),
     risk=Risk.READ,
     input=ContainerChoice,
     playbook="docker/list_docker_containers.yml",

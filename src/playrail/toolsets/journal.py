@@ -15,7 +15,10 @@ from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.troubled import OrTrouble
 
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
-HOW_TO_SEE_MORE = "The operator can add Playrail's user to the group systemd-journal, or set become for this host."
+HOW_TO_SEE_MORE = (
+    "The operator can add Playrail's user to the group systemd-journal, or set become for this "
+    "host."
+)
 
 
 def _as_read(since: str) -> str:
@@ -72,56 +75,91 @@ class JournalSearch(Reading):
     lines: Lines = 50
     hours: int = Field(default=24, ge=1, le=720, description="How far to look back.", examples=[24])
     unit: UnitName | None = None
-    ignore_case: bool = Field(default=True, description="Whether upper and lower case are the same.", examples=[True])
+    ignore_case: bool = Field(
+        default=True, description="Whether upper and lower case are the same.", examples=[True]
+    )
     before: Cursor | None = None
     message_characters: MessageCharacters = 500
 
 
 class Entry(Report):
     time: datetime = Field(description="When it was written, to the microsecond.")
-    priority: str | None = Field(default=None, description="emerg, alert, crit, err, warning, notice, info or debug.")
-    unit: str | None = Field(default=None, description="The unit that it is about, where that is not the one above.")
+    priority: str | None = Field(
+        default=None, description="emerg, alert, crit, err, warning, notice, info or debug."
+    )
+    unit: str | None = Field(
+        default=None, description="The unit that it is about, where that is not the one above."
+    )
     user_number: int | None = Field(default=None, description="Of a user's own unit: whose.")
-    identifier: str | None = Field(default=None, description="The name of the program that wrote it.")
+    identifier: str | None = Field(
+        default=None, description="The name of the program that wrote it."
+    )
     pid: int | None = Field(default=None, description="The process that wrote it.")
     message: str | None = Field(
-        default=None, description="The text; of a long one message_characters, with … where something is left out."
+        default=None,
+        description=(
+            "The text; of a long one message_characters, with … where something is left out."
+        ),
     )
-    message_bytes: int | None = Field(default=None, description="Of a message that was cut: how long it is.")
+    message_bytes: int | None = Field(
+        default=None, description="Of a message that was cut: how long it is."
+    )
 
 
 class JournalEntries(OrTrouble):
-    unit: str | None = Field(default=None, description="The real name of the unit that was asked for.")
+    unit: str | None = Field(
+        default=None, description="The real name of the unit that was asked for."
+    )
     entries: list[Entry] | None = Field(
         description="The newest ones, oldest first; null when the journal was not read."
     )
-    older: str | None = Field(description="What to pass as `before` for older entries; null when there are none.")
-    kept_since: datetime | None = Field(
-        default=None, description="Where there are no older ones: the time of the oldest entry of the whole journal."
+    older: str | None = Field(
+        description="What to pass as `before` for older entries; null when there are none."
     )
-    notes: list[str] | None = Field(default=None, description="What this journal does not hold, and why.")
+    kept_since: datetime | None = Field(
+        default=None,
+        description=(
+            "Where there are no older ones: the time of the oldest entry of the whole journal."
+        ),
+    )
+    notes: list[str] | None = Field(
+        default=None, description="What this journal does not hold, and why."
+    )
     by_ansible: int | None = Field(
-        default=None, description="How many entries were left out in which Ansible tells what it runs."
+        default=None,
+        description="How many entries were left out in which Ansible tells what it runs.",
     )
     incomplete: bool = Field(description="Whether the user on the host may not see all entries.")
     truncated: bool = Field(
-        description="Whether a message was cut, or entries were left out that would make the answer too long."
+        description=(
+            "Whether a message was cut, or entries were left out that would make the answer "
+            "too long."
+        )
     )
     complete: bool | None = Field(
-        description="False when time was over before all was read: there may be more; null when it was not read."
+        description=(
+            "False when time was over before all was read: there may be more; null when it was "
+            "not read."
+        )
     )
 
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
-            raise ValueError("is no result of read_journal")  # noqa: TRY004  pydantic's way to refuse
+            # pydantic's way to refuse
+            raise ValueError("is no result of read_journal")  # noqa: TRY004
         problem = _problem_of(raw)
         if problem is not None:
             return {**cls.without_all(problem), "incomplete": problem.code == "permission_denied"}
         if "entries" not in raw:
             return raw
-        return {**raw, "entries": raw["entries"][::-1], "by_ansible": raw.get("by_ansible") or None, "trouble": None}
+        return {
+            **raw,
+            "entries": raw["entries"][::-1],
+            "by_ansible": raw.get("by_ansible") or None,
+            "trouble": None,
+        }
 
     def problem(self) -> Problem | None:
         if self.trouble is not None:
@@ -129,7 +167,10 @@ class JournalEntries(OrTrouble):
         if self.complete is False and not self.entries:
             return Problem(
                 code="journal_timed_out",
-                error="Time was over before an entry was found in this host's journal; there may be some.",
+                error=(
+                    "Time was over before an entry was found in this host's journal; there may "
+                    "be some."
+                ),
                 hint="Ask for a shorter time or for a single unit.",
                 retryable=True,
             )
@@ -146,14 +187,19 @@ def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
         case "permission_denied":
             return Problem(
                 code="permission_denied",
-                error="The user that Playrail logs in as may not read these entries of this host's journal.",
+                error=(
+                    "The user that Playrail logs in as may not read these entries of this "
+                    "host's journal."
+                ),
                 hint=HOW_TO_SEE_MORE,
             )
         case "service_not_found":
             return Problem(
                 code="service_not_found",
                 error=sentence(raw.get("msg")),
-                hint="Ask for a unit that there is, or let search_journal_logs look without `unit`.",
+                hint=(
+                    "Ask for a unit that there is, or let search_journal_logs look without `unit`."
+                ),
             )
     return None
 
@@ -164,13 +210,18 @@ class UnitCount(Report):
 
 
 class SystemErrors(JournalEntries):
-    counts: list[UnitCount] | None = Field(description="How many of `counted` each unit has, most first; at most 20.")
+    counts: list[UnitCount] | None = Field(
+        description="How many of `counted` each unit has, most first; at most 20."
+    )
     counted: int | None = Field(description="How many there are, counted up to 5000.")
 
 
 get_journal_logs = PlaybookTool(
     name="get_journal_logs",
-    summary="Read the newest journal entries of a systemd unit, since a time or before an entry that was already read.",
+    summary=(
+        "Read the newest journal entries of a systemd unit, since a time or before an entry "
+        "that was already read."
+    ),
     risk=Risk.SENSITIVE,
     input=JournalPart,
     playbook="journal/get_journal_logs.yml",
@@ -179,7 +230,10 @@ get_journal_logs = PlaybookTool(
 
 find_system_errors = PlaybookTool(
     name="find_system_errors",
-    summary="See which errors a server's journal holds of the last hours, over all units, and how many of each.",
+    summary=(
+        "See which errors a server's journal holds of the last hours, over all units, and how "
+        "many of each."
+    ),
     risk=Risk.SENSITIVE,
     input=ErrorsPart,
     playbook="journal/find_system_errors.yml",
@@ -188,7 +242,10 @@ find_system_errors = PlaybookTool(
 
 search_journal_logs = PlaybookTool(
     name="search_journal_logs",
-    summary="Find the newest journal entries of the last hours that hold a text, of one systemd unit or all.",
+    summary=(
+        "Find the newest journal entries of the last hours that hold a text, of one systemd "
+        "unit or all."
+    ),
     risk=Risk.SENSITIVE,
     input=JournalSearch,
     playbook="journal/search_journal_logs.yml",

@@ -1,4 +1,6 @@
-"""What the API of mikr.us tells of a VPS and does for it. Its dates name no time zone, so these have none either."""
+"""What the API of mikr.us tells of a VPS and does for it. Its dates name no time zone, so
+these have none either.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,12 @@ LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 REFUSALS = ("niepoprawn", "już istnieje", "błąd")  # in what /domain says
 
 Extra = Annotated[
-    dict[str, Any], Field(description="What else the API tells, and what could not be read, under its own names.")
+    dict[str, Any],
+    Field(description="What else the API tells, and what could not be read, under its own names."),
 ]
-Unread = Annotated[dict[str, str], Field(description="Per text of the API the lines that could not be read.")]
+Unread = Annotated[
+    dict[str, str], Field(description="Per text of the API the lines that could not be read.")
+]
 Truncated = Annotated[bool, Field(description="Whether something was left out.")]
 
 
@@ -115,11 +120,15 @@ class Process(Report):
 
 class ServerStats(Report):
     memory: Memory | None = Field(description="To the MiB.")
-    disks: list[Disk] | None = Field(description="Its file systems; sizes have two digits that count.")
+    disks: list[Disk] | None = Field(
+        description="Its file systems; sizes have two digits that count."
+    )
     uptime_s: int | None = Field(description="How long it has been up, to the minute.")
     users: int | None = Field(description="How many users are logged in.")
     load: list[float] | None = Field(description="Load averages of 1, 5 and 15 minutes.")
-    processes: list[Process] | None = Field(description="Those with the most memory first, at most 100.")
+    processes: list[Process] | None = Field(
+        description="Those with the most memory first, at most 100."
+    )
     process_count: int | None = Field(description="How many processes there are.")
     unread: Unread
     extra: Extra
@@ -131,9 +140,13 @@ class ServerStats(Report):
         return texts.stats(raw)
 
     def problem(self) -> Problem | None:
-        if any(part is not None for part in (self.memory, self.disks, self.uptime_s, self.processes)):
+        if any(
+            part is not None for part in (self.memory, self.disks, self.uptime_s, self.processes)
+        ):
             return None
-        return ApiUnexpected("Nothing of what the API tells could be read.", hint="data.hosts has its words.").problem
+        return ApiUnexpected(
+            "Nothing of what the API tells could be read.", hint="data.hosts has its words."
+        ).problem
 
 
 class StartedTask(Told):
@@ -149,7 +162,10 @@ class StartedTask(Told):
     def problem(self) -> Problem | None:
         if self.task_id is not None:
             return None
-        hint = "data.hosts has what it says. Look with get_logs whether there is such a task before you call again."
+        hint = (
+            "data.hosts has what it says. Look with get_logs whether there is such a task "
+            "before you call again."
+        )
         return OutcomeUnknown("The API names no task that it started.", hint=hint).problem
 
 
@@ -161,7 +177,9 @@ class Log(Told):
     task: str | None = Field(description="What was done, such as restart.")
     created: datetime | None = Field(description="When it was asked for.")
     done: datetime | None = Field(description="When it was done; null when it is not yet.")
-    output: str | None = Field(description="What it wrote; of more than 64 Ki characters both ends, with a told gap.")
+    output: str | None = Field(
+        description="What it wrote; of more than 64 Ki characters both ends, with a told gap."
+    )
     extra: Extra
     truncated: Truncated
 
@@ -232,18 +250,28 @@ class CloudServices(Listed):
 
 
 class LogWanted(OnHosts):
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$", description="An `id` that get_logs told.", examples=["3752"])
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{1,128}$",
+        description="An `id` that get_logs told.",
+        examples=["3752"],
+    )
 
 
 class DomainWanted(Changing):
     domain: str = Field(
         max_length=253,
         pattern=rf"^(-|{LABEL}(\.{LABEL})+)$",
-        description="A name below a domain that mikr.us offers, such as byst.re; - lets mikr.us choose.",
+        description=(
+            "A name below a domain that mikr.us offers, such as byst.re; - lets mikr.us choose."
+        ),
         examples=["-", "shop.byst.re"],
     )
     port: int | None = Field(
-        default=None, ge=1, le=65535, description="The server's port that it is to lead to.", examples=[20123]
+        default=None,
+        ge=1,
+        le=65535,
+        description="The server's port that it is to lead to.",
+        examples=[20123],
     )
 
 
@@ -260,11 +288,16 @@ class AssignedDomain(Told):
         status = (self.status or "").lower()
         refused = any(word in status for word in REFUSALS)
         silent = self.status is None and "status" not in self.extra
-        if not refused and ("gotowe" in status or status == "ok" or (silent and self.domain is not None)):
+        if not refused and (
+            "gotowe" in status or status == "ok" or (silent and self.domain is not None)
+        ):
             return None
         kind: type[PlayrailError] = ApiRejected if refused else OutcomeUnknown
         verb = "refused" if refused else "does not say that the domain was assigned"
-        hint = "data.hosts has what it says. Look at the domain, or in the panel, before you call again."
+        hint = (
+            "data.hosts has what it says. Look at the domain, or in the panel, before you call "
+            "again."
+        )
         return kind(f"The API {verb}.", hint=hint).problem
 
 
@@ -297,17 +330,25 @@ get_server_stats = ApiTool(
 )
 restart_server = ApiTool(
     name="restart_server",
-    summary="Restart a whole mikr.us server, which ends all that runs on it. get_logs tells when it is done.",
+    summary=(
+        "Restart a whole mikr.us server, which ends all that runs on it. get_logs tells when "
+        "it is done."
+    ),
     risk=Risk.DESTRUCTIVE,
     input=Changing,
     endpoint="/restart",
     report=StartedTask,
-    unforeseeable="mikr.us restarts the server itself; whether all services come up again is known only then.",
+    unforeseeable=(
+        "mikr.us restarts the server itself; whether all services come up again is known only then."
+    ),
 )
 get_logs = ApiTool(
     name="get_logs",
     elsewhere="get_journal_logs or find_system_errors",
-    summary="List the last tasks that mikr.us carried out for a server, such as restarts, with their output.",
+    summary=(
+        "List the last tasks that mikr.us carried out for a server, such as restarts, with "
+        "their output."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/logs",
@@ -324,7 +365,9 @@ get_log_by_id = ApiTool(
 )
 boost_server = ApiTool(
     name="boost_server",
-    summary="Give a mikr.us server more memory and disk speed for 30 minutes; possible once in 6 hours.",
+    summary=(
+        "Give a mikr.us server more memory and disk speed for 30 minutes; possible once in 6 hours."
+    ),
     risk=Risk.WRITE,
     input=Changing,
     endpoint="/amfetamina",

@@ -13,18 +13,29 @@ class PortChoice(Reading):
     port: int = Field(
         ge=1,
         le=65535,
-        description="The port. What only a firewall rule forwards, as Docker does without its proxy, is not seen.",
+        description=(
+            "The port. What only a firewall rule forwards, as Docker does without its proxy, "
+            "is not seen."
+        ),
         examples=[443],
     )
-    protocol: Literal["tcp", "udp"] = Field(default="tcp", description="The protocol.", examples=["tcp"])
+    protocol: Literal["tcp", "udp"] = Field(
+        default="tcp", description="The protocol.", examples=["tcp"]
+    )
 
 
 class NetworkPart(Reading):
     limit: int = Field(
-        default=200, ge=1, le=1000, description="How many interfaces, and how many sockets, at most.", examples=[200]
+        default=200,
+        ge=1,
+        le=1000,
+        description="How many interfaces, and how many sockets, at most.",
+        examples=[200],
     )
     details: bool = Field(
-        default=False, description="Also how many bytes each interface took and gave.", examples=[True]
+        default=False,
+        description="Also how many bytes each interface took and gave.",
+        examples=[True],
     )
 
 
@@ -41,15 +52,24 @@ class ListeningSocket(Report):
     user: str = Field(description="Whose socket it is.")
     process: Holder | None = Field(
         default=None,
-        description="Null when it may not be seen or the kernel itself holds the socket; the oldest of several.",
+        description=(
+            "Null when it may not be seen or the kernel itself holds the socket; the oldest of "
+            "several."
+        ),
     )
-    processes: int | None = Field(default=None, description="How many processes hold the socket, where several do.")
-    sockets: int | None = Field(default=None, description="How many sockets are alike in all this, where several are.")
+    processes: int | None = Field(
+        default=None, description="How many processes hold the socket, where several do."
+    )
+    sockets: int | None = Field(
+        default=None, description="How many sockets are alike in all this, where several are."
+    )
 
 
 class OtherNetwork(Report):
     process: Holder = Field(description="The oldest process in that network.")
-    container: str | None = Field(default=None, description="The container that it is in, as Docker shows its id.")
+    container: str | None = Field(
+        default=None, description="The container that it is in, as Docker shows its id."
+    )
     ports: list[str] = Field(description="What is listened on in that network, such as tcp/80.")
 
 
@@ -65,9 +85,14 @@ class PortState(Report):
         "way, as no connection is tried.",
     )
     other_networks: list[OtherNetwork] | None = Field(
-        default=None, description="Where it is listened on in networks apart, such as containers': not on the server's."
+        default=None,
+        description=(
+            "Where it is listened on in networks apart, such as containers': not on the server's."
+        ),
     )
-    processes_known: bool = Field(description="False when the user on the host may not see every process's sockets.")
+    processes_known: bool = Field(
+        description="False when the user on the host may not see every process's sockets."
+    )
     truncated: bool = Field(description="Whether sockets were left out.")
 
 
@@ -92,15 +117,22 @@ class NetworkInfo(Report):
     interfaces: list[Interface] = Field(description="Those with addresses of their own first.")
     default_routes: list[DefaultRoute]
     dns_servers: list[str]
-    dns_forwarders: list[str] = Field(description="Whom systemd-resolved asks, when it is the only name server.")
+    dns_forwarders: list[str] = Field(
+        description="Whom systemd-resolved asks, when it is the only name server."
+    )
     dns_search: list[str]
-    listening: list[ListeningSocket] = Field(description="By port; without ports that only a firewall rule forwards.")
+    listening: list[ListeningSocket] = Field(
+        description="By port; without ports that only a firewall rule forwards."
+    )
     other_networks: list[OtherNetwork] | None = Field(
-        default=None, description="What listens in networks apart, such as containers'; it is not in listening."
+        default=None,
+        description="What listens in networks apart, such as containers'; it is not in listening.",
     )
     interfaces_total: int
     listening_total: int
-    processes_known: bool = Field(description="False when the user on the host may not see every process's sockets.")
+    processes_known: bool = Field(
+        description="False when the user on the host may not see every process's sockets."
+    )
     truncated: bool = Field(
         description="Whether interfaces, addresses, routes or sockets were left out: a larger max_bytes or limit has "
         "them, check_port a single port."
@@ -109,7 +141,10 @@ class NetworkInfo(Report):
 
 check_port = PlaybookTool(
     name="check_port",
-    summary="See whether something listens on a port of the server, on which addresses, and which process it is.",
+    summary=(
+        "See whether something listens on a port of the server, on which addresses, and which "
+        "process it is."
+    ),
     risk=Risk.READ,
     input=PortChoice,
     playbook="network/check_port.yml",
@@ -118,7 +153,9 @@ check_port = PlaybookTool(
 
 get_network_info = PlaybookTool(
     name="get_network_info",
-    summary="See a server's interfaces, addresses, default routes, name servers and listening sockets.",
+    summary=(
+        "See a server's interfaces, addresses, default routes, name servers and listening sockets."
+    ),
     risk=Risk.READ,
     input=NetworkPart,
     playbook="network/get_network_info.yml",

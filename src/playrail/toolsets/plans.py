@@ -1,4 +1,6 @@
-"""Plans, undo and drift: what was previewed and approved is carried out, taken back, and looked after."""
+"""Plans, undo and drift: what was previewed and approved is carried out, taken back, and
+looked after.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ PlanId = Annotated[
         examples=["plan-0123456789abcdef"],
     ),
 ]
-RunId = Annotated[str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$", examples=["20260131-120000-0a1b2c3d"])]
+RunId = Annotated[
+    str, Field(pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$", examples=["20260131-120000-0a1b2c3d"])
+]
 
 
 class NoPlan(ToolInput):
@@ -27,12 +31,17 @@ class NoPlan(ToolInput):
 
 
 class OnePlan(ToolInput):
-    plan_id: PlanId = Field(description="The plan_id of a plan of yours.", examples=["plan-0123456789abcdef"])
+    plan_id: PlanId = Field(
+        description="The plan_id of a plan of yours.", examples=["plan-0123456789abcdef"]
+    )
 
 
 class OneRun(ToolInput):
     run_id: RunId = Field(
-        description="The run_id in _meta of the call that is to be taken back, or in data.steps of apply_plan.",
+        description=(
+            "The run_id in _meta of the call that is to be taken back, or in data.steps of "
+            "apply_plan."
+        ),
         examples=["20260131-120000-0a1b2c3d"],
     )
 
@@ -42,7 +51,9 @@ class Plans(Report):
 
 
 class PlanTold(Report):
-    plan: dict[str, Any] = Field(description="What would change per host, what could not be previewed, and until when.")
+    plan: dict[str, Any] = Field(
+        description="What would change per host, what could not be previewed, and until when."
+    )
 
 
 class Cancelled(Report):
@@ -52,7 +63,9 @@ class Cancelled(Report):
 class Applied(Report):
     plan_id: str
     steps: list[dict[str, Any]] = Field(
-        description="Per step its run_id (of a single one in _meta too), code and data, as the tool's own."
+        description=(
+            "Per step its run_id (of a single one in _meta too), code and data, as the tool's own."
+        )
     )
 
     failure: Problem | None = Field(exclude=True)
@@ -63,7 +76,10 @@ class Applied(Report):
 
 class Drift(Report):
     hosts: dict[str, dict[str, Any]] = Field(
-        description="Per host how many things Playrail set, which of them drifted, and which could not be checked."
+        description=(
+            "Per host how many things Playrail set, which of them drifted, and which could not "
+            "be checked."
+        )
     )
 
 
@@ -90,7 +106,11 @@ async def _undo_run(context: Context, given: OneRun) -> PlanTold:
 
 
 async def _check_drift(context: Context, given: OnHosts) -> Drift:
-    return Drift(hosts={host: dict(found) for host, found in (await context.check_drift(given.server)).items()})
+    return Drift(
+        hosts={
+            host: dict(found) for host, found in (await context.check_drift(given.server)).items()
+        }
+    )
 
 
 list_plans = DirectTool(
@@ -123,7 +143,10 @@ cancel_plan = DirectTool(
 )
 apply_plan = DirectTool(
     name="apply_plan",
-    summary="Carry out a plan exactly as it was made, once; refused when anything it depends on is different now.",
+    summary=(
+        "Carry out a plan exactly as it was made, once; refused when anything it depends on is "
+        "different now."
+    ),
     risk=Risk.DANGEROUS,
     idempotent=True,  # a plan is used once
     input=OnePlan,
@@ -146,7 +169,10 @@ undo_run = DirectTool(
 )
 check_drift = DirectTool(
     name="check_drift",
-    summary="Find what no longer holds on servers of the files, services and packages that Playrail itself has set.",
+    summary=(
+        "Find what no longer holds on servers of the files, services and packages that "
+        "Playrail itself has set."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     toolset="playrail",

@@ -16,7 +16,17 @@ from playrail.hosts import Host, Hosts
 from playrail.settings.servers import MikrusServer, shown
 from playrail.settings.settings import Settings
 from playrail.tools.brief import Brief
-from playrail.tools.tool import AnyTool, ByField, Changing, Context, DirectTool, PlaybookTool, Report, Risk, ToolInput
+from playrail.tools.tool import (
+    AnyTool,
+    ByField,
+    Changing,
+    Context,
+    DirectTool,
+    PlaybookTool,
+    Report,
+    Risk,
+    ToolInput,
+)
 
 SERVERS_BYTES, GROUPS_BYTES = 12_000, 5_000  # in one answer, of 24 KB in all
 SHORT_GROUPS, MOST_GROUPS = 4, 50  # of a server; the second when details are asked for
@@ -41,10 +51,18 @@ class NoArguments(ToolInput):
 
 class Choice(ToolInput):
     group: str | None = Field(
-        default=None, min_length=1, max_length=253, description="Only servers of this group.", examples=["web"]
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Only servers of this group.",
+        examples=["web"],
     )
     tag: str | None = Field(
-        default=None, min_length=1, max_length=63, description="Only servers with this tag.", examples=["web"]
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="Only servers with this tag.",
+        examples=["web"],
     )
     match: str | None = Field(
         default=None,
@@ -54,14 +72,21 @@ class Choice(ToolInput):
         examples=["db"],
     )
     offset: int = Field(
-        default=0, ge=0, description="Leave out so many of them first: next_offset of the last answer.", examples=[20]
+        default=0,
+        ge=0,
+        description="Leave out so many of them first: next_offset of the last answer.",
+        examples=[20],
     )
-    limit: int = Field(default=20, ge=1, le=500, description="Most servers in one answer.", examples=[20])
+    limit: int = Field(
+        default=20, ge=1, le=500, description="Most servers in one answer.", examples=[20]
+    )
     details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 
 class Server(Brief, Report):
-    """One server. What is not said of it is as usual: it is configured, over SSH, and not the default."""
+    """One server. What is not said of it is as usual: it is configured, over SSH, and not
+    the default.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
@@ -74,7 +99,9 @@ class Server(Brief, Report):
     error: str | None = Field(default=None, description="Why it failed.")
     type: Literal["ssh", "local", "mikrus", "other"] | None = Field(
         default=None,
-        description="How it is reached. mikrus: through the API, or over SSH when it has an address.",
+        description=(
+            "How it is reached. mikrus: through the API, or over SSH when it has an address."
+        ),
     )
     address: str | None = None
     user: str | None = None
@@ -87,44 +114,63 @@ class UnreadFile(Report):
 
 class Servers(Brief, Report):
     default_server: str | None = Field(description="The server used when `server` is omitted.")
-    total_count: int = Field(description="All servers that were asked for; `servers` holds some of them.")
+    total_count: int = Field(
+        description="All servers that were asked for; `servers` holds some of them."
+    )
     failed_count: int
     servers: tuple[Server, ...]
     next_offset: int | None = Field(
         default=None, description="The `offset` that goes on; none when these are the last."
     )
-    groups: dict[str, int] = Field(description="Groups, and how many of the servers that were asked for each has.")
+    groups: dict[str, int] = Field(
+        description="Groups, and how many of the servers that were asked for each has."
+    )
     groups_left_out: int | None = Field(
         default=None, description="How many more groups there are; `match` or `group` finds them."
     )
     unread: tuple[UnreadFile, ...] | None = Field(
         default=None,
-        description="Files of the inventory that Ansible does not read: servers, groups and variables may be missing.",
+        description=(
+            "Files of the inventory that Ansible does not read: servers, groups and variables "
+            "may be missing."
+        ),
     )
     truncated: bool
 
 
 async def _list_configured_servers(context: Context, given: Choice) -> Servers:
     settings, known = context.settings, await context.hosts()
-    failed = {**known.refused, **{name: entry.reason for name, entry in settings.failed_servers.items()}}
-    tags = {**known.tags_of_refused, **{name: entry.tags for name, entry in settings.failed_servers.items()}}
+    failed = {
+        **known.refused,
+        **{name: entry.reason for name, entry in settings.failed_servers.items()},
+    }
+    tags = {
+        **known.tags_of_refused,
+        **{name: entry.tags for name, entry in settings.failed_servers.items()},
+    }
     bare = {name: Host(name=name, groups=(), tags=tags.get(name, ())) for name in failed}
     hosts = {**bare, **known.hosts, **{name: bare[name] for name in settings.failed_servers}}
     if given.group is not None and given.group not in known.groups:
         raise UnknownServer(
-            f"There is no group named {shown(given.group)}.", data={"groups": list(known.groups)[:MAX_NAMES]}
+            f"There is no group named {shown(given.group)}.",
+            data={"groups": list(known.groups)[:MAX_NAMES]},
         )
     of_group = None if given.group is None else set(known.groups[given.group])
     chosen = [host for host in hosts.values() if _is_chosen(host, given, of_group)]
-    default = settings.default_server or (next(iter(known.hosts)) if len(known.hosts) == 1 else None)
+    default = settings.default_server or (
+        next(iter(known.hosts)) if len(known.hosts) == 1 else None
+    )
     page = chosen[given.offset : given.offset + given.limit]
     told = [
-        _server(host, settings, default=default, error=failed.get(host.name), details=given.details) for host in page
+        _server(host, settings, default=default, error=failed.get(host.name), details=given.details)
+        for host in page
     ]
     servers = _fitting(told, SERVERS_BYTES, lambda server: server.model_dump_json())
     following = given.offset + len(servers)
     groups = _counts(known, {host.name for host in chosen}, every=len(chosen) == len(hosts))
-    named = dict(_fitting(list(groups.items()), GROUPS_BYTES, lambda item: json.dumps(item[0]) + "00000"))
+    named = dict(
+        _fitting(list(groups.items()), GROUPS_BYTES, lambda item: json.dumps(item[0]) + "00000")
+    )
     unread = [UnreadFile(path=path[:300], reason=why[:300]) for path, why in known.unread.items()]
     return Servers(
         default_server=default,
@@ -147,10 +193,14 @@ def _is_chosen(host: Host, given: Choice, of_group: AbstractSet[str] | None) -> 
     )
 
 
-def _server(host: Host, settings: Settings, *, default: str | None, error: str | None, details: bool) -> Server:
+def _server(
+    host: Host, settings: Settings, *, default: str | None, error: str | None, details: bool
+) -> Server:
     groups = host.groups[: MOST_GROUPS if details else SHORT_GROUPS]
     reached: dict[str, Any] = (
-        {"type": _type(host, settings), "address": host.address, "user": host.user} if details else {}
+        {"type": _type(host, settings), "address": host.address, "user": host.user}
+        if details
+        else {}
     )
     return Server(
         name=host.name,
@@ -165,8 +215,13 @@ def _server(host: Host, settings: Settings, *, default: str | None, error: str |
 
 
 def _counts(known: Hosts, chosen: AbstractSet[str], *, every: bool) -> dict[str, int]:
-    """How many of the chosen servers each group has, without those that have none of them; the largest groups first."""
-    counts = {group: sum(member in chosen for member in members) for group, members in known.groups.items()}
+    """How many of the chosen servers each group has, without those that have none of them;
+    the largest groups first.
+    """
+    counts = {
+        group: sum(member in chosen for member in members)
+        for group, members in known.groups.items()
+    }
     order = sorted(counts.items(), key=lambda item: -item[1])
     return {group: count for group, count in order if count or every}
 
@@ -192,28 +247,49 @@ def _type(host: Host, settings: Settings) -> Literal["ssh", "local", "mikrus", "
 class Capability(Report):
     name: str
     toolset: str
-    risk: str = Field(description="The worst it can do: READ, SENSITIVE, WRITE, DESTRUCTIVE, DANGEROUS or SHELL.")
-    risk_by: dict[str, dict[str, str]] = Field(description="Where the risk depends on an argument: field, value, risk.")
+    risk: str = Field(
+        description="The worst it can do: READ, SENSITIVE, WRITE, DESTRUCTIVE, DANGEROUS or SHELL."
+    )
+    risk_by: dict[str, dict[str, str]] = Field(
+        description="Where the risk depends on an argument: field, value, risk."
+    )
     allowed: bool = Field(
-        description="Whether write operations are enabled here, or it only reads. A policy may still refuse a call."
+        description=(
+            "Whether write operations are enabled here, or it only reads. A policy may still "
+            "refuse a call."
+        )
     )
     changes: bool
-    side_effects: str = Field(description="The worst it does: none, discloses, writes, destroys or anything.")
+    side_effects: str = Field(
+        description="The worst it does: none, discloses, writes, destroys or anything."
+    )
     previewable: bool = Field(
-        description="preview=true runs it in check mode; otherwise a preview tells only what would be run."
+        description=(
+            "preview=true runs it in check mode; otherwise a preview tells only what would be run."
+        )
     )
     reversible: bool = Field(
-        description="Whether there is nothing to take back, or undo_run can, as far as what was before is known."
+        description=(
+            "Whether there is nothing to take back, or undo_run can, as far as what was before "
+            "is known."
+        )
     )
     typical_duration_ms: int | None = Field(
         description="Median of its latest calls here that went well; null before the first."
     )
-    idempotent: bool = Field(description="A second call with the same arguments changes nothing more.")
+    idempotent: bool = Field(
+        description="A second call with the same arguments changes nothing more."
+    )
     interruptible: bool = Field(description="Cancelling ends its work on the host too.")
     deadline_s: float = Field(
-        description="Seconds until a call on one host is cut short, beside the time to connect. Many hosts have longer."
+        description=(
+            "Seconds until a call on one host is cut short, beside the time to connect. Many "
+            "hosts have longer."
+        )
     )
-    longest_deadline_s: float = Field(description="The same where the caller chooses the greatest `timeout_s`.")
+    longest_deadline_s: float = Field(
+        description="The same where the caller chooses the greatest `timeout_s`."
+    )
     playbook: str | None
 
 
@@ -235,7 +311,8 @@ async def _describe_capabilities(context: Context, _: NoArguments) -> Capabiliti
         write_operations_enabled=writes,
         tool_count=len(context.tools),
         tools=tuple(
-            _capability(name, tool, writes=writes, took_ms=took.get(name, ())) for name, tool in context.tools.items()
+            _capability(name, tool, writes=writes, took_ms=took.get(name, ()))
+            for name, tool in context.tools.items()
         ),
     )
 
@@ -253,7 +330,9 @@ def _capability(name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int
         reversible=tool.undo is not None or not tool.worst_risk.changes,
         typical_duration_ms=round(median(took_ms)) if took_ms else None,
         idempotent=tool.idempotent or not tool.worst_risk.changes,
-        interruptible=tool.interruptible if isinstance(tool, PlaybookTool) else not tool.worst_risk.changes,
+        interruptible=tool.interruptible
+        if isinstance(tool, PlaybookTool)
+        else not tool.worst_risk.changes,
         deadline_s=tool.deadline_s(tool.input.model_construct()),
         longest_deadline_s=_longest_deadline_s(tool),
         playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
@@ -263,7 +342,9 @@ def _capability(name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int
 def _longest_deadline_s(tool: AnyTool) -> float:
     chosen = tool.input.model_fields.get("timeout_s")
     limits = [limit.le for limit in (chosen.metadata if chosen else ()) if hasattr(limit, "le")]
-    return tool.deadline_s(tool.input.model_construct(**({"timeout_s": min(limits)} if limits else {})))
+    return tool.deadline_s(
+        tool.input.model_construct(**({"timeout_s": min(limits)} if limits else {}))
+    )
 
 
 def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:
@@ -273,7 +354,10 @@ def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:
 
 list_configured_servers = DirectTool(
     name="list_configured_servers",
-    summary="List the servers and groups that the other tools accept, and which is the default. Call this first.",
+    summary=(
+        "List the servers and groups that the other tools accept, and which is the default. "
+        "Call this first."
+    ),
     risk=Risk.READ,
     input=Choice,
     toolset="playrail",
@@ -284,7 +368,10 @@ list_configured_servers = DirectTool(
 describe_capabilities = DirectTool(
     name="describe_capabilities",
     aliases=("describe_mikrus_capabilities",),
-    summary="Tell of every tool its risk, whether it is allowed here, how long it takes, and its deadline.",
+    summary=(
+        "Tell of every tool its risk, whether it is allowed here, how long it takes, and its "
+        "deadline."
+    ),
     risk=Risk.READ,
     input=NoArguments,
     toolset="playrail",

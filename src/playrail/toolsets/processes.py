@@ -11,24 +11,42 @@ from pydantic import AfterValidator, Field, ValidationInfo, computed_field, mode
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
 from playrail.tools.fields import CONTROL, OwnerName
-from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, by_field, nothing_lasting
+from playrail.tools.tool import (
+    Changing,
+    PlaybookTool,
+    Reading,
+    Report,
+    Risk,
+    by_field,
+    nothing_lasting,
+)
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 
 
 def _plain(name: str) -> str:
     if CONTROL.search(name) or "/" in name:
-        raise ValueError("must be a process's number or name, without a path and control characters")
+        raise ValueError(
+            "must be a process's number or name, without a path and control characters"
+        )
     return name
 
 
 class TreePart(Reading):
-    limit: int = Field(default=200, ge=1, le=1000, description="How many processes at most.", examples=[200])
+    limit: int = Field(
+        default=200, ge=1, le=1000, description="How many processes at most.", examples=[200]
+    )
     user: OwnerName | None = Field(
-        default=None, description="Only processes of this user, by name or number.", examples=["www-data"]
+        default=None,
+        description="Only processes of this user, by name or number.",
+        examples=["www-data"],
     )
     pid: int | None = Field(
-        default=None, ge=1, le=2**22, description="Only this process and what it started.", examples=[4711]
+        default=None,
+        ge=1,
+        le=2**22,
+        description="Only this process and what it started.",
+        examples=[4711],
     )
 
 
@@ -36,14 +54,24 @@ class RunningProcess(Report):
     pid: int
     parent_pid: int
     user: str
-    state: str = Field(description="running, sleeping, waiting (for a device), idle, stopped, traced or zombie.")
+    state: str = Field(
+        description="running, sleeping, waiting (for a device), idle, stopped, traced or zombie."
+    )
     cpu_percent: float = Field(description="Share of one processor over its whole life.")
-    memory_bytes: int = Field(description="Resident memory; what processes share is counted for each.")
+    memory_bytes: int = Field(
+        description="Resident memory; what processes share is counted for each."
+    )
     memory_percent: float
     started: datetime
-    unit: str | None = Field(default=None, description="Its systemd unit, which may start it again.")
-    container: str | None = Field(default=None, description="Its container, as Docker shows the id.")
-    command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
+    unit: str | None = Field(
+        default=None, description="Its systemd unit, which may start it again."
+    )
+    container: str | None = Field(
+        default=None, description="Its container, as Docker shows the id."
+    )
+    command: str = Field(
+        description="With its arguments, cut to 300 characters, then the last is an ellipsis."
+    )
 
 
 class TreeProcess(Report):
@@ -53,7 +81,10 @@ class TreeProcess(Report):
     user: str
     state: str | None = Field(
         default=None,
-        description="running, waiting (for a device), idle, stopped, traced or zombie; null for sleeping, the usual.",
+        description=(
+            "running, waiting (for a device), idle, stopped, traced or zombie; null for "
+            "sleeping, the usual."
+        ),
     )
     cpu_percent: float | None = Field(
         default=None, description="Share of one processor over its whole life; null for 0."
@@ -62,26 +93,39 @@ class TreeProcess(Report):
         default=None, description="Resident memory; what processes share is counted for each."
     )
     started: datetime
-    unit: str | None = Field(default=None, description="Its systemd unit, where that is not its parent's.")
-    container: str | None = Field(
-        default=None, description="Its container, as Docker shows the id, where that is not its parent's."
+    unit: str | None = Field(
+        default=None, description="Its systemd unit, where that is not its parent's."
     )
-    command: str = Field(description="With its arguments, cut to 300 characters, then the last is an ellipsis.")
+    container: str | None = Field(
+        default=None,
+        description="Its container, as Docker shows the id, where that is not its parent's.",
+    )
+    command: str = Field(
+        description="With its arguments, cut to 300 characters, then the last is an ellipsis."
+    )
 
 
 class ProcessTree(Report):
     processes: list[TreeProcess] = Field(
-        description="Each one after its parent, siblings by age. Of too many those that take most, with their parents."
+        description=(
+            "Each one after its parent, siblings by age. Of too many those that take most, "
+            "with their parents."
+        )
     )
     total: int = Field(description="How many there are, of the user when one is named.")
     kernel_threads: int = Field(description="Threads of the kernel, which are left out.")
     of_playrail: int | None = Field(
         default=None, description="How many are left out by which Playrail itself is at work there."
     )
-    all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
+    all_visible: bool = Field(
+        description="False when the user on the host may only see its own processes."
+    )
     commands_cut: int = Field(description="How many commands were cut.")
     truncated: bool = Field(
-        description="Whether processes were left out: a larger max_bytes or limit has them, or `user` or `pid`."
+        description=(
+            "Whether processes were left out: a larger max_bytes or limit has them, or `user` "
+            "or `pid`."
+        )
     )
 
 
@@ -89,17 +133,32 @@ class ProcessAction(Changing):
     action: Literal["list", "kill"] = Field(
         description="list tells the largest processes; kill sends a signal.", examples=["kill"]
     )
-    target: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)] | None = Field(
-        default=None,
-        exclude=True,  # `playrail_target` are the hosts
-        description="For kill: a pid, or a program's exact name: all of that name, but none in containers.",
-        examples=["4711", "nginx"],
+    target: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)] | None = (
+        Field(
+            default=None,
+            exclude=True,  # `playrail_target` are the hosts
+            description=(
+                "For kill: a pid, or a program's exact name: all of that name, but none in "
+                "containers."
+            ),
+            examples=["4711", "nginx"],
+        )
     )
-    signal: Signal = Field(default="TERM", description="For kill: the signal to send.", examples=["TERM"])
-    sort: Literal["memory", "cpu"] = Field(default="memory", description="For list: by what.", examples=["memory"])
-    limit: int = Field(default=20, ge=1, le=200, description="For list: how many at most.", examples=[20])
+    signal: Signal = Field(
+        default="TERM", description="For kill: the signal to send.", examples=["TERM"]
+    )
+    sort: Literal["memory", "cpu"] = Field(
+        default="memory", description="For list: by what.", examples=["memory"]
+    )
+    limit: int = Field(
+        default=20, ge=1, le=200, description="For list: how many at most.", examples=[20]
+    )
     wait_s: int = Field(
-        default=5, ge=0, le=30, description="For kill: seconds to wait for the processes to end.", examples=[5]
+        default=5,
+        ge=0,
+        le=30,
+        description="For kill: seconds to wait for the processes to end.",
+        examples=[5],
     )
 
     @model_validator(mode="after")
@@ -131,13 +190,17 @@ class Signalled(Report):
 class ProcessOutcome(Report):
     processes: list[RunningProcess] = Field(description="Of list: the largest first.")
     total: int = Field(description="How many processes there are, or were chosen to kill.")
-    signalled: list[Signalled] = Field(description="Of kill: what came of the signal, the failures first.")
+    signalled: list[Signalled] = Field(
+        description="Of kill: what came of the signal, the failures first."
+    )
     started_again: list[int] | None = Field(
         default=None,
         description="Of kill: new processes like those that ended. Something starts them again, such as a service "
         "(manage_service stops it).",
     )
-    all_visible: bool = Field(description="False when the user on the host may only see its own processes.")
+    all_visible: bool = Field(
+        description="False when the user on the host may only see its own processes."
+    )
     truncated: bool = Field(description="Whether processes were left out.")
 
     sent: str = Field(default="TERM", exclude=True)
@@ -156,8 +219,12 @@ class ProcessOutcome(Report):
         if denied:
             return Problem(
                 code="permission_denied",
-                error=f"The user that Playrail logs in as may not send a signal to {_named(denied)}.",
-                hint="data.hosts tells what came of each; the operator can set become for this host.",
+                error=(
+                    f"The user that Playrail logs in as may not send a signal to {_named(denied)}."
+                ),
+                hint=(
+                    "data.hosts tells what came of each; the operator can set become for this host."
+                ),
             )
         if left:
             return Problem(
@@ -173,9 +240,14 @@ class ProcessOutcome(Report):
         by_name: dict[str, list[int]] = {}
         for one in sorted(chosen, key=lambda one: (one.name, one.pid)):
             by_name.setdefault(one.name, []).append(one.pid)
-        named = [f"{in_one_line(name)} ({', '.join(map(str, pids))})" for name, pids in by_name.items()]
+        named = [
+            f"{in_one_line(name)} ({', '.join(map(str, pids))})" for name, pids in by_name.items()
+        ]
         more = f" and {self.total - len(self.signalled)} more" if self.truncated else ""
-        told = f"What {self.sent} brings about for {', '.join(named)}{more} is known only when it is sent."
+        told = (
+            f"What {self.sent} brings about for {', '.join(named)}{more} is known only when it "
+            "is sent."
+        )
         return (told,) if chosen else ()
 
 
@@ -186,7 +258,9 @@ def _named(some: list[Signalled]) -> str:
 
 get_process_tree = PlaybookTool(
     name="get_process_tree",
-    summary="See which processes run, who started whom, and what each takes of processor and memory.",
+    summary=(
+        "See which processes run, who started whom, and what each takes of processor and memory."
+    ),
     risk=Risk.READ,
     input=TreePart,
     playbook="processes/get_process_tree.yml",
@@ -195,7 +269,10 @@ get_process_tree = PlaybookTool(
 
 manage_process = PlaybookTool(
     name="manage_process",
-    summary="List the largest processes, or send a signal to one by pid or to all of an exact name and see what ended.",
+    summary=(
+        "List the largest processes, or send a signal to one by pid or to all of an exact name "
+        "and see what ended."
+    ),
     risk=by_field("action", {"list": Risk.READ}, otherwise=Risk.DESTRUCTIVE),
     input=ProcessAction,
     playbook="processes/manage_process.yml",

@@ -23,7 +23,9 @@ def _bytes_of_mib(mib: Any) -> Any:
 
 
 def _cpu_model(processor: Any) -> Any:
-    """The processor's name. Ansible lists per thread its number, vendor and model; on ARM often the number only."""
+    """The processor's name. Ansible lists per thread its number, vendor and model; on ARM
+    often the number only.
+    """
     if not isinstance(processor, Sequence) or isinstance(processor, str):
         return processor
     return next((word for word in reversed(processor) if not str(word).isdigit()), None)
@@ -40,10 +42,14 @@ def fact(*path: str, about: str, default: Any = None, exclude: bool | None = Non
 
 
 class SystemInfo(Report):
-    """https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_vars_facts.html lists the facts."""
+    """https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_vars_facts.html
+    lists the facts.
+    """
 
     hostname: str = fact("hostname", about="Short name.", default=...)
-    fqdn: Word = fact("fqdn", about="Full name, as the server itself resolves it, where that is another.")
+    fqdn: Word = fact(
+        "fqdn", about="Full name, as the server itself resolves it, where that is another."
+    )
     os_name: Word = fact("distribution", about="Distribution.")
     os_version: Word = fact("distribution_version", about="Its version.")
     os_codename: Word = fact("distribution_release", about="Its code name.")
@@ -52,26 +58,41 @@ class SystemInfo(Report):
     architecture: Word = fact("architecture", about="Machine architecture, such as x86_64.")
     cpu_model: Annotated[Word, BeforeValidator(_cpu_model)] = fact("processor", about="Processor.")
     cpu_sockets: int | None = fact("processor_count", about="Processors.", exclude=True)
-    cpu_cores_per_socket: int | None = fact("processor_cores", about="Cores of each processor.", exclude=True)
-    cpu_threads: int | None = fact("processor_vcpus", about="Threads of all cores: what runs at the same time.")
-    memory_total_bytes: Mebibytes = fact("memtotal_mb", about="To the MiB; get_memory_info is exact.")
+    cpu_cores_per_socket: int | None = fact(
+        "processor_cores", about="Cores of each processor.", exclude=True
+    )
+    cpu_threads: int | None = fact(
+        "processor_vcpus", about="Threads of all cores: what runs at the same time."
+    )
+    memory_total_bytes: Mebibytes = fact(
+        "memtotal_mb", about="To the MiB; get_memory_info is exact."
+    )
     load_1m: float | None = fact("loadavg", "1m", about="Load average of the last minute.")
     load_5m: float | None = fact("loadavg", "5m", about="Load average of the last 5 minutes.")
     load_15m: float | None = fact("loadavg", "15m", about="Load average of the last 15 minutes.")
     uptime_s: int | None = fact("uptime_seconds", about="Seconds since the start.")
     time: datetime | None = fact("date_time", "iso8601", about="What the server's clock says.")
     timezone: Word = fact("date_time", "tz", about="Abbreviation of its time zone.")
-    utc_offset: Word = fact("date_time", "tz_offset", about="Its time zone's distance from UTC, as +hhmm.")
-    virtualization: Word = fact("virtualization_type", about="kvm, lxc, docker ..; null when none was recognised.")
+    utc_offset: Word = fact(
+        "date_time", "tz_offset", about="Its time zone's distance from UTC, as +hhmm."
+    )
+    virtualization: Word = fact(
+        "virtualization_type", about="kvm, lxc, docker ..; null when none was recognised."
+    )
     virtualization_role: Word = fact("virtualization_role", about="guest or host.")
     service_manager: Word = fact("service_mgr", about="What starts services, such as systemd.")
     package_manager: Word = fact("pkg_mgr", about="What installs packages, such as apt.")
     python_version: Word = fact("python_version", about="Of the Python that Ansible uses there.")
-    ipv4_address: Word = fact("default_ipv4", "address", about="Address of the interface with the default route.")
+    ipv4_address: Word = fact(
+        "default_ipv4", "address", about="Address of the interface with the default route."
+    )
     ipv4_gateway: Word = fact("default_ipv4", "gateway", about="The default route's gateway.")
-    ipv6_address: Word = fact("default_ipv6", "address", about="Address of the interface with the default IPv6 route.")
+    ipv6_address: Word = fact(
+        "default_ipv6", "address", about="Address of the interface with the default IPv6 route."
+    )
 
-    @computed_field(description="Physical cores of all processors.")  # type: ignore[prop-decorator]  # mypy 1362
+    # mypy 1362
+    @computed_field(description="Physical cores of all processors.")  # type: ignore[prop-decorator]
     @property
     def cpu_cores(self) -> int | None:
         if self.cpu_sockets is None or self.cpu_cores_per_socket is None:
@@ -94,7 +115,9 @@ get_system_info = PlaybookTool(
 
 
 class MemoryChoice(OnHosts):
-    details: bool = Field(default=False, description="Also buffers, shared memory and free swap.", examples=[True])
+    details: bool = Field(
+        default=False, description="Also buffers, shared memory and free swap.", examples=[True]
+    )
 
 
 def size(name: str, *, about: str, default: Any = None) -> Any:
@@ -109,7 +132,10 @@ class MemoryInfo(Report):
     free_bytes: int = size("MemFree", about="Memory that nothing uses.", default=...)
     available_bytes: int | None = size(
         "MemAvailable",
-        about="What a new program could have without swapping: free memory and what caches would give back.",
+        about=(
+            "What a new program could have without swapping: free memory and what caches would "
+            "give back."
+        ),
     )
     buffers_bytes: int | None = size("Buffers", about="Block device buffers.")
     cached_bytes: int | None = size("Cached", about="Cache of file contents.")
@@ -117,27 +143,36 @@ class MemoryInfo(Report):
     swap_total_bytes: int = size("SwapTotal", about="Swap space.", default=...)
     swap_left_bytes: int = Field(validation_alias=AliasPath("memory", "SwapFree"), exclude=True)
     limit_bytes: int | None = Field(
-        default=None, description="The most that this container may use, where that is less than total_bytes."
+        default=None,
+        description="The most that this container may use, where that is less than total_bytes.",
     )
-    limit_used_bytes: int | None = Field(default=None, description="What counts against it, caches too.")
+    limit_used_bytes: int | None = Field(
+        default=None, description="What counts against it, caches too."
+    )
     oom_kills: Annotated[int | None, BeforeValidator(lambda count: count or None)] = Field(
-        default=None, description="How often since the start the kernel ended a process as memory ran out."
+        default=None,
+        description="How often since the start the kernel ended a process as memory ran out.",
     )
 
-    @computed_field(description="Swap space not in use.")  # type: ignore[prop-decorator]  # mypy 1362
+    # mypy 1362
+    @computed_field(description="Swap space not in use.")  # type: ignore[prop-decorator]
     @property
     def swap_free_bytes(self) -> int | None:
         return self.swap_left_bytes if self.buffers_bytes is not None else None
 
-    @computed_field(description="Total without available, as `free` counts it.")  # type: ignore[prop-decorator]  # mypy 1362
+    # mypy 1362
+    @computed_field(description="Total without available, as `free` counts it.")  # type: ignore[prop-decorator]
     @property
     def used_bytes(self) -> int | None:
         return None if self.available_bytes is None else self.total_bytes - self.available_bytes
 
-    @computed_field(description="used_bytes in percent of total_bytes.")  # type: ignore[prop-decorator]  # mypy 1362
+    # mypy 1362
+    @computed_field(description="used_bytes in percent of total_bytes.")  # type: ignore[prop-decorator]
     @property
     def used_percent(self) -> float | None:
-        return None if self.used_bytes is None else round(100 * self.used_bytes / self.total_bytes, 1)
+        return (
+            None if self.used_bytes is None else round(100 * self.used_bytes / self.total_bytes, 1)
+        )
 
     @computed_field(description="Swap space in use.")  # type: ignore[prop-decorator]  # mypy 1362
     @property

@@ -25,7 +25,10 @@ def named_roles(playbook: Path) -> set[str]:
     found = set()
     for key, value in _entries(_read(playbook)):
         if key == "roles":
-            found |= {role if isinstance(role, str) else role.get("role") or role["name"] for role in value}
+            found |= {
+                role if isinstance(role, str) else role.get("role") or role["name"]
+                for role in value
+            }
         elif key in _ROLE_TASKS:
             found.add(value["name"])
     return found

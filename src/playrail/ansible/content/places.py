@@ -8,6 +8,8 @@ PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def content_root() -> Path:
-    """The directory that holds playbooks/, roles/ and inventory/: inside the installed package, else the checkout."""
+    """The directory that holds playbooks/, roles/ and inventory/: inside the installed
+    package, else the checkout.
+    """
     installed = PACKAGE / "content"
     return installed if installed.is_dir() else PACKAGE.parent.parent

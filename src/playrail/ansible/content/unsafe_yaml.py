@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 _STR = "tag:yaml.org,2002:str"
-_LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")  # what a literal block keeps as it is
+# What a literal block keeps as it is
+_LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")
 
 
 class Unsafe(str):
@@ -26,9 +27,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _unsafe(dumper: _Dumper, text: Unsafe) -> yaml.ScalarNode:
-    # Ansible resolves what stands behind `!unsafe` again as if it had no quotes: "0640" would be the number 416. What
-    # is no text then cannot be a template either.
-    resolved = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]  # in its stubs
+    # Ansible resolves what stands behind `!unsafe` again as if it had no quotes: "0640"
+    # would be the number 416. What is no text then cannot be a template either.
+    # in its stubs
+    resolved = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]
     if resolved != _STR:
         return dumper.represent_scalar(_STR, str(text), style='"')
     style = "|" if "\n" in text and _LINES.fullmatch(text) else '"'

@@ -12,13 +12,19 @@ from playrail.settings.state import pace_directory
 
 
 def generated_inventory(settings: Settings) -> str:
-    """Return the inventory of all good servers, as YAML. It holds no secret, only where one comes from."""
-    hosts = {name: host_variables(name, server, settings) for name, server in settings.servers.items()}
+    """Return the inventory of all good servers, as YAML. It holds no secret, only where one
+    comes from.
+    """
+    hosts = {
+        name: host_variables(name, server, settings) for name, server in settings.servers.items()
+    }
     return to_yaml({GENERATED_GROUP: {"hosts": hosts}})
 
 
 def host_variables(name: str, server: Server, settings: Settings) -> dict[str, object]:
-    """Return how Ansible reaches this server. Secrets are in it by reference to the variable `playrail_secrets`."""
+    """Return how Ansible reaches this server. Secrets are in it by reference to the
+    variable `playrail_secrets`.
+    """
     ssh = ssh_of(server)
     variables = _ssh_variables(name, ssh) if ssh is not None else {}
     if isinstance(server, MikrusServer) and ssh is None:
@@ -47,8 +53,9 @@ def _mikrus_variables(name: str, server: MikrusServer, settings: Settings) -> di
 
 def _ssh_variables(name: str, server: SshServer) -> dict[str, object]:
     arguments = Unsafe(shlex.join(_ssh_arguments(server)))
-    # Ansible shares a connection between all hosts with the same address, port and user. Two entries that differ in
-    # key or in host-key checking must not: the second would be in with the credentials of the first.
+    # Ansible shares a connection between all hosts with the same address, port and user.
+    # Two entries that differ in key or in host-key checking must not: the second would be
+    # in with the credentials of the first.
     identity = hashlib.sha256(f"{name}\n{server!r}".encode()).hexdigest()[:12]
     variables: dict[str, object] = {
         "ansible_connection": "ssh",
@@ -58,7 +65,8 @@ def _ssh_variables(name: str, server: SshServer) -> dict[str, object]:
         "ansible_ssh_timeout": server.timeout,
         "ansible_host_key_checking": server.verify_host_key,
         "ansible_control_path": Unsafe(f"%(directory)s/{identity}"),
-        # Not ansible_ssh_common_args: that is where people put their jump hosts, in group_vars or ansible.cfg.
+        # Not ansible_ssh_common_args: that is where people put their jump hosts, in
+        # group_vars or ansible.cfg.
         "ansible_ssh_extra_args": arguments,
         "ansible_sftp_extra_args": arguments,
         "ansible_scp_extra_args": arguments,
@@ -76,20 +84,30 @@ def _ssh_variables(name: str, server: SshServer) -> dict[str, object]:
 
 
 def _ssh_arguments(server: SshServer) -> list[str]:
-    """Options for ssh. Paths hold nothing that ssh would expand (servers.py) and are quoted for spaces."""
+    """Options for ssh. Paths hold nothing that ssh would expand (servers.py) and are quoted
+    for spaces.
+    """
     options = []
     if server.ssh_cert:
         options.append(f'CertificateFile="{server.ssh_cert}"')
     if server.ssh_key:
         options.append("IdentitiesOnly=yes")
     if not server.verify_host_key:
-        options += ["UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+        options += [
+            "UserKnownHostsFile=/dev/null",
+            "GlobalKnownHostsFile=/dev/null",
+            "LogLevel=ERROR",
+        ]
     elif server.known_hosts_file:
         options.append(f'UserKnownHostsFile="{server.known_hosts_file}"')
     if not server.password:
-        options.append("BatchMode=yes")  # ansible-runner gives ssh a terminal, and a question there waits for ever
+        # ansible-runner gives ssh a terminal, and a question there waits for ever
+        options.append("BatchMode=yes")
     elif server.ssh_key or server.ssh_cert:
         options.append("PreferredAuthentications=publickey,password,keyboard-interactive")
     else:
-        options += ["PreferredAuthentications=password,keyboard-interactive", "PubkeyAuthentication=no"]
+        options += [
+            "PreferredAuthentications=password,keyboard-interactive",
+            "PubkeyAuthentication=no",
+        ]
     return [argument for option in options for argument in ("-o", option)]

@@ -1,4 +1,5 @@
-"""Which hosts' keys are not checked, because an inventory, ansible.cfg or ssh's own files say so.
+"""Which hosts' keys are not checked, because an inventory, ansible.cfg or ssh's own files
+say so.
 
 ssh is asked itself (`ssh -G`, which connects to nothing), since it alone knows all of them.
 """
@@ -30,15 +31,20 @@ PARAMIKO = frozenset({"paramiko", "paramiko_ssh"})
 NO = frozenset({"no", "false", "off", "0", "n", "f"})
 TAKEN = "accept-new"
 NOWHERE = frozenset({"/dev/null", "none"})
-JUMP_UNCHECKED = re.compile(r"stricthostkeychecking\s*[= ]\s*\"?(no|off|false|accept-new)", re.IGNORECASE)
+JUMP_UNCHECKED = re.compile(
+    r"stricthostkeychecking\s*[= ]\s*\"?(no|off|false|accept-new)", re.IGNORECASE
+)
 NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 NOT_CHECKED = "its host key is not checked: whoever is on the way can pose as this host"
-FIRST_TAKEN = "its host key is not checked the first time: whoever is on the way then can pose as this host"
+FIRST_TAKEN = (
+    "its host key is not checked the first time: whoever is on the way then can pose as this host"
+)
 FORGOTTEN = "its host key is not kept: UserKnownHostsFile is /dev/null"
 JUMP = "the key of a host on the way to it is not checked: whoever is there can pose as that host"
 MEND = (
-    "Take the option away (StrictHostKeyChecking, host_key_checking) in the inventory, ansible.cfg or ssh's "
+    "Take the option away (StrictHostKeyChecking, host_key_checking) in the inventory, "
+    "ansible.cfg or ssh's "
     "configuration, and put the host's own key into known_hosts."
 )
 
@@ -47,14 +53,16 @@ class Inventory(Protocol):
     """As much of the inventory as is asked for."""
 
     def variables(self, host: str) -> Mapping[str, Any]:
-        """What the sources said of the host when they were last read, templates as they are."""
+        """What the sources said of the host when they were last read, templates as they
+        are.
+        """
 
 
 class HostKeys:
     """Asks ssh about each host once, until other words lead to it.
 
-    `options` are what the user says of ssh for all hosts, by their names in Ansible's plugin; `directory` is where
-    Ansible is started.
+    `options` are what the user says of ssh for all hosts, by their names in Ansible's
+    plugin; `directory` is where Ansible is started.
     """
 
     def __init__(
@@ -84,18 +92,33 @@ class HostKeys:
             log.warning("%s: %s", shown(host), reason)
         if len(new) > NAMED:
             log.warning(
-                "the host keys of %d more hosts are not checked; `playrail doctor` names them", len(new) - NAMED
+                "the host keys of %d more hosts are not checked; `playrail doctor` names them",
+                len(new) - NAMED,
             )
 
     async def unchecked(self, hosts: Iterable[str]) -> dict[str, str]:
-        """Return the hosts whose keys are not checked, with what is not. Those of the settings tell it there."""
-        asked = [host for host in hosts if (ssh := ssh_of(self._servers.get(host))) is None or ssh.verify_host_key]
+        """Return the hosts whose keys are not checked, with what is not. Those of the
+        settings tell it there.
+        """
+        asked = [
+            host
+            for host in hosts
+            if (ssh := ssh_of(self._servers.get(host))) is None or ssh.verify_host_key
+        ]
         found = await asyncio.gather(*map(self._reason, asked))
-        return {host: reason for host, reason in zip(asked, found, strict=True) if reason is not None}
+        return {
+            host: reason for host, reason in zip(asked, found, strict=True) if reason is not None
+        }
 
     async def _reason(self, host: str) -> str | None:
-        variables = {name: text_of(value) for name, value in self._inventory.variables(host).items()}
-        plain: dict[str, str | None] = {"inventory_hostname": host, "ansible_host": host, **variables}
+        variables = {
+            name: text_of(value) for name, value in self._inventory.variables(host).items()
+        }
+        plain: dict[str, str | None] = {
+            "inventory_hostname": host,
+            "ansible_host": host,
+            **variables,
+        }
 
         def option(name: str, plugin: str = "ssh") -> str:
             names = setting_of(f"connection/{plugin}.{name}").variables
@@ -104,13 +127,19 @@ class HostKeys:
 
         connection = variables.get("ansible_connection") or self._options.get("transport") or "ssh"
         if connection in PARAMIKO:
-            return NOT_CHECKED if option("host_key_checking", "paramiko_ssh").lower() in NO else None
+            return (
+                NOT_CHECKED if option("host_key_checking", "paramiko_ssh").lower() in NO else None
+            )
         if connection not in SSH:
             return None
         unchecked = option("host_key_checking").lower() in NO
         words = _words(option("ssh_args"))
         words += ["-o", "StrictHostKeyChecking=no"] if unchecked else []
-        words += [word for name, flag in (("port", "-p"), ("remote_user", "-l")) for word in _flag(flag, option(name))]
+        words += [
+            word
+            for name, flag in (("port", "-p"), ("remote_user", "-l"))
+            for word in _flag(flag, option(name))
+        ]
         words += _words(option("ssh_common_args")) + _words(option("ssh_extra_args"))
         address = plain.get("ansible_ssh_host") or _rendered(plain["ansible_host"] or host, plain)
         if any("{{" in word or "{%" in word for word in (*words, address)):
@@ -124,7 +153,9 @@ class HostKeys:
         return self._judged[words]
 
     async def _configuration(self, words: Sequence[str]) -> dict[str, str]:
-        """Return what ssh would do with these words; nothing when it refuses them, which calls tell."""
+        """Return what ssh would do with these words; nothing when it refuses them, which
+        calls tell.
+        """
         async with self._turns:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -153,9 +184,15 @@ class HostKeys:
 
 
 def host_keys(
-    inventory: Inventory, settings: Settings, *, environ: Mapping[str, str], child: Mapping[str, str]
+    inventory: Inventory,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    child: Mapping[str, str],
 ) -> HostKeys:
-    """Return what looks at the hosts of this inventory as Ansible's processes, whose environment is `child`, do."""
+    """Return what looks at the hosts of this inventory as Ansible's processes, whose
+    environment is `child`, do.
+    """
     return HostKeys(
         inventory,
         settings.servers,
@@ -178,7 +215,9 @@ def judge(configuration: Mapping[str, str]) -> str | None:
 
 
 def _rendered(text: str, variables: Mapping[str, str | None]) -> str:
-    """Return the text with the plain variables that it names; what else a template does stays."""
+    """Return the text with the plain variables that it names; what else a template does
+    stays.
+    """
     for _ in range(3):
         text = NAME.sub(lambda found: variables.get(found[1]) or found[0], text)
     return text

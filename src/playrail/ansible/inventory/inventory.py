@@ -1,4 +1,6 @@
-"""The inventory: the user's own sources, and after them one that is generated from the servers in the settings."""
+"""The inventory: the user's own sources, and after them one that is generated from the
+servers in the settings.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ READ_DEADLINE_S = 60.0
 MIKRUS_WAIT_S = 120.0  # for a turn, more than once: the API takes few requests per minute
 LONGEST_TURN_S = 30.0  # that is waited for when work is to be ended; somebody waits for that
 OTHERS_TIMEOUT_S = 30.0  # taken for hosts of the user's own inventories; Ansible's default is 10 s
-KEPT_S = 300.0  # an inventory plugin asks the outside world, which changes without any file changing
+# An inventory plugin asks the outside world, which changes without any file changing
+KEPT_S = 300.0
 _NOT_SOURCES = frozenset({*VARIABLES, "vars_plugins"})
 
 _log = logging.getLogger(__name__)
@@ -49,24 +52,31 @@ Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 class Inventory:
     """Which hosts there are, and what to pass to Ansible so that it knows them too.
 
-    `content` is the directory with the bundled playbooks, roles and example inventory. `environ` is what child
-    processes are started from (see environment.py); without it, this process's own.
+    `content` is the directory with the bundled playbooks, roles and example inventory.
+    `environ` is what child processes are started from (see environment.py); without it,
+    this process's own.
     """
 
-    def __init__(self, settings: Settings, content: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, content: Path, *, environ: Mapping[str, str] | None = None
+    ) -> None:
         self._settings = settings
         self._content = content
         self._environ = environ
-        self._generated = settings.runtime_dir / f"inventory-{os.getpid()}-{secrets.token_hex(4)}.yml"
+        self._generated = (
+            settings.runtime_dir / f"inventory-{os.getpid()}-{secrets.token_hex(4)}.yml"
+        )
         self._kept: tuple[Hosts, Fingerprint, float] | None = None
         self._reading: asyncio.Task[Hosts] | None = None
         self._listing: Mapping[str, Any] | None = None
         self._listings = 0  # how many different ones were read
 
     async def hosts(self, *, anew: bool = False) -> Hosts:
-        """Return the hosts as Ansible sees them; read again when a source changed, after KEPT_S, or `anew`.
+        """Return the hosts as Ansible sees them; read again when a source changed, after
+        KEPT_S, or `anew`.
 
-        Callers that come while a reading is under way share it. Raises InventoryInvalid, SettingsInvalid.
+        Callers that come while a reading is under way share it. Raises InventoryInvalid,
+        SettingsInvalid.
         """
         if self._kept is not None and not anew:
             hosts, fingerprint, read_at = self._kept
@@ -78,10 +88,12 @@ class Inventory:
         return await asyncio.shield(self._reading)  # one caller's cancellation is not the others'
 
     def sources(self) -> list[str]:
-        """Return the values for `-i`, the generated file last so that it wins; makes that file when it is missing.
+        """Return the values for `-i`, the generated file last so that it wins; makes that
+        file when it is missing.
 
-        The bundled inventory (this machine) is a source only when nothing else is configured, not even a server that
-        failed. Raises SettingsInvalid when there is no private place for the file.
+        The bundled inventory (this machine) is a source only when nothing else is
+        configured, not even a server that failed. Raises SettingsInvalid when there is no
+        private place for the file.
         """
         settings = self._settings
         own = [str(path) for path in settings.inventory]
@@ -92,12 +104,16 @@ class Inventory:
         return own or [str(self._content / "inventory" / "hosts.yml")]
 
     def secrets(self, hosts: Iterable[str]) -> dict[str, dict[str, SecretStr]]:
-        """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the secrets that these have."""
+        """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the
+        secrets that these have.
+        """
         found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
         return {name: held for name, held in found.items() if held}
 
     def variables(self, host: str) -> Mapping[str, Any]:
-        """Return what the sources said of the host when they were last read, templates as they are."""
+        """Return what the sources said of the host when they were last read, templates as
+        they are.
+        """
         found: Mapping[str, Any] = self.listing.get("_meta", {}).get("hostvars", {}).get(host, {})
         return found
 
@@ -107,20 +123,30 @@ class Inventory:
         return self._listing or {}
 
     def withheld(self) -> Mapping[str, str]:
-        """Return which variables of the environment templates ask for in vain, though they are set; who asks first."""
+        """Return which variables of the environment templates ask for in vain, though they
+        are set; who asks first.
+        """
         given = os.environ if self._environ is None else self._environ
-        return withheld(self.listing, given=given, passed=inventory_environment(self._settings, given))
+        return withheld(
+            self.listing, given=given, passed=inventory_environment(self._settings, given)
+        )
 
     def state(self) -> object:
-        """Return what differs when the sources have changed, or another listing was read from them."""
+        """Return what differs when the sources have changed, or another listing was read
+        from them.
+        """
         return self._fingerprint(), self._listings
 
     def connect_timeout_s(self, hosts: Iterable[str]) -> float:
-        """Return the seconds after which Ansible gives a connection up, the longest of these hosts."""
+        """Return the seconds after which Ansible gives a connection up, the longest of
+        these hosts.
+        """
         return max(map(self._connect_timeout_s, hosts), default=0.0)
 
     def turn_s(self, hosts: Iterable[str]) -> float:
-        """Return the seconds that one request to any of these hosts may have to wait until it may be made."""
+        """Return the seconds that one request to any of these hosts may have to wait until
+        it may be made.
+        """
         named = (self._settings.servers.get(name) for name in hosts)
         over_api = any(server is not None and ssh_of(server) is None for server in named)
         return min(LONGEST_TURN_S, self._settings.mikrus_rate[1]) if over_api else 0.0
@@ -136,7 +162,11 @@ class Inventory:
 
     def close(self) -> None:
         """Remove the generated file and end a reading that is under way."""
-        if self._reading is not None and not self._reading.done() and not self._reading.get_loop().is_closed():
+        if (
+            self._reading is not None
+            and not self._reading.done()
+            and not self._reading.get_loop().is_closed()
+        ):
             self._reading.cancel()
         self._generated.unlink(missing_ok=True)
 
@@ -150,7 +180,8 @@ class Inventory:
     async def _read(self) -> Hosts:
         if not self._settings.allow_inventory_scripts:
             _refuse_executables(self._settings.inventory)
-        fingerprint = self._fingerprint()  # before the reading: a change during it means another one
+        # Before the reading: a change during it means another one
+        fingerprint = self._fingerprint()
         listing = await self._list()
         hosts = read_listing(listing)
         if self._listing is not None and listing != self._listing:
@@ -160,24 +191,36 @@ class Inventory:
             _log.warning("inventory host %r cannot be used: %s", name, reason)
         if hosts.other_tags:
             named = ", ".join(hosts.other_tags[:5])
-            _log.warning("the variable tags is no list and so counts for nothing; use playrail_tags: %s", named)
+            _log.warning(
+                "the variable tags is no list and so counts for nothing; use playrail_tags: %s",
+                named,
+            )
         for path, reason in hosts.unread.items():
             _log.warning("the inventory file %s is not read: %s", path, reason)
         for name, host in self.withheld().items():
-            _log.warning("the inventory asks for the variable %s, which Ansible is not given: %s", name, host)
+            _log.warning(
+                "the inventory asks for the variable %s, which Ansible is not given: %s", name, host
+            )
         self._kept = (hosts, fingerprint, time.monotonic())
         return hosts
 
     async def _list(self) -> Mapping[str, Any]:
-        """What Ansible says of the sources. Raises InventoryInvalid, also when nothing can be read of one of them."""
-        child = inventory_environment(self._settings, os.environ if self._environ is None else self._environ)
+        """What Ansible says of the sources. Raises InventoryInvalid, also when nothing can
+        be read of one of them.
+        """
+        child = inventory_environment(
+            self._settings, os.environ if self._environ is None else self._environ
+        )
         child["ANSIBLE_INVENTORY_UNPARSED_FAILED"] = "False"  # it would not say which; see below
-        # Without a project not the working directory, which nobody chose: Ansible would take it for its own.
+        # Without a project not the working directory, which nobody chose: Ansible would
+        # take it for its own.
         place = working_directory(child, private_directory(self._settings.runtime_dir))
         status, output, errors = await _listed(self.sources(), environ=child, place=place)
         if status != 0:
             raise refused_by_ansible(
-                own_words(errors), otherwise=InventoryInvalid, what="Ansible cannot read the inventory"
+                own_words(errors),
+                otherwise=InventoryInvalid,
+                what="Ansible cannot read the inventory",
             )
         try:
             listing: Mapping[str, Any] = json.loads(output)
@@ -187,7 +230,8 @@ class Inventory:
         if notes.empty and not notes.empty_is_fine:
             source, why = next(iter(notes.empty.items()))
             raise InventoryInvalid(
-                f"Ansible cannot read the inventory: Completely failed to parse inventory source {source}. {why}"
+                "Ansible cannot read the inventory: Completely failed to parse inventory "
+                f"source {source}. {why}"
             )
         return listing
 
@@ -197,11 +241,17 @@ class Inventory:
         beside = {place / name for place in places if place is not None for name in VARIABLES}
         beside |= {path for path in read_beside(self._settings) if path.name != COLLECTIONS}
         config = [self._settings.ansible_config] if self._settings.ansible_config else []
-        return tuple(entry for path in (*paths, *sorted(beside), *config) for entry in _states(path))
+        return tuple(
+            entry for path in (*paths, *sorted(beside), *config) for entry in _states(path)
+        )
 
 
-async def _listed(sources: list[str], *, environ: Mapping[str, str], place: Path) -> tuple[int, bytes, str]:
-    """Exit status, output and errors of the listing, see listing.py. Raises InventoryInvalid after READ_DEADLINE_S."""
+async def _listed(
+    sources: list[str], *, environ: Mapping[str, str], place: Path
+) -> tuple[int, bytes, str]:
+    """Exit status, output and errors of the listing, see listing.py. Raises
+    InventoryInvalid after READ_DEADLINE_S.
+    """
     # -P: a module in the working directory must not be taken for Ansible's.
     command = [sys.executable, "-P", "-m", "playrail.ansible.inventory.listing", "--list"]
     process = await asyncio.create_subprocess_exec(
@@ -218,7 +268,9 @@ async def _listed(sources: list[str], *, environ: Mapping[str, str], place: Path
         async with asyncio.timeout(READ_DEADLINE_S):
             output, errors = await process.communicate()
     except TimeoutError:
-        raise InventoryInvalid(f"ansible-inventory did not finish within {READ_DEADLINE_S:g} s") from None
+        raise InventoryInvalid(
+            f"ansible-inventory did not finish within {READ_DEADLINE_S:g} s"
+        ) from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -228,7 +280,9 @@ async def _listed(sources: list[str], *, environ: Mapping[str, str], place: Path
 
 
 def _refuse_executables(sources: Iterable[Path]) -> None:
-    """Ansible runs an executable inventory file. Raises InventoryInvalid at the first one that it would look at."""
+    """Ansible runs an executable inventory file. Raises InventoryInvalid at the first one
+    that it would look at.
+    """
     for source in sources:
         for path in _source_files(source):
             if os.access(path, os.X_OK):
@@ -240,7 +294,9 @@ def _refuse_executables(sources: Iterable[Path]) -> None:
 
 
 def _source_files(source: Path) -> Iterator[Path]:
-    """Yield the file, or the files in the directory and below that Ansible takes for inventories."""
+    """Yield the file, or the files in the directory and below that Ansible takes for
+    inventories.
+    """
     if source.is_file():
         yield source
         return
@@ -250,7 +306,9 @@ def _source_files(source: Path) -> Iterator[Path]:
 
 
 def _states(path: Path) -> Iterator[tuple[str, int, int, int, int]]:
-    """Yield what changes when a file changes, for `path` and everything below it; nothing for what does not exist."""
+    """Yield what changes when a file changes, for `path` and everything below it; nothing
+    for what does not exist.
+    """
     with contextlib.suppress(OSError):
         status = path.stat()
         yield str(path), status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
@@ -264,12 +322,16 @@ def _write_private(path: Path, text: str) -> None:
     """Write a file that only this user can read, whole or not at all."""
     unfinished = private_directory(path.parent) / f".{path.name}"
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
     unfinished.replace(path)
 
 
 def _retrieve(task: asyncio.Task[Hosts]) -> None:
-    """Look at the outcome of a reading, so that one nobody waits for any more is not reported as forgotten."""
+    """Look at the outcome of a reading, so that one nobody waits for any more is not
+    reported as forgotten.
+    """
     if not task.cancelled():
         task.exception()

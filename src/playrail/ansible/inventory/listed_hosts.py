@@ -13,14 +13,17 @@ from playrail.hosts import TAGS, Host, Hosts
 
 _WITHOUT_ADDRESS = ("local", "mikrus_exec")
 _TIER = ("playrail_tier", "tier")  # the first of these that a host has counts, whatever it says
-_PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")  # what Ansible's `hosts:` may take for a pattern
+# What Ansible's `hosts:` may take for a pattern
+_PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 T = TypeVar("T")
 
 
 def read_listing(listing: Mapping[str, Any]) -> Hosts:
-    """Read the hosts and groups in what `ansible-inventory --list` prints. Other variables of a host are not kept."""
+    """Read the hosts and groups in what `ansible-inventory --list` prints. Other variables
+    of a host are not kept.
+    """
     groups: dict[str, tuple[str, ...]] = {}
     _collect("all", listing, groups)
     variables = listing.get("_meta", {}).get("hostvars", {})
@@ -33,7 +36,9 @@ def read_listing(listing: Mapping[str, Any]) -> Hosts:
         for member in members:
             belongs[member].append(group)
     every = {
-        name: _host(name, variables.get(name, {}), tuple(group for group in belongs[name] if group != "all"))
+        name: _host(
+            name, variables.get(name, {}), tuple(group for group in belongs[name] if group != "all")
+        )
         for name in names
     }
     hosts = {name: host for name, host in every.items() if name not in patterns}
@@ -48,19 +53,30 @@ def read_listing(listing: Mapping[str, Any]) -> Hosts:
     )
 
 
-def _collect(group: str, listing: Mapping[str, Any], groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Put `group` and the groups below it into `groups`; Ansible leaves empty groups out of its listing."""
+def _collect(
+    group: str, listing: Mapping[str, Any], groups: dict[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Put `group` and the groups below it into `groups`; Ansible leaves empty groups out of
+    its listing.
+    """
     if group not in groups:
-        groups[group] = ()  # keeps the order of the listing; also the end of a cycle, if Ansible ever let one through
+        # Keeps the order of the listing; also the end of a cycle, if Ansible ever let one
+        # through
+        groups[group] = ()
         entry = listing.get(group, {})
-        below = [name for child in entry.get("children", ()) for name in _collect(child, listing, groups)]
+        below = [
+            name for child in entry.get("children", ()) for name in _collect(child, listing, groups)
+        ]
         groups[group] = tuple(dict.fromkeys([*entry.get("hosts", ()), *below]))
     return groups[group]
 
 
 def _refusal(name: str) -> str | None:
     if not name or (_PATTERN.search(name) and not _is_ipv6(name)):
-        return "Ansible reads its name as a pattern; give it an alias in the inventory and its address in ansible_host."
+        return (
+            "Ansible reads its name as a pattern; give it an alias in the inventory and its "
+            "address in ansible_host."
+        )
     return None
 
 
@@ -69,7 +85,9 @@ def _has_other_tags(variables: Mapping[str, Any]) -> bool:
 
 
 def _is_ipv6(name: str) -> bool:
-    """Whether the name is an IPv6 address, which Ansible takes for a name and not for a pattern with colons."""
+    """Whether the name is an IPv6 address, which Ansible takes for a name and not for a
+    pattern with colons.
+    """
     try:
         return "%" not in name and bool(ipaddress.IPv6Address(name))
     except ValueError:
@@ -78,11 +96,17 @@ def _is_ipv6(name: str) -> bool:
 
 def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> Host:
     def first(*keys: str) -> str | None:
-        return next((text for key in keys if (text := _plain(variables.get(key))) is not None), None)
+        return next(
+            (text for key in keys if (text := _plain(variables.get(key))) is not None), None
+        )
 
     connection = first("ansible_connection") or "ssh"
     port = first("ansible_port", "ansible_ssh_port")
-    templated = any(_plain(variables[key]) is None for key in ("ansible_host", "ansible_ssh_host") if key in variables)
+    templated = any(
+        _plain(variables[key]) is None
+        for key in ("ansible_host", "ansible_ssh_host")
+        if key in variables
+    )
     nowhere = templated or connection in _WITHOUT_ADDRESS
     tier, unread_tier = _said(variables, _TIER, _word)
     tags, unread_tags = _said(variables, TAGS, _words)
@@ -102,7 +126,9 @@ def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> H
 def _said(
     variables: Mapping[str, Any], names: Sequence[str], read: Callable[[object], T | None]
 ) -> tuple[T | None, tuple[str, ...]]:
-    """What the first of the variables that is there says, and its name if that cannot be read."""
+    """What the first of the variables that is there says, and its name if that cannot be
+    read.
+    """
     name = next((name for name in names if name in variables), None)
     if name is None:
         return None, ()
@@ -111,7 +137,9 @@ def _said(
 
 
 def _word(value: object) -> str | None:
-    """A tier or a tag: a text as it was written. Of a number or a truth value it is not known how that was."""
+    """A tier or a tag: a text as it was written. Of a number or a truth value it is not
+    known how that was.
+    """
     text = None if isinstance(value, int) else _plain(value)
     return text if text and text == text.strip() else None
 
@@ -124,7 +152,9 @@ def _words(value: object) -> tuple[str, ...] | None:
 
 
 def _plain(value: object) -> str | None:
-    """Return the text of a variable when it is one already: no template, nothing encrypted, no structure."""
+    """Return the text of a variable when it is one already: no template, nothing encrypted,
+    no structure.
+    """
     text = None if isinstance(value, bool) else text_of(value)
     is_template = text is not None and not isinstance(value, dict) and _TEMPLATE.search(text)
     return None if is_template else text

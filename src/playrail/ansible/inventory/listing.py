@@ -1,7 +1,9 @@
-"""Lists the inventory as `ansible-inventory --list` does, and tells in `_meta` what of it could not be read.
+"""Lists the inventory as `ansible-inventory --list` does, and tells in `_meta` what of it
+could not be read.
 
-`ansible-inventory` warns of a file that no plugin reads, and ends when the variables of one host cannot be read. Here
-the first is told by name, and the second is that host's trouble alone. It is a process of its own, see inventory.py.
+`ansible-inventory` warns of a file that no plugin reads, and ends when the variables of one
+host cannot be read. Here the first is told by name, and the second is that host's trouble
+alone. It is a process of its own, see inventory.py.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _broken: dict[str, dict[str, Any]] = {}
 
 
 class _Manager(InventoryManager):  # type: ignore[misc]  # ansible-core has no type information
-    """Notes the files that no plugin reads, and the sources of which nothing was read, with what Ansible says."""
+    """Notes the files that no plugin reads, and the sources of which nothing was read, with
+    what Ansible says.
+    """
 
     _depth = 0
 
@@ -54,8 +58,14 @@ class _Listing(InventoryCLI):  # type: ignore[misc]  # ansible-core has no type 
         try:
             return super()._get_host_variables(host)
         except AnsibleError as error:
-            _broken[host.name] = {"why": str(error), "where": _where(error), "vault": _is_of_vault(error)}
-            return self._remove_internal(combine_vars(get_group_vars(host.get_groups()), host.get_vars()))
+            _broken[host.name] = {
+                "why": str(error),
+                "where": _where(error),
+                "vault": _is_of_vault(error),
+            }
+            return self._remove_internal(
+                combine_vars(get_group_vars(host.get_groups()), host.get_vars())
+            )
 
     def json_inventory(self, top: Any) -> Any:
         listing = super().json_inventory(top)
@@ -70,7 +80,9 @@ class _Listing(InventoryCLI):  # type: ignore[misc]  # ansible-core has no type 
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it. The plugin for host_vars hides that behind an error of its own."""
+    """The error and what led to it. The plugin for host_vars hides that behind an error of
+    its own.
+    """
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -80,7 +92,9 @@ def _where(error: AnsibleError) -> str | None:
     """The file that the error is about, without the lines that Ansible shows of it."""
     contexts = [getattr(cause, "_formatted_source_context", None) or "" for cause in _causes(error)]
     firsts = [context.partition("\n")[0] for context in contexts]
-    return next((first.removeprefix("Origin: ") for first in firsts if first.startswith("Origin: /")), None)
+    return next(
+        (first.removeprefix("Origin: ") for first in firsts if first.startswith("Origin: /")), None
+    )
 
 
 def _is_of_vault(error: AnsibleError) -> bool:

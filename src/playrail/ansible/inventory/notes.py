@@ -1,4 +1,6 @@
-"""What the listing notes beside the hosts: what could not be read, in Ansible's own words and with the way out."""
+"""What the listing notes beside the hosts: what could not be read, in Ansible's own words
+and with the way out.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,13 @@ from typing import Any
 from playrail.ansible.outcome.refusals import VAULT_REMEDY
 
 UNREAD_REMEDY = (
-    "Mend or rename it (a plugin's configuration has to end in .yml or .yaml), take it out of the directory, or "
+    "Mend or rename it (a plugin's configuration has to end in .yml or .yaml), take it out of "
+    "the directory, or "
     "leave it out with [defaults] inventory_ignore_patterns in ansible.cfg."
 )
 TEXT_LIMIT = 1000  # characters of Ansible's own words
-_QUOTES_CONTENT = re.compile(r"(, got:|, found|and got:)( .*|$)")  # where Ansible repeats a piece of the file
+# Where Ansible repeats a piece of the file
+_QUOTES_CONTENT = re.compile(r"(, got:|, found|and got:)( .*|$)")
 _ADVICE = "Deprecation warnings can be disabled"  # about Ansible's own output
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -50,9 +54,20 @@ def notes_of(listing: Mapping[str, Any]) -> Notes:
 
 
 def own_words(errors: str) -> str:
-    """Ansible's errors and then its warnings, bounded, without the lines of the file that it quotes below them."""
-    lines = [_QUOTES_CONTENT.sub(r"\1 (not shown)", line) for line in errors.splitlines() if _ADVICE not in line]
-    found = [line for mark in ("[ERROR]", "ERROR", "[WARNING]") for line in lines if line.startswith(mark)]
+    """Ansible's errors and then its warnings, bounded, without the lines of the file that
+    it quotes below them.
+    """
+    lines = [
+        _QUOTES_CONTENT.sub(r"\1 (not shown)", line)
+        for line in errors.splitlines()
+        if _ADVICE not in line
+    ]
+    found = [
+        line
+        for mark in ("[ERROR]", "ERROR", "[WARNING]")
+        for line in lines
+        if line.startswith(mark)
+    ]
     words = (line.removeprefix("[WARNING]: ").removeprefix("[ERROR]: ") for line in found)
     return " ".join(dict.fromkeys(words))[:TEXT_LIMIT] or "it gave no reason"
 
@@ -61,7 +76,10 @@ def _why_unread(path: str, said: str) -> str:
     return f"{_MARKED} {own_words(said)}" if _begins_with_mark(Path(path)) else own_words(said)
 
 
-_MARKED = "It begins with a byte order mark (BOM), which Ansible does not read: save it as UTF-8 without one."
+_MARKED = (
+    "It begins with a byte order mark (BOM), which Ansible does not read: save it as UTF-8 "
+    "without one."
+)
 
 
 def _begins_with_mark(path: Path) -> bool:
@@ -74,7 +92,9 @@ def _begins_with_mark(path: Path) -> bool:
 
 def _why_broken(one: Mapping[str, Any]) -> str:
     where = f" ({one['where']})" if one["where"] else ""
-    why = " ".join(_QUOTES_CONTENT.sub(r"\1 (not shown)", one["why"].partition("\n")[0]).split())[:TEXT_LIMIT]
+    why = " ".join(_QUOTES_CONTENT.sub(r"\1 (not shown)", one["why"].partition("\n")[0]).split())[
+        :TEXT_LIMIT
+    ]
     if one["vault"]:
         return f"Its variables are encrypted, and no vault password opens them{where}: {why}"
     return f"Ansible cannot read its variables{where}: {why}"

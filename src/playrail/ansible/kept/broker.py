@@ -1,8 +1,9 @@
 """The broker of channels: `python -P -m playrail.ansible.kept.broker SOCKET`.
 
-It lives as long as the resident run and holds, per host and user, one ssh client to a kept interpreter. Ansible's
-workers, which are forked for each call, come to its socket with a module and wait there for its end; see
-plugins/connection/ssh.py. Standard input is its lifeline: when that closes, it ends all channels, then itself.
+It lives as long as the resident run and holds, per host and user, one ssh client to a kept
+interpreter. Ansible's workers, which are forked for each call, come to its socket with a
+module and wait there for its end; see plugins/connection/ssh.py. Standard input is its
+lifeline: when that closes, it ends all channels, then itself.
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.kept.channel import Channel, Done, Gone, Lost, NotOpened, Opening, Payload, open_channel, program
+from playrail.ansible.kept.channel import (
+    Channel,
+    Done,
+    Gone,
+    Lost,
+    NotOpened,
+    Opening,
+    Payload,
+    open_channel,
+    program,
+)
 from playrail.ansible.kept.interpreter import SIZES, frame
 from playrail.ansible.kept.payload import ARCHIVE
 
@@ -42,7 +53,8 @@ class Broker:
 
     def __init__(self) -> None:
         self._channels: OrderedDict[str, asyncio.Task[Channel]] = OrderedDict()
-        self._retired: list[Channel] = []  # those that modules are still at work on, or that have not ended yet
+        # Those that modules are still at work on, or that have not ended yet
+        self._retired: list[Channel] = []
         self._places: dict[str, Sequence[str]] = {}  # by the same key: ssh's arguments
         self._resting: dict[str, tuple[float, str]] = {}
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -63,7 +75,9 @@ class Broker:
             await asyncio.gather(work, gone, return_exceptions=True)
         writer.close()
 
-    async def _answer(self, order: Mapping[str, Any], data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, order: Mapping[str, Any], data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
         async def tell(header: dict[str, object], more: bytes = b"") -> None:
             writer.write(frame(header, more))
             await writer.drain()
@@ -77,12 +91,20 @@ class Broker:
         except NotOpened as error:
             # Of a host that cannot be reached, the stock way tells.
             first = error.connected and self._is_new(str(order["argv"][-1]), str(error))
-            told = {"reason": str(error), "text": error.text, "connected": error.connected, "first": first}
+            told = {
+                "reason": str(error),
+                "text": error.text,
+                "connected": error.connected,
+                "first": first,
+            }
             await tell({"is": "refused", **told})
         except Lost as error:
             await tell({"is": "lost", "reason": str(error)})
         else:
-            await tell({"is": "done", "status": done.status, "stdout": len(done.stdout)}, done.stdout + done.stderr)
+            await tell(
+                {"is": "done", "status": done.status, "stdout": len(done.stdout)},
+                done.stdout + done.stderr,
+            )
 
     async def _run(self, order: Mapping[str, Any], data: bytes, about_to_send: Any) -> Done:
         payload = self._cut(data)
@@ -103,7 +125,9 @@ class Broker:
         if time.monotonic() < until:
             raise NotOpened(reason)
         task = self._channels.get(key)
-        if task is None or (task.done() and (task.cancelled() or task.exception() or task.result().retired)):
+        if task is None or (
+            task.done() and (task.cancelled() or task.exception() or task.result().retired)
+        ):
             self._make_room()
             task = self._channels[key] = asyncio.create_task(open_channel(opening, self._program))
             task.add_done_callback(functools.partial(self._opened, key))
@@ -122,7 +146,9 @@ class Broker:
             self._resting[key] = (now + REST_S, str(error))
 
     def _make_room(self) -> None:
-        """Ends the channel that was not used for longest, of those that nobody works on. Raises NotOpened."""
+        """Ends the channel that was not used for longest, of those that nobody works on.
+        Raises NotOpened.
+        """
         if len(self._channels) < CHANNELS:
             return
         for key, task in self._channels.items():
@@ -140,7 +166,9 @@ class Broker:
 
     async def reset(self, argv: Sequence[str]) -> None:
         """Ends the channels of one place, as soon as nobody works on them."""
-        for key, task in [(key, self._channels[key]) for key, place in self._places.items() if place == argv]:
+        for key, task in [
+            (key, self._channels[key]) for key, place in self._places.items() if place == argv
+        ]:
             with contextlib.suppress(NotOpened):
                 self._drop(key, await asyncio.shield(task))
 
@@ -150,7 +178,12 @@ class Broker:
             await asyncio.sleep(LOOK_S)
             oldest = time.monotonic() - IDLE_S
             for key, task in list(self._channels.items()):
-                if task.done() and not task.exception() and not task.result().busy and task.result().used < oldest:
+                if (
+                    task.done()
+                    and not task.exception()
+                    and not task.result().busy
+                    and task.result().used < oldest
+                ):
                     self._drop(key, task.result())
 
     async def end(self) -> None:
@@ -159,7 +192,9 @@ class Broker:
         for task in tasks:
             task.cancel()
         channels = [*self._retired, *await asyncio.gather(*tasks, return_exceptions=True)]
-        await asyncio.gather(*(channel.end() for channel in channels if isinstance(channel, Channel)))
+        await asyncio.gather(
+            *(channel.end() for channel in channels if isinstance(channel, Channel))
+        )
 
     def _is_new(self, host: str, reason: str) -> bool:
         new = (host, reason) not in self._told

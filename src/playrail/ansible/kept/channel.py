@@ -1,4 +1,6 @@
-"""One channel: an ssh client whose other end is a kept interpreter, see interpreter.py. Belongs to broker.py."""
+"""One channel: an ssh client whose other end is a kept interpreter, see interpreter.py.
+Belongs to broker.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from playrail.ansible.ssh.lines import LATE_LOGIN
 from playrail.ansible.ssh.marked_commands import BEGUN, SSH_FAILED
 
 OLDEST = (3, 8)  # version of Python; what ansible-core from 2.19 on sends needs it too
-SOURCES = ("interpreter_files", "interpreter")  # in the order in which they are needed; the last is the program
+# In the order in which they are needed; the last is the program
+SOURCES = ("interpreter_files", "interpreter")
 START_S = 10.0  # for sudo, the login and the interpreter, beyond the time to connect
 LOAD_S = 60.0  # for taking in an archive, on a slow host
 SILENCE_S = 5.0  # after which a channel is asked whether it still is one
@@ -34,7 +37,9 @@ FRAME_LIMIT = 1 << 17  # bytes that wait to be read
 
 
 class NotOpened(Exception):
-    """There is no channel, and nothing was run. `text` is what ssh or sudo wrote last, `connected` whether ssh was."""
+    """There is no channel, and nothing was run. `text` is what ssh or sudo wrote last,
+    `connected` whether ssh was.
+    """
 
     def __init__(self, reason: str, *, text: str = "", connected: bool = True) -> None:
         super().__init__(reason)
@@ -52,7 +57,9 @@ class Lost(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """How a channel is opened: ssh with its options and the host, what to run there, what sudo asks for."""
+    """How a channel is opened: ssh with its options and the host, what to run there, what
+    sudo asks for.
+    """
 
     argv: Sequence[str]
     command: str
@@ -63,7 +70,9 @@ class Opening:
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """A module as Ansible sends it, cut around its archive. `own` names the archive's files that ansible-core has."""
+    """A module as Ansible sends it, cut around its archive. `own` names the archive's files
+    that ansible-core has.
+    """
 
     head: bytes
     archive: bytes
@@ -92,12 +101,17 @@ class _Running:
 def program() -> bytes:
     """The kept interpreter's source as one line, as its START wants it."""
     here = Path(__file__).parent
-    sources = [(f"{__package__}.{name}", (here / f"{name}.py").read_text(encoding="utf-8")) for name in SOURCES]
+    sources = [
+        (f"{__package__}.{name}", (here / f"{name}.py").read_text(encoding="utf-8"))
+        for name in SOURCES
+    ]
     text = (
         "import sys, types\n"
-        f"for name, source in {sources!r}:\n    program = sys.modules[name] = types.ModuleType(name)\n"
+        f"for name, source in {sources!r}:\n    program = sys.modules[name] = "
+        "types.ModuleType(name)\n"
         "    exec(compile(source, name, 'exec', dont_inherit=True), program.__dict__)\n"
-        f"for name in {[name for name, _ in sources]!r}:\n    del sys.modules[name]\nprogram.main()\n"
+        f"for name in {[name for name, _ in sources]!r}:\n    del "
+        "sys.modules[name]\nprogram.main()\n"
     )
     return base64.b64encode(zlib.compress(text.encode())) + b"\n"
 
@@ -105,7 +119,9 @@ def program() -> bytes:
 class Channel:
     """An open channel. `retired` is one that gets no more modules and ends with its last."""
 
-    def __init__(self, process: asyncio.subprocess.Process, opening: Opening, errors: asyncio.Task[None]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, opening: Opening, errors: asyncio.Task[None]
+    ) -> None:
         self._process = process
         self._opening = opening
         self._errors = errors
@@ -131,7 +147,10 @@ class Channel:
         return self._process.returncode is not None
 
     async def run(
-        self, payload: Payload, variables: Mapping[str, str], about_to_send: Callable[[], Awaitable[None]]
+        self,
+        payload: Payload,
+        variables: Mapping[str, str],
+        about_to_send: Callable[[], Awaitable[None]],
     ) -> Done:
         """Runs a module. Raises Gone when that was not begun, Lost when it may have been."""
         async with self._turns:
@@ -151,7 +170,13 @@ class Channel:
         if payload.digest not in self._archives:
             raise Gone("its archive was dropped meanwhile")
         number = next(self._numbers)
-        order = {"do": "run", "id": number, "hash": payload.digest, "env": variables, "head": len(payload.head)}
+        order = {
+            "do": "run",
+            "id": number,
+            "hash": payload.digest,
+            "env": variables,
+            "head": len(payload.head),
+        }
         self._send(order, payload.head + payload.tail)
         running = self._running[number] = _Running()
         self.used = time.monotonic()
@@ -169,7 +194,8 @@ class Channel:
         self._out.close()
         try:
             await asyncio.wait_for(self._process.wait(), END_S)
-        except (TimeoutError, asyncio.CancelledError):  # a dead connection does not end when it is told to
+        # A dead connection does not end when it is told to
+        except (TimeoutError, asyncio.CancelledError):
             self._kill()
 
     async def _assure(self) -> None:
@@ -190,8 +216,11 @@ class Channel:
             raise Gone("the host did not answer") from None
 
     async def _give_up(self) -> None:
-        """Ends a silent channel, unless somebody waits for a module there; its master gets no more sessions."""
-        await _leave_master(self._opening.argv)  # first: who finds this channel retired opens another
+        """Ends a silent channel, unless somebody waits for a module there; its master gets
+        no more sessions.
+        """
+        # First: who finds this channel retired opens another
+        await _leave_master(self._opening.argv)
         self.retire()
         if not self._coming and all(running.done.done() for running in self._running.values()):
             self._kill()
@@ -205,8 +234,13 @@ class Channel:
         ready = self._archives.get(payload.digest)
         if ready is None:
             ready = self._archives[payload.digest] = asyncio.get_running_loop().create_future()
-            dropped = [self._archives.popitem(last=False)[0]] if len(self._archives) > ARCHIVES else []
-            self._send({"do": "archive", "hash": payload.digest, "own": payload.own, "drop": dropped}, payload.archive)
+            dropped = (
+                [self._archives.popitem(last=False)[0]] if len(self._archives) > ARCHIVES else []
+            )
+            self._send(
+                {"do": "archive", "hash": payload.digest, "own": payload.own, "drop": dropped},
+                payload.archive,
+            )
         self._archives.move_to_end(payload.digest)
         try:
             await asyncio.wait_for(asyncio.shield(ready), LOAD_S)
@@ -221,7 +255,8 @@ class Channel:
 
     async def _listen(self) -> None:
         try:
-            with contextlib.suppress(Exception):  # whatever the host says that cannot be understood is an end, too
+            # Whatever the host says that cannot be understood is an end, too
+            with contextlib.suppress(Exception):
                 while True:
                     header, data = SIZES.unpack(await self._in.readexactly(SIZES.size))
                     told = json.loads(await self._in.readexactly(header))
@@ -269,11 +304,15 @@ class Channel:
             running.done.set_exception(Gone("the host has changed since it was opened"))
         else:
             output = running.output
-            running.done.set_result(Done(status=status, stdout=bytes(output[1]), stderr=bytes(output[2])))
+            running.done.set_result(
+                Done(status=status, stdout=bytes(output[1]), stderr=bytes(output[2]))
+            )
 
 
 async def open_channel(opening: Opening, source: bytes) -> Channel:
-    """Connects, becomes the user, starts the interpreter with its source, see program(). Raises NotOpened."""
+    """Connects, becomes the user, starts the interpreter with its source, see program().
+    Raises NotOpened.
+    """
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
@@ -285,7 +324,13 @@ async def open_channel(opening: Opening, source: bytes) -> Channel:
     try:
         async with asyncio.timeout(opening.connect_s + START_S):
             await start.until_ready(source)
-    except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, NotOpened) as error:
+    except (
+        TimeoutError,
+        asyncio.IncompleteReadError,
+        asyncio.LimitOverrunError,
+        ConnectionError,
+        NotOpened,
+    ) as error:
         raise await start.failure(error) from None
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
@@ -295,15 +340,19 @@ async def open_channel(opening: Opening, source: bytes) -> Channel:
 
 
 async def _leave_master(argv: Sequence[str]) -> None:
-    """Takes away the socket of the ssh master that a channel went through: who comes next connects anew.
+    """Takes away the socket of the ssh master that a channel went through: who comes next
+    connects anew.
 
-    The sessions that it has go on, since others' work may go through them, and it ends with the last.
+    The sessions that it has go on, since others' work may go through them, and it ends with
+    the last.
     """
     *options, host = argv
     quiet = asyncio.subprocess.DEVNULL
     command = (*options, "-O", "stop", host)
     try:
-        client = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=quiet, stderr=quiet)
+        client = await asyncio.create_subprocess_exec(
+            *command, stdin=quiet, stdout=quiet, stderr=quiet
+        )
     except OSError:  # no process can be made now, and what cannot be left may time out
         return
     try:
@@ -313,7 +362,9 @@ async def _leave_master(argv: Sequence[str]) -> None:
             client.kill()
 
 
-def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+def _pipes(
+    process: asyncio.subprocess.Process,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if process.stdout is None or process.stdin is None:
         raise TypeError("the process has no pipes")
     return process.stdout, process.stdin
@@ -344,13 +395,15 @@ class _Start:
         if isinstance(error, (TimeoutError, NotOpened)):
             self._kill()
         if isinstance(error, TimeoutError):
-            await _leave_master(self._opening.argv)  # its connection may be dead without its knowing
+            # Its connection may be dead without its knowing
+            await _leave_master(self._opening.argv)
         await asyncio.wait({self.watcher}, timeout=END_S)
         try:  # before it is killed: that would take its exit status away
             await asyncio.wait_for(self._process.wait(), END_S)
         except TimeoutError:
             self._kill()
-            # A master may hold its pipes for ever, and until they are closed some versions' wait() does not return.
+            # A master may hold its pipes for ever, and until they are closed some versions'
+            # wait() does not return.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), END_S)
         status = self._process.returncode
@@ -362,7 +415,11 @@ class _Start:
         if isinstance(error, TimeoutError):
             why = "the host took too long to begin" if connected else LATE_LOGIN
             return NotOpened(why, text=f"{text}\n{why}".strip(), connected=connected)
-        why = f"ssh ended with status {status}: {text[-SHOWN:]}" if text else f"ssh ended with status {status}"
+        why = (
+            f"ssh ended with status {status}: {text[-SHOWN:]}"
+            if text
+            else f"ssh ended with status {status}"
+        )
         return NotOpened(why, text=text, connected=status != SSH_FAILED)
 
     def _kill(self) -> None:
@@ -370,13 +427,17 @@ class _Start:
             self._process.kill()
 
     def _watched(self, watcher: asyncio.Task[None]) -> None:
-        """Tells who reads that sudo gets no answer, since a killed ssh may leave its pipes open."""
+        """Tells who reads that sudo gets no answer, since a killed ssh may leave its pipes
+        open.
+        """
         if not watcher.cancelled() and watcher.exception() is not None:
             _pipes(self._process)[0].set_exception(ConnectionError("sudo gets no answer"))
             self._kill()
 
     async def _watch(self) -> None:
-        """Keeps what is written to standard error, and answers sudo; a second question means that it was wrong."""
+        """Keeps what is written to standard error, and answers sudo; a second question
+        means that it was wrong.
+        """
         prompt = (self._opening.prompt or "").encode()
         while self._process.stderr and (data := await self._process.stderr.read(TEXT_LIMIT)):
             self._text = (self._text + data)[-TEXT_LIMIT:]

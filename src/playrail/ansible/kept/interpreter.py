@@ -1,13 +1,15 @@
 """The kept interpreter: it waits on a host, and forks for every module that it is to run.
 
-channel.py sends this file and interpreter_files.py as source, so nothing of it lies on the host's disk. It runs there
-with any Python from 3.8 on and imports nothing but the standard library. It reads frames from what was its standard
-input and writes frames to what was its standard output; when the input ends it exits at once, and modules still at
-work end by themselves.
+channel.py sends this file and interpreter_files.py as source, so nothing of it lies on the
+host's disk. It runs there with any Python from 3.8 on and imports nothing but the standard
+library. It reads frames from what was its standard input and writes frames to what was its
+standard output; when the input ends it exits at once, and modules still at work end by
+themselves.
 
-What makes a module fast: its payload is run unmodified, but what the payload imports from its archive is found here,
-compiled already, and files of Ansible's own `module_utils` are loaded already. Only files whose bytes are those of the
-archive at hand are used, and a module's process is a fork that ends with it, so nothing passes from one to the next.
+What makes a module fast: its payload is run unmodified, but what the payload imports from
+its archive is found here, compiled already, and files of Ansible's own `module_utils` are
+loaded already. Only files whose bytes are those of the archive at hand are used, and a
+module's process is a fork that ends with it, so nothing passes from one to the next.
 """
 
 from __future__ import annotations
@@ -31,17 +33,31 @@ from typing import Any
 from playrail.ansible.kept.interpreter_files import Archive, Loaded, Payload
 
 SIZES = struct.Struct(">II")  # bytes of a frame's header, which is JSON, and of the data after it
-PLACEHOLDER = "kept" + "-" * 60  # the value of PLAYRAIL_RUN at the start, over which a module's run is written
-READY = "playrail-kept-is-ready"  # what the interpreter says first; before it may stand what a login prints
-# The program that it is started with, python -c START. It reads the source, which is one line, and runs it.
+# The value of PLAYRAIL_RUN at the start, over which a module's run is written
+PLACEHOLDER = "kept" + "-" * 60
+# What the interpreter says first; before it may stand what a login prints
+READY = "playrail-kept-is-ready"
+# The program that it is started with, python -c START. It reads the source, which is one
+# line, and runs it.
 START = (
-    f'import sys;sys.path[:]=filter(None,sys.path);import base64,zlib;sys.stdout.write("\\n{READY}\\n");'
+    "import sys;sys.path[:]=filter(None,sys.path);import "
+    f'base64,zlib;sys.stdout.write("\\n{READY}\\n");'
     "sys.stdout.flush();exec(zlib.decompress(base64.b64decode(sys.stdin.buffer.readline())))"
 )
 CHUNK = 1 << 16  # bytes read at once
-GRACE_S = 1.0  # for the rest of a module's output after its end; something it started may hold its pipes for ever
-# What decides how a login or an interpreter begins. Once one has changed, this interpreter is no longer as a new one.
-ORIGINS = ("/etc/environment", "/etc/default/locale", "/etc/group", "/etc/passwd", "/etc/sudoers", "/etc/sudoers.d")
+# For the rest of a module's output after its end; something it started may hold its pipes
+# for ever
+GRACE_S = 1.0
+# What decides how a login or an interpreter begins. Once one has changed, this interpreter
+# is no longer as a new one.
+ORIGINS = (
+    "/etc/environment",
+    "/etc/default/locale",
+    "/etc/group",
+    "/etc/passwd",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+)
 LIMITS = ("/etc/security/limits.conf", "/etc/security/limits.d", "/etc/selinux/config")
 SHELLS = ("/etc/bashrc", "/etc/bash.bashrc", "/etc/zshenv", "/etc/profile.d")
 HOME = [str(Path.home() / name) for name in (".ssh/environment", ".bashrc", ".zshenv", ".profile")]
@@ -54,19 +70,27 @@ def frame(header: dict[str, object], data: bytes = b"") -> bytes:
 
 
 class Mark:
-    """Where in this process's first environment PLAYRAIL_RUN stands, by which a run's processes are found and ended."""
+    """Where in this process's first environment PLAYRAIL_RUN stands, by which a run's
+    processes are found and ended.
+    """
 
     def __init__(self) -> None:
         self.address = 0
-        with contextlib.suppress(OSError, ValueError, IndexError), Path("/proc/self/environ").open("rb") as file:
+        with (
+            contextlib.suppress(OSError, ValueError, IndexError),
+            Path("/proc/self/environ").open("rb") as file,
+        ):
             place = file.read().find(b"PLAYRAIL_RUN=" + PLACEHOLDER.encode() + b"\0")
             with Path("/proc/self/stat").open("rb") as stat:
-                began = int(stat.read().rpartition(b")")[2].split()[47])  # proc(5): field 50, env_start
+                # proc(5): field 50, env_start
+                began = int(stat.read().rpartition(b")")[2].split()[47])
             if place >= 0 and began > 0:
                 self.address = began + place + len(b"PLAYRAIL_RUN=")
 
     def write(self, run: str) -> bool:
-        """In a fork: says whose process this is, also to those who read /proc. Returns whether that worked."""
+        """In a fork: says whose process this is, also to those who read /proc. Returns
+        whether that worked.
+        """
         text = run.encode()
         if not self.address or len(text) > len(PLACEHOLDER):
             return False
@@ -79,7 +103,9 @@ class Mark:
 
 
 class Module:
-    """A module at work: its process, the pipes of its output, and when to stop waiting for more of that."""
+    """A module at work: its process, the pipes of its output, and when to stop waiting for
+    more of that.
+    """
 
     def __init__(self, number: int, pid: int, pipes: dict[int, int]) -> None:
         self.number = number
@@ -118,7 +144,9 @@ class Kept:
         """Works until the input ends."""
         self.answer({"is": "hello", "python": sys.version.split()[0]})
         while True:
-            waits = [module.until - time.monotonic() for module in self.modules.values() if module.until]
+            waits = [
+                module.until - time.monotonic() for module in self.modules.values() if module.until
+            ]
             for file, _ in self.poll.poll(max(0, min(waits)) * 1000 if waits else None):
                 if file == self.orders:
                     self._read_orders()
@@ -143,7 +171,10 @@ class Kept:
             begin, end = SIZES.size + header, SIZES.size + header + more
             if len(self.inbox) < end:
                 return
-            order, data = json.loads(bytes(self.inbox[SIZES.size : begin])), bytes(self.inbox[begin:end])
+            order, data = (
+                json.loads(bytes(self.inbox[SIZES.size : begin])),
+                bytes(self.inbox[begin:end]),
+            )
             del self.inbox[:end]
             self._obey(order, data)
 
@@ -215,7 +246,9 @@ class Kept:
             if module.status is None:
                 ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended:
-                    module.status = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+                    module.status = (
+                        -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+                    )
                     module.until = time.monotonic() + GRACE_S
             if module.status is not None and (not module.pipes or time.monotonic() >= module.until):
                 del self.modules[pid]
@@ -223,7 +256,9 @@ class Kept:
 
 
 def _origin() -> list[tuple[str, int, int]]:
-    """What tells that a new login or a new interpreter would be another: when its sources changed."""
+    """What tells that a new login or a new interpreter would be another: when its sources
+    changed.
+    """
     found = []
     for path in (os.path.realpath(sys.executable), *sys.path, *ORIGINS, *LIMITS, *SHELLS, *HOME):
         with contextlib.suppress(OSError):
@@ -246,9 +281,12 @@ def run_payload(kept: Kept, order: dict[str, Any], data: bytes) -> int:
     sys.path_hooks.insert(0, Payload(kept.loaded, archive, variables))
     main = sys.modules["__main__"].__dict__
     main.clear()
-    main.update(__name__="__main__", __builtins__=builtins, __file__="<stdin>", __doc__=None, __spec__=None)
+    main.update(
+        __name__="__main__", __builtins__=builtins, __file__="<stdin>", __doc__=None, __spec__=None
+    )
     status = _run(_compiled(head, archive.text, tail, stand_in=order["hash"]), main)
-    getattr(threading, "_shutdown")()  # noqa: B009  what an interpreter does at its end, but for tearing itself down
+    # what an interpreter does at its end, but for tearing itself down
+    getattr(threading, "_shutdown")()  # noqa: B009
     getattr(atexit, "_run_exitfuncs")()  # noqa: B009
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -259,9 +297,13 @@ def run_payload(kept: Kept, order: dict[str, Any], data: bytes) -> int:
 
 
 def _compiled(head: bytes, text: str, tail: bytes, stand_in: str) -> types.CodeType:
-    """The code of head + text + tail. The text is a long literal, which costs time, so it is put in afterwards."""
+    """The code of head + text + tail. The text is a long literal, which costs time, so it
+    is put in afterwards.
+    """
     code = compile(head + stand_in.encode() + tail, "<stdin>", "exec", dont_inherit=True)
-    return code.replace(co_consts=tuple(text if constant == stand_in else constant for constant in code.co_consts))
+    return code.replace(
+        co_consts=tuple(text if constant == stand_in else constant for constant in code.co_consts)
+    )
 
 
 def _run(payload: types.CodeType, main: dict[str, Any]) -> int:
@@ -281,7 +323,9 @@ def _run(payload: types.CodeType, main: dict[str, Any]) -> int:
 
 
 def _run_afresh(payload: bytes) -> None:
-    """In a fork: becomes a new interpreter, whose environment names the run from its beginning."""
+    """In a fork: becomes a new interpreter, whose environment names the run from its
+    beginning.
+    """
     with tempfile.TemporaryFile() as file:
         file.write(payload)
         file.seek(0)

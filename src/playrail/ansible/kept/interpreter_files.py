@@ -1,4 +1,5 @@
-"""What the archives of payloads bring, compiled and loaded: the half of the kept interpreter that is about imports.
+"""What the archives of payloads bring, compiled and loaded: the half of the kept
+interpreter that is about imports.
 
 It runs on hosts, see interpreter.py.
 """
@@ -24,13 +25,17 @@ from typing import Any, cast
 
 NOWHERE = "/playrail-kept.zip"  # where preloaded files say that they lie, until a module gets them
 ENDING = "_payload.zip"  # of the name that a payload gives its archive
-STUBS = ("ansible", "ansible.module_utils")  # packages that each archive brings with code of its own
+# Packages that each archive brings with code of its own
+STUBS = ("ansible", "ansible.module_utils")
 HARMLESS = ("distro", "systemd", "typing_extensions")  # packages of the host that may stay loaded
-HARMLESS_VARIABLES = {"PLAYRAIL_RUN", "TZ"}  # of which no file of module_utils takes notice when it is loaded
+# Of which no file of module_utils takes notice when it is loaded
+HARMLESS_VARIABLES = {"PLAYRAIL_RUN", "TZ"}
 
 
 class Refused(BaseException):
-    """A file must not stay loaded. No ImportError, since that may be caught by what is being loaded."""
+    """A file must not stay loaded. No ImportError, since that may be caught by what is
+    being loaded.
+    """
 
 
 class Archive:
@@ -38,7 +43,8 @@ class Archive:
 
     def __init__(self, data: bytes, own: list[str]) -> None:
         self.text = base64.b64encode(data).decode()
-        self.files: dict[str, tuple[str, bytes]] = {}  # by a module's name: its file in the archive, the file's digest
+        # By a module's name: its file in the archive, the file's digest
+        self.files: dict[str, tuple[str, bytes]] = {}
         self.sources: dict[str, bytes] = {}
         self.own = set()
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -58,14 +64,18 @@ class Loaded:
     def __init__(self) -> None:
         self.codes: dict[tuple[str, bytes], types.CodeType] = {}
         self.modules: dict[str, tuple[types.ModuleType, bytes]] = {}
-        self.paths: dict[str, list[str]] = {}  # by a loaded module's name: what it has that tells where it lies
+        # By a loaded module's name: what it has that tells where it lies
+        self.paths: dict[str, list[str]] = {}
 
     def take(self, archive: Archive) -> None:
         """Compiles what the archive has, and loads what may stay loaded."""
         for name, (file, digest) in archive.files.items():
             if (file, digest) not in self.codes:
-                with contextlib.suppress(SyntaxError, ValueError):  # then the module itself has to say so
-                    code = compile(archive.sources[name], NOWHERE + "/" + file, "exec", dont_inherit=True)
+                # Then the module itself has to say so
+                with contextlib.suppress(SyntaxError, ValueError):
+                    code = compile(
+                        archive.sources[name], NOWHERE + "/" + file, "exec", dont_inherit=True
+                    )
                     self.codes[file, digest] = code
         if self.agrees_with(archive):
             self._load(archive)
@@ -76,7 +86,10 @@ class Loaded:
     def agrees_with(self, archive: Archive) -> bool:
         """Whether no loaded file is another in the archive."""
         files = archive.files
-        return all(name not in files or files[name][1] == digest for name, (_, digest) in self.modules.items())
+        return all(
+            name not in files or files[name][1] == digest
+            for name, (_, digest) in self.modules.items()
+        )
 
     def forget(self, archives: dict[str, Archive]) -> None:
         """Drops the code that no archive has any more."""
@@ -90,25 +103,34 @@ class Loaded:
             stub.__path__ = [NOWHERE + "/" + name.replace(".", "/")]
             stub.__file__ = stub.__path__[0] + "/__init__.py"
         known = archive.files
-        sys.modules.update({name: module for name, (module, _) in self.modules.items() if name in known})
+        sys.modules.update(
+            {name: module for name, (module, _) in self.modules.items() if name in known}
+        )
         sys.meta_path.insert(0, finder)
         for name in sorted(archive.own):
             before = set(sys.modules)
             try:
                 importlib.import_module(name)
-            except BaseException:  # noqa: BLE001  then it is loaded by the module that needs it, and fails there
-                for partial in [new for new in sys.modules if new not in before and _is_ansible(new)]:
+            # then it is loaded by the module that needs it, and fails there
+            except BaseException:  # noqa: BLE001
+                for partial in [
+                    new for new in sys.modules if new not in before and _is_ansible(new)
+                ]:
                     del sys.modules[partial]
         sys.meta_path.remove(finder)
         for name in sorted(filter(_is_ansible, sys.modules)):
             module = sys.modules.pop(name)
             if name in archive.own:
                 self.modules[name] = (module, archive.files[name][1])
-                self.paths[name] = [key for key, value in module.__dict__.items() if _is_nowhere(value)]
+                self.paths[name] = [
+                    key for key, value in module.__dict__.items() if _is_nowhere(value)
+                ]
 
 
 class Finder:
-    """Finds the files of an archive; the base of the two that follow, which say where it lies and how to load."""
+    """Finds the files of an archive; the base of the two that follow, which say where it
+    lies and how to load.
+    """
 
     def __init__(self, loaded: Loaded, archive: Archive) -> None:
         self.loaded = loaded
@@ -120,7 +142,10 @@ class Finder:
         path = self.root + "/" + file
         package = [path.rpartition("/")[0]] if file.endswith("/__init__.py") else None
         return importlib.util.spec_from_file_location(
-            name, path, loader=cast("Any", Loader(self, name, path)), submodule_search_locations=package
+            name,
+            path,
+            loader=cast("Any", Loader(self, name, path)),
+            submodule_search_locations=package,
         )
 
     def after(self, name: str) -> None:
@@ -154,15 +179,21 @@ def _is_nowhere(value: object) -> bool:
 
 def _is_standard(path: str) -> bool:
     standard = os.__file__.rpartition("/")[0]
-    return path in ("built-in", "frozen") or (path.startswith(standard + "/") and "-packages/" not in path)
+    return path in ("built-in", "frozen") or (
+        path.startswith(standard + "/") and "-packages/" not in path
+    )
 
 
 class Payload(Finder):
-    """Stands, in a module's process, where the importer of its payload's archive would. A hook of sys.path_hooks."""
+    """Stands, in a module's process, where the importer of its payload's archive would. A
+    hook of sys.path_hooks.
+    """
 
     def __init__(self, loaded: Loaded, archive: Archive, variables: dict[str, str]) -> None:
         super().__init__(loaded, archive)
-        self.may_use_loaded = HARMLESS_VARIABLES.issuperset(variables) and loaded.agrees_with(archive)
+        self.may_use_loaded = HARMLESS_VARIABLES.issuperset(variables) and loaded.agrees_with(
+            archive
+        )
         if not self.may_use_loaded:
             for name in [name for name in sys.modules if name.partition(".")[0] in HARMLESS]:
                 del sys.modules[name]
@@ -178,7 +209,9 @@ class Payload(Finder):
         return self.spec(name) if name in self.archive.files else None
 
     def after(self, name: str) -> None:
-        """When the package is there, puts in all that is loaded already, as if it had been loaded from this archive."""
+        """When the package is there, puts in all that is loaded already, as if it had been
+        loaded from this archive.
+        """
         if name != STUBS[-1] or not self.may_use_loaded:
             return
         for loaded, (module, _) in self.loaded.modules.items():
@@ -206,7 +239,9 @@ class Payload(Finder):
 
 
 class Loader:
-    """Loads one file of an archive; what can be asked of it is what can be asked of zipimport."""
+    """Loads one file of an archive; what can be asked of it is what can be asked of
+    zipimport.
+    """
 
     def __init__(self, finder: Finder, name: str, path: str) -> None:
         self.finder = finder
@@ -224,7 +259,8 @@ class Loader:
         code = self.finder.loaded.codes.get(self.finder.archive.files[self.name])
         if code is None:  # it cannot be compiled, and has to fail in its own way
             return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
-        fix = getattr(_imp, "_fix_co_filename")  # noqa: B009  what importlib does with byte code that was moved
+        # what importlib does with byte code that was moved
+        fix = getattr(_imp, "_fix_co_filename")  # noqa: B009
         fix(code, self.path)
         return code
 

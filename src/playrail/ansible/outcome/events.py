@@ -8,7 +8,8 @@ from typing import Any
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.unpreviewed import unpreviewed_in
 
-RESULT_LIMIT = 8_000_000  # characters; a longer result ansible-runner replaces by {}, its own limit is 700,000
+# Characters; a longer result ansible-runner replaces by {}, its own limit is 700,000
+RESULT_LIMIT = 8_000_000
 TEXT_LIMIT = 4000  # characters of a message, or of any text in a result that is not the report
 SPARE = 4000  # characters beyond it, in which a secret may end that begins before it
 TOTAL_LIMIT = 64 * 1024  # characters of such a result
@@ -25,13 +26,21 @@ EXPLAINING = (
     "reason",
     "playrail_code",
 )
-TOLD_TWICE = {"invocation", "stdout_lines", "stderr_lines", "module_stdout_lines", "module_stderr_lines"}
+TOLD_TWICE = {
+    "invocation",
+    "stdout_lines",
+    "stderr_lines",
+    "module_stdout_lines",
+    "module_stderr_lines",
+}
 
 
 def condense(event: dict[str, Any]) -> dict[str, Any] | None:
-    """What Playrail needs of one of ansible-runner's events, or None. The report is whole, other results are cut.
+    """What Playrail needs of one of ansible-runner's events, or None. The report is whole,
+    other results are cut.
 
-    Texts of these may be SPARE longer than they are to be in the end, so that secrets in them can be found.
+    Texts of these may be SPARE longer than they are to be in the end, so that secrets in
+    them can be found.
     """
     name = event["event"]
     data = event.get("event_data") or {}
@@ -51,7 +60,10 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
     if name == "playbook_on_stats":
         return {
             "event": name,
-            **{key: data.get(key) or {} for key in ("ok", "changed", "failures", "dark", "processed")},
+            **{
+                key: data.get(key) or {}
+                for key in ("ok", "changed", "failures", "dark", "processed")
+            },
         }
     if name in {"verbose", "error", "warning"} and (text := event.get("stdout", "").strip()):
         return {"event": "text", "text": text[:TEXT_LIMIT]}
@@ -59,7 +71,9 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _result(data: dict[str, Any]) -> dict[str, Any]:
-    """The result, its diff, and whether something of them was left out. The report's diff is in it."""
+    """The result, its diff, and whether something of them was left out. The report's diff
+    is in it.
+    """
     result = data.get("res")
     if not isinstance(result, dict):
         return {"result": {}, "diff": [], "cut": False}
@@ -72,28 +86,40 @@ def _result(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown_diffs(result: Mapping[str, Any]) -> tuple[list[Any], bool]:
-    """The diffs of a result, in which texts may be SPARE too long, and whether something was left out."""
+    """The diffs of a result, in which texts may be SPARE too long, and whether something
+    was left out.
+    """
     bounds = Bounds(text=DIFF_LIMIT + SPARE, total=3 * (DIFF_LIMIT + SPARE))
     return bounds.of(list(_diffs(result))), bounds.cut
 
 
 def shortened(result: Mapping[str, Any], *, text: int) -> tuple[dict[str, Any], bool]:
-    """A result without its diffs, with texts of at most so many characters, and whether something was left out."""
+    """A result without its diffs, with texts of at most so many characters, and whether
+    something was left out.
+    """
     bounds = Bounds(text=text, total=TOTAL_LIMIT)
     return bounds.of(_plain(result)), bounds.cut
 
 
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what stands elsewhere in the event, in the items of a loop too. What explains a failure goes first."""
+    """Without what stands elsewhere in the event, in the items of a loop too. What explains
+    a failure goes first.
+    """
     kept = {key: result[key] for key in EXPLAINING if key in result}
-    kept |= {key: value for key, value in result.items() if key not in {*TOLD_TWICE, "diff"} and key[:9] != "_ansible_"}
+    kept |= {
+        key: value
+        for key, value in result.items()
+        if key not in {*TOLD_TWICE, "diff"} and key[:9] != "_ansible_"
+    }
     if isinstance(items := kept.pop("results", None), list):
         kept["results"] = [_plain(item) if isinstance(item, dict) else item for item in items]
     return kept
 
 
 def _diffs(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The diffs of a result and of the items of its loop. A module tells one, or a list of them."""
+    """The diffs of a result and of the items of its loop. A module tells one, or a list of
+    them.
+    """
     diff = result.get("diff")
     for one in diff if isinstance(diff, list) else [diff]:
         if isinstance(one, dict) and one:

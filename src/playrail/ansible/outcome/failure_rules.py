@@ -1,7 +1,9 @@
-"""Words of Ansible, sudo and Python by which a failure is recognised; those of ssh are in ssh/reasons.py.
+"""Words of Ansible, sudo and Python by which a failure is recognised; those of ssh are in
+ssh/reasons.py.
 
-They were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/failures/. Rules only say it better:
-what is decided from them never depends on a language alone, see failures.py.
+They were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/failures/.
+Rules only say it better: what is decided from them never depends on a language alone, see
+failures.py.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Where `pattern` occurs, the failure is `code`. `error` and `hint` say it better than the message and HINTS do.
+    """Where `pattern` occurs, the failure is `code`. `error` and `hint` say it better than
+    the message and HINTS do.
 
     `begun`: whether the task's own work may have been begun all the same.
     """
@@ -24,8 +27,17 @@ class Rule:
     begun: bool = False
 
 
-def _rule(code: str, pattern: str, *, error: str | None = None, hint: str | None = None, begun: bool = False) -> Rule:
-    return Rule(code=code, pattern=re.compile(pattern, re.IGNORECASE), error=error, hint=hint, begun=begun)
+def _rule(
+    code: str,
+    pattern: str,
+    *,
+    error: str | None = None,
+    hint: str | None = None,
+    begun: bool = False,
+) -> Rule:
+    return Rule(
+        code=code, pattern=re.compile(pattern, re.IGNORECASE), error=error, hint=hint, begun=begun
+    )
 
 
 # On Playrail's machine: no host was asked anything.
@@ -34,7 +46,10 @@ HERE = (
         "connection_misconfigured",
         r"Unable to execute ssh command line on a controller",
         error="ssh could not be started on Playrail's machine",
-        hint="Do not retry; the operator has to install the ssh client there, or mend ansible_ssh_executable.",
+        hint=(
+            "Do not retry; the operator has to install the ssh client there, or mend "
+            "ansible_ssh_executable."
+        ),
     ),
     _rule(
         "connection_misconfigured",
@@ -42,32 +57,49 @@ HERE = (
         r"|connection plugin .+ was not found"
         r"|Unable to load connection plugin|may not support ControlPersist",
         error="The way to connect that is configured does not work on Playrail's machine",
-        hint="Do not retry; the operator has to install what is missing there, or choose another connection.",
+        hint=(
+            "Do not retry; the operator has to install what is missing there, or choose "
+            "another connection."
+        ),
     ),
     _rule(
         "become_failed",
         r"Invalid become method specified|could not find matching (?:become )?plugin",
-        error="The inventory or ansible.cfg names a way to become another user that Ansible does not have",
-        hint="Do not retry; the operator has to mend become_method, or install the collection that has it.",
+        error=(
+            "The inventory or ansible.cfg names a way to become another user that Ansible does "
+            "not have"
+        ),
+        hint=(
+            "Do not retry; the operator has to mend become_method, or install the collection "
+            "that has it."
+        ),
     ),
     _rule(
         "server_misconfigured",
         r"Error processing keyword '|Config '\S+' for '\S+' \w+ plugin from .+ has an invalid value"
         r"|Error loading (?:vars|variables)",
-        hint="Do not retry; nothing was run. The operator has to mend this server's variables in the inventory.",
+        hint=(
+            "Do not retry; nothing was run. The operator has to mend this server's variables "
+            "in the inventory."
+        ),
     ),
     _rule("collection_missing", r"couldn't resolve module/action"),
     _rule(
         "host_key_unknown",
         r"not possible because Host Key checking is enabled",
-        # Said where a password is used, of a changed key too: Ansible keeps to itself what ssh said.
+        # Said where a password is used, of a changed key too: Ansible keeps to itself what
+        # ssh said.
         error="The server's SSH key is not the known one, or not known at all",
     ),
 )
 
 # Before the task itself ran. Ansible counts some of these as unreachable, some as failed.
 PREPARING = (
-    _rule("disk_full", r"No space left on device|Disk quota exceeded", error="No space is left on the server's disk"),
+    _rule(
+        "disk_full",
+        r"No space left on device|Disk quota exceeded",
+        error="No space is left on the server's disk",
+    ),
     _rule(
         "no_temporary_directory",
         r"Failed to create temporary directory",
@@ -75,9 +107,13 @@ PREPARING = (
     ),
     _rule(
         "no_temporary_directory",
-        r"No usable temporary directory found",  # Python's words, after it has tried to write a file in each
+        # Python's words, after it has tried to write a file in each
+        r"No usable temporary directory found",
         error="Nothing can be written in the server's directories for temporary files",
-        hint="The server's disk is full or read-only, so no module can run there; the operator has to look.",
+        hint=(
+            "The server's disk is full or read-only, so no module can run there; the operator "
+            "has to look."
+        ),
     ),
     _rule(
         "no_temporary_directory",
@@ -90,7 +126,10 @@ _TERMINAL_WANTED = _rule(
     "become_failed",
     r"must have a tty|you must have a terminal",
     error="sudo wants a terminal (requiretty), and Playrail gives none",
-    hint="Do not retry; the operator has to put `Defaults:USER !requiretty` into sudoers, with the user's name.",
+    hint=(
+        "Do not retry; the operator has to put `Defaults:USER !requiretty` into sudoers, with "
+        "the user's name."
+    ),
 )
 _SUDO_RS_WITHOUT_PASSWORD = _rule(
     "become_failed",
@@ -100,10 +139,14 @@ _SUDO_RS_WITHOUT_PASSWORD = _rule(
 )
 _NOT_ALLOWED = _rule(
     "become_failed",
-    r"is not in the sudoers file|is not allowed to (?:run|execute)|may not run sudo|not allowed to execute"
+    r"is not in the sudoers file|is not allowed to (?:run|execute)|may not run sudo|not "
+    r"allowed to execute"
     r"|doas: Operation not permitted|I'm sorry .+\. I'm afraid",
     error="The user may not become another one",
-    hint="Do not retry; the operator has to add a rule for this user (sudoers, doas.conf), or log in as another.",
+    hint=(
+        "Do not retry; the operator has to add a rule for this user (sudoers, doas.conf), or "
+        "log in as another."
+    ),
 )
 # Those whose words nobody else says, where it is not known that sudo was asked.
 BECOME_ONLY = (_TERMINAL_WANTED, _SUDO_RS_WITHOUT_PASSWORD, _NOT_ALLOWED)
@@ -113,16 +156,26 @@ BECOME = (
     _SUDO_RS_WITHOUT_PASSWORD,
     _rule(
         "become_failed",
-        r"(?:sudo|su|doas|pbrun|pfexec|dzdo|ksu|machinectl|\S+): (?:\d+: |line \d+: )?(?:command )?not found"
+        r"(?:sudo|su|doas|pbrun|pfexec|dzdo|ksu|machinectl|\S+): (?:\d+: |line \d+: "
+        r")?(?:command )?not found"
         r"|: (?:command )?not found|(?:sudo|su|doas)\S*: No such file or directory",
         error="The program for becoming another user is not on the server",
-        hint="Do not retry; the operator has to install it there, or choose another ansible_become_method.",
+        hint=(
+            "Do not retry; the operator has to install it there, or choose another "
+            "ansible_become_method."
+        ),
     ),
     _rule(
         "become_failed",
-        r"no new privileges|must be owned by uid 0|must be setuid|effective uid is not 0|not installed setuid",
+        (
+            r"no new privileges|must be owned by uid 0|must be setuid|effective uid is not 0"
+            r"|not installed setuid"
+        ),
         error="The program for becoming another user may not raise rights on this server",
-        hint="Do not retry; the operator has to mend its installation, or what holds the login down (a container?).",
+        hint=(
+            "Do not retry; the operator has to mend its installation, or what holds the login "
+            "down (a container?)."
+        ),
     ),
     _NOT_ALLOWED,
     _rule(
@@ -135,13 +188,19 @@ BECOME = (
         "become_failed",
         r"the temporary files Ansible .*needs to create",
         error="The user could not become another one who is not root",
-        hint="Do not retry; the operator has to install the package acl on the server, or become root.",
+        hint=(
+            "Do not retry; the operator has to install the package acl on the server, or "
+            "become root."
+        ),
     ),
     _rule(
         "become_failed",
         r"Incorrect \w+ password|Authentication failure|incorrect password|try again",
         error="The password for becoming another user was not accepted",
-        hint="Do not retry; the operator has to mend the sudo password (become password) of this server.",
+        hint=(
+            "Do not retry; the operator has to mend the sudo password (become password) of "
+            "this server."
+        ),
     ),
     _rule(
         "become_failed",
@@ -165,12 +224,16 @@ PYTHON = (
         "no_python",
         r"requires? a minimum of Python|requires Python|interpreter.+(?:too old|not supported)",
         error="The server's Python is too old for Ansible",
-        hint="The operator has to install a newer Python 3 there, and name it with ansible_python_interpreter.",
+        hint=(
+            "The operator has to install a newer Python 3 there, and name it with "
+            "ansible_python_interpreter."
+        ),
     ),
     _rule(
         "no_python",
         r"Fatal Python error: |Could not find platform (?:in)?dependent libraries"
-        r"|ModuleNotFoundError: No module named '(?:encodings|zipfile|json|base64|zlib|tempfile|importlib[\w.]*)'",
+        r"|ModuleNotFoundError: No module named '(?:encodings|zipfile|json|base64|zlib|tempfile"
+        r"|importlib[\w.]*)'",
         error="The server's Python is damaged or not whole: it does not start",
         hint="Do not retry; the operator has to install the whole package python3 there, or name another Python with "
         "ansible_python_interpreter.",
@@ -179,36 +242,57 @@ PYTHON = (
         "no_python",
         r"(?:cannot execute binary file|Exec format error|python\S*: Permission denied)",
         error="The Python that Ansible was to use cannot be run on the server",
-        hint="The operator has to look at that program, or name another with ansible_python_interpreter.",
+        hint=(
+            "The operator has to look at that program, or name another with "
+            "ansible_python_interpreter."
+        ),
     ),
 )
 
 SHELL_RESTRICTED = _rule(
     "no_shell",
     r"sh: .*: restricted|: restricted: |cannot specify `/' in command names",
-    error="The user's login shell on the server is a restricted one, which runs no programs by their path",
+    error=(
+        "The user's login shell on the server is a restricted one, which runs no programs by "
+        "their path"
+    ),
 )
 SHELL = (
     SHELL_RESTRICTED,
-    _rule("no_shell", r"account is currently not available|sftp connections only|interactive shell|not allow shell"),
+    _rule(
+        "no_shell",
+        (
+            r"account is currently not available|sftp connections only|interactive shell|not "
+            r"allow shell"
+        ),
+    ),
 )
 
-# The task itself. Never asked of a host that was not reached: there, "no such file" is about another machine.
+# The task itself. Never asked of a host that was not reached: there, "no such file" is
+# about another machine.
 TASK = (
     _rule("read_only_file_system", r"Read-only file system"),
     _rule(
         "task_timed_out",
         r"^(?:Task failed: )?Timed out after [0-9.]+ second",
         error="Ansible's own limit (task_timeout) ended the task",
-        hint="The limit is task_timeout of ansible.cfg (ANSIBLE_TASK_TIMEOUT); the operator can raise it.",
+        hint=(
+            "The limit is task_timeout of ansible.cfg (ANSIBLE_TASK_TIMEOUT); the operator can "
+            "raise it."
+        ),
         begun=True,
     ),
     _rule(
         "service_not_found",
-        r"Could not find the requested service|Unit \S+ (?:could not be found|not found|does not exist)",
+        (
+            r"Could not find the requested service|Unit \S+ (?:could not be found|not found"
+            r"|does not exist)"
+        ),
     ),
     _rule("no_systemd", r"not been booted with systemd|Failed to connect to bus"),
-    _rule("permission_denied", r"lock.+13: Permission denied", error="Only root may install packages"),
+    _rule(
+        "permission_denied", r"lock.+13: Permission denied", error="Only root may install packages"
+    ),
     _rule(
         "package_manager_busy",
         r"Could not get lock|Unable to acquire the dpkg|Unable to lock|is another process using it"
@@ -218,19 +302,27 @@ TASK = (
     _rule("package_not_found", r"No package matching .+ is available|Unable to locate package"),
     _rule(
         "no_docker",
-        r"Error connecting: Error while fetching server API version|Cannot connect to the Docker daemon"
+        r"Error connecting: Error while fetching server API version|Cannot connect to the "
+        r"Docker daemon"
         r"|Error while fetching server API version",
         error="No Docker engine answers on the server",
     ),
-    _rule("missing_on_host", r"Failed to import the required Python library|must be installed and visible from"),
+    _rule(
+        "missing_on_host",
+        r"Failed to import the required Python library|must be installed and visible from",
+    ),
     _rule("missing_on_host", r"Failed to find required executable"),
     _rule("owner_not_found", r"failed to look up (?:user|group)"),
     _rule("is_a_directory", r"\[Errno 21\]|can not use content with a dir as dest|Is a directory"),
     _rule("not_a_directory", r"\[Errno 20\]|Not a directory|is not a directory"),
     _rule(
         "permission_denied",
-        r"\[Errno 1\]|\[Errno 13\]|Permission denied|Operation not permitted|not writable|not readable"
+        r"\[Errno 1\]|\[Errno 13\]|Permission denied|Operation not permitted|not writable|not "
+        r"readable"
         r"|Access denied|is not accessible|(?:chown|chgrp) failed(?!:)",
     ),
-    _rule("not_found", r"\[Errno 2\]|No such file or directory|File not found|does not exist|Source .+ not found"),
+    _rule(
+        "not_found",
+        r"\[Errno 2\]|No such file or directory|File not found|does not exist|Source .+ not found",
+    ),
 )

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playrail.ansible.outcome.bounds import Bounds
-from playrail.ansible.outcome.events import DIFF_LIMIT, REPORT_TASK, SPARE, TEXT_LIMIT, shortened, shown_diffs
+from playrail.ansible.outcome.events import (
+    DIFF_LIMIT,
+    REPORT_TASK,
+    SPARE,
+    TEXT_LIMIT,
+    shortened,
+    shown_diffs,
+)
 from playrail.ansible.outcome.failures import judge, without_output
 from playrail.errors import Problem
 from playrail.safe_text.secrets import forms, hide
@@ -16,7 +23,10 @@ from playrail.tasks import TaskResult
 NO_REPORT = Problem(
     code="no_report",
     error="Ansible ended without an outcome for this host.",
-    hint="Look at the host's state before you call again; the operator can run the playbook by hand to see why.",
+    hint=(
+        "Look at the host's state before you call again; the operator can run the playbook by "
+        "hand to see why."
+    ),
 )
 RUN_LIMIT = 4 * 1024 * 1024  # characters of all results and diffs of a run
 STATUSES = {
@@ -28,7 +38,8 @@ STATUSES = {
 
 
 def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
-    """A value of JSON without the secrets in its texts and keys, each of which has at most `limit` characters then.
+    """A value of JSON without the secrets in its texts and keys, each of which has at most
+    `limit` characters then.
 
     A text may have been cut within a secret, `limit` + SPARE from its beginning.
     """
@@ -39,7 +50,10 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
                 hidden = hidden[: -max(len(form) for secret in secrets for form in forms(secret))]
             return hidden[:limit]
         case Mapping():
-            return {hide(str(key), secrets): hide_in(item, secrets, limit=limit) for key, item in value.items()}
+            return {
+                hide(str(key), secrets): hide_in(item, secrets, limit=limit)
+                for key, item in value.items()
+            }
         case list():
             return [hide_in(item, secrets, limit=limit) for item in value]
     return value
@@ -47,24 +61,32 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class HostOutcome:
-    """One host's part of a run. `report` is the raw result of the task `Report`; None when that task did not run."""
+    """One host's part of a run. `report` is the raw result of the task `Report`; None when
+    that task did not run.
+    """
 
     report: Mapping[str, Any] | None = None
     changed: bool = False
     problem: Problem | None = None
     lost: bool = False
-    """Work may have begun, and its end is not known: the connection broke, or the module told nothing."""
+    """Work may have begun, and its end is not known: the connection broke, or the module
+    told nothing.
+    """
 
 
 @dataclass(kw_only=True)
 class Outcome:
-    """Fed with a run's events; the judge is the play's final statistics, other events only explain.
+    """Fed with a run's events; the judge is the play's final statistics, other events only
+    explain.
 
-    A rescued task emits a failure as well, so a failed event alone does not make a host failed.
+    A rescued task emits a failure as well, so a failed event alone does not make a host
+    failed.
     """
 
     secrets: Sequence[str] = ()
-    """Hidden in messages. A report stays as it is, it may be a file's content that is to be written back."""
+    """Hidden in messages. A report stays as it is, it may be a file's content that is to be
+    written back.
+    """
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
@@ -81,7 +103,9 @@ class Outcome:
     """Per host what check mode could not tell, a sentence each."""
     room: int = RUN_LIMIT
     closed: bool = False
-    """Set when the run is cut short: what comes after that tells of the cut, not of the host."""
+    """Set when the run is cut short: what comes after that tells of the cut, not of the
+    host.
+    """
 
     def feed(self, event: Mapping[str, Any]) -> None:
         if self.closed:
@@ -153,7 +177,10 @@ class Outcome:
             self._take_report(host, event)
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: hide(value, self.secrets) if isinstance(value, str) else value for key, value in result.items()}
+        return {
+            key: hide(value, self.secrets) if isinstance(value, str) else value
+            for key, value in result.items()
+        }
 
     def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
         if event["task"] == REPORT_TASK:
@@ -163,7 +190,9 @@ class Outcome:
                 self.reports[host] = shaped
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
-        """Each host's outcome. A host that the statistics do not know has not been run: that is a failure."""
+        """Each host's outcome. A host that the statistics do not know has not been run:
+        that is a failure.
+        """
         return {host: self._of_one(host) for host in hosts}
 
     def _of_one(self, host: str) -> HostOutcome:
@@ -175,7 +204,8 @@ class Outcome:
             problem = None
         return HostOutcome(
             report=self.reports.get(host),
-            changed=host in self.changed or bool((self.statistics or {}).get("changed", {}).get(host)),
+            changed=host in self.changed
+            or bool((self.statistics or {}).get("changed", {}).get(host)),
             problem=problem,
             lost=host in self.lost,
         )

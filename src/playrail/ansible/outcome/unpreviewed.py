@@ -1,4 +1,6 @@
-"""What is told of a task in check mode beside its event, in which it does not stand: what became of a task there."""
+"""What is told of a task in check mode beside its event, in which it does not stand: what
+became of a task there.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ WOULD_HAVE_RUN = "if not in check mode"  # how the module `command` says that it
 
 
 def unpreviewed_line(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
-    """A line that says what check mode cannot tell of the task; empty when it is what check mode is for.
+    """A line that says what check mode cannot tell of the task; empty when it is what check
+    mode is for.
 
-    `result` is the task's, `fields` its keywords, as they were on the host. Whether it was skipped is `skipped` there.
+    `result` is the task's, `fields` its keywords, as they were on the host. Whether it was
+    skipped is `skipped` there.
     """
     if fields.get("check_mode") is False:
         why = None if result.get("skipped") else "was run for real, for it has check_mode: false"
@@ -25,7 +29,9 @@ def unpreviewed_line(result: Mapping[str, Any], fields: Mapping[str, Any]) -> st
 
 
 def unpreviewed_in(text: str) -> str | None:
-    """What an event's text says of its task, as `unpreviewed_line` has written it at the beginning."""
+    """What an event's text says of its task, as `unpreviewed_line` has written it at the
+    beginning.
+    """
     line, _, _ = text.partition("\n")
     if not line.startswith(MARK):
         return None
@@ -44,4 +50,8 @@ def _not_done(result: Mapping[str, Any]) -> str | None:
     conditional = any(key in result for key in ("false_condition", "skip_reason", "skipped_reason"))
     if not result.get("skipped") or conditional or result.get("results"):
         return None
-    return f"was skipped: {message}" if message and "check mode" not in message else "does not run in check mode"
+    return (
+        f"was skipped: {message}"
+        if message and "check mode" not in message
+        else "does not run in check mode"
+    )

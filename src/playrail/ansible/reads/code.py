@@ -1,4 +1,6 @@
-"""The code that a play runs, as hashes: playbooks and roles, plugins and modules, Ansible, and collections."""
+"""The code that a play runs, as hashes: playbooks and roles, plugins and modules, Ansible,
+and collections.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def playbooks_and_roles(content: Path) -> dict[str, str]:
 
 
 def plugins(places: Places, project: Path | None) -> dict[str, str]:
-    """Of each directory that Ansible's configuration names for plugins, modules or roles, or takes by itself."""
+    """Of each directory that Ansible's configuration names for plugins, modules or roles,
+    or takes by itself.
+    """
     beside = beside_playbooks(project) if project is not None else {}
     return {name: files.digest(path) for name, path in {**places.code(), **beside}.items()}
 
@@ -34,15 +38,19 @@ def libraries(places: Places) -> dict[str, str]:
 
 
 def collections(places: Places, project: Path | None, named: Collection[str]) -> dict[str, str]:
-    """Of each collection; `named` are words with a dot that may be names of those that are used.
+    """Of each collection; `named` are words with a dot that may be names of those that are
+    used.
 
-    Those among this Python's packages, of which there may be a hundred, count by what is in them where they are
-    named, or needed by such a one, and otherwise by their lists of files.
+    Those among this Python's packages, of which there may be a hundred, count by what is in
+    them where they are named, or needed by such a one, and otherwise by their lists of
+    files.
     """
     own, packaged = places.collections()
     found = {
         f"the collection {name}": files.digest(path)
-        for name, path in installed_collections([*own, *([project / "collections"] if project else [])]).items()
+        for name, path in installed_collections(
+            [*own, *([project / "collections"] if project else [])]
+        ).items()
     }
     packages = installed_collections(packaged)
     used = _with_needed(packages, set(named).intersection(packages))
@@ -70,7 +78,9 @@ def _needed(manifest: Path, state: str) -> frozenset[str]:
     """The collections that one needs."""
     del state
     try:
-        return frozenset(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["dependencies"])
+        return frozenset(
+            json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["dependencies"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return frozenset()
 

@@ -1,4 +1,6 @@
-"""Where Ansible reads code and variables from, by its own list of settings: configuration, environment, defaults."""
+"""Where Ansible reads code and variables from, by its own list of settings: configuration,
+environment, defaults.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ import yaml
 HOME_SETTING = "ANSIBLE_HOME"
 COLLECTIONS = "COLLECTIONS_PATHS"
 INVENTORY = "DEFAULT_HOST_LIST"  # which is looked at for itself
-LIBRARIES = ("ansible", "ansible_runner", "jinja2", "markupsafe", "yaml", "playrail")  # what a play is made of
+# What a play is made of
+LIBRARIES = ("ansible", "ansible_runner", "jinja2", "markupsafe", "yaml", "playrail")
 BESIDE_PLAYBOOKS = ("group_vars", "host_vars", "library", "module_utils", "roles", "collections")
 
 _HOME = re.compile(r'\{\{\s*ANSIBLE_HOME\s*(?:~\s*"([^"]*)"\s*)?\}\}')
@@ -26,16 +29,22 @@ _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
 
 
 class Places:
-    """What the settings of one Ansible name. `child` is its environment, `directory` where it is started."""
+    """What the settings of one Ansible name. `child` is its environment, `directory` where
+    it is started.
+    """
 
-    def __init__(self, child: Mapping[str, str], config: ConfigParser, *, file: Path | None, directory: Path) -> None:
+    def __init__(
+        self, child: Mapping[str, str], config: ConfigParser, *, file: Path | None, directory: Path
+    ) -> None:
         self._child = child
         self._config = config
         self._beside = file.parent if file is not None else directory
         self._directory = directory
 
     def code(self) -> dict[str, Path]:
-        """Directories of plugins, modules and roles, by what names them: each value that a setting has anywhere."""
+        """Directories of plugins, modules and roles, by what names them: each value that a
+        setting has anywhere.
+        """
         found: dict[str, Path] = {}
         for name, setting in _settings().items():
             if name not in (INVENTORY, COLLECTIONS):
@@ -43,9 +52,13 @@ class Places:
         return {name: path for name, path in found.items() if path.exists() or path.is_symlink()}
 
     def collections(self) -> tuple[list[Path], list[Path]]:
-        """Where collections are: those that settings name, and those of this Python's packages."""
+        """Where collections are: those that settings name, and those of this Python's
+        packages.
+        """
         named = [*dict.fromkeys(self._values(_settings()[COLLECTIONS]))]
-        packages = [path for path in map(Path, dict.fromkeys(filter(None, sys.path))) if path not in named]
+        packages = [
+            path for path in map(Path, dict.fromkeys(filter(None, sys.path))) if path not in named
+        ]
         return named, packages
 
     def libraries(self) -> dict[str, Path]:
@@ -62,7 +75,9 @@ class Places:
         names = [env["name"] for env in setting.get("env", ())]
         given = [(self._child[name], self._directory) for name in names if name in self._child]
         written = [(ini["section"], ini["key"]) for ini in setting.get("ini", ())]
-        given += [(self._config.get(section, key, fallback=""), self._beside) for section, key in written]
+        given += [
+            (self._config.get(section, key, fallback=""), self._beside) for section, key in written
+        ]
         given.append((setting.get("default") or "", self._directory))
         for text, base in given:
             for part in self._expanded(text).split(separator):
@@ -77,7 +92,9 @@ class Places:
 
     def _of_user(self, text: str) -> str:
         home = self._child.get("HOME")
-        return f"{home}{text[1:]}" if home and (text == "~" or text.startswith("~/")) else os.path.expanduser(text)  # noqa: PTH111  ~user
+        if home and (text == "~" or text.startswith("~/")):
+            return f"{home}{text[1:]}"
+        return os.path.expanduser(text)  # noqa: PTH111
 
     def _home(self) -> str:
         configured = self._config.get("defaults", "home", fallback=None)
@@ -87,11 +104,15 @@ class Places:
 def beside_playbooks(directory: Path) -> dict[str, Path]:
     """What Ansible takes from beside the playbooks of a directory."""
     names = [*BESIDE_PLAYBOOKS, *(path.name for path in directory.glob("*_plugins"))]
-    return {str(directory / name): directory / name for name in names if (directory / name).exists()}
+    return {
+        str(directory / name): directory / name for name in names if (directory / name).exists()
+    }
 
 
 def installed_collections(places: Iterable[Path]) -> dict[str, Path]:
-    """The collections below these places by their full names; the path is told where one is there twice."""
+    """The collections below these places by their full names; the path is told where one is
+    there twice.
+    """
     found: dict[str, Path] = {}
     for place in places:
         root = place if place.name == "ansible_collections" else place / "ansible_collections"
@@ -111,4 +132,8 @@ def _settings() -> Mapping[str, Mapping[str, Any]]:
     path = Path(next(iter(spec.submodule_search_locations))) / "config" / "base.yml"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     listed = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  a safe one
-    return {name: setting for name, setting in listed.items() if setting.get("type") in ("pathspec", "pathlist")}
+    return {
+        name: setting
+        for name, setting in listed.items()
+        if setting.get("type") in ("pathspec", "pathlist")
+    }

@@ -1,4 +1,6 @@
-"""All that a play reads besides what its caller says, each file by its hash: a plan is held to it."""
+"""All that a play reads besides what its caller says, each file by its hash: a plan is held
+to it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from typing import Any
 from playrail.ansible.content.named_content import named_roles
 from playrail.ansible.content.places import content_root
 from playrail.ansible.project import VARIABLES
-from playrail.ansible.reads.code import collections, dotted, dotted_in, libraries, playbooks_and_roles, plugins
+from playrail.ansible.reads.code import (
+    collections,
+    dotted,
+    dotted_in,
+    libraries,
+    playbooks_and_roles,
+    plugins,
+)
 from playrail.ansible.reads.files import files
 from playrail.ansible.reads.places import Places
 from playrail.ansible.reads.ssh import ssh_files
@@ -38,31 +47,42 @@ def reads_of(
 ) -> dict[str, Items]:
     """What these playbooks read on these hosts, as it is at this moment.
 
-    `listing` is the inventory, `environment` that of Ansible's processes. Raises PlanUnusable for more files than a
-    plan can be held to.
+    `listing` is the inventory, `environment` that of Ansible's processes. Raises
+    PlanUnusable for more files than a plan can be held to.
     """
     said = bound_variables(listing, hosts, _used(playbooks))
     return {
         "inventory": {**keyed(said), **_sources(settings)},
-        "configuration": {**_configuration(settings, environment, keyed), **_ssh(settings, environment, said)},
+        "configuration": {
+            **_configuration(settings, environment, keyed),
+            **_ssh(settings, environment, said),
+        },
         **code_of(settings, environment, said),
     }
 
 
 def inside(was: str, now: str) -> str:
-    """The first file in which two items differ, as a path below the item's; empty where it is not known."""
+    """The first file in which two items differ, as a path below the item's; empty where it
+    is not known.
+    """
     found = files.differing(was, now)
     return f"/{found[0].removesuffix(' ->')}" if found else ""
 
 
-def code_of(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> dict[str, Items]:
-    """The code that plays run, of which a run that stays has loaded some. `said` are variables that may name more."""
+def code_of(
+    settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]
+) -> dict[str, Items]:
+    """The code that plays run, of which a run that stays has loaded some. `said` are
+    variables that may name more.
+    """
     content, beside = content_root(), settings.playbook_dir
     config = read_config(settings.ansible_config)
     directory = settings.project or Path.cwd()
     places = Places(environment, config, file=settings.ansible_config, directory=directory)
     ours = playbooks_and_roles(content)
-    values = [value for section in config.sections() for value in dict(config[section]).values() if value]
+    values = [
+        value for section in config.sections() for value in dict(config[section]).values() if value
+    ]
     named = dotted([*values, *environment.values(), json.dumps(said, default=str)])
     named = named.union(*(dotted_in(Path(root), state) for root, state in ours.items()))
     return {
@@ -82,29 +102,45 @@ def _used(names: Iterable[str]) -> frozenset[str]:
 
 
 def _sources(settings: Settings) -> Items:
-    """The files that the inventory is read from, and those beside them, encrypted ones as they are."""
+    """The files that the inventory is read from, and those beside them, encrypted ones as
+    they are.
+    """
     sources = list(settings.inventory) or [content_root() / "inventory"]
     beside = [path.parent / name for path in sources if not path.is_dir() for name in VARIABLES]
-    beside += [settings.playbook_dir / name for name in VARIABLES if settings.playbook_dir is not None]
+    beside += [
+        settings.playbook_dir / name for name in VARIABLES if settings.playbook_dir is not None
+    ]
     return {str(path): files.digest(path) for path in dict.fromkeys([*sources, *beside])}
 
 
 def _configuration(settings: Settings, environment: Mapping[str, str], keyed: Keyed) -> Items:
-    """ansible.cfg, and Ansible's variables, but for those that name a place of this process."""
+    """ansible.cfg, and Ansible's variables, but for those that name a place of this
+    process.
+    """
     own = str(settings.runtime_dir)
-    variables = {name: value for name, value in environment.items() if name.startswith("ANSIBLE_") and own not in value}
+    variables = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith("ANSIBLE_") and own not in value
+    }
     config = settings.ansible_config
     return {**keyed(variables), **({str(config): files.digest(config)} if config else {})}
 
 
 def _ssh(settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]) -> Items:
-    """The configuration of ssh, which says where a name leads to: the usual files, and those that are named."""
+    """The configuration of ssh, which says where a name leads to: the usual files, and
+    those that are named.
+    """
     config = read_config(settings.ansible_config)
-    given = {key: config.get("ssh_connection", key, fallback="") for key in (*SSH_ARGUMENTS, SSH_PROGRAM)}
+    given = {
+        key: config.get("ssh_connection", key, fallback="") for key in (*SSH_ARGUMENTS, SSH_PROGRAM)
+    }
     given |= {name: value for name, value in environment.items() if name.startswith("ANSIBLE_SSH_")}
     for name, values in said.items():
         texts = filter(None, map(text_of, values.values()))
         given |= {f"{name} {number}": text for number, text in enumerate(texts)}
     programs = [value for name, value in given.items() if SSH_PROGRAM in name.lower()]
-    named = ssh_files(given.values(), programs, base=settings.project or Path.cwd(), home=environment.get("HOME"))
+    named = ssh_files(
+        given.values(), programs, base=settings.project or Path.cwd(), home=environment.get("HOME")
+    )
     return {name: files.digest(path) for name, path in named.items()}

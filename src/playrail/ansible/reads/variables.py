@@ -1,6 +1,8 @@
-"""Which of a host's variables a play uses: how it reaches the host, what policy goes by, and what these refer to.
+"""Which of a host's variables a play uses: how it reaches the host, what policy goes by,
+and what these refer to.
 
-Others may change as they like: an inventory that asks the outside world tells of uptimes and loads.
+Others may change as they like: an inventory that asks the outside world tells of uptimes
+and loads.
 """
 
 from __future__ import annotations
@@ -13,16 +15,33 @@ from typing import Any
 
 import yaml
 
-OURS = ("ansible_", "playrail_")  # how the names of variables begin that Ansible or Playrail goes by
+# How the names of variables begin that Ansible or Playrail goes by
+OURS = ("ansible_", "playrail_")
 POLICY = frozenset({"tier", "tags"})
-# What these connect by is in variables that begin with ansible_. What others read is theirs to say.
+# What these connect by is in variables that begin with ansible_. What others read is theirs
+# to say.
 KNOWN_CONNECTIONS = frozenset(
-    {"ssh", "smart", "local", "paramiko", "paramiko_ssh", "mikrus_exec", "psrp", "winrm", "docker", "podman", "kubectl"}
+    {
+        "ssh",
+        "smart",
+        "local",
+        "paramiko",
+        "paramiko_ssh",
+        "mikrus_exec",
+        "psrp",
+        "winrm",
+        "docker",
+        "podman",
+        "kubectl",
+    }
 )
-EVERY_VARIABLE = frozenset({"vars", "varnames"})  # with these a template may name any, by a name that it makes
+# With these a template may name any, by a name that it makes
+EVERY_VARIABLE = frozenset({"vars", "varnames"})
 OF_OTHERS = "hostvars"
 OF_GROUPS = frozenset({"groups", "group_names"})
-BARE = frozenset({"when", "changed_when", "failed_when", "until", "that", "loop", "var", "environment"})
+BARE = frozenset(
+    {"when", "changed_when", "failed_when", "until", "that", "loop", "var", "environment"}
+)
 
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -33,8 +52,11 @@ _NO_VARIABLE = re.compile(r"(?:\||\bis(?:\s+not)?)\s*[\w.]+|\.\s*[A-Za-z_]\w*|\b
 Variables = Mapping[str, Any]
 
 
-def bound_variables(listing: Mapping[str, Any], hosts: Sequence[str], used: Collection[str]) -> dict[str, Any]:
-    """What the inventory says that plays on these hosts go by: per variable and host its value, and their groups.
+def bound_variables(
+    listing: Mapping[str, Any], hosts: Sequence[str], used: Collection[str]
+) -> dict[str, Any]:
+    """What the inventory says that plays on these hosts go by: per variable and host its
+    value, and their groups.
 
     `used` are the names that occur in the templates of the playbooks.
     """
@@ -53,7 +75,12 @@ def bound_variables(listing: Mapping[str, Any], hosts: Sequence[str], used: Coll
             for name in named.intersection(own):
                 found.setdefault(f"the variable {name} of other hosts", {})[host] = own[name]
     every = bool(named & OF_GROUPS) or OF_OTHERS in named
-    return {**found, "the groups": groups if every else {host: sorted(_groups_of(host, groups)) for host in hosts}}
+    return {
+        **found,
+        "the groups": groups
+        if every
+        else {host: sorted(_groups_of(host, groups)) for host in hosts},
+    }
 
 
 def _of_host(own: Variables, used: Collection[str]) -> tuple[set[str], set[str]]:
@@ -103,7 +130,9 @@ def _words_of(value: Any) -> set[str]:
 
 @lru_cache(maxsize=200)
 def used_in(root: Path, state: str) -> frozenset[str]:
-    """The names in the templates and conditions of all playbooks, tasks and templates below a directory, in a state."""
+    """The names in the templates and conditions of all playbooks, tasks and templates below
+    a directory, in a state.
+    """
     del state  # what was found counts as long as it is the same
     return frozenset().union(*(_used_in_file(path) for path in texts(root)))
 
@@ -131,7 +160,9 @@ def _used_in_content(content: Any, key: str = "") -> set[str]:
         case str():
             return _names_in_templates(content)
         case Mapping():
-            return set().union(*(_used_in_content(item, str(name)) for name, item in content.items()))
+            return set().union(
+                *(_used_in_content(item, str(name)) for name, item in content.items())
+            )
         case list():
             return set().union(*(_used_in_content(item, key) for item in content))
     return set()
@@ -146,7 +177,8 @@ def _names_in(expression: str) -> set[str]:
     return set(_WORD.findall(_NO_VARIABLE.sub(" ", _TEXT.sub(" ", expression))))
 
 
-class _Tolerant(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # of which there may be none
+# of which there may be none
+class _Tolerant(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads texts with tags such as !unsafe as what they are."""
 
 
@@ -158,7 +190,9 @@ _Tolerant.add_multi_constructor("!", _untagged)
 
 
 def text_of(value: object) -> str | None:
-    """Return the text of a variable, a template as it is; None of a structure, or what is encrypted."""
+    """Return the text of a variable, a template as it is; None of a structure, or what is
+    encrypted.
+    """
     if isinstance(value, dict):  # how the listing marks a text that is never a template
         value = value.get("__ansible_unsafe")
     return str(value) if isinstance(value, str | int) else None

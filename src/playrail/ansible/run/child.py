@@ -1,8 +1,9 @@
 """The process that runs one play: `python -m playrail.ansible.run.child RUN_DIR`.
 
-It is a process of its own because ansible_runner.run() prints to standard output, replaces signal handlers and may call
-sys.exit(). It reads its orders from RUN_DIR/orders.json, writes one JSON object a line to standard output, and takes
-standard input as its lifeline: when that closes, whether Playrail closed it or died, it ends Ansible and every process
+It is a process of its own because ansible_runner.run() prints to standard output, replaces
+signal handlers and may call sys.exit(). It reads its orders from RUN_DIR/orders.json,
+writes one JSON object a line to standard output, and takes standard input as its lifeline:
+when that closes, whether Playrail closed it or died, it ends Ansible and every process
 below it (forks, ssh clients, ssh masters) before it ends itself.
 """
 
@@ -42,7 +43,9 @@ def main(run_dir: Path) -> int:
     with _place(orders["place"]) as place:
         os.environ["ANSIBLE_SSH_CONTROL_PATH_DIR"] = place
         end = _ending(orders)
-        threading.Thread(target=_watch_lifeline, args=(place, end, orders["patience_s"]), daemon=True).start()
+        threading.Thread(
+            target=_watch_lifeline, args=(place, end, orders["patience_s"]), daemon=True
+        ).start()
         try:
             status, rc = _run(run_dir, orders, emit)
             emit({"end": {"status": status, "rc": rc}})
@@ -53,9 +56,11 @@ def main(run_dir: Path) -> int:
 
 @contextlib.contextmanager
 def _place(given: str | None) -> Iterator[str]:
-    """The directory of the sockets of ssh's masters, which are ended with the run: its own, or the one that is given.
+    """The directory of the sockets of ssh's masters, which are ended with the run: its own,
+    or the one that is given.
 
-    It has a short path: the system allows 108 bytes for a socket's, of which ssh takes 17 for itself.
+    It has a short path: the system allows 108 bytes for a socket's, of which ssh takes 17
+    for itself.
     """
     place = given or tempfile.mkdtemp(prefix="playrail-")
     try:
@@ -75,7 +80,8 @@ def _ending(orders: dict[str, Any]) -> Callable[[], None]:
 
 
 def _watch_lifeline(place: str, end: Callable[[], None], patience_s: float) -> None:
-    while os.read(0, 4096):  # not sys.stdin: its lock, held by this thread, would break Python's own end
+    # Not sys.stdin: its lock, held by this thread, would break Python's own end
+    while os.read(0, 4096):
         pass
     time.sleep(patience_s)
     end()
@@ -84,9 +90,11 @@ def _watch_lifeline(place: str, end: Callable[[], None], patience_s: float) -> N
 
 
 def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | None]:
-    import ansible_runner  # noqa: PLC0415  costs 0.1 s, and standard output must be safe before it loads
+    # costs 0.1 s, and standard output must be safe before it loads
+    import ansible_runner  # noqa: PLC0415
 
-    os.environ["MAX_EVENT_RES"] = str(RESULT_LIMIT)  # read by ansible-runner's callback plugin, inside of Ansible
+    # Read by ansible-runner's callback plugin, inside of Ansible
+    os.environ["MAX_EVENT_RES"] = str(RESULT_LIMIT)
 
     def on_event(event: dict[str, Any]) -> bool:
         if (record := condense(event)) is not None:
@@ -101,7 +109,11 @@ def _run(run_dir: Path, orders: dict[str, Any], emit: Any) -> tuple[str, int | N
         inventory=orders["inventory"],
         forks=orders["forks"],
         cmdline=orders["modes"],
-        settings={"pexpect_timeout": POLL_S, "suppress_output_file": True, "suppress_ansible_output": True},
+        settings={
+            "pexpect_timeout": POLL_S,
+            "suppress_output_file": True,
+            "suppress_ansible_output": True,
+        },
         event_handler=on_event,
     )
     return runner.status, runner.rc

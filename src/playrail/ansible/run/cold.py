@@ -1,4 +1,6 @@
-"""Starts a play in a new process, in a private directory of its own: what Ansible does by itself, and always works."""
+"""Starts a play in a new process, in a private directory of its own: what Ansible does by
+itself, and always works.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,17 @@ STDERR_LIMIT = 8000  # bytes kept of what Ansible's process wrote to standard er
 
 
 async def start_cold(
-    play: Play, run_dir: Path, environment: Mapping[str, str], *, serves_at: Path | None = None, patience_s: float = 0.0
+    play: Play,
+    run_dir: Path,
+    environment: Mapping[str, str],
+    *,
+    serves_at: Path | None = None,
+    patience_s: float = 0.0,
 ) -> ColdPlay:
     """Starts a Python process that plays `play` through ansible-runner. Raises OSError.
 
-    A play that serves others does so at the directory `serves_at`, and has `patience_s` to end when nobody is there.
+    A play that serves others does so at the directory `serves_at`, and has `patience_s` to
+    end when nobody is there.
     """
     orders = {
         **play.orders(),
@@ -50,7 +58,8 @@ async def start_cold(
             cwd=working_directory(environment, run_dir),
             env=dict(environment),
             limit=EVENT_LIMIT,
-            start_new_session=True,  # the terminal's Ctrl-C is for Playrail, which then ends the run in order
+            # The terminal's Ctrl-C is for Playrail, which then ends the run in order
+            start_new_session=True,
         )
     except BaseException:
         shutil.rmtree(run_dir, ignore_errors=True)
@@ -94,7 +103,9 @@ class ColdPlay:
 
 
 def _write_private_directory(run_dir: Path, extravars: str, orders: Mapping[str, Any]) -> None:
-    """ansible-runner's private data directory (https://ansible.readthedocs.io/projects/runner/en/stable/intro/)."""
+    """ansible-runner's private data directory
+    (https://ansible.readthedocs.io/projects/runner/en/stable/intro/).
+    """
     for directory in (run_dir, run_dir / "env", run_dir / "project"):
         directory.mkdir(mode=0o700)
     _write_private(run_dir / "env" / "extravars", extravars)
@@ -102,7 +113,9 @@ def _write_private_directory(run_dir: Path, extravars: str, orders: Mapping[str,
 
 
 def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
 
 

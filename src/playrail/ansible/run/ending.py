@@ -18,15 +18,19 @@ Spare = Callable[[int], bool]
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of every process below it whose own parent dies, so that it can be ended."""
+    """Makes this process the parent of every process below it whose own parent dies, so
+    that it can be ended.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_descendants(root: int, spare: Spare | None = None, *, gently: bool = True) -> None:
-    """Ends every process below `root`: SIGTERM, then SIGKILL for what is left after the grace time.
+    """Ends every process below `root`: SIGTERM, then SIGKILL for what is left after the
+    grace time.
 
-    Left alone are processes that `spare` names, and what is below them. Not gently is SIGKILL at once: Ansible's
-    workers pass a SIGTERM on to all of their process group, to those that are to be left alone too.
+    Left alone are processes that `spare` names, and what is below them. Not gently is
+    SIGKILL at once: Ansible's workers pass a SIGTERM on to all of their process group, to
+    those that are to be left alone too.
     """
     deadline = time.monotonic() + GRACE_S
     for number in (signal.SIGTERM, signal.SIGKILL) if gently else (signal.SIGKILL,):
@@ -38,17 +42,24 @@ def end_descendants(root: int, spare: Spare | None = None, *, gently: bool = Tru
             if number == signal.SIGTERM and time.monotonic() > deadline:
                 break
             if number == signal.SIGKILL and time.monotonic() > deadline + GRACE_S:
-                break  # in uninterruptible sleep, or another user's: nothing more can be done from here
+                # In uninterruptible sleep, or another user's: nothing more can be done from
+                # here
+                break
             time.sleep(0.02)
     _reap()
 
 
 def marked(run_id: str = "") -> Spare:
-    """Names the processes that the play `run_id` started on this machine; without one, those of any play."""
+    """Names the processes that the play `run_id` started on this machine; without one,
+    those of any play.
+    """
     mark = MARK + run_id.encode()
 
     def named(pid: int) -> bool:
-        return any(entry == mark or (not run_id and entry.startswith(mark)) for entry in _environment_of(pid))
+        return any(
+            entry == mark or (not run_id and entry.startswith(mark))
+            for entry in _environment_of(pid)
+        )
 
     return named
 
@@ -84,7 +95,8 @@ def _descendants(root: int, spare: Spare | None) -> Iterator[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                # proc(5): the fields after the command's closing parenthesis are: state, parent, …
+                # proc(5): the fields after the command's closing parenthesis are: state,
+                # parent, …
                 state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
                 if state != "Z":
                     children.setdefault(int(parent), []).append(int(entry.name))

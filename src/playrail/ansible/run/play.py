@@ -21,15 +21,19 @@ from playrail.ansible.run.values import to_extravars
 
 MAX_FORKS = 50
 FORKS_PER_CORE = 16  # a fork mostly waits for its host; what it computes is some 20 ms
-EVENT_LIMIT = 64 * 1024 * 1024  # bytes in one event; asyncio's own limit is 64 KiB, too small for file contents
-SERVES_AT = "playrail_serves_at"  # the variable that names the directory of the sockets of a run that serves plays
+# Bytes in one event; asyncio's own limit is 64 KiB, too small for file contents
+EVENT_LIMIT = 64 * 1024 * 1024
+# The variable that names the directory of the sockets of a run that serves plays
+SERVES_AT = "playrail_serves_at"
 CALLS = "calls.sock"  # there, where plays are asked for
 STOP_GRACE_S = 8.0  # for a play to end Ansible; it needs up to 4 s in the worst case
 
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
-    """What to run: an absolute playbook path, the resolved host names, and data for its variables."""
+    """What to run: an absolute playbook path, the resolved host names, and data for its
+    variables.
+    """
 
     run_id: str
     playbook: Path
@@ -41,17 +45,25 @@ class Play:
     standing: Mapping[str, Any] = field(default_factory=dict)
     """More variables, which say how things are done here and not what is to be done."""
     interruptible: bool = True
-    """Whether work that runs on this machine (the local connection) is ended when the run is cut short."""
+    """Whether work that runs on this machine (the local connection) is ended when the run
+    is cut short.
+    """
     check: bool = False
-    """Whether nothing is to be changed: Ansible's check mode, in which modules tell what they would change."""
+    """Whether nothing is to be changed: Ansible's check mode, in which modules tell what
+    they would change.
+    """
     diff: bool = False
     """Whether modules are to tell what was there before a change and after it."""
     at_most: int | None = None
     """On how many hosts the user wants Ansible to work at once, where that is said."""
 
     def command_line(self) -> str:
-        """The `ansible-playbook` line that does the same by hand. Secrets are left out: Ansible would ask for them."""
-        variables = json.dumps({"playrail_target": list(self.hosts), **self.variables}, ensure_ascii=False)
+        """The `ansible-playbook` line that does the same by hand. Secrets are left out:
+        Ansible would ask for them.
+        """
+        variables = json.dumps(
+            {"playrail_target": list(self.hosts), **self.variables}, ensure_ascii=False
+        )
         words = ["ansible-playbook"]
         for source in self.inventory:
             words += ["-i", source]
@@ -63,7 +75,9 @@ class Play:
         return [*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])]
 
     def extravars(self) -> str:
-        """The text of a file with the play's variables, in which no string is a template. It holds secrets."""
+        """The text of a file with the play's variables, in which no string is a template.
+        It holds secrets.
+        """
         return to_extravars(
             {
                 **self.variables,
@@ -105,17 +119,22 @@ class StartedPlay(Protocol):
     """A play that has been started."""
 
     def records(self) -> AsyncIterator[dict[str, Any]]:
-        """What it tells, one JSON object after the other. The last has the key `end`, unless it broke off."""
+        """What it tells, one JSON object after the other. The last has the key `end`,
+        unless it broke off.
+        """
 
     async def end(self) -> str:
-        """Ends it if it goes on. Returns when it is gone and all below it, with what it wrote to standard error."""
+        """Ends it if it goes on. Returns when it is gone and all below it, with what it
+        wrote to standard error.
+        """
 
 
 class WarmWay(Protocol):
     """Starts plays where Ansible is ready already."""
 
     async def start(self, play: Play, stop: asyncio.Event) -> StartedPlay | None:
-        """Start the play; None when that cannot be, and then nothing of the play has been run.
+        """Start the play; None when that cannot be, and then nothing of the play has been
+        run.
 
         Raises Cancelled when `stop` is set before it has begun.
         """

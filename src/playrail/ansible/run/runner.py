@@ -1,4 +1,6 @@
-"""Runs plays to their end, and says what came out: warm in the run that stays, or cold in a process of their own."""
+"""Runs plays to their end, and says what came out: warm in the run that stays, or cold in a
+process of their own.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,11 @@ class Ended(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Per host what came out, and how the run ended. `text` is what Ansible said outside of any task.
+    """Per host what came out, and how the run ended. `text` is what Ansible said outside of
+    any task.
 
-    `tasks` are those that came to an end, in that order. `unpreviewed` says per host what check mode could not tell.
+    `tasks` are those that came to an end, in that order. `unpreviewed` says per host what
+    check mode could not tell.
     """
 
     hosts: Mapping[str, HostOutcome]
@@ -51,24 +55,33 @@ class RunResult:
 
 
 class Runner:
-    """Runs plays. `runs_dir` holds the private directories of the runs that are going on, and nothing else."""
+    """Runs plays. `runs_dir` holds the private directories of the runs that are going on,
+    and nothing else.
+    """
 
-    def __init__(self, *, runs_dir: Path, environment: Mapping[str, str], warm: WarmWay | None = None) -> None:
+    def __init__(
+        self, *, runs_dir: Path, environment: Mapping[str, str], warm: WarmWay | None = None
+    ) -> None:
         self._runs_dir = runs_dir
         self._environment = environment
         self._warm = warm
 
-    async def run(self, play: Play, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None) -> RunResult:
+    async def run(
+        self, play: Play, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
+    ) -> RunResult:
         """Runs the play to its end, its deadline, or until `stop` is set.
 
-        Raises AnsibleFailed when Ansible ended before it began with a task, Cancelled when nothing was begun at all.
+        Raises AnsibleFailed when Ansible ended before it began with a task, Cancelled when
+        nothing was begun at all.
         """
         outcome = Outcome(secrets=_texts(play.secrets))
         try:
             started = await self._start(play, stop)
         except OSError as error:
             raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
-        ended, stderr = await _follow(started, outcome, deadline_s=deadline_s, stop=stop, progress=progress)
+        ended, stderr = await _follow(
+            started, outcome, deadline_s=deadline_s, stop=stop, progress=progress
+        )
         text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
         if outcome.statistics is None and ended is Ended.BY_ITSELF and outcome.tasks_started:
             log.error("run %s broke off: %s", play.run_id, text)
@@ -77,7 +90,9 @@ class Runner:
             missing = classify({"msg": text}, unreachable=False).code == CollectionMissing.code
             failure = CollectionMissing if missing else AnsibleFailed
             what = "Ansible did not run the play"
-            raise refused_by_ansible(text[-1500:] or "it said nothing", what=what, otherwise=failure)
+            raise refused_by_ansible(
+                text[-1500:] or "it said nothing", what=what, otherwise=failure
+            )
         if text:
             log.info("run %s said: %s", play.run_id, text)
         return RunResult(
@@ -89,7 +104,9 @@ class Runner:
         )
 
     async def _start(self, play: Play, stop: asyncio.Event) -> StartedPlay:
-        """Starts the play warm if that can be had, else cold. Nothing of it has been run when it is not warm."""
+        """Starts the play warm if that can be had, else cold. Nothing of it has been run
+        when it is not warm.
+        """
         if self._warm is not None and (started := await self._warm.start(play, stop)) is not None:
             return started
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
@@ -97,16 +114,25 @@ class Runner:
 
 def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
     """The secrets that messages must not hold."""
-    return hideable(secret.get_secret_value() for held in secrets_of.values() for secret in held.values())
+    return hideable(
+        secret.get_secret_value() for held in secrets_of.values() for secret in held.values()
+    )
 
 
 async def _follow(
-    started: StartedPlay, outcome: Outcome, *, deadline_s: float, stop: asyncio.Event, progress: Progress | None
+    started: StartedPlay,
+    outcome: Outcome,
+    *,
+    deadline_s: float,
+    stop: asyncio.Event,
+    progress: Progress | None,
 ) -> tuple[Ended, str]:
     reading = asyncio.create_task(_read(started, outcome, Pulse(progress) if progress else None))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {reading, stopping}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED
+        )
         outcome.closed = not reading.done()
         cut = Ended.WHEN_STOPPED if stop.is_set() else Ended.AT_DEADLINE
         ended = Ended.BY_ITSELF if reading.done() else cut
@@ -136,7 +162,9 @@ async def _read(started: StartedPlay, outcome: Outcome, pulse: Pulse | None) -> 
 
 
 class Pulse:
-    """Tells of each task that begins, and every PULSE_S that it still goes on: clients give up on what is silent."""
+    """Tells of each task that begins, and every PULSE_S that it still goes on: clients give
+    up on what is silent.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress: Progress | None = progress

@@ -1,7 +1,8 @@
 """Makes what a caller sent into Ansible variables that stay data.
 
-A string in plain extra variables is a template: `{{ lookup('pipe', 'id') }}` would run on the controller. Marked with
-`__ansible_unsafe`, the form of Ansible's own JSON decoder (ansible/module_utils/common/json.py), it stays text.
+A string in plain extra variables is a template: `{{ lookup('pipe', 'id') }}` would run on
+the controller. Marked with `__ansible_unsafe`, the form of Ansible's own JSON decoder
+(ansible/module_utils/common/json.py), it stays text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pydantic import SecretStr
 def to_extravars(values: Mapping[str, Any]) -> str:
     """The text of an extra-vars file in which no string is a template.
 
-    Raises TypeError on other than JSON's types, ValueError on numbers that JSON does not have.
+    Raises TypeError on other than JSON's types, ValueError on numbers that JSON does not
+    have.
     """
     return json.dumps({name: _unsafe(value) for name, value in values.items()}, allow_nan=False)
 

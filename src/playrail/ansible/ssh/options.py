@@ -1,4 +1,5 @@
-"""What ssh is told beside what the user tells it, and what its words say when it ends by itself.
+"""What ssh is told beside what the user tells it, and what its words say when it ends by
+itself.
 
 Belongs to plugins/connection/ssh.py.
 """
@@ -14,8 +15,9 @@ from collections.abc import Sequence
 
 CONNECT_RETRIES = "PLAYRAIL_CONNECT_RETRIES"  # names what the user says of ssh's retries
 
-# Against a configuration of the user's that is made for logins by hand: ssh would run something
-# else than it is told, go to the background, or not read what it is given. The first value counts.
+# Against a configuration of the user's that is made for logins by hand: ssh would run
+# something else than it is told, go to the background, or not read what it is given. The
+# first value counts.
 PLAIN_COMMAND = ("RemoteCommand=none",)
 PLAIN_SESSION = ("SessionType=default", "ForkAfterAuthentication=no", "StdinNull=no")
 SESSION_OPTIONS_SINCE = (8, 7)  # version of OpenSSH; an earlier one refuses them
@@ -44,7 +46,8 @@ CUT_OFF = re.compile(
     r"(kex|ssh)_exchange_identification: (read: )?(Connection (closed|reset) by .+|Broken pipe)"
     r"|banner exchange: Connection (to|from) .+: (Connection reset by peer|Broken pipe)"
 )
-# Another end has these words too, of this ssh or of one on the way: once more would do no better.
+# Another end has these words too, of this ssh or of one on the way: once more would do no
+# better.
 REFUSED = re.compile(
     r"Permission denied|verification failed|IDENTIFICATION HAS CHANGED|Too many authentication"
     r"|open failed|forwarding failed|no matching .+ found|Bad (configuration|owner)|not resolve",
@@ -66,7 +69,11 @@ def session_options(program: str) -> tuple[str, ...]:
     """Return the options about sessions, if this ssh knows them."""
     try:
         done = subprocess.run(
-            [program, "-V"], stdin=subprocess.DEVNULL, capture_output=True, timeout=VERSION_DEADLINE_S, check=False
+            [program, "-V"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_DEADLINE_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()
@@ -76,7 +83,9 @@ def session_options(program: str) -> tuple[str, ...]:
 
 
 def without_unwanted_flags(words: Sequence[str]) -> list[str]:
-    """Return ssh's options without the flags that make it more, or less, than a way to a command."""
+    """Return ssh's options without the flags that make it more, or less, than a way to a
+    command.
+    """
     kept = []
     left = iter(words)
     for word in left:
@@ -84,21 +93,29 @@ def without_unwanted_flags(words: Sequence[str]) -> list[str]:
             if not found[1]:
                 next(left, None)
             continue
-        flags = word.translate(dict.fromkeys(map(ord, UNWANTED_FLAGS))) if FLAGS.fullmatch(word) else word
+        flags = (
+            word.translate(dict.fromkeys(map(ord, UNWANTED_FLAGS)))
+            if FLAGS.fullmatch(word)
+            else word
+        )
         if flags != "-":
             kept.append(flags)
     return kept
 
 
 def log_options(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the option that has ssh say why it ends, whatever these options or ssh's own files say."""
+    """Return the option that has ssh say why it ends, whatever these options or ssh's own
+    files say.
+    """
     if any(SILENT.search(word) or (FLAGS.fullmatch(word) and "q" in word) for word in words):
         return (TOLD_ERRORS,)
     return () if any(LEVEL.fullmatch(word) for word in words) else (TOLD,)
 
 
 class Connecting:
-    """The tries of one command to get a connection. `retries` is how often the user wants more."""
+    """The tries of one command to get a connection. `retries` is how often the user wants
+    more.
+    """
 
     def __init__(self, retries: int) -> None:
         self._retries = retries
@@ -108,18 +125,23 @@ class Connecting:
     def pause_s(self, output: bytes, errors: bytes) -> float | None:
         """Return how long to wait before the next try; None when there may be none.
 
-        That is so when anything came from the host, or ssh's words leave a doubt whether it was
-        logged in: what was sent once is never sent again.
+        That is so when anything came from the host, or ssh's words leave a doubt whether it
+        was logged in: what was sent once is never sent again.
         """
         text = errors.decode(errors="replace")
-        if output.strip() or not never_logged_in(text) or time.monotonic() - self._began > PATIENCE_S:
+        if (
+            output.strip()
+            or not never_logged_in(text)
+            or time.monotonic() - self._began > PATIENCE_S
+        ):
             return None
         cut_off = CUT_OFF.search(text) is not None and REFUSED.search(text) is None
         self._tried += 1
         if self._tried > max(self._retries, LEAST_TRIES if cut_off else 0):
             return None
         longest = min(FIRST_PAUSE_S * 2.0 ** (self._tried - 1), LONGEST_PAUSE_S)
-        return longest * random.uniform(0.5, 1.5)  # noqa: S311  so that many do not come back at once
+        # so that many do not come back at once
+        return longest * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def never_logged_in(text: str) -> bool:

@@ -9,13 +9,15 @@ from playrail.ansible.outcome.events import condense
 
 Emit = Callable[[dict[str, Any]], None]
 Learn = Callable[[dict[str, str | None]], None]
-INTERPRETER = "discovered_interpreter_python"  # Ansible's name for a host's Python, among the facts of the host
+# Ansible's name for a host's Python, among the facts of the host
+INTERPRETER = "discovered_interpreter_python"
 
 
 class CapturedEvents:
     """In the place of standard output: an event begins, its text is written, it ends.
 
-    `context` is the plugin's event context. `learn` is told which Python a host has, or that it may have another.
+    `context` is the plugin's event context. `learn` is told which Python a host has, or
+    that it may have another.
     """
 
     def __init__(self, context: Any, emit: Emit, learn: Learn) -> None:
@@ -65,6 +67,7 @@ class CapturedEvents:
         if not isinstance(host, str) or not isinstance(result, dict):
             return
         if event["event"] in {"runner_on_failed", "runner_on_unreachable"}:
-            self._tell_python({"host": host, "python": None})  # perhaps because it is not there any more
+            # Perhaps because it is not there any more
+            self._tell_python({"host": host, "python": None})
         elif isinstance(found := (result.get("ansible_facts") or {}).get(INTERPRETER), str):
             self._tell_python({"host": host, "python": found})

@@ -11,21 +11,26 @@ from ansible.executor.process.worker import WorkerProcess
 from ansible.plugins import strategy
 from ansible.utils.display import Display
 
-try:  # since ansible-core 2.21 a worker may ask the process that it was forked from to do something meanwhile
+# Since ansible-core 2.21 a worker may ask the process that it was forked from to do
+# something meanwhile
+try:
     _asked: Any = importlib.import_module("ansible._internal._rpc_host")
 except ImportError:
     _asked = None
 
 
 def leave_parents_server() -> None:
-    """In a fork: have whom workers ask be this process, when it plays, and not the one that it was forked from."""
+    """In a fork: have whom workers ask be this process, when it plays, and not the one that
+    it was forked from.
+    """
     if _asked is not None:
         _asked.LocalManager._shared_instance = None
         _asked._server_ready.clear()
 
 
 def choose_worker(*, alone: bool) -> None:
-    """Have the tasks of this process's play, on one host alone, run in it; else each in a fork, as Ansible does.
+    """Have the tasks of this process's play, on one host alone, run in it; else each in a
+    fork, as Ansible does.
 
     Where a worker may ask this process meanwhile, nobody would answer it.
     """
@@ -33,9 +38,11 @@ def choose_worker(*, alone: bool) -> None:
 
 
 class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no type information
-    """Runs its task where it is made, for a play on one host: that play has a process of its own already.
+    """Runs its task where it is made, for a play on one host: that play has a process of
+    its own already.
 
-    A worker is a fork that changes its copies of task and host and tells what came out; so it is given copies.
+    A worker is a fork that changes its copies of task and host and tells what came out; so
+    it is given copies.
     """
 
     pid = None
@@ -47,7 +54,9 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no 
         given = self._task
         self._task = given.copy(exclude_parent=True, exclude_tasks=True)
         self._task._parent = given._parent
-        handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+        handlers = [
+            (number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)
+        ]
         display = Display()
         display.set_queue = lambda _: None  # what it displays need not go to another process
         try:
@@ -58,7 +67,9 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no 
                 signal.signal(number, handler)
 
     def _term(self, number: int, _: Any) -> None:
-        """End as a process does that is told to; a worker would end its process group, which is not this one's."""
+        """End as a process does that is told to; a worker would end its process group,
+        which is not this one's.
+        """
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 

@@ -1,4 +1,6 @@
-"""What the run that stays has ready for its plays, and what these may tell each other through it."""
+"""What the run that stays has ready for its plays, and what these may tell each other
+through it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from ansible.vars.manager import VariableManager
 from playrail.ansible.content.places import content_root
 from playrail.ansible.warm.quick_play import quick_task
 
-LEARNED_LIMIT = 4096  # bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed
+# Bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed
+LEARNED_LIMIT = 4096
 KNOWN_S = 600.0  # which Python a host has
 OURS = content_root() / "playbooks"
 STRATEGIES = ("linear", "free", "host_pinned")
@@ -27,21 +30,28 @@ STRATEGIES = ("linear", "free", "host_pinned")
 
 @dataclass(kw_only=True)
 class Warm:
-    """What every play begins with. `learned` is the pipe in which plays tell what later ones may know."""
+    """What every play begins with. `learned` is the pipe in which plays tell what later
+    ones may know.
+    """
 
     loader: Any
     inventory: Any
     version: Any
     place: Path
     plain: bool = field(default_factory=lambda: _is_plain())  # noqa: PLW0108  it stands below
-    """Whether nothing but Ansible's own strategies, and ansible-runner's callback, has a part in plays."""
-    passwords: dict[str, str | None] = field(default_factory=lambda: _passwords())  # noqa: PLW0108  as above
+    """Whether nothing but Ansible's own strategies, and ansible-runner's callback, has a
+    part in plays.
+    """
+    # as above
+    passwords: dict[str, str | None] = field(default_factory=lambda: _passwords())  # noqa: PLW0108
     """Those that ansible.cfg names the files of."""
     learned: int = -1
     unread: bytes = b""
     """The beginning of a line of that pipe, the rest of which is to come."""
     interpreters: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Per host the Python that Ansible found there, and when. In a file too, for a fork that waits already."""
+    """Per host the Python that Ansible found there, and when. In a file too, for a fork
+    that waits already.
+    """
     tasks: dict[Path, tuple[object, Any]] = field(default_factory=dict)
     """Of our own playbooks that are one task: their file's state, and the task."""
 
@@ -49,19 +59,27 @@ class Warm:
         """A variable manager that knows nothing yet of any play."""
         # ansible-runner's files of facts are those of the run that stays.
         constants.CACHE_PLUGIN = "ansible.builtin.memory"
-        return VariableManager(loader=self.loader, inventory=self.inventory, version_info=self.version)
+        return VariableManager(
+            loader=self.loader, inventory=self.inventory, version_info=self.version
+        )
 
     def quick_task(self, playbook: Path, manager: VariableManager) -> Any:
-        """The playbook's one task, if it is to be played quickly; None otherwise. See quick_play.py."""
+        """The playbook's one task, if it is to be played quickly; None otherwise. See
+        quick_play.py.
+        """
         state, task = self.tasks.get(playbook, (None, None))
         if task is None or state != _state(playbook):
-            task = quick_task(Playbook.load(str(playbook), variable_manager=manager, loader=self.loader))
+            task = quick_task(
+                Playbook.load(str(playbook), variable_manager=manager, loader=self.loader)
+            )
             if task is not None and playbook.is_relative_to(OURS):
                 self.tell({"playbook": str(playbook)})
         return task
 
     def tell(self, fact: dict[str, str | None]) -> None:
-        """Say what later plays may know: a host's Python, which None says is not known any more; a playbook."""
+        """Say what later plays may know: a host's Python, which None says is not known any
+        more; a playbook.
+        """
         line = json.dumps(fact).encode() + b"\n"
         if len(line) <= LEARNED_LIMIT:
             with contextlib.suppress(OSError):
@@ -76,12 +94,17 @@ class Warm:
                 self._keep_interpreter(fact["host"], fact["python"])
 
     def _keep(self, playbook: Path) -> None:
-        """Reads a playbook of ours for all plays to come. No two folders of ours have a module of one name."""
+        """Reads a playbook of ours for all plays to come. No two folders of ours have a
+        module of one name.
+        """
         add_all_plugin_dirs(os.fsencode(playbook.parent))
         self.loader.set_basedir(str(playbook.parent))
         state = _state(playbook)
-        task = quick_task(Playbook.load(str(playbook), variable_manager=self.variables(), loader=self.loader))
-        self.loader._FILE_CACHE.pop(str(playbook), None)  # a play that finds the file changed has to read it
+        task = quick_task(
+            Playbook.load(str(playbook), variable_manager=self.variables(), loader=self.loader)
+        )
+        # A play that finds the file changed has to read it
+        self.loader._FILE_CACHE.pop(str(playbook), None)
         self.tasks[playbook] = state, task
 
     def _keep_interpreter(self, host: str, found: str | None) -> None:
@@ -107,14 +130,18 @@ class Warm:
 
 
 def _is_plain() -> bool:
-    """As Ansible decides which callbacks it uses; ours serves plays, and has no part in them."""
+    """As Ansible decides which callbacks it uses; ours serves plays, and has no part in
+    them.
+    """
     if constants.CALLBACKS_ENABLED or constants.DEFAULT_STRATEGY not in STRATEGIES:
         return False
     used = [
         plugin.ansible_name
         for plugin in callback_loader.all(class_only=True)
         if getattr(plugin, "CALLBACK_TYPE", "") != "stdout"
-        and not getattr(plugin, "CALLBACK_NEEDS_ENABLED", getattr(plugin, "CALLBACK_NEEDS_WHITELIST", False))
+        and not getattr(
+            plugin, "CALLBACK_NEEDS_ENABLED", getattr(plugin, "CALLBACK_NEEDS_WHITELIST", False)
+        )
     ]
     return [name for name in used if name.rpartition(".")[2] != "serve_plays"] == []
 

@@ -1,8 +1,10 @@
-"""Plays a playbook that is one task on one host, without what Ansible needs for many of both.
+"""Plays a playbook that is one task on one host, without what Ansible needs for many of
+both.
 
-What a task does is Ansible's own: its variables, templates, conditions, connection, module, and what of its result may
-be shown. Left out is what stands around it: the strategy that hands tasks out and waits for workers, and its callbacks,
-which are loaded for each play. For a read of one module that is two thirds of what a play costs on the controller.
+What a task does is Ansible's own: its variables, templates, conditions, connection, module,
+and what of its result may be shown. Left out is what stands around it: the strategy that
+hands tasks out and waits for workers, and its callbacks, which are loaded for each play.
+For a read of one module that is two thirds of what a play costs on the controller.
 """
 
 from __future__ import annotations
@@ -25,10 +27,20 @@ from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 from playrail.ansible.warm.captured_events import CapturedEvents
 from playrail.ansible.warm.inline_worker import InlineWorker
 
-# With other keywords than these, a playbook is played whole: they are the strategy's business, or may be.
+# With other keywords than these, a playbook is played whole: they are the strategy's
+# business, or may be.
 PLAY_WORDS = {"name", "hosts", "gather_facts", "environment", "tasks"}
 TASK_WORDS = {
-    *("name", "register", "when", "vars", "changed_when", "failed_when", "ignore_errors", "ignore_unreachable"),
+    *(
+        "name",
+        "register",
+        "when",
+        "vars",
+        "changed_when",
+        "failed_when",
+        "ignore_errors",
+        "ignore_unreachable",
+    ),
     *("environment", "no_log", "check_mode", "diff", "become"),
 }
 HOSTS = "{{ playrail_target }}"
@@ -41,15 +53,22 @@ TAKEN_UP = frozenset(
 
 
 def quick_task(playbook: Playbook) -> Task | None:
-    """The one task of a playbook that can be played here; None when it has to be played whole."""
+    """The one task of a playbook that can be played here; None when it has to be played
+    whole.
+    """
     plays = playbook.get_plays()
     written = plays[0].get_ds() if len(plays) == 1 else {}
-    if not PLAY_WORDS.issuperset(written) or written.get("hosts") != HOSTS or written.get("gather_facts") is not False:
+    if (
+        not PLAY_WORDS.issuperset(written)
+        or written.get("hosts") != HOSTS
+        or written.get("gather_facts") is not False
+    ):
         return None
     tasks = [task for block in plays[0].tasks for task in block.block]
     if len(tasks) != 1 or type(tasks[0]) is not Task or tasks[0].action in TAKEN_UP:
         return None
-    return tasks[0] if len(set(tasks[0].get_ds()) - TASK_WORDS) == 1 else None  # which is the action
+    # Which is the action
+    return tasks[0] if len(set(tasks[0].get_ds()) - TASK_WORDS) == 1 else None
 
 
 class Ready(Protocol):
@@ -73,8 +92,12 @@ class _Told:
         """Of what happens within a task nothing is told."""
 
 
-def play_quickly(task: Any, host_name: str, manager: VariableManager, warm: Ready, events: CapturedEvents) -> int:
-    """Play the task on the host, and tell its events. Returns what `ansible-playbook` would."""
+def play_quickly(
+    task: Any, host_name: str, manager: VariableManager, warm: Ready, events: CapturedEvents
+) -> int:
+    """Play the task on the host, and tell its events. Returns what `ansible-playbook`
+    would.
+    """
     inventory, loader = warm.inventory, warm.loader
     host = inventory.get_host(host_name)
     play = task.play
@@ -107,10 +130,13 @@ def _read(result: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
     if len(result) > 1:  # since ansible-core 2.20
         made = CallbackTaskResult(*result)
         return made, made.result
-    return result[0], result[0].as_callback_task_result().result  # of which the status was taken out
+    # Of which the status was taken out
+    return result[0], result[0].as_callback_task_result().result
 
 
-def _tell(result: Any, shown: dict[str, Any], host: str, events: CapturedEvents, *, duration_s: float) -> int:
+def _tell(
+    result: Any, shown: dict[str, Any], host: str, events: CapturedEvents, *, duration_s: float
+) -> int:
     """Tell what became of the task, and the play's statistics, as the strategy counts."""
     task: Any = result.task
     status, ignored = _status(result)
@@ -124,7 +150,11 @@ def _tell(result: Any, shown: dict[str, Any], host: str, events: CapturedEvents,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
     checked = context.CLIARGS.get("check")
-    text = unpreviewed_line({**shown, "skipped": status == "skipped"}, result._task_fields) if checked else ""
+    text = (
+        unpreviewed_line({**shown, "skipped": status == "skipped"}, result._task_fields)
+        if checked
+        else ""
+    )
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"
     statistics: dict[str, dict[str, int]] = {counted or status: {host: 1}, "processed": {host: 1}}

@@ -1,6 +1,8 @@
-"""The run that stays: an Ansible that is loaded already, of which every play gets a fork. See serving.py for its side.
+"""The run that stays: an Ansible that is loaded already, of which every play gets a fork.
+See serving.py for its side.
 
-It is an ansible-runner run like others, of playbooks/resident/serve_plays.yml. When it cannot be had, plays start cold.
+It is an ansible-runner run like others, of playbooks/resident/serve_plays.yml. When it
+cannot be had, plays start cold.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ log = logging.getLogger(__name__)
 PLAYBOOK = "resident/serve_plays.yml"
 START_S = 30.0  # for it to be there
 POLL_S = 0.01  # between two looks whether it is
-BEGIN_S = 5.0  # for a fork to be there; a fork takes milliseconds, on a machine that has nothing left longer
+# For a fork to be there; a fork takes milliseconds, on a machine that has nothing left
+# longer
+BEGIN_S = 5.0
 PATIENCE_S = 8.0  # for plays to end their work when Playrail stops
 LEAST_PAUSE_S = 30.0  # after a start that failed; twice as long after each further one
 LONGEST_PAUSE_S = 600.0
@@ -95,9 +99,11 @@ class _Stay:
 
 
 class Resident:
-    """Has one run that stays, made when it is first wanted and made anew when it may not be what it should be.
+    """Has one run that stays, made when it is first wanted and made anew when it may not be
+    what it should be.
 
-    It ends after `idle_s` without a play, and is replaced when it takes more than `most_bytes` of memory.
+    It ends after `idle_s` without a play, and is replaced when it takes more than
+    `most_bytes` of memory.
     """
 
     def __init__(
@@ -126,7 +132,8 @@ class Resident:
         self._closing = False
 
     async def start(self, play: Play, stop: asyncio.Event) -> ServedPlay | None:
-        """Start the play in a fork; None when that cannot be, and then nothing of the play has been run.
+        """Start the play in a fork; None when that cannot be, and then nothing of the play
+        has been run.
 
         Raises Cancelled when `stop` is set before it has begun.
         """
@@ -136,8 +143,12 @@ class Resident:
         writer: StreamWriter | None = None
         try:
             async with asyncio.timeout(BEGIN_S):
-                reader, writer = await asyncio.open_unix_connection(stay.place / CALLS, limit=EVENT_LIMIT)
-                writer.write(json.dumps({**play.orders(), "extravars": play.extravars()}).encode() + b"\n")
+                reader, writer = await asyncio.open_unix_connection(
+                    stay.place / CALLS, limit=EVENT_LIMIT
+                )
+                writer.write(
+                    json.dumps({**play.orders(), "extravars": play.extravars()}).encode() + b"\n"
+                )
                 begun = json.loads(await reader.readline())
         except (OSError, ValueError, TimeoutError) as error:
             log.warning("a play could not be started warm and starts cold: %r", error)
@@ -148,16 +159,21 @@ class Resident:
         if stop.is_set():
             writer.close()
             raise Cancelled("The call was cancelled before anything was run.")
-        # The fork waits for this word: one that was given up on does nothing, so that a cold start may.
+        # The fork waits for this word: one that was given up on does nothing, so that a
+        # cold start may.
         writer.write(b"go\n")
         stay.used_at = time.monotonic()
         return ServedPlay(reader, writer, begun["begun"])
 
     async def ready(self) -> _Stay | None:
-        """The run that stays, when it is there and as it should be, or can be made so in the time of a cold start."""
+        """The run that stays, when it is there and as it should be, or can be made so in
+        the time of a cold start.
+        """
         key = self._key()
         stay = self._stay
-        if stay is not None and (stay.key != key or stay.reading.done() or stay.resident_bytes() > self._most_bytes):
+        if stay is not None and (
+            stay.key != key or stay.reading.done() or stay.resident_bytes() > self._most_bytes
+        ):
             self._retire(stay)
         if self._stay is not None or self._closing:
             return self._stay
@@ -189,7 +205,9 @@ class Resident:
             await asyncio.gather(*late, return_exceptions=True)
 
     def _key(self) -> object:
-        """What must be as it was when it started: it has read the inventory and Ansible's configuration."""
+        """What must be as it was when it started: it has read the inventory and Ansible's
+        configuration.
+        """
         return self._inventory.state()
 
     def _retire(self, stay: _Stay) -> None:
@@ -208,7 +226,8 @@ class Resident:
         play: ColdPlay | None = None
         try:
             run_id = new_run_id()
-            code = await asyncio.to_thread(self._code)  # before it starts: what changes meanwhile makes a difference
+            # Before it starts: what changes meanwhile makes a difference
+            code = await asyncio.to_thread(self._code)
             order = Play(
                 run_id=run_id,
                 playbook=content_root() / "playbooks" / PLAYBOOK,
@@ -218,12 +237,18 @@ class Resident:
                 secrets={},
             )
             play = await start_cold(
-                order, self._runs_dir / run_id, self._environment, serves_at=place, patience_s=PATIENCE_S
+                order,
+                self._runs_dir / run_id,
+                self._environment,
+                serves_at=place,
+                patience_s=PATIENCE_S,
             )
             said: list[str] = []
             reading = asyncio.create_task(_read(play, said))
             async with asyncio.timeout(START_S):
-                self._stay = await _connected(play, place, reading, said, key=key, code=code, sources=order.inventory)
+                self._stay = await _connected(
+                    play, place, reading, said, key=key, code=code, sources=order.inventory
+                )
         except (OSError, ValueError, TimeoutError, PlayrailError) as error:
             log.warning("plays start cold, for the run that stays could not be started: %s", error)
             self._not_before = time.monotonic() + self._pause_s
@@ -269,7 +294,14 @@ async def _connected(
             await asyncio.sleep(POLL_S)
     pid = json.loads(await reader.readline())["pid"]
     return _Stay(
-        key=key, code=code, sources=list(sources), play=play, place=place, lifeline=lifeline, pid=pid, reading=reading
+        key=key,
+        code=code,
+        sources=list(sources),
+        play=play,
+        place=place,
+        lifeline=lifeline,
+        pid=pid,
+        reading=reading,
     )
 
 

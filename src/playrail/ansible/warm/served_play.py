@@ -1,7 +1,9 @@
-"""Runs one play in a fork of the run that stays, as `ansible-playbook` would in a process of its own.
+"""Runs one play in a fork of the run that stays, as `ansible-playbook` would in a process
+of its own.
 
-What that process would read or make at its start is set here, so that neither the run that stays nor an earlier play is
-seen: command line, extra variables, facts, temporary directory, warnings that were given once.
+What that process would read or make at its start is set here, so that neither the run that
+stays nor an earlier play is seen: command line, extra variables, facts, temporary
+directory, warnings that were given once.
 """
 
 from __future__ import annotations
@@ -46,10 +48,12 @@ GET_READY = WARM_UP.with_name("get_ready.yml")
 
 
 def wait_and_serve(way: socket.socket, warm: Warm, *, at_leisure: bool) -> None:
-    """Run the play that a connection asks for, which will come over `way`. To be called in a fork that ends afterwards.
+    """Run the play that a connection asks for, which will come over `way`. To be called in
+    a fork that ends afterwards.
 
-    What does not depend on the play is done before there is one. At leisure that is a play of no effect too: a fork
-    shares its memory until it writes to it, and most of what a play writes to is copied then, while nobody waits.
+    What does not depend on the play is done before there is one. At leisure that is a play
+    of no effect too: a fork shares its memory until it writes to it, and most of what a
+    play writes to is copied then, while nobody waits.
     """
     _leave_parent()
     if at_leisure and warm.plain:
@@ -83,7 +87,9 @@ def _serve(connection: socket.socket, warm: Warm, variables: VariableManager) ->
 
 
 def play_for_nothing(warm: Warm, playbook: Path = WARM_UP) -> None:
-    """Run a play in this very process, so that later ones, here and in its forks, find loaded what they need."""
+    """Run a play in this very process, so that later ones, here and in its forks, find
+    loaded what they need.
+    """
     own = warm.place / str(os.getpid())
     orders = {
         "playbook": str(playbook),
@@ -100,14 +106,17 @@ def play_for_nothing(warm: Warm, playbook: Path = WARM_UP) -> None:
 
 
 def _leave_parent() -> None:
-    """Become what a process of its own is: without a terminal, the parent of its orphans, no fork in Python's eyes."""
+    """Become what a process of its own is: without a terminal, the parent of its orphans,
+    no fork in Python's eyes.
+    """
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     os.close(nowhere)
     adopt_orphans()
     leave_parents_server()
-    # Only from a process that is no fork does ansible-runner's callback plugin tell what Ansible displays.
+    # Only from a process that is no fork does ansible-runner's callback plugin tell what
+    # Ansible displays.
     multiprocessing.process._parent_process = None  # type: ignore[attr-defined]
     # A worker is not to outlive this process: nobody would hear what it does.
     os.register_at_fork(
@@ -116,7 +125,9 @@ def _leave_parent() -> None:
 
 
 def _watch_lifeline(wire: TextIO, own: Path, orders: dict[str, Any]) -> None:
-    """End the play when the other end closes the connection; it sends nothing after the orders."""
+    """End the play when the other end closes the connection; it sends nothing after the
+    orders.
+    """
     with contextlib.suppress(OSError):
         wire.read()
     _end_children(orders)
@@ -125,26 +136,33 @@ def _watch_lifeline(wire: TextIO, own: Path, orders: dict[str, Any]) -> None:
 
 
 def _end_children(orders: dict[str, Any]) -> None:
-    """End what the play has left running here, but for ssh's masters, and work that is not to be interrupted."""
+    """End what the play has left running here, but for ssh's masters, and work that is not
+    to be interrupted.
+    """
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return  # nothing: the usual case, and looking through all processes takes milliseconds
     mine = marked(orders["run_id"])
-    spare = is_ssh_master if orders["interruptible"] else lambda pid: is_ssh_master(pid) or mine(pid)
+    spare = (
+        is_ssh_master if orders["interruptible"] else lambda pid: is_ssh_master(pid) or mine(pid)
+    )
     end_descendants(os.getpid(), spare, gently=orders["interruptible"])
 
 
 @contextlib.contextmanager
 def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[None]:
-    """Give Ansible a directory for what this play makes. Only archives of modules are shared, by plays of one playbook
-    of ours.
+    """Give Ansible a directory for what this play makes. Only archives of modules are
+    shared, by plays of one playbook of ours.
 
-    Ansible keeps an archive by the module's name alone, which two playbooks may use for different files.
+    Ansible keeps an archive by the module's name alone, which two playbooks may use for
+    different files.
     """
     own.mkdir(mode=0o700)
     if playbook.is_relative_to(OURS):
-        name = hashlib.sha256(repr([str(playbook), *_states_of_modules(playbook)]).encode()).hexdigest()
+        name = hashlib.sha256(
+            repr([str(playbook), *_states_of_modules(playbook)]).encode()
+        ).hexdigest()
         shared = place / "modules" / name
         shared.mkdir(mode=0o700, parents=True, exist_ok=True)
         (own / "ansiballz_cache").symlink_to(shared)
@@ -184,7 +202,8 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
             task = warm.quick_task(playbook, variables)
             if task is not None:
                 look_beside_playbooks(warm.loader)
-                gc.disable()  # it would write to memory that is shared, for a process that ends soon
+                # It would write to memory that is shared, for a process that ends soon
+                gc.disable()
                 return play_quickly(task, orders["hosts"][0], variables, warm, events)
         plays = PlaybookExecutor(
             playbooks=[str(playbook)],
@@ -197,13 +216,16 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
     except AnsibleError as error:
         display.error(str(error))
         return 1
-    except Exception as error:  # noqa: BLE001  as Ansible's command line does; it is judged at the other end
+    # as Ansible's command line does; it is judged at the other end
+    except Exception as error:  # noqa: BLE001
         display.error(f"Unexpected Exception, this is probably a bug: {error!r}")
         return 250
 
 
 def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManager) -> None:
-    """Give the manager what a new process would have read, and nothing of what the run that stays was given."""
+    """Give the manager what a new process would have read, and nothing of what the run that
+    stays was given.
+    """
     options = {
         **context.CLIARGS,
         "args": (orders["playbook"],),
@@ -224,11 +246,15 @@ def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManag
 
 def _runners_plugin() -> Any:
     """The module of ansible-runner's callback plugin."""
-    return sys.modules[callback_loader.get(constants.DEFAULT_STDOUT_CALLBACK, class_only=True).__module__]
+    return sys.modules[
+        callback_loader.get(constants.DEFAULT_STDOUT_CALLBACK, class_only=True).__module__
+    ]
 
 
 def _captured_events(emit: Emit, warm: Warm) -> CapturedEvents:
-    """Take the events from ansible-runner's callback plugin, which would write them to the terminal of its run."""
+    """Take the events from ansible-runner's callback plugin, which would write them to the
+    terminal of its run.
+    """
     events = CapturedEvents(_runners_plugin().event_context, emit, warm.tell)
     sys.stdout = sys.stderr = events
     display = Display()

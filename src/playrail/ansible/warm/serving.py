@@ -1,9 +1,12 @@
-"""Serves plays from a run that stays: each in a fork of its process, which has Ansible loaded and the inventory read.
+"""Serves plays from a run that stays: each in a fork of its process, which has Ansible
+loaded and the inventory read.
 
-A fork costs two milliseconds, and a play in it has a process of its own as every other: what one play leaves behind
-ends with its process. This module runs inside of Ansible (see playbooks/resident/serve_plays.yml), resident.py is the
-other end. Who connects sends one line of JSON with the orders, gets a line of JSON for each event, and holds the play's
-lifeline: when the connection closes, the play is ended. The first connection is the lifeline of all.
+A fork costs two milliseconds, and a play in it has a process of its own as every other:
+what one play leaves behind ends with its process. This module runs inside of Ansible (see
+playbooks/resident/serve_plays.yml), resident.py is the other end. Who connects sends one
+line of JSON with the orders, gets a line of JSON for each event, and holds the play's
+lifeline: when the connection closes, the play is ended. The first connection is the
+lifeline of all.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ def serve(play: Any, place: Path) -> None:
     os.environ["PLAYRAIL_CHANNELS"] = str(place / CHANNELS)
     variables: Any = play.get_variable_manager()
     version = CLI.version_info(gitinfo=False)
-    warm = Warm(loader=variables._loader, inventory=variables._inventory, version=version, place=place)
+    warm = Warm(
+        loader=variables._loader, inventory=variables._inventory, version=version, place=place
+    )
     if warm.plain:  # the user's callbacks would hear of it
         play_for_nothing(warm)
     _Server(place, warm).run()
@@ -74,7 +79,8 @@ class _Server:
                 for key, _ in self._selector.select(LOOK_S if self._serving else 0.02):
                     self._attend(key.fileobj)
                 self._reap()
-            except Exception:  # noqa: BLE001  out of files, memory, disk: that must not end the plays that go on
+            # out of files, memory, disk: that must not end the plays that go on
+            except Exception:  # noqa: BLE001
                 time.sleep(PAUSE_S)
         self._end_channels()
 
@@ -99,7 +105,8 @@ class _Server:
 
     def _hand_over(self, connection: socket.socket) -> None:
         """Give the connection to the fork that waits for one, and have another wait."""
-        with connection, contextlib.suppress(OSError):  # no fork can be made: who connected starts cold
+        # No fork can be made: who connected starts cold
+        with connection, contextlib.suppress(OSError):
             for _ in range(2):  # the one that waits may have died
                 pid, way = self._spare or self._make_spare()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -141,7 +148,9 @@ class _Server:
             os._exit(0)  # not by an exception: this process would go on as its parent
 
     def _forget(self) -> None:
-        """Close what is the parent's: as long as a fork holds it open, nobody learns that the parent is gone."""
+        """Close what is the parent's: as long as a fork holds it open, nobody learns that
+        the parent is gone.
+        """
         self._selector.close()
         self._listener.close()
         if self._first is not None:
@@ -162,7 +171,13 @@ class _Server:
         self._channels = None
         with contextlib.suppress(OSError):  # without it, modules go by plain ssh
             self._channels = subprocess.Popen(
-                [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", os.environ["PLAYRAIL_CHANNELS"]],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "playrail.ansible.kept.broker",
+                    os.environ["PLAYRAIL_CHANNELS"],
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
             )

@@ -1,4 +1,6 @@
-"""Deletes records and makes the ledger's file smaller, in steps so short that who writes meanwhile hardly waits."""
+"""Deletes records and makes the ledger's file smaller, in steps so short that who writes
+meanwhile hardly waits.
+"""
 
 from __future__ import annotations
 
@@ -27,33 +29,40 @@ SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
 """
 INCREMENTAL = 2  # as PRAGMA auto_vacuum tells it
 KEEPS_ITS_SIZE = (
-    "The file keeps its size, for other Playrail processes are at work: it is one of an older Playrail, and has to be "
+    "The file keeps its size, for other Playrail processes are at work: it is one of an older "
+    "Playrail, and has to be "
     "written anew. Stop them and prune again, once."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """How many records were deleted, and what the operator should know of what was not done, in sentences."""
+    """How many records were deleted, and what the operator should know of what was not
+    done, in sentences.
+    """
 
     records: int
     notes: tuple[str, ...] = ()
 
 
 def delete_up_to(engine: Engine, upto: int) -> int:
-    """Deletes the records up to this one, which a checkpoint has to allow, and returns how many there were.
+    """Deletes the records up to this one, which a checkpoint has to allow, and returns how
+    many there were.
 
     What is left can be verified at every moment.
     """
     count = 0
     with engine.connect() as connection:
         connection.detach()  # the setting is this connection's only
-        # What is deleted is overwritten where that takes no more writing; the rest goes when space is given back.
+        # What is deleted is overwritten where that takes no more writing; the rest goes
+        # when space is given back.
         connection.exec_driver_sql("PRAGMA secure_delete=FAST")
         while (last := _last_of_step(connection, upto)) is not None:
             began = time.monotonic()
             lock_for_writing(connection)
-            count += connection.execute(text("DELETE FROM records WHERE seq <= :last"), {"last": last}).rowcount
+            count += connection.execute(
+                text("DELETE FROM records WHERE seq <= :last"), {"last": last}
+            ).rowcount
             connection.commit()
             _let_others_write(began)
     return count
@@ -69,8 +78,8 @@ def _last_of_step(connection: Connection, upto: int) -> int | None:
 def give_back_space(engine: Engine, *, alone: Callable[[], bool]) -> tuple[str, ...]:
     """Makes the file smaller after records were deleted, and takes them out of it for good.
 
-    A file of an older Playrail has to be written anew for that, which is done when no other process is at work.
-    Returns what could not be done.
+    A file of an older Playrail has to be written anew for that, which is done when no other
+    process is at work. Returns what could not be done.
     """
     try:
         with engine.connect() as connection:
@@ -80,7 +89,8 @@ def give_back_space(engine: Engine, *, alone: Callable[[], bool]) -> tuple[str, 
             if _number(connection, "PRAGMA auto_vacuum") == INCREMENTAL:
                 _give_back_in_steps(connection)
             elif alone():
-                connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")  # counts from the writing anew on
+                # Counts from the writing anew on
+                connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")
                 connection.exec_driver_sql("VACUUM")
             else:
                 return (KEEPS_ITS_SIZE,)
@@ -97,7 +107,8 @@ def _give_back_in_steps(connection: Connection) -> None:
     left = _free_pages(connection)
     while left:
         began = time.monotonic()
-        driver.executescript(f"PRAGMA incremental_vacuum({MOST_PAGES})")  # `execute` would stop after one page
+        # `execute` would stop after one page
+        driver.executescript(f"PRAGMA incremental_vacuum({MOST_PAGES})")
         _let_others_write(began)
         before, left = left, _free_pages(connection)
         if left >= before:
@@ -113,5 +124,7 @@ def _number(connection: Connection, pragma: str) -> int:
 
 
 def _let_others_write(began: float) -> None:
-    """They look for their turn every now and then: as much time as was taken from them is theirs."""
+    """They look for their turn every now and then: as much time as was taken from them is
+    theirs.
+    """
     time.sleep(max(LEAST_PAUSE_S, time.monotonic() - began))

@@ -1,4 +1,6 @@
-"""Which records may be deleted, because they are old or too many: always the oldest ones, up to one of them."""
+"""Which records may be deleted, because they are old or too many: always the oldest ones,
+up to one of them.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,22 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-BYTES_BESIDE_BODY = 500  # of a record: its other columns, and its places in the indexes; in proportion to the body's
+# Of a record: its other columns, and its places in the indexes; in proportion to the body's
+BYTES_BESIDE_BODY = 500
 BYTES_PER_MB = 1_000_000
-LONGEST_CALL_DAYS = 7  # what has no end then never gets one: its process ended without being able to record it
+# What has no end then never gets one: its process ended without being able to record it
+LONGEST_CALL_DAYS = 7
 
-# A clock may have been wrong. What says that it is of the future tells nothing of its age, and what is not old keeps
-# all that was written after it, whatever that says: so a wrong clock neither keeps all for ever, nor deletes too much.
+# A clock may have been wrong. What says that it is of the future tells nothing of its age,
+# and what is not old keeps all that was written after it, whatever that says: so a wrong
+# clock neither keeps all for ever, nor deletes too much.
 YOUNG = "SELECT seq, at FROM records WHERE at >= :cutoff AND at <= :now ORDER BY seq LIMIT 1"
 OLD_BEFORE = "SELECT max(seq) FROM records WHERE at < :cutoff AND (:young IS NULL OR seq < :young)"
 OLD_AFTER = "SELECT count(*) FROM records WHERE at < :cutoff AND seq > :young"
 FIRST = "SELECT seq, at FROM records ORDER BY seq LIMIT 1"
 
-# Counted from the newest record: where what would be kept takes a larger share of the file than it may.
+# Counted from the newest record: where what would be kept takes a larger share of the file
+# than it may.
 LARGER = """
 WITH sized AS (SELECT seq, length(CAST(body AS BLOB)) + :beside AS size FROM records)
 SELECT max(seq) FROM (SELECT seq, sum(size) OVER (ORDER BY seq DESC) AS kept FROM sized)
@@ -53,7 +59,8 @@ AND NOT EXISTS (
 ) ORDER BY needed.seq LIMIT 1
 """  # noqa: S608  both are ours
 
-# The largest one that was checkpointed and not deleted: a pruning was ended before it had done all.
+# The largest one that was checkpointed and not deleted: a pruning was ended before it had
+# done all.
 UNFINISHED = """
 SELECT max(upto.seq) FROM records AS checkpoint
 JOIN records AS upto ON upto.seq = json_extract(checkpoint.body, '$.upto')
@@ -64,16 +71,21 @@ WHERE checkpoint.kind = 'checkpoint'
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """The last record that may be deleted, 0 for none, and why not more of those that were meant, in sentences."""
+    """The last record that may be deleted, 0 for none, and why not more of those that were
+    meant, in sentences.
+    """
 
     upto: int
     why: tuple[str, ...]
 
 
-def last_to_prune(connection: Connection, *, older_than_days: float | None, larger_than_mb: float | None) -> Bound:
+def last_to_prune(
+    connection: Connection, *, older_than_days: float | None, larger_than_mb: float | None
+) -> Bound:
     """The last record that may be deleted, with all before it.
 
-    A call that has not ended keeps its records and all later ones, and so does a plan that can still be applied.
+    A call that has not ended keeps its records and all later ones, and so does a plan that
+    can still be applied.
     """
     now = datetime.now(UTC)
     asked = [Bound(upto=0, why=())]
@@ -85,10 +97,15 @@ def last_to_prune(connection: Connection, *, older_than_days: float | None, larg
     if not widest.upto:
         return Bound(upto=0, why=tuple(sentence for bound in asked for sentence in bound.why))
     times = {"now": _ago(now, 0), "alive": _ago(now, LONGEST_CALL_DAYS)}
-    for query, why in ((GOING_ON, "the call {} has not ended"), (USABLE_PLAN, "{} can still be applied")):
+    for query, why in (
+        (GOING_ON, "the call {} has not ended"),
+        (USABLE_PLAN, "{} can still be applied"),
+    ):
         needed = _row(connection, query, **times)
         if needed is not None and needed["seq"] <= widest.upto:
-            sentence = f"Records from {needed['seq']} on are kept, for {why.format(needed['what'])}."
+            sentence = (
+                f"Records from {needed['seq']} on are kept, for {why.format(needed['what'])}."
+            )
             widest = Bound(upto=needed["seq"] - 1, why=(sentence,))
     return widest
 
@@ -108,11 +125,15 @@ def _older(connection: Connection, now: datetime, days: float) -> Bound:
     why = []
     if young and behind:
         why.append(
-            f"Record {seq} is of {young['at']}, and {behind} that come after it say that they are older: "
+            f"Record {seq} is of {young['at']}, and {behind} that come after it say that they "
+            "are older: "
             "a clock was wrong, and they are kept as long as that one."
         )
     elif not upto and (first := _row(connection, FIRST)) is not None:
-        why.append(f"The first, record {first['seq']}, is of {first['at']}, and none is older than {days:g} days.")
+        why.append(
+            f"The first, record {first['seq']}, is of {first['at']}, and none is older than "
+            f"{days:g} days."
+        )
     return Bound(upto=upto, why=tuple(why))
 
 
@@ -120,7 +141,9 @@ def _larger(connection: Connection, megabytes: float) -> Bound:
     size = _number(connection, USED_PAGES) * _number(connection, PAGE_BYTES)
     share = megabytes * BYTES_PER_MB / size
     upto = _number(connection, LARGER, beside=BYTES_BESIDE_BODY, share=share)
-    return Bound(upto=upto, why=() if upto else (f"The records take {size / BYTES_PER_MB:.1f} MB.",))
+    return Bound(
+        upto=upto, why=() if upto else (f"The records take {size / BYTES_PER_MB:.1f} MB.",)
+    )
 
 
 def _ago(now: datetime, days: float) -> str:

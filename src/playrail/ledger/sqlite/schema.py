@@ -14,11 +14,14 @@ REVISIONS = ("1", "2")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-_one_at_a_time = threading.Lock()  # while migrations run, alembic keeps what they work on in its modules
+# While migrations run, alembic keeps what they work on in its modules
+_one_at_a_time = threading.Lock()
 
 
 def bring_up_to_date(engine: Engine) -> None:
-    """Makes the tables of a new file, and mends those of an older one. Raises LedgerUnavailable for a newer one."""
+    """Makes the tables of a new file, and mends those of an older one. Raises
+    LedgerUnavailable for a newer one.
+    """
     with engine.connect() as connection:
         if _revision(connection) == REVISIONS[-1]:
             return
@@ -48,9 +51,13 @@ def _revision(connection: Connection) -> str | None:
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if found not in REVISIONS:
         raise LedgerUnavailable(
-            f"The ledger cannot be written: its schema has the revision {str(found)[:32]!r}, and this Playrail "
+            f"The ledger cannot be written: its schema has the revision {str(found)[:32]!r}, "
+            "and this Playrail "
             f"knows those up to {REVISIONS[-1]!r}; a newer Playrail has made it.",
-            hint="Nothing was run. The operator has to run that Playrail, or to give this one another state directory.",
+            hint=(
+                "Nothing was run. The operator has to run that Playrail, or to give this one "
+                "another state directory."
+            ),
         )
     return str(found)
 

@@ -14,7 +14,16 @@ from playrail.ledger.sqlite import tables
 from playrail.ledger.sqlite.tables import records
 
 Kind = Literal[
-    "refused", "started", "events", "capture", "ended", "interrupted", "plan", "approval", "closed", "checkpoint"
+    "refused",
+    "started",
+    "events",
+    "capture",
+    "ended",
+    "interrupted",
+    "plan",
+    "approval",
+    "closed",
+    "checkpoint",
 ]
 
 ENDS = ("ended", "interrupted")
@@ -45,7 +54,9 @@ class Wanted(TypedDict, total=False):
 
 
 def selected(connection: Connection, **wanted: Unpack[Wanted]) -> Iterator[dict[str, Any]]:
-    """The records in order, their bodies parsed. Raises LedgerUnavailable for one that cannot be read."""
+    """The records in order, their bodies parsed. Raises LedgerUnavailable for one that
+    cannot be read.
+    """
     return _parsed(connection, query(wanted))
 
 
@@ -70,9 +81,13 @@ def query(wanted: Wanted) -> Select[Any]:
         tables.run: wanted.get("run"),
         tables.plan: wanted.get("plan"),
     }
-    found = select(records.c.seq).where(*(column == value for column, value in equal.items() if value is not None))
+    found = select(records.c.seq).where(
+        *(column == value for column, value in equal.items() if value is not None)
+    )
     if (undoes := wanted.get("undoes")) is not None:
-        found = found.where(tables.undoes.is_not(None) if undoes is True else tables.undoes == undoes)
+        found = found.where(
+            tables.undoes.is_not(None) if undoes is True else tables.undoes == undoes
+        )
     if kinds := wanted.get("kinds"):
         found = found.where(records.c.kind.in_(kinds))
     if (after := wanted.get("after")) is not None:
@@ -101,5 +116,8 @@ def _body(seq: int, kind: str, text: str) -> Any:
 def _altered(seq: int, how: str) -> LedgerUnavailable:
     return LedgerUnavailable(
         f"Record {seq} of the ledger {how}.",
-        hint="The operator has to look at `playrail ledger verify`, and at a copy of the ledger from before.",
+        hint=(
+            "The operator has to look at `playrail ledger verify`, and at a copy of the ledger "
+            "from before."
+        ),
     )

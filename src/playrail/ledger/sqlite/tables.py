@@ -1,4 +1,6 @@
-"""The ledger's one table, as the code meets it. The migrations make it; SCHEMA.md tells of it."""
+"""The ledger's one table, as the code meets it. The migrations make it; SCHEMA.md tells of
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,11 @@ records = Table(
     Column("hash", String(64), nullable=False, unique=True),
 )
 
-# Word for word what the indexes of migration r2 are made of; otherwise SQLite would read every record.
+# Word for word what the indexes of migration r2 are made of; otherwise SQLite would read
+# every record.
 plan = literal_column("CASE WHEN json_valid(body) THEN json_extract(body, '$.plan') END", String)
 run = literal_column("CASE WHEN json_valid(body) THEN json_extract(body, '$.run') END", String)
-undoes = literal_column("CASE WHEN json_valid(body) THEN json_extract(body, '$.undoes') END", String)
+undoes = literal_column(
+    "CASE WHEN json_valid(body) THEN json_extract(body, '$.undoes') END", String
+)
 CLOSED_ONCE = "records_close_a_plan_once"

@@ -1,8 +1,9 @@
 """Some well-known disasters, told by a program and its arguments: a seat belt, no boundary.
 
-A caller chooses every word, so each word is looked at once for each shell that it is given to, however they are nested.
-Of variables, substitutions and other interpreters' code it is told what plain reading tells (shell_expansion.py,
-inline_code.py). Whoever wants to pass by will: with what a file holds, what the network sends, what is computed.
+A caller chooses every word, so each word is looked at once for each shell that it is given
+to, however they are nested. Of variables, substitutions and other interpreters' code it is
+told what plain reading tells (shell_expansion.py, inline_code.py). Whoever wants to pass by
+will: with what a file holds, what the network sends, what is computed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,58 @@ from fnmatch import fnmatchcase
 from posixpath import basename, join, normpath
 
 from playrail.toolsets.commands.inline_code import CODE_OPTION, INTERPRETERS, STARTS, acts
-from playrail.toolsets.commands.shell_expansion import commands_in_braces, expanded, given, piped, spoken
+from playrail.toolsets.commands.shell_expansion import (
+    commands_in_braces,
+    expanded,
+    given,
+    piped,
+    spoken,
+)
 from playrail.toolsets.commands.shell_scripts import DISK, ROOTS_HOME, SHELLS, Reading
 
 RAISERS = frozenset(  # what runs a program with other rights
-    {"sudo", "doas", "su", "pkexec", "run0", "runuser", "setpriv", "gosu", "su-exec", "chpst", "setuidgid", "capsh"}
+    {
+        "sudo",
+        "doas",
+        "su",
+        "pkexec",
+        "run0",
+        "runuser",
+        "setpriv",
+        "gosu",
+        "su-exec",
+        "chpst",
+        "setuidgid",
+        "capsh",
+    }
     | {"sg", "newgrp", "dzdo", "pfexec", "super", "calife", "really", "sudo-rs", "please"}
 )
 ELSEWHERE = frozenset(  # what runs a program in other surroundings, or on another host
-    {"ssh", "sshpass", "docker", "podman", "nerdctl", "kubectl", "crictl", "lxc", "lxc-attach", "incus", "machinectl"}
-    | {"systemd-nspawn", "chroot", "nsenter", "unshare", "bwrap", "firejail", "proot", "fakeroot", "fakechroot", "runc"}
+    {
+        "ssh",
+        "sshpass",
+        "docker",
+        "podman",
+        "nerdctl",
+        "kubectl",
+        "crictl",
+        "lxc",
+        "lxc-attach",
+        "incus",
+        "machinectl",
+    }
+    | {
+        "systemd-nspawn",
+        "chroot",
+        "nsenter",
+        "unshare",
+        "bwrap",
+        "firejail",
+        "proot",
+        "fakeroot",
+        "fakechroot",
+        "runc",
+    }
 )
 WRAPPERS = (
     RAISERS
@@ -65,7 +108,17 @@ WRAPPERS = (
             "catchsegv",
             "coproc",
         }
-        | {"busybox", "toybox", "xargs", "find", "parallel", "systemd-run", "watch", "script", "flock"}
+        | {
+            "busybox",
+            "toybox",
+            "xargs",
+            "find",
+            "parallel",
+            "systemd-run",
+            "watch",
+            "script",
+            "flock",
+        }
         | {"taskset", "command", "exec", "builtin", "eval"}
     )
 )
@@ -88,38 +141,96 @@ SCRIPTED = SHELLS | {  # a word after one of these may be a script
     )
 }
 SCRIPT_OPTION = re.compile(r"-[a-z]*[cs](?:$|[^a-z-])|--command|-[a-z]*c$")
-READ_SCRIPTS = SHELLS | {"at", "batch", "source", "."}  # what these are given to read may be a script
+# What these are given to read may be a script
+READ_SCRIPTS = SHELLS | {"at", "batch", "source", "."}
 SEARCHES = frozenset({"find", "ls"})  # what these write are names below their arguments
 LOOKING = frozenset(  # their arguments are no programs, even behind a wrapper
-    {"man", "info", "whatis", "apropos", "which", "whereis", "grep", "egrep", "fgrep", "zgrep", "ls", "cat", "less"}
+    {
+        "man",
+        "info",
+        "whatis",
+        "apropos",
+        "which",
+        "whereis",
+        "grep",
+        "egrep",
+        "fgrep",
+        "zgrep",
+        "ls",
+        "cat",
+        "less",
+    }
     | {"head", "tail", "stat", "file", "apt-cache", "dpkg-query"}
 )
-NO_VALUE = frozenset({"--", "-n", "-E", "-H", "-i", "-0", "-r"})  # options of wrappers that a program may follow
+# Options of wrappers that a program may follow
+NO_VALUE = frozenset({"--", "-n", "-E", "-H", "-i", "-0", "-r"})
 PERMISSIONS = frozenset({"chmod", "chown", "chgrp"})
 ERASERS = frozenset({"mke2fs", "blkdiscard"})
 OVERWRITERS = frozenset({"shred", "tee"})
 COPIERS = frozenset({"cp", "mv", "install"})
 FIND_TESTS = frozenset(
-    {"-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-size", "-empty", "-inum", "-samefile"}
+    {
+        "-name",
+        "-iname",
+        "-path",
+        "-ipath",
+        "-wholename",
+        "-regex",
+        "-iregex",
+        "-size",
+        "-empty",
+        "-inum",
+        "-samefile",
+    }
     | {"-mtime", "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-anewer", "-cnewer", "-perm"}
     | {"-user", "-group", "-uid", "-gid", "-nouser"}
 )
 FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 LONG_OPTIONS = ("recursive", "no-preserve-root", "all", "offset")
 
-# / or a directory without which the system is lost, or all that lies in it. The path's own last / is cut off.
+# / or a directory without which the system is lost, or all that lies in it. The path's own
+# last / is cut off.
 VITAL = re.compile(
-    r"(?:/(?:bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|sbin|sys|usr(?:/(?:bin|sbin|lib[^/]*))?|var))?"
+    r"(?:/(?:bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|sbin|sys|usr(?:/(?:bin|sbin"
+    r"|lib[^/]*))?|var))?"
     r"(?:/(?:\*|\.\*|\?\*|\{\*,\.\*\}))*"
 )
-VITAL_NAMES = ("bin", "boot", "dev", "etc", "home", "lib", "lib64", "proc", "root", "sbin", "sys", "usr", "var")
+VITAL_NAMES = (
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib64",
+    "proc",
+    "root",
+    "sbin",
+    "sys",
+    "usr",
+    "var",
+)
 LONGEST_PATTERN = 40
-PROGRAMS = ("rm", "chmod", "chown", "chgrp", "mv", "dd", "shred", "tee", "mkfs", "wipefs", "blkdiscard", "find")
+PROGRAMS = (
+    "rm",
+    "chmod",
+    "chown",
+    "chgrp",
+    "mv",
+    "dd",
+    "shred",
+    "tee",
+    "mkfs",
+    "wipefs",
+    "blkdiscard",
+    "find",
+)
 HARMLESS_DEVICES = (
     *("/dev/null", "/dev/zero", "/dev/full", "/dev/std", "/dev/tty", "/dev/fd/", "/dev/pts/"),
     "/dev/shm/",  # noqa: S108  a name, nothing is written here
 )
-FORKING_BODY = re.compile(r"\(\)\s*\{\s*([^\s|(){}]+)\s*\|\s*\1\s*&")  # of a function; its name stands before
+# Of a function; its name stands before
+FORKING_BODY = re.compile(r"\(\)\s*\{\s*([^\s|(){}]+)\s*\|\s*\1\s*&")
 
 MOST_EXPANDED = 100_000  # characters of scripts in scripts whose variables are looked at
 MOST_WORDS = 500
@@ -130,7 +241,9 @@ FORKS = "it would fill the process table"
 
 
 def disaster(argv: Sequence[str], home: str = ROOTS_HOME) -> str | None:
-    """What well-known disaster this would be, or None. `home` is where relative paths are thought to begin."""
+    """What well-known disaster this would be, or None. `home` is where relative paths are
+    thought to begin.
+    """
     if not argv:
         return None
     programs = programs_of(argv)
@@ -143,7 +256,11 @@ def disaster(argv: Sequence[str], home: str = ROOTS_HOME) -> str | None:
     for at in reversed(range(len(argv))):
         program = programs[at]
         if program is not None:
-            found = _own_disaster(program, rest) or (in_script if program in SCRIPTED else None) or found
+            found = (
+                _own_disaster(program, rest)
+                or (in_script if program in SCRIPTED else None)
+                or found
+            )
         if at > 0:
             rest.add(argv[at])
             rest.find_deletes |= program == "rm"
@@ -161,9 +278,12 @@ def _given(argv: Sequence[str], at: int) -> str:
 
 
 def runs_a_script(argv: Sequence[str]) -> bool:
-    """Whether a shell, or another interpreter, is given code on this command line, be it through other programs."""
+    """Whether a shell, or another interpreter, is given code on this command line, be it
+    through other programs.
+    """
     return any(
-        program is not None and _is_given_code(program, argv[at + 1 :]) for at, program in enumerate(programs_of(argv))
+        program is not None and _is_given_code(program, argv[at + 1 :])
+        for at, program in enumerate(programs_of(argv))
     )
 
 
@@ -182,7 +302,9 @@ def _is_given_code(program: str, after: Sequence[str]) -> bool:
 
 
 def _with_found(argv: Sequence[str], programs: Sequence[str | None]) -> Sequence[str]:
-    """The words with what `find` begins at in place of {}, where it chooses nothing of what is below."""
+    """The words with what `find` begins at in place of {}, where it chooses nothing of what
+    is below.
+    """
     if "{}" not in argv or "find" not in programs:
         return argv
     after = argv[programs.index("find") + 1 :]
@@ -204,11 +326,15 @@ def _code_disaster(code: str, home: str) -> str | None:
         return OVERWRITES
     if does.starts and (found := disaster(does.starts, home)) is not None:
         return found
-    return next((found for text in does.starts if (found := _script_disaster(text, home)) is not None), None)
+    return next(
+        (found for text in does.starts if (found := _script_disaster(text, home)) is not None), None
+    )
 
 
 def programs_of(argv: Sequence[str]) -> list[str | None]:
-    """For each word the program that it may be: the first, and any behind a wrapper, whose options nobody knows."""
+    """For each word the program that it may be: the first, and any behind a wrapper, whose
+    options nobody knows.
+    """
     found: list[str | None] = []
     first = may = True
     searching = scripted = False
@@ -232,13 +358,19 @@ def programs_of(argv: Sequence[str]) -> list[str | None]:
 
 def _program(name: str) -> str:
     """The name, and of a pattern the program that it may be."""
-    if not 1 < len(name) < LONGEST_PATTERN or not re.search(r"[*?\[]", name) or name.strip("*?") == "":
+    if (
+        not 1 < len(name) < LONGEST_PATTERN
+        or not re.search(r"[*?\[]", name)
+        or name.strip("*?") == ""
+    ):
         return name
     return next((program for program in PROGRAMS if fnmatchcase(program, name)), name)
 
 
 class _Rest:
-    """What there is after some word of a command line, which is read from its last word to the first."""
+    """What there is after some word of a command line, which is read from its last word to
+    the first.
+    """
 
     def __init__(self, home: str) -> None:
         self.home = normpath(home)
@@ -300,11 +432,17 @@ class _Rest:
             return {"root", "system"}
         if VITAL.fullmatch(whole.rstrip("/")) or _may_be_vital(whole):
             return {"system"}
-        return {"device"} if whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES) else set()
+        return (
+            {"device"}
+            if whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES)
+            else set()
+        )
 
 
 def _may_be_vital(path: str) -> bool:
-    """Whether a pattern of names directly below / fits a directory without which the system is lost."""
+    """Whether a pattern of names directly below / fits a directory without which the system
+    is lost.
+    """
     name = path[1:]
     if len(name) > LONGEST_PATTERN or "/" in name or not re.search(r"[*?\[]", name):
         return False
@@ -315,7 +453,8 @@ def _own_disaster(program: str, rest: _Rest) -> str | None:
     on_system = "system" in rest.operands
     into = "R" in rest.options or "recursive" in rest.options
     find_deletes = rest.find_deletes and not rest.find_chooses
-    wipes = not rest.options.isdisjoint({"a", "o", "all", "offset"})  # without these wipefs only lists
+    # Without these wipefs only lists
+    wipes = not rest.options.isdisjoint({"a", "o", "all", "offset"})
     of_permissions = program in PERMISSIONS
     rules = (
         (program == "rm" and on_system and (into or "r" in rest.options), DELETES),
@@ -330,7 +469,10 @@ def _own_disaster(program: str, rest: _Rest) -> str | None:
             "it switches off the protection of /",
         ),
         (program == "mv" and rest.moves_system, "it would move the system away"),
-        (program.startswith("mkfs") or program in ERASERS or (program == "wipefs" and wipes), "it would erase a disk"),
+        (
+            program.startswith("mkfs") or program in ERASERS or (program == "wipefs" and wipes),
+            "it would erase a disk",
+        ),
         (program == "dd" and rest.dd_on_device, OVERWRITES),
         (program in OVERWRITERS and "device" in rest.operands, OVERWRITES),
         (program in COPIERS and "device" in (rest.last or ()), OVERWRITES),
@@ -339,7 +481,9 @@ def _own_disaster(program: str, rest: _Rest) -> str | None:
 
 
 def _script_disaster(script: str, home: str) -> str | None:
-    """The same for what a shell is given and the scripts in it, which may be nested deeper than Python recurses."""
+    """The same for what a shell is given and the scripts in it, which may be nested deeper
+    than Python recurses.
+    """
     waiting, left = [script], MOST_EXPANDED
     while waiting:
         script = waiting.pop()
@@ -361,7 +505,9 @@ def _disaster_in(at: Reading) -> str | None:
     for words in at.commands():
         found = disaster(words, at.home) or (OVERWRITES if at.overwrites else None)
         if found is None and said and "xargs" in (names := [basename(word) for word in words]):
-            found = disaster([*words[names.index("xargs") :], *" ".join(said).split()][:MOST_WORDS], at.home)
+            found = disaster(
+                [*words[names.index("xargs") :], *" ".join(said).split()][:MOST_WORDS], at.home
+            )
         if found is not None:
             return found
         program = basename(words[0]) if words else ""
@@ -370,10 +516,18 @@ def _disaster_in(at: Reading) -> str | None:
         if program in ("cd", "pushd"):
             at.home = normpath(join(at.home, words[-1] if len(words) > 1 else ROOTS_HOME))
         else:
-            if not READ_SCRIPTS.isdisjoint(basename(word) for word in words):  # echo .. | sh, sh <<< ..
+            # Echo .. | sh, sh <<< ..
+            if not READ_SCRIPTS.isdisjoint(basename(word) for word in words):
                 at.inner += [*said, *at.strings]
             elif any(INTERPRETERS.fullmatch(basename(word)) for word in words[:MOST_WORDS]):
-                found = next((why for text in [*said, *at.strings] if (why := _code_disaster(text, at.home))), None)
+                found = next(
+                    (
+                        why
+                        for text in [*said, *at.strings]
+                        if (why := _code_disaster(text, at.home))
+                    ),
+                    None,
+                )
                 if found is not None:
                     return found
             said = _said(words, said)
@@ -389,7 +543,11 @@ def _said(words: Sequence[str], before: list[str]) -> list[str]:
     """What a command hands on to the next, as far as it is known."""
     program = basename(words[0]) if words else ""
     if program in SEARCHES:
-        return [] if not FIND_TESTS.isdisjoint(words) else [word for word in words[1:] if word.startswith("/")]
+        return (
+            []
+            if not FIND_TESTS.isdisjoint(words)
+            else [word for word in words[1:] if word.startswith("/")]
+        )
     told = spoken(words)
     if told is not None and program in ("echo", "printf"):
         return list(dict.fromkeys([told, *words[1:]]))

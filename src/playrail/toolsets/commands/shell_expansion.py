@@ -1,4 +1,5 @@
-"""What a shell script says after its variables, quotes and simple substitutions, as far as reading tells.
+"""What a shell script says after its variables, quotes and simple substitutions, as far as
+reading tells.
 
 Nothing is run. What cannot be told stays as it stands.
 """
@@ -22,7 +23,8 @@ INNER = re.compile(r"\$\(([^()`]{0,2000})\)|`([^`]{0,2000})`")
 BRACES = re.compile(r"(?<![^\s;|&(])\{([^{}\s'\"$]{3,200})\}(?=[\s;|&)]|$)")
 NAME = r"[A-Za-z_]\w*"
 VALUE = r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|(?:[^\s;|&()<>'\"`\\]|\\.)*"
-# What sets a variable, what uses one, and what must be passed by: single quotes, in which nothing is used.
+# What sets a variable, what uses one, and what must be passed by: single quotes, in which
+# nothing is used.
 VARIABLES = re.compile(
     rf"(?<![\w$}}\-'\"/])(?P<set>{NAME})=(?P<value>(?:{VALUE}))"
     rf"|\bfor\s+(?P<each>{NAME})\s+in\s+(?P<words>[^;\n]*)"
@@ -35,7 +37,10 @@ VARIABLES = re.compile(
 )
 USES = re.compile(rf"\$(?:\{{({NAME})\}}|({NAME}))")
 LOOKUPS = frozenset({"which", "realpath", "readlink", "type", "basename"})
-DECODERS: Mapping[str, Callable[[bytes], bytes]] = {"base64": base64.b64decode, "base32": base64.b32decode}
+DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
+    "base64": base64.b64decode,
+    "base32": base64.b32decode,
+}
 
 
 def expanded(script: str) -> str:
@@ -45,7 +50,9 @@ def expanded(script: str) -> str:
     for _ in range(ROUNDS):
         before = text
         text = ANSI.sub(lambda found: shlex.quote(_unescaped(found[1])), text)
-        text = BRACES.sub(lambda found: found[1].replace(",", " ") if "," in found[1] else found[0], text)
+        text = BRACES.sub(
+            lambda found: found[1].replace(",", " ") if "," in found[1] else found[0], text
+        )
         text = INNER.sub(_told, _with_variables(text))
         if text == before or len(text) > most:
             break
@@ -69,7 +76,11 @@ def _with_variables(text: str) -> str:
             known.update({str(number): word for number, word in enumerate(words, 1)})
             known["@"] = known["*"] = found["all"]
         elif name := found["braced"] or found["bare"]:
-            unset = found["otherwise"] if found["how"] else ("" if not name[0].isalpha() and name != "_" else found[0])
+            unset = (
+                found["otherwise"]
+                if found["how"]
+                else ("" if not name[0].isalpha() and name != "_" else found[0])
+            )
             return known.get(name, unset)
         return found[0]
 
@@ -120,7 +131,9 @@ def piped(said: str | None, words: Sequence[str]) -> str | None:
         return None
     program, options = basename(words[0]), words[1:]
     try:
-        if program in DECODERS and any(option.startswith(("-d", "-D", "--d")) for option in options):
+        if program in DECODERS and any(
+            option.startswith(("-d", "-D", "--d")) for option in options
+        ):
             return DECODERS[program](said.strip().encode(errors="replace")).decode(errors="replace")
         if program == "xxd" and any("r" in option for option in options):
             return bytes.fromhex(said.strip()).decode(errors="replace")
@@ -133,7 +146,9 @@ def piped(said: str | None, words: Sequence[str]) -> str | None:
 
 def _unescaped(text: str) -> str:
     try:
-        return codecs.decode(text.replace("\\e", "\\x1b").encode("latin-1", "backslashreplace"), "unicode_escape")
+        return codecs.decode(
+            text.replace("\\e", "\\x1b").encode("latin-1", "backslashreplace"), "unicode_escape"
+        )
     except UnicodeDecodeError:
         return text
 

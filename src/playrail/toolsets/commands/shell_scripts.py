@@ -1,4 +1,6 @@
-"""A shell script, read from its first piece to the last: its commands, where they lead, and the scripts in it."""
+"""A shell script, read from its first piece to the last: its commands, where they lead, and
+the scripts in it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ RUNS = re.compile(r"\$\(|`")  # within double quotes too
 HOME = re.compile(r"\$(?:HOME\b|\{HOME\})")
 BLANK = re.compile(r"\$(?:IFS\b|\{IFS\})")
 A_SHELL = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(SHELLS))})(?![\w.-])")
-LEADING = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})  # before a command
+# Before a command
+LEADING = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
 
 
 @dataclass
@@ -109,15 +112,26 @@ class Reading:
 
     def _command(self) -> list[str]:
         words, self.words, self.to = self.words, [], None
-        start = next((n for n, word in enumerate(words) if word not in LEADING and not ASSIGNMENT.match(word)), None)
+        start = next(
+            (
+                n
+                for n, word in enumerate(words)
+                if word not in LEADING and not ASSIGNMENT.match(word)
+            ),
+            None,
+        )
         return [] if start is None else words[start:]
 
     def _inline_documents(self, place: int) -> int:
-        """Where the lines go on behind the documents (2.7.4 Here-Document). One for a shell is a script as well."""
+        """Where the lines go on behind the documents (2.7.4 Here-Document). One for a shell
+        is a script as well.
+        """
         for_shell = self.delimiters and A_SHELL.search(self.script[self.line : place])
         self.line = place
         for delimiter in self.delimiters:
-            end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.MULTILINE).search(self.script, place)
+            end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.MULTILINE).search(
+                self.script, place
+            )
             if for_shell:
                 self.inner.append(self.script[place : end.start() if end else len(self.script)])
             place = self.line = min(end.end() + 1, len(self.script)) if end else len(self.script)

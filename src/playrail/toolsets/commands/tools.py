@@ -1,8 +1,9 @@
 """Any program, without a shell, or a script for one.
 
-Without a shell the caller's text is split into words as a POSIX shell would split it. What a shell would not take as
-plain text (pipes, redirections, variables, patterns ..) is refused rather than passed on as a word, where it would mean
-something else. With `shell` the text is handed to /bin/sh as it is. Some well-known disasters are refused either way
+Without a shell the caller's text is split into words as a POSIX shell would split it. What
+a shell would not take as plain text (pipes, redirections, variables, patterns ..) is
+refused rather than passed on as a word, where it would mean something else. With `shell`
+the text is handed to /bin/sh as it is. Some well-known disasters are refused either way
 (disasters.py). Whoever may call these tools may do anything.
 """
 
@@ -23,7 +24,8 @@ from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, S
 from playrail.toolsets.commands.disasters import disaster, runs_a_script
 from playrail.toolsets.commands.shell_scripts import ASSIGNMENT
 
-# POSIX.1-2017, Shell Command Language, 2.2 Quoting: https://pubs.opengroup.org/onlinepubs/9699919799/
+# POSIX.1-2017, Shell Command Language, 2.2 Quoting:
+# https://pubs.opengroup.org/onlinepubs/9699919799/
 PIECE = re.compile(
     r"""'(?P<single>[^']*)'
       | "(?P<double>(?:[^"\\]|\\.)*)"
@@ -39,12 +41,15 @@ QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
 NO_SHELL = "programs run without a shell"
 LITERAL = "put literal ones in single quotes, or set shell=true"
 OPERATOR = re.compile(r"[|&;<>()\n]")
-EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")  # $'..' is one as well, in newer shells
+# $'..' is one as well, in newer shells
+EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")
 PATTERN = re.compile(r"[*?]|\[[^\[]*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)")
 
 
 def words(text: str) -> list[str]:
-    """The words of a command line. Raises ValueError, which never quotes the text, when it needs a shell."""
+    """The words of a command line. Raises ValueError, which never quotes the text, when it
+    needs a shell.
+    """
     found: list[tuple[str, str]] = []
     for word, bare in _words(text.strip(" \t\n")):
         if EXPANSION.search(bare):
@@ -52,12 +57,15 @@ def words(text: str) -> list[str]:
         if OPERATOR.search(bare):
             raise ValueError(f"{NO_SHELL}, so | & ; < > ( ) and newlines mean nothing; {LITERAL}")
         if PATTERN.search(bare) or bare.startswith("~"):
-            raise ValueError(f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; {LITERAL}")
+            raise ValueError(
+                f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; {LITERAL}"
+            )
         if bare.startswith("#"):
             raise ValueError(f"{NO_SHELL}, so # begins no comment; {LITERAL}")
         if not found and ASSIGNMENT.match(bare):
             raise ValueError(
-                f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program, or set shell=true"
+                f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program, or "
+                "set shell=true"
             )
         found.append((word, bare))
     if not found or not found[0][0]:
@@ -93,7 +101,9 @@ def _meaning(piece: re.Match[str]) -> tuple[str, str]:
         return piece["bare"], piece["bare"]
     if piece["double"] is not None:
         plain = ESCAPED_IN_DOUBLE.sub(lambda escape: escape[1] or "", piece["double"])
-        expansions = "".join(EXPANSION.findall(re.sub(r"\\.", "", piece["double"], flags=re.DOTALL)))
+        expansions = "".join(
+            EXPANSION.findall(re.sub(r"\\.", "", piece["double"], flags=re.DOTALL))
+        )
         return plain, QUOTED + expansions
     plain = piece["single"] if piece["single"] is not None else piece["escaped"] or ""
     return plain, QUOTED if piece[0] != "\\\n" else ""
@@ -114,11 +124,16 @@ def _argv(text: str, *, shell: bool) -> list[str]:
 class Command(Changing, Reading):
     shell: bool = Field(
         default=False,
-        description="Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused.",
+        description=(
+            "Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused."
+        ),
         examples=[False],
     )
     cmd: CommandLine = Field(
-        description="A program and its arguments, quoted as for a shell; with shell=true a script for /bin/sh.",
+        description=(
+            "A program and its arguments, quoted as for a shell; with shell=true a script for "
+            "/bin/sh."
+        ),
         examples=["df -h /", "grep -n 'max connections' /etc/app.conf"],
     )
     chdir: AbsolutePath | None = Field(
@@ -150,7 +165,9 @@ class Command(Changing, Reading):
 
     @model_validator(mode="after")
     def _holds_no_key(self) -> Command:
-        """An approver has to see a command whole, and everybody on the host sees its processes."""
+        """An approver has to see a command whole, and everybody on the host sees its
+        processes.
+        """
         found = key_in(self.cmd.encode())
         if found is not None:
             raise ValueError(
@@ -167,13 +184,16 @@ class Command(Changing, Reading):
 
     @cached_property
     def script(self) -> bool:
-        """Whether a shell or another interpreter is given code: with `shell`, or as a program (`sh -c`, `perl -e`)."""
+        """Whether a shell or another interpreter is given code: with `shell`, or as a
+        program (`sh -c`, `perl -e`).
+        """
         return self.shell or runs_a_script(self.argv)
 
 
 class CommandOnMany(Command):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] = Field(
-        description="A list of servers, a group's name, or tag:NAME.", examples=[["web1", "db1"], "tag:web"]
+        description="A list of servers, a group's name, or tag:NAME.",
+        examples=[["web1", "db1"], "tag:web"],
     )
 
 
@@ -184,7 +204,9 @@ class LeftProcess(Report):
 
 class CommandResult(Report):
     argv: list[str] = Field(description="What was run; long words are cut.")
-    exit_code: int | None = Field(description="Exit status; null when a signal or the time limit ended it.")
+    exit_code: int | None = Field(
+        description="Exit status; null when a signal or the time limit ended it."
+    )
     signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
     timed_out: bool = Field(description="Whether its time was over before it ended.")
     left_running: bool | None = Field(
@@ -193,12 +215,16 @@ class CommandResult(Report):
     )
     left: list[LeftProcess] | None = Field(default=None, description="What runs on, at most 20.")
     stdout: str = Field(
-        description="What it wrote; where max_bytes leave no room its first and last part, with a told gap."
+        description=(
+            "What it wrote; where max_bytes leave no room its first and last part, with a told gap."
+        )
     )
     stderr: str = Field(description="What it wrote as errors, likewise.")
     stdout_bytes: int = Field(description="How many bytes it wrote.")
     stderr_bytes: int = Field(description="How many bytes it wrote as errors.")
-    duration_s: float | None = Field(description="How long it ran, or was waited for when it is left running.")
+    duration_s: float | None = Field(
+        description="How long it ran, or was waited for when it is left running."
+    )
     truncated: bool = Field(default=False, description="Whether a part of its output was left out.")
     ran: bool = Field(exclude=True)
     script: str | None = Field(default=None, exclude=True)
@@ -234,7 +260,8 @@ class CommandResult(Report):
         """What to do when /bin/sh did not know what stands in the script."""
         if self.script is not None and OTHER_SHELLS.search(self.stderr):
             return (
-                " /bin/sh ran the script, which has no [[ ]], source, arrays, <<<, {1..3} and the like. If it is meant "
+                " /bin/sh ran the script, which has no [[ ]], source, arrays, <<<, {1..3} and "
+                "the like. If it is meant "
                 "for bash, set cmd to bash -c '...', with shell=false."
             )
         if self.exit_code == NOT_FOUND:
@@ -246,14 +273,16 @@ class CommandResult(Report):
             ending = f"could not be ended; it may still be running after {self.duration_s:g} s"
             named = ", ".join(f"{one.name} ({one.pid})" for one in self.left or ())
             hint = (
-                f"Look on the server whether {named or 'it'} still runs before you call again. Most likely it runs as "
+                f"Look on the server whether {named or 'it'} still runs before you call again. "
+                "Most likely it runs as "
                 "another user (sudo, su), whose processes the login user may not end."
             )
         else:
             found = "" if self.left_running is False else ", as far as it was found,"
             ending = f"was ended{found} after {self.duration_s:g} s"
             hint = (
-                "What it did until then is done, and what it had systemd, Docker or cron start goes on. "
+                "What it did until then is done, and what it had systemd, Docker or cron start "
+                "goes on. "
                 "Choose a greater timeout_s only if it needs more time."
             )
         error = f"{self.argv[0]} did not end within its time and {ending}."
@@ -261,17 +290,26 @@ class CommandResult(Report):
 
 
 def shortened_word(word: str) -> str:
-    """The caller knows what was asked for; of a long script the beginning tells which it was."""
-    return word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}[... {len(word) - LONGEST_WORD} more]"
+    """The caller knows what was asked for; of a long script the beginning tells which it
+    was.
+    """
+    return (
+        word
+        if len(word) <= LONGEST_WORD
+        else f"{word[:LONGEST_WORD]}[... {len(word) - LONGEST_WORD} more]"
+    )
 
 
 UNFORESEEABLE = "What a program does is known only when it runs."
 LONGEST_WORD = 1000  # characters
 NOT_FOUND = 127
-# What dash and busybox, which translate nothing, say of words that only bash and its kin know.
+# What dash and busybox, which translate nothing, say of words that only bash and its kin
+# know.
 OTHER_SHELLS = re.compile(
-    r"[Ss]yntax error|[Bb]ad substitution|[Ii]llegal option|unexpected operator|unknown operand|bad trap"
-    r"|(?:\[\[|\b(?:source|declare|typeset|shopt|pushd|popd|let|mapfile|readarray|function|select|disown)): not found"
+    r"[Ss]yntax error|[Bb]ad substitution|[Ii]llegal option|unexpected operator|unknown operand"
+    r"|bad trap"
+    r"|(?:\[\[|\b(?:source|declare|typeset|shopt|pushd|popd|let|mapfile|readarray|function"
+    r"|select|disown)): not found"
 )
 
 
@@ -291,7 +329,10 @@ execute_command = PlaybookTool(
 
 execute_on_multiple = PlaybookTool(
     name="execute_on_multiple",
-    summary="Run the same program, or shell script, on several servers at once; each server's result is told apart.",
+    summary=(
+        "Run the same program, or shell script, on several servers at once; each server's "
+        "result is told apart."
+    ),
     risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=CommandOnMany,
     playbook="commands/execute_command.yml",

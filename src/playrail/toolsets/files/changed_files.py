@@ -37,13 +37,23 @@ class NewFile(Changing):
         default=None, description="Permissions in octal. Omit it to keep them.", examples=["0644"]
     )
     owner: OwnerName | None = Field(
-        default=None, description="The owner's name or number. Omit it to keep it.", examples=["www-data"]
+        default=None,
+        description="The owner's name or number. Omit it to keep it.",
+        examples=["www-data"],
     )
     group: OwnerName | None = Field(
-        default=None, description="The group's name or number. Omit it to keep it.", examples=["www-data"]
+        default=None,
+        description="The group's name or number. Omit it to keep it.",
+        examples=["www-data"],
     )
-    parents: bool = Field(default=False, description="Make missing directories above.", examples=[True])
-    backup: bool = Field(default=False, description="Whether to keep the old file beside the new one.", examples=[True])
+    parents: bool = Field(
+        default=False, description="Make missing directories above.", examples=[True]
+    )
+    backup: bool = Field(
+        default=False,
+        description="Whether to keep the old file beside the new one.",
+        examples=[True],
+    )
     hard_links: Literal["keep", "break"] | None = Field(
         default=None,
         description="Of a file with several names: keep writes all, break only this one.",
@@ -51,23 +61,32 @@ class NewFile(Changing):
     )
     replace_all: bool = Field(
         default=False,
-        description="Write though odd bytes, control characters or CRLF of the old file are lost. Ask a person first.",
+        description=(
+            "Write though odd bytes, control characters or CRLF of the old file are lost. Ask "
+            "a person first."
+        ),
         examples=[True],
     )
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description="Write only if the file still has this SHA-256: the `sha256` that read_file told.",
+        description=(
+            "Write only if the file still has this SHA-256: the `sha256` that read_file told."
+        ),
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     secret: bool = Field(
-        default=False, description="The content is a secret: no record, plan or diff shows it.", examples=[True]
+        default=False,
+        description="The content is a secret: no record, plan or diff shows it.",
+        examples=[True],
     )
 
     @model_validator(mode="after")
     def _content_or_link(self) -> Self:
         if (self.content is None) is (self.link_to is None):
             raise ValueError("content is required, or link_to in its place")
-        if self.link_to is not None and (self.mode or self.owner or self.group or self.backup or self.parents):
+        if self.link_to is not None and (
+            self.mode or self.owner or self.group or self.backup or self.parents
+        ):
             raise ValueError("with link_to there is neither mode, owner, group, backup nor parents")
         if self.encoding == "base64" and self._bytes() is None:
             raise ValueError("content must be base64")
@@ -83,7 +102,9 @@ class NewFile(Changing):
 
     @cached_property
     def _has_key(self) -> bool:
-        """Whether the content holds a private key. To look through megabytes takes long, and a call asks often."""
+        """Whether the content holds a private key. To look through megabytes takes long,
+        and a call asks often.
+        """
         return key_in(self._bytes() or b"") is not None
 
     def secret_fields(self) -> Collection[str]:
@@ -108,7 +129,8 @@ class LineEndings(BaseModel):
 
 class WrittenFile(FileChange):
     path: str = Field(
-        validation_alias="resolved_path", description="The file that was written, without symbolic links."
+        validation_alias="resolved_path",
+        description="The file that was written, without symbolic links.",
     )
     size_bytes: int | None = None
     sha256: str | None = Field(default=None, description="SHA-256 of the file's content.")
@@ -117,20 +139,27 @@ class WrittenFile(FileChange):
     group: Group | None = None
     link: str | None = Field(default=None, description="Where the link points to.")
     backup_file: str | None = Field(default=None, description="Where the old file was kept.")
-    created_directories: list[CreatedDirectory] = Field(default=[], description="Those that were missing.")
+    created_directories: list[CreatedDirectory] = Field(
+        default=[], description="Those that were missing."
+    )
     hard_links: int = Field(default=1, description="Its names.")
     loses: list[str] = Field(default=[], description="What is lost of the old content.")
     line_endings: LineEndings | None = Field(default=None, description="How lines end.")
 
     def effects(self) -> Sequence[Effect]:
-        effect = Effect(kind="file", name=self.path, before=self.state_before(), after=self._state_after())
+        effect = Effect(
+            kind="file", name=self.path, before=self.state_before(), after=self._state_after()
+        )
         return (effect,) if self.changed else ()
 
     def _state_after(self) -> dict[str, Any]:
         if self.link is not None:
             return {"link": self.link}
         attributes = FileAttributes(
-            mode=self.mode or "", owner=self.owner or "", group=self.group or "", hard_links=self.hard_links
+            mode=self.mode or "",
+            owner=self.owner or "",
+            group=self.group or "",
+            hard_links=self.hard_links,
         )
         state = self._state(attributes, self.sha256, key="after", side="src")
         more = {
@@ -142,7 +171,11 @@ class WrittenFile(FileChange):
 
     def state_before(self) -> dict[str, Any] | None:
         state = super().state_before()
-        told = {"line_endings": self.line_endings.before} if self.line_endings and state is not None else {}
+        told = (
+            {"line_endings": self.line_endings.before}
+            if self.line_endings and state is not None
+            else {}
+        )
         return None if state is None else {**state, **told}
 
 
@@ -153,7 +186,10 @@ def _what_is_written(given: NewFile) -> Mapping[str, Invocation]:
     if given.link_to is not None:
         return found
     whole = {"replace_all": True, "hard_links": given.hard_links or "break"}
-    return {key: Invocation(tool=one.tool, arguments={**one.arguments, **whole}) for key, one in found.items()}
+    return {
+        key: Invocation(tool=one.tool, arguments={**one.arguments, **whole})
+        for key, one in found.items()
+    }
 
 
 def _is_given(given: NewFile, name: str) -> bool:
@@ -162,7 +198,10 @@ def _is_given(given: NewFile, name: str) -> bool:
 
 write_file = PlaybookTool(
     name="write_file",
-    summary="Write a whole text file, new or in place of the old one, at once and only if it differs; or make a link.",
+    summary=(
+        "Write a whole text file, new or in place of the old one, at once and only if it "
+        "differs; or make a link."
+    ),
     risk=Risk.WRITE,
     input=NewFile,
     playbook="files/write_file.yml",
@@ -179,7 +218,9 @@ class OldFile(Changing):
     path: AbsolutePath
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description="Remove only if the file still has this SHA-256: the `sha256` that read_file told.",
+        description=(
+            "Remove only if the file still has this SHA-256: the `sha256` that read_file told."
+        ),
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     empty_parents: int = Field(
@@ -190,20 +231,31 @@ class OldFile(Changing):
         examples=[1],
     )
     secret: bool = Field(
-        default=False, description="Its content is a secret: no record, plan or diff shows it.", examples=[True]
+        default=False,
+        description="Its content is a secret: no record, plan or diff shows it.",
+        examples=[True],
     )
 
 
 class RemovedFile(FileChange):
-    path: str = Field(validation_alias="resolved_path", description="The file, in a directory without symbolic links.")
+    path: str = Field(
+        validation_alias="resolved_path",
+        description="The file, in a directory without symbolic links.",
+    )
     changed: bool = Field(description="False when there was no such file.")
-    removed_directories: list[str] = Field(default=[], description="Directories that were empty then.")
+    removed_directories: list[str] = Field(
+        default=[], description="Directories that were empty then."
+    )
 
     def effects(self) -> Sequence[Effect]:
         before = self.state_before()
         if before is not None and self.removed_directories:
             before = {**before, "removed_directories": list(self.removed_directories)}
-        return (Effect(kind="file", name=self.path, before=before, after=None),) if self.changed else ()
+        return (
+            (Effect(kind="file", name=self.path, before=before, after=None),)
+            if self.changed
+            else ()
+        )
 
 
 def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
@@ -212,7 +264,10 @@ def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
 
 remove_file = PlaybookTool(
     name="remove_file",
-    summary="Remove one file, or a symbolic link and not what it points to; not directories or protected places.",
+    summary=(
+        "Remove one file, or a symbolic link and not what it points to; not directories or "
+        "protected places."
+    ),
     risk=Risk.DESTRUCTIVE,
     input=OldFile,
     playbook="files/remove_file.yml",

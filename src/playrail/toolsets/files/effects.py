@@ -1,4 +1,6 @@
-"""What the tools for files change: a file's state before and after, and the calls that bring either about."""
+"""What the tools for files change: a file's state before and after, and the calls that
+bring either about.
+"""
 
 from __future__ import annotations
 
@@ -54,20 +56,29 @@ class FileChange(Brief, Report):
     diff: list[dict[str, Any]] = Field(default_factory=list, exclude=True)
 
     def state_before(self) -> dict[str, Any] | None:
-        return None if self.old is None else self._state(self.old, self.old_sha256, key="before", side="dst")
+        return (
+            None
+            if self.old is None
+            else self._state(self.old, self.old_sha256, key="before", side="dst")
+        )
 
-    def _state(self, attributes: FileAttributes, sha256: str | None, *, key: str, side: str) -> dict[str, Any]:
+    def _state(
+        self, attributes: FileAttributes, sha256: str | None, *, key: str, side: str
+    ) -> dict[str, Any]:
         if attributes.link is not None:
             return attributes.told()
         return {"sha256": sha256, **attributes.told(), **self._content(sha256, key=key, side=side)}
 
     def _content(self, sha256: str | None, *, key: str, side: str) -> dict[str, str]:
-        """The content, when that is exactly what the diff shows, or why it is left out. It is in base64
-        when it is no text.
+        """The content, when that is exactly what the diff shows, or why it is left out. It
+        is in base64 when it is no text.
         """
         shown = self.diff[0] if self.diff else {}
         content, raw = shown.get(key), shown.get(f"{key}_base64")
-        if isinstance(content, str) and hashlib.sha256(content.encode(errors="replace")).hexdigest() == sha256:
+        if (
+            isinstance(content, str)
+            and hashlib.sha256(content.encode(errors="replace")).hexdigest() == sha256
+        ):
             return {"content": content}
         if isinstance(raw, str) and hashlib.sha256(base64.b64decode(raw)).hexdigest() == sha256:
             return {"content": raw, "encoding": "base64"}
@@ -76,28 +87,52 @@ class FileChange(Brief, Report):
 
 
 def undo_file(effect: Effect) -> Invocation | str:
-    """The call that gives a file its state before the effect, if it still is as the effect left it."""
+    """The call that gives a file its state before the effect, if it still is as the effect
+    left it.
+    """
     before, after = effect.before, effect.after or {}
     now = {"expected_sha256": after["sha256"]} if "sha256" in after else {}
     if before is None:
         hidden = {"secret": True} if after.get("left_out") == "secret" else {}
-        made = {"empty_parents": len(after["created_directories"])} if "created_directories" in after else {}
-        return Invocation(tool="remove_file", arguments={"path": effect.name, **now, **made, **hidden})
+        made = (
+            {"empty_parents": len(after["created_directories"])}
+            if "created_directories" in after
+            else {}
+        )
+        return Invocation(
+            tool="remove_file", arguments={"path": effect.name, **now, **made, **hidden}
+        )
     if "link" in before:
-        return Invocation(tool="write_file", arguments={"path": effect.name, "link_to": before["link"]})
+        return Invocation(
+            tool="write_file", arguments={"path": effect.name, "link_to": before["link"]}
+        )
     if "content" not in before:
         return f"The content that {effect.name} had {WHY[before['left_out']]}."
-    kept = {key: before[key] for key in ("content", "encoding", "mode", "owner", "group") if key in before}
+    kept = {
+        key: before[key]
+        for key in ("content", "encoding", "mode", "owner", "group")
+        if key in before
+    }
     if effect.after is None:
         parents = {"parents": True} if "removed_directories" in before else {}
-        return Invocation(tool="write_file", arguments={"path": effect.name, **kept, **parents}, leaves=(NOT_KEPT,))
+        return Invocation(
+            tool="write_file",
+            arguments={"path": effect.name, **kept, **parents},
+            leaves=(NOT_KEPT,),
+        )
     links = "keep" if after.get("hard_links", 1) > 1 else "break"
     leaves = (LINKS_BROKEN,) if before.get("hard_links", 1) > after.get("hard_links", 1) else ()
     whole = {"replace_all": True, "hard_links": links}
-    return Invocation(tool="write_file", arguments={"path": effect.name, **kept, **whole, **now}, leaves=leaves)
+    return Invocation(
+        tool="write_file", arguments={"path": effect.name, **kept, **whole, **now}, leaves=leaves
+    )
 
 
 def lasting(tool: str, given: BaseModel, *, without: set[str]) -> Mapping[str, Invocation]:
-    """What holds for a file after the call: the call itself, without what was only to hold before it."""
-    arguments = given.model_dump(mode="json", exclude={"server", "preview", *without}, exclude_none=True)
+    """What holds for a file after the call: the call itself, without what was only to hold
+    before it.
+    """
+    arguments = given.model_dump(
+        mode="json", exclude={"server", "preview", *without}, exclude_none=True
+    )
     return {f"file {arguments['path']}": Invocation(tool=tool, arguments=arguments)}

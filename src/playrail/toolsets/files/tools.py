@@ -23,10 +23,18 @@ Group = Annotated[str, Field(description="The group's name, or number when it ha
 class DirectoryPart(Reading):
     path: AbsolutePath
     offset: int = Field(
-        default=0, ge=0, le=10_000_000, description="How many names to leave out at the start.", examples=[200]
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="How many names to leave out at the start.",
+        examples=[200],
     )
-    limit: int = Field(default=200, ge=1, le=1000, description="How many entries to list at most.", examples=[50])
-    details: bool = Field(default=False, description="Tell size, mode, owner, group and time too.", examples=[True])
+    limit: int = Field(
+        default=200, ge=1, le=1000, description="How many entries to list at most.", examples=[50]
+    )
+    details: bool = Field(
+        default=False, description="Tell size, mode, owner, group and time too.", examples=[True]
+    )
 
 
 class Entry(Brief):
@@ -37,7 +45,9 @@ class Entry(Brief):
     owner: Owner
     group: Group
     modified: Modified
-    target: str | None = Field(default=None, description="Where a link points to, as it is written in the link.")
+    target: str | None = Field(
+        default=None, description="Where a link points to, as it is written in the link."
+    )
 
 
 class Listing(Brief, Report):
@@ -49,12 +59,17 @@ class Listing(Brief, Report):
     total: int = Field(description="How many names the directory holds.")
     truncated: bool = Field(default=False, description="Whether names follow after these.")
     next_offset: int | None = Field(default=None, description="The offset to go on with.")
-    escaped_names: int = Field(default=0, description="How many names hold bytes shown as \\xff; give them back so.")
+    escaped_names: int = Field(
+        default=0, description="How many names hold bytes shown as \\xff; give them back so."
+    )
 
 
 list_directory = PlaybookTool(
     name="list_directory",
-    summary="List what lies in a directory, by type; with details sizes, owners, permissions, times. Not recursive.",
+    summary=(
+        "List what lies in a directory, by type; with details sizes, owners, permissions, "
+        "times. Not recursive."
+    ),
     risk=Risk.READ,
     input=DirectoryPart,
     playbook="files/list_directory.yml",
@@ -66,14 +81,22 @@ list_directory = PlaybookTool(
 class FilePart(Reading):
     path: AbsolutePath
     offset: int = Field(
-        default=1, ge=1, le=10**12, description="The first line to read, counted from 1.", examples=[501]
+        default=1,
+        ge=1,
+        le=10**12,
+        description="The first line to read, counted from 1.",
+        examples=[501],
     )
-    limit: int = Field(default=500, ge=1, le=5000, description="How many lines to read at most.", examples=[100])
+    limit: int = Field(
+        default=500, ge=1, le=5000, description="How many lines to read at most.", examples=[100]
+    )
     skip_bytes: int = Field(
         default=0,
         ge=0,
         le=10**15,
-        description="How many bytes of the first line to leave out: to go on in a line that was cut.",
+        description=(
+            "How many bytes of the first line to leave out: to go on in a line that was cut."
+        ),
         examples=[0, 262144],
     )
 
@@ -84,16 +107,26 @@ class ShownText(Brief, Report):
     content: str = Field(description="The text, with its line ends as they are.")
     lines: int = Field(description="How many lines content has; a part of a line counts.")
     truncated: bool = Field(default=False, description="Whether the file has more than content.")
-    line_cut: bool = Field(default=False, description="Whether content cuts a line, too long for one answer.")
-    size_bytes: int = Field(description="Size of the whole file; most files of /proc and /sys say 0.")
+    line_cut: bool = Field(
+        default=False, description="Whether content cuts a line, too long for one answer."
+    )
+    size_bytes: int = Field(
+        description="Size of the whole file; most files of /proc and /sys say 0."
+    )
     encoding: Literal["utf-8", "unknown"] = Field(
         default="utf-8", description="unknown: content cannot be written back."
     )
-    replaced_bytes: int = Field(default=0, description="How many bytes are no UTF-8 and are shown as U+FFFD.")
+    replaced_bytes: int = Field(
+        default=0, description="How many bytes are no UTF-8 and are shown as U+FFFD."
+    )
     control_characters: int = Field(default=0, description="How many content leaves out.")
     byte_order_mark: bool = Field(default=False, description="Whether content begins with one.")
-    line_endings: Literal["lf", "crlf", "cr", "mixed"] = Field(default="lf", description="Keep them when you write.")
-    no_final_newline: bool = Field(default=False, description="Whether the last line has no line end.")
+    line_endings: Literal["lf", "crlf", "cr", "mixed"] = Field(
+        default="lf", description="Keep them when you write."
+    )
+    no_final_newline: bool = Field(
+        default=False, description="Whether the last line has no line end."
+    )
     resolved_path: str = Field(description="The file that was read, without symbolic links.")
     modified: Modified
 
@@ -103,11 +136,17 @@ class FileText(ShownText):
     next_offset: int | None = Field(default=None, description="The offset to go on with.")
     next_skip_bytes: int = Field(
         default=0,
-        description="The skip_bytes to go on with; to skip the rest of a cut line instead, go on at next_offset + 1.",
+        description=(
+            "The skip_bytes to go on with; to skip the rest of a cut line instead, go on at "
+            "next_offset + 1."
+        ),
     )
-    total_lines: int | None = Field(default=None, description="Lines of the whole file, once its end was reached.")
+    total_lines: int | None = Field(
+        default=None, description="Lines of the whole file, once its end was reached."
+    )
     sha256: str | None = Field(
-        default=None, description="Of the whole file, unless it has more than 10 MiB or tells no size."
+        default=None,
+        description="Of the whole file, unless it has more than 10 MiB or tells no size.",
     )
     mode: Mode
     owner: Owner
@@ -126,11 +165,15 @@ read_file = PlaybookTool(
 
 class FileEnd(Reading):
     path: AbsolutePath
-    lines: int = Field(default=50, ge=1, le=5000, description="How many lines to read at most.", examples=[50])
+    lines: int = Field(
+        default=50, ge=1, le=5000, description="How many lines to read at most.", examples=[50]
+    )
 
 
 class EndText(ShownText):
-    """`truncated`: the file has more before content; `line_cut`: content begins within a line."""
+    """`truncated`: the file has more before content; `line_cut`: content begins within a
+    line.
+    """
 
 
 tail_file = PlaybookTool(
@@ -146,27 +189,41 @@ tail_file = PlaybookTool(
 
 class FileSearch(Reading):
     path: AbsolutePath = Field(
-        description="The directory to search, with all below it, or one file.", examples=["/etc/nginx"]
+        description="The directory to search, with all below it, or one file.",
+        examples=["/etc/nginx"],
     )
     pattern: SearchPattern
     regex: bool = Field(
-        default=False, description="Whether pattern is a regular expression, in Python's syntax.", examples=[False]
+        default=False,
+        description="Whether pattern is a regular expression, in Python's syntax.",
+        examples=[False],
     )
-    ignore_case: bool = Field(default=False, description="Whether upper and lower case are alike.", examples=[True])
+    ignore_case: bool = Field(
+        default=False, description="Whether upper and lower case are alike.", examples=[True]
+    )
     names: FileNames | None = Field(
-        default=None, description="Look only into files whose name matches this glob pattern.", examples=["*.conf"]
+        default=None,
+        description="Look only into files whose name matches this glob pattern.",
+        examples=["*.conf"],
     )
-    limit: int = Field(default=100, ge=1, le=1000, description="How many lines to return at most.", examples=[100])
+    limit: int = Field(
+        default=100, ge=1, le=1000, description="How many lines to return at most.", examples=[100]
+    )
 
     @model_validator(mode="after")
     def _is_an_expression(self) -> Self:
         if self.regex:
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of what a later Python will read in another way
+                    # Of what a later Python will read in another way
+                    warnings.simplefilter("ignore")
                     re.compile(self.pattern)
             except (re.error, OverflowError, RecursionError) as error:
-                where = f", see its character {error.pos + 1}" if isinstance(error, re.error) and error.pos else ""
+                where = (
+                    f", see its character {error.pos + 1}"
+                    if isinstance(error, re.error) and error.pos
+                    else ""
+                )
                 raise ValueError(f"pattern must be a regular expression{where}") from None
         return self
 
@@ -180,11 +237,16 @@ class FoundLine(Brief):
 
 class LeftOut(Brief):
     binary: int = 0
-    protected: int = Field(default=0, description="Protected places, and files with private keys or credentials.")
+    protected: int = Field(
+        default=0, description="Protected places, and files with private keys or credentials."
+    )
     unreadable: int = 0
-    too_large: int = Field(default=0, description="More than 64 MiB; name such a file as path to search it.")
+    too_large: int = Field(
+        default=0, description="More than 64 MiB; name such a file as path to search it."
+    )
     links: int = Field(
-        default=0, description="Links to directories elsewhere; name such a directory as path to search it."
+        default=0,
+        description="Links to directories elsewhere; name such a directory as path to search it.",
     )
     kernel: int = Field(default=0, description="What the kernel makes up, such as /proc.")
 
@@ -192,10 +254,13 @@ class LeftOut(Brief):
 class FoundLines(Brief, Report):
     matches: list[FoundLine] = Field(description="In the order of the files' names and lines.")
     files_searched: int
-    left_out: LeftOut = Field(description="How many files and directories were left out, by reason.")
+    left_out: LeftOut = Field(
+        description="How many files and directories were left out, by reason."
+    )
     truncated: bool = Field(default=False, description="Whether there are more matches than these.")
     timed_out: bool = Field(
-        default=False, description="Whether the search was ended by its limit of 20 s, before it was through."
+        default=False,
+        description="Whether the search was ended by its limit of 20 s, before it was through.",
     )
 
     @property
@@ -205,7 +270,10 @@ class FoundLines(Brief, Report):
 
 search_in_files = PlaybookTool(
     name="search_in_files",
-    summary="Find the lines of text files that hold a text or match a regular expression, in a directory and below it.",
+    summary=(
+        "Find the lines of text files that hold a text or match a regular expression, in a "
+        "directory and below it."
+    ),
     risk=Risk.READ,
     input=FileSearch,
     playbook="files/search_in_files.yml",

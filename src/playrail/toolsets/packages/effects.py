@@ -1,4 +1,6 @@
-"""What the tools for packages change: versions before and after, and the calls that bring either about."""
+"""What the tools for packages change: versions before and after, and the calls that bring
+either about.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,20 @@ from playrail.tools.effects import Effect, Invocation
 from playrail.toolsets.packages.failures import last_words
 
 # Those that dpkg did not finish have its own words.
-Unfinished = Literal["half_installed", "unpacked", "half_configured", "triggers_awaited", "triggers_pending"]
-Outcome = Literal["installed", "upgraded", "downgraded", "removed", "unchanged", "not_previewed"] | Unfinished
+Unfinished = Literal[
+    "half_installed", "unpacked", "half_configured", "triggers_awaited", "triggers_pending"
+]
+Outcome = (
+    Literal["installed", "upgraded", "downgraded", "removed", "unchanged", "not_previewed"]
+    | Unfinished
+)
 UNFINISHED = get_args(Unfinished)
 
 
 def plain_name(name: str, architecture: str | None) -> str:
-    """The name without the host's own architecture, which dpkg mostly writes behind it and apt does not. Another one
-    stays: that is another package. None: the host did not tell its own.
+    """The name without the host's own architecture, which dpkg mostly writes behind it and
+    apt does not. Another one stays: that is another package. None: the host did not tell
+    its own.
     """
     package, _, of = name.partition(":")
     return package if architecture is None or of in ("", "all", architecture) else name
@@ -38,14 +46,19 @@ def _state(version: str | None) -> Mapping[str, str] | None:
 
 def blindness(failure: str) -> Sequence[str]:
     """Why check mode could tell nothing, of what the package manager's module said."""
-    why = "What would be done is known only in a real run, which fetches package lists where these lack something"
+    why = (
+        "What would be done is known only in a real run, which fetches package lists where "
+        "these lack something"
+    )
     # How long something took is another time each time; a plan is bound to these words.
     said = re.sub(r"\d+ (?=milliseconds|ms\b|seconds|s\b|bytes)", "", last_words(failure)).strip()
     return (f"{why}, and what Ansible needs; the preview ended with: {said}",)
 
 
 def undo_package(effect: Effect) -> Invocation:
-    """The call that brings the former version back, as far as the package lists still have it."""
+    """The call that brings the former version back, as far as the package lists still have
+    it.
+    """
     if effect.before is None:
         return what_is_installed(effect.name, "absent", None)
     return what_is_installed(effect.name, "present", effect.before["version"])

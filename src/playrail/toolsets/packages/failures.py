@@ -20,7 +20,9 @@ class Failure(NamedTuple):
 
 
 LONGEST_SAID = 300  # characters
-DPKGS_WORK = re.compile(r"(?:Setting up|Removing|Purging|Preparing to unpack|Unpacking|Processing triggers for) ")
+DPKGS_WORK = re.compile(
+    r"(?:Setting up|Removing|Purging|Preparing to unpack|Unpacking|Processing triggers for) "
+)
 FAILURES = (
     Failure(
         "permission_denied",
@@ -30,7 +32,10 @@ FAILURES = (
     ),
     Failure(
         "package_manager_busy",
-        r"Could not get lock|Failed to lock|Unable to (?:acquire|lock)|transaction lock|is locked by",
+        (
+            r"Could not get lock|Failed to lock|Unable to (?:acquire|lock)|transaction lock|is "
+            r"locked by"
+        ),
         "Another package manager is running on this host and did not finish within two minutes.",
         "Try again in some minutes; unattended upgrades take that long.",
     ),
@@ -67,14 +72,26 @@ FAILURES = (
     Failure(
         "packages_unfinished",
         r"dpkg was interrupted",
-        "dpkg was interrupted on this host before; until it has finished, nothing can be installed or removed.",
-        "execute_command with `dpkg --configure -a` lets it finish; `dpkg --audit` names the packages.",
+        (
+            "dpkg was interrupted on this host before; until it has finished, nothing can be "
+            "installed or removed."
+        ),
+        (
+            "execute_command with `dpkg --configure -a` lets it finish; `dpkg --audit` names "
+            "the packages."
+        ),
     ),
     Failure(
         "packages_unfinished",
         r"--fix-broken|apt(?:-get)? -f install",
-        "Packages on this host lack others that they need, since before this call; nothing was done.",
-        "execute_command with `apt-get --simulate --fix-broken install` shows what apt would do about it.",
+        (
+            "Packages on this host lack others that they need, since before this call; nothing "
+            "was done."
+        ),
+        (
+            "execute_command with `apt-get --simulate --fix-broken install` shows what apt "
+            "would do about it."
+        ),
     ),
     Failure(
         "dependency_conflict",
@@ -90,8 +107,10 @@ FAILURES = (
     ),
     Failure(
         "package_not_found",
-        r"No package .+ available|Unable to locate package|no installation candidate|No match for|no such package"
-        r"|not found in package names|No provider of|target not found|Failed to install some of the specified",
+        r"No package .+ available|Unable to locate package|no installation candidate|No match "
+        r"for|no such package"
+        r"|not found in package names|No provider of|target not found|Failed to install some "
+        r"of the specified",
         "There is no such package in the host's package lists.",
         "Check the package's name; distributions name the same thing differently.",
     ),
@@ -103,26 +122,40 @@ FAILURES = (
     ),
     Failure(
         "repository_unreachable",
-        r"Failed to fetch|Failed to update apt cache|Temporary failure resolving|[Cc]annot download|Failed to download",
+        (
+            r"Failed to fetch|Failed to update apt cache|Temporary failure resolving|[Cc]annot "
+            r"download|Failed to download"
+        ),
         "The host could not fetch from its package repositories.",
-        "If it stays so, the operator has to look at the host's network and its list of repositories.",
+        (
+            "If it stays so, the operator has to look at the host's network and its list of "
+            "repositories."
+        ),
     ),
 )
-FAILED_AT = re.compile(r"^dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\r?\n\s+(.+?)\r?$", re.MULTILINE)
+FAILED_AT = re.compile(
+    r"^dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\r?\n\s+(.+?)\r?$", re.MULTILINE
+)
 SCRIPTS_LINES, SCRIPTS_CHARACTERS = 5, 500
-FINISH = "execute_command with `dpkg --audit` tells what is not finished, `dpkg --configure -a` tries it again."
+FINISH = (
+    "execute_command with `dpkg --audit` tells what is not finished, `dpkg --configure -a` "
+    "tries it again."
+)
 RETRYABLE = ("package_manager_busy", "repository_unreachable")
 
 
 def known_failure(message: str, *, version: str | None = None) -> Problem | None:
     for failure in FAILURES:
         if re.search(failure.pattern, message):
-            if version and failure.code == "package_not_found":  # other managers than apt do not tell them apart
+            # Other managers than apt do not tell them apart
+            if version and failure.code == "package_not_found":
                 failure = failure._replace(  # noqa: PLW2901
-                    code="version_not_found", error="There is no such package, or no such version of it."
+                    code="version_not_found",
+                    error="There is no such package, or no such version of it.",
                 )
             said = _said(failure.pattern, message)
-            said = "" if re.fullmatch(failure.pattern, said) else said  # a part that tells nothing more
+            # A part that tells nothing more
+            said = "" if re.fullmatch(failure.pattern, said) else said
             return Problem(
                 code=failure.code,
                 error=f"{failure.error} It said: {said}" if said else failure.error,
@@ -133,7 +166,9 @@ def known_failure(message: str, *, version: str | None = None) -> Problem | None
 
 
 def _said(pattern: str, message: str) -> str:
-    """The line in which a package manager says it, without the command that Ansible puts before it."""
+    """The line in which a package manager says it, without the command that Ansible puts
+    before it.
+    """
     for line in message.splitlines():
         if (found := re.search(pattern, line)) is not None:
             start = line.rfind("E: ", 0, found.end())
@@ -142,34 +177,55 @@ def _said(pattern: str, message: str) -> str:
 
 
 def script_failure(output: str) -> str | None:
-    """What dpkg says of the first package with which it failed, and what that package's script wrote before."""
+    """What dpkg says of the first package with which it failed, and what that package's
+    script wrote before.
+    """
     found = FAILED_AT.search(output)
     if found is None:
         return None
     before = output[: found.start()].splitlines()
     begins = [number for number, line in enumerate(before) if DPKGS_WORK.match(line)]
-    written = [line.strip() for line in before[begins[-1] + 1 if begins else 0 :] if line.strip()][-SCRIPTS_LINES:]
-    told = f" Before that was written: {' / '.join(written)[-SCRIPTS_CHARACTERS:]}" if written else ""
+    written = [line.strip() for line in before[begins[-1] + 1 if begins else 0 :] if line.strip()][
+        -SCRIPTS_LINES:
+    ]
+    told = (
+        f" Before that was written: {' / '.join(written)[-SCRIPTS_CHARACTERS:]}" if written else ""
+    )
     return f"dpkg could not process {found[1]}: {found[2].rstrip('.')}.{told}"
 
 
 def no_lists(said: str) -> Problem | None:
-    """The failure to learn what the newest versions are, of what was said when no list at all could be fetched."""
+    """The failure to learn what the newest versions are, of what was said when no list at
+    all could be fetched.
+    """
     if not said:
         return None
     return Problem(
         code="repository_unreachable",
-        error=f"No package lists could be fetched, so newer versions are not known: {said.splitlines()[0]}"[:500],
-        hint="If it stays so, the operator has to look at the host's network and its list of repositories.",
+        error=f"No package lists could be fetched, so newer versions are not known: {said.splitlines()[0]}"[
+            :500
+        ],
+        hint=(
+            "If it stays so, the operator has to look at the host's network and its list of "
+            "repositories."
+        ),
         retryable=True,
     )
 
 
 def with_repositories(problem: Problem, unreached: Sequence[str]) -> Problem:
     """The same, and which repositories could not be reached: what is missing may be there."""
-    if not unreached or problem.code not in ("package_not_found", "version_not_found", "repository_unreachable"):
+    if not unreached or problem.code not in (
+        "package_not_found",
+        "version_not_found",
+        "repository_unreachable",
+    ):
         return problem
-    return replace(problem, error=f"{problem.error.rstrip('.')}. Not reached: {', '.join(unreached)}.", retryable=True)
+    return replace(
+        problem,
+        error=f"{problem.error.rstrip('.')}. Not reached: {', '.join(unreached)}.",
+        retryable=True,
+    )
 
 
 def last_words(message: str) -> str:

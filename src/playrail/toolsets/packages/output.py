@@ -7,21 +7,37 @@ from collections.abc import Sequence
 
 from playrail.toolsets.packages.effects import plain_name
 
-# What dpkg writes about each package, and what `apt-get --simulate` writes instead (in check mode); the locale is C.
-UNPACKED = re.compile(r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE)
-WOULD_UNPACK = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?\((?P<new>\S+) ", re.MULTILINE)
+# What dpkg writes about each package, and what `apt-get --simulate` writes instead (in
+# check mode); the locale is C.
+UNPACKED = re.compile(
+    r"^Unpacking (?P<name>\S+) \((?P<new>\S+)\) (?:over \((?P<old>\S+)\) )?\.\.\.", re.MULTILINE
+)
+WOULD_UNPACK = re.compile(
+    r"^Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?\((?P<new>\S+) ", re.MULTILINE
+)
 REMOVED = re.compile(r"^(?:Removing|Remv) (?P<name>\S+) [\[(](?P<old>[^\])\s]+)", re.MULTILINE)
 # What the module dnf returns of each package.
-DNF_DID = re.compile(r"(?P<did>Installed|Downgrade|Removed): (?P<name>\S+)-(?P<version>[^-\s]+-[^-\s]+?)(?:\.[^.\s]+)?")
+DNF_DID = re.compile(
+    r"(?P<did>Installed|Downgrade|Removed): "
+    r"(?P<name>\S+)-(?P<version>[^-\s]+-[^-\s]+?)(?:\.[^.\s]+)?"
+)
 
 Versions = tuple[str | None, str | None]  # before and after
 
 
-def packages_done(output: str, results: Sequence[str], architecture: str | None) -> dict[str, Versions]:
-    """What was, or in check mode would be, done to which package, by the words of apt and dpkg or of the module dnf."""
+def packages_done(
+    output: str, results: Sequence[str], architecture: str | None
+) -> dict[str, Versions]:
+    """What was, or in check mode would be, done to which package, by the words of apt and
+    dpkg or of the module dnf.
+    """
     old: dict[str, str | None] = {}
     new: dict[str, str | None] = {}
-    for one in [*REMOVED.finditer(output), *UNPACKED.finditer(output), *WOULD_UNPACK.finditer(output)]:
+    for one in [
+        *REMOVED.finditer(output),
+        *UNPACKED.finditer(output),
+        *WOULD_UNPACK.finditer(output),
+    ]:
         words = one.groupdict()
         name = plain_name(words["name"], architecture)
         old.setdefault(name, words["old"])

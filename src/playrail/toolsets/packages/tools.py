@@ -32,11 +32,15 @@ from playrail.toolsets.packages.output import Versions, packages_done
 from playrail.toolsets.packages.versions import is_older
 
 KEPT_BACK = re.compile(
-    r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: +.*\n?)+)",
+    (
+        r"^The following (?:packages have been kept back|upgrades have been deferred due to "
+        r"phasing):\n((?: +.*\n?)+)"
+    ),
     re.MULTILINE,
 )
 VIRTUAL = re.compile(r"is a virtual package provided by")  # apt tells it apart from its errors
-TOLD_BY = ("apt", "dnf", "dnf5")  # what these did is read; what the other managers did, or would do, is not known
+# What these did is read; what the other managers did, or would do, is not known
+TOLD_BY = ("apt", "dnf", "dnf5")
 
 
 class Upgraded(Report):
@@ -53,17 +57,27 @@ class Installed(Report):
 class SystemUpdate(Report):
     changed: bool = Field(description="Whether packages were changed.")
     upgraded: list[Upgraded] = Field(description="Packages that have a new version.")
-    installed: list[Installed] = Field(description="Packages that are new, because upgraded ones need them.")
+    installed: list[Installed] = Field(
+        description="Packages that are new, because upgraded ones need them."
+    )
     removed: list[str] = Field(description="Packages that are gone.")
-    kept_back: list[str] = Field(description="Packages with a new version that were left as they are.")
+    kept_back: list[str] = Field(
+        description="Packages with a new version that were left as they are."
+    )
     held: list[str] = Field(description="Packages on hold, which are never upgraded.")
-    reboot_required: bool | None = Field(description="Whether the server says that it has to be restarted.")
-    packages_requiring_reboot: list[str] = Field(description="The packages because of which it says so.")
+    reboot_required: bool | None = Field(
+        description="Whether the server says that it has to be restarted."
+    )
+    packages_requiring_reboot: list[str] = Field(
+        description="The packages because of which it says so."
+    )
 
     unreachable_repositories: list[str] | None = Field(
         default=None, description="Those whose lists could not be fetched; older lists were used."
     )
-    unfinished: list[str] | None = Field(default=None, description="Packages that dpkg has not finished.")
+    unfinished: list[str] | None = Field(
+        default=None, description="Packages that dpkg has not finished."
+    )
 
     distribution: str = Field(exclude=True)
     manager: str | None = Field(exclude=True)
@@ -90,14 +104,25 @@ class SystemUpdate(Report):
     def unforeseen(self) -> Sequence[str]:
         if self.blind:
             return blindness(self.blind)
-        return ("No package lists are fetched for a preview; with those of today more may be upgraded.",)
+        return (
+            (
+                "No package lists are fetched for a preview; with those of today more may be "
+                "upgraded."
+            ),
+        )
 
     def problem(self) -> Problem | None:
         if self.manager != "apt":
             return Problem(
                 code="unsupported_os",
-                error=f"This host runs {self.distribution}; only Debian, Ubuntu and their kin can be upgraded so far.",
-                hint="Nothing was changed. Do not retry; the operator can upgrade it with its own package manager.",
+                error=(
+                    f"This host runs {self.distribution}; only Debian, Ubuntu and their kin "
+                    "can be upgraded so far."
+                ),
+                hint=(
+                    "Nothing was changed. Do not retry; the operator can upgrade it with its "
+                    "own package manager."
+                ),
             )
         if self.failure is None:
             return no_lists(self.unfetched)
@@ -126,9 +151,13 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     return {
         "changed": bool(done),
         "upgraded": [
-            {"name": name, "old_version": old, "new_version": new} for name, (old, new) in done.items() if old and new
+            {"name": name, "old_version": old, "new_version": new}
+            for name, (old, new) in done.items()
+            if old and new
         ],
-        "installed": [{"name": name, "version": new} for name, (old, new) in done.items() if not old],
+        "installed": [
+            {"name": name, "version": new} for name, (old, new) in done.items() if not old
+        ],
         "removed": [name for name, (_old, new) in done.items() if new is None],
         "kept_back": kept_back,
         "done": done,
@@ -137,7 +166,10 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
 
 update_system = PlaybookTool(
     name="update_system",
-    summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells the versions.",
+    summary=(
+        "Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells "
+        "the versions."
+    ),
     risk=Risk.WRITE,
     input=Changing,
     playbook="packages/update_system.yml",
@@ -156,7 +188,9 @@ def _no_option(name: str) -> str:
     return name
 
 
-PackageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]{0,199}$"), AfterValidator(_no_option)]
+PackageName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]{0,199}$"), AfterValidator(_no_option)
+]
 
 
 class Packages(Changing):
@@ -166,8 +200,10 @@ class Packages(Changing):
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
         description=(
-            "latest upgrades to the newest version as well; absent removes, and keeps configuration files. "
-            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those that depend on them, too."
+            "latest upgrades to the newest version as well; absent removes, and keeps "
+            "configuration files. "
+            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those "
+            "that depend on them, too."
         ),
         examples=["present"],
     )
@@ -178,7 +214,9 @@ class Packages(Changing):
     )
     update_cache: bool = Field(
         default=False,
-        description="Fetch the package lists first; done anyway for latest, and when they lack the package.",
+        description=(
+            "Fetch the package lists first; done anyway for latest, and when they lack the package."
+        ),
         examples=[False],
     )
 
@@ -203,7 +241,9 @@ class PackageChange(Report):
 
 
 class AskedPackage(PackageChange):
-    provided_by: list[str] = Field(description="Installed packages that provide this name, when none is named so.")
+    provided_by: list[str] = Field(
+        description="Installed packages that provide this name, when none is named so."
+    )
 
 
 class PackageChanges(Report):
@@ -211,7 +251,10 @@ class PackageChanges(Report):
         description="The packages that were asked for; not_previewed: only a real run would tell."
     )
     others: list[PackageChange] | None = Field(
-        description="Packages that were changed because of these; null: not known, as of zypper, apk and pacman."
+        description=(
+            "Packages that were changed because of these; null: not known, as of zypper, apk "
+            "and pacman."
+        )
     )
     package_manager: str = Field(description="The package manager: apt, dnf, zypper ..")
     lists_updated: bool = Field(description="Whether the package lists were fetched for this.")
@@ -219,7 +262,9 @@ class PackageChanges(Report):
     unreachable_repositories: list[str] | None = Field(
         default=None, description="Those whose lists could not be fetched; older lists were used."
     )
-    unfinished: list[str] | None = Field(default=None, description="All packages that dpkg has not finished.")
+    unfinished: list[str] | None = Field(
+        default=None, description="All packages that dpkg has not finished."
+    )
 
     failure: str | None = Field(exclude=True)
     script: str | None = Field(default=None, exclude=True)
@@ -240,12 +285,15 @@ class PackageChanges(Report):
         given: Packages = (info.context or {})["given"]
         return {
             "packages": [_asked(name, raw, done, given) for name in dict.fromkeys(given.names)],
-            "others": _others(given.names, done, architecture) if raw["manager"] in TOLD_BY else None,
+            "others": _others(given.names, done, architecture)
+            if raw["manager"] in TOLD_BY
+            else None,
             "package_manager": raw["manager"],
             "lists_updated": raw["lists_updated"],
             **_left_open(raw),
             "unfetched": raw.get("unfetched", ""),
-            "failure": raw["failure"] and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
+            "failure": raw["failure"]
+            and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
             "blind": raw.get("blind"),
             "lists_wanted": raw.get("lists_wanted", False),
             "only_checked": raw["only_checked"],
@@ -258,7 +306,10 @@ class PackageChanges(Report):
         """Of a name that another package provides, that package is among the others."""
         told = [*self.packages, *(self.others or ())]
         return effects_of(
-            {plain_name(one.name, self.architecture): (one.version_before, one.version_after) for one in told}
+            {
+                plain_name(one.name, self.architecture): (one.version_before, one.version_after)
+                for one in told
+            }
         )
 
     def unforeseen(self) -> Sequence[str]:
@@ -266,9 +317,18 @@ class PackageChanges(Report):
         if self.blind:
             return blindness(self.blind) if names else ()
         return (
-            *((f"What would be done about {', '.join(names)} is known only in a real run.",) if names else ()),
             *(
-                ("No package lists are fetched for a preview; those of today may have other versions.",)
+                (f"What would be done about {', '.join(names)} is known only in a real run.",)
+                if names
+                else ()
+            ),
+            *(
+                (
+                    (
+                        "No package lists are fetched for a preview; those of today may have "
+                        "other versions."
+                    ),
+                )
                 if self.lists_wanted
                 else ()
             ),
@@ -284,10 +344,15 @@ class PackageChanges(Report):
             if self.only_checked:
                 return None
             return (
-                self._half_done() or self._not_latest() or (self._left() if self.state == "absent" else self._lacking())
+                self._half_done()
+                or self._not_latest()
+                or (self._left() if self.state == "absent" else self._lacking())
             )
         what = "removal" if self.state == "absent" else "installation"
-        if self.script is None and (known := known_failure(self.failure, version=self.version)) is not None:
+        if (
+            self.script is None
+            and (known := known_failure(self.failure, version=self.version)) is not None
+        ):
             return with_repositories(known, self.unreachable_repositories or ())
         return Problem(
             code="package_failed",
@@ -300,7 +365,9 @@ class PackageChanges(Report):
 
     def _half_done(self) -> Problem | None:
         """What is installed by half is left so by apt, which says that all is well."""
-        half = [f"{one.name} is {one.outcome}" for one in self.packages if one.outcome in UNFINISHED]
+        half = [
+            f"{one.name} is {one.outcome}" for one in self.packages if one.outcome in UNFINISHED
+        ]
         if not half:
             return None
         return Problem(
@@ -317,23 +384,35 @@ class PackageChanges(Report):
         return Problem(
             code="package_failed",
             error=f"{', '.join(left)} is still there, most likely half installed.",
-            hint="`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` can remove it.",
+            hint=(
+                "`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` "
+                "can remove it."
+            ),
         )
 
     def _lacking(self) -> Problem | None:
         """The name of a group, or one that only other packages provide, succeeds as well."""
-        lacking = [one.name for one in self.packages if one.version_after is None and not one.provided_by]
+        lacking = [
+            one.name for one in self.packages if one.version_after is None and not one.provided_by
+        ]
         if not lacking:
             return None
         return Problem(
             code="package_failed",
-            error=f"{', '.join(lacking)}: no package of that name is installed, and none is known to provide it.",
+            error=(
+                f"{', '.join(lacking)}: no package of that name is installed, and none is "
+                "known to provide it."
+            ),
             hint="The package manager reported no failure. Name the very package that is meant.",
         )
 
 
-def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], given: Packages) -> dict[str, Any]:
-    """What became of a package; in check mode, what would become of it, as far as its manager tells."""
+def _asked(
+    name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], given: Packages
+) -> dict[str, Any]:
+    """What became of a package; in check mode, what would become of it, as far as its
+    manager tells.
+    """
     before, after = raw["before"][name], raw["after"][name]
     had, has = (raw[key].get(name, []) for key in ("provided_before", "provided_after"))
     told = raw["manager"] in TOLD_BY
@@ -346,7 +425,8 @@ def _asked(name: str, raw: Mapping[str, Any], done: Mapping[str, Versions], give
         change["outcome"] = half.replace("-", "_")
     if before is None and after is None and bool(had) is not bool(has):
         change["outcome"] = "installed" if has else "removed"
-    # Which package would come for a name that is none of a package, nobody tells beforehand.
+    # Which package would come for a name that is none of a package, nobody tells
+    # beforehand.
     unseen = not told or raw.get("blind") or (given.state != "absent" and after is None and not has)
     if raw["only_checked"] and unseen and not _is_so(given, before, had):
         change["outcome"] = "not_previewed"
@@ -360,7 +440,9 @@ def _is_so(given: Packages, version: str | None, provided_by: Sequence[str]) -> 
     return given.state == "present" and version is not None and given.version in (None, version)
 
 
-def _others(names: Sequence[str], done: Mapping[str, Versions], architecture: str | None) -> list[dict[str, Any]]:
+def _others(
+    names: Sequence[str], done: Mapping[str, Versions], architecture: str | None
+) -> list[dict[str, Any]]:
     asked = {plain_name(name, architecture) for name in names}
     return [_change(name, versions) for name, versions in done.items() if name not in asked]
 
@@ -378,13 +460,20 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
 
 def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
     state = "absent" if given.state == "absent" else "present"
-    return {f"package {name}": what_is_installed(name, state, given.version) for name in given.names}
+    return {
+        f"package {name}": what_is_installed(name, state, given.version) for name in given.names
+    }
 
 
 install_package = PlaybookTool(
     name="install_package",
-    summary="Install, upgrade or remove packages by name; tells each version before and after, and what else changed.",
-    risk=by_field("state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE),
+    summary=(
+        "Install, upgrade or remove packages by name; tells each version before and after, and "
+        "what else changed."
+    ),
+    risk=by_field(
+        "state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
+    ),
     input=Packages,
     playbook="packages/install_package.yml",
     report=PackageChanges,

@@ -7,8 +7,12 @@ from itertools import zip_longest
 
 
 def is_older(one: str, other: str) -> bool:
-    """Whether a version comes before another, as rpm and dpkg compare them: part by part, ~ before the end."""
-    for left, right in zip_longest(*(VERSION_PART.findall(_with_epoch(text)) for text in (one, other)), fillvalue=""):
+    """Whether a version comes before another, as rpm and dpkg compare them: part by part, ~
+    before the end.
+    """
+    for left, right in zip_longest(
+        *(VERSION_PART.findall(_with_epoch(text)) for text in (one, other)), fillvalue=""
+    ):
         if _rank(left) != _rank(right):
             return _rank(left) < _rank(right)
     return False

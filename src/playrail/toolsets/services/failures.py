@@ -1,4 +1,6 @@
-"""What is a failure of an action on a systemd unit, though systemctl may have said that all is well."""
+"""What is a failure of an action on a systemd unit, though systemctl may have said that all
+is well.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,15 @@ NEVER_ENABLED = {
     "static": "its unit file has no [Install] section",
     "transient": "it was made for this run of the system only",
 }
-SKIPPED = re.compile(r"\bskipped\b.*\b[Cc]ondition\b|\bCondition check resulted in\b")  # the words of systemd
+# The words of systemd
+SKIPPED = re.compile(r"\bskipped\b.*\b[Cc]ondition\b|\bCondition check resulted in\b")
 UNIT_FILES = "list_directory of /etc/systemd/system and /usr/lib/systemd/system shows unit files."
 
 
 class Change(BaseModel):
-    """What an action on a unit came to: systemd's properties before and after, and what systemctl said."""
+    """What an action on a unit came to: systemd's properties before and after, and what
+    systemctl said.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -67,7 +72,9 @@ class Change(BaseModel):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the unit was there before the action and went with it, as one that was made for once does."""
+        """Whether the unit was there before the action and went with it, as one that was
+        made for once does.
+        """
         return self.is_missing and self.before.get("LoadState") not in (None, "not-found")
 
     @property
@@ -82,7 +89,9 @@ class Change(BaseModel):
 
     @property
     def was_skipped(self) -> bool:
-        """Whether its conditions were not met. systemd soon forgets what it knew of a unit that is not active."""
+        """Whether its conditions were not met. systemd soon forgets what it knew of a unit
+        that is not active.
+        """
         known = self.status.get("ConditionTimestampMonotonic", "0") != "0"
         if known or self.ran:
             return known and self.status.get("ConditionResult") == "no" and not self.ran
@@ -93,7 +102,10 @@ class Change(BaseModel):
         """How it ended, in brackets."""
         result, code = self.status.get("Result", ""), self.status.get("ExecMainCode", "")
         how = {"1": "exit status", "2": "signal", "3": "signal"}.get(code)
-        told = ["" if result == "success" else result, *([f"{how} {self.status.get('ExecMainStatus')}"] if how else [])]
+        told = [
+            "" if result == "success" else result,
+            *([f"{how} {self.status.get('ExecMainStatus')}"] if how else []),
+        ]
         return f" ({', '.join(filter(None, told))})" if any(told) else ""
 
 
@@ -115,7 +127,11 @@ def _missing(change: Change) -> Problem | None:
             hint="get_journal_logs of this unit may say why.",
         )
     alike = f"There is {', '.join(change.alike)}. " if change.alike else ""
-    template = "A template such as name@ needs an instance: name@instance. " if change.unit.endswith("@") else ""
+    template = (
+        "A template such as name@ needs an instance: name@instance. "
+        if change.unit.endswith("@")
+        else ""
+    )
     return Problem(
         code="service_not_found",
         error=f"There is no unit {change.unit} on this host.",
@@ -132,7 +148,9 @@ def _of_start(change: Change) -> Problem | None:
         return Problem(
             code="service_failed",
             error=f"{change.unit} did not come up: it is {change.state}{change.ending}{why}.",
-            hint="Somebody masked it on purpose; ask before it is unmasked." if masked else _way_on(change),
+            hint="Somebody masked it on purpose; ask before it is unmasked."
+            if masked
+            else _way_on(change),
         )
     if change.restarts:
         return Problem(
@@ -147,15 +165,22 @@ def _of_start(change: Change) -> Problem | None:
 def _way_on(change: Change) -> str:
     if change.status.get("Result") == "start-limit-hit":
         return (
-            "It was started too often in a short time. When its cause is mended, execute_command with"
-            f" `systemctl reset-failed {change.status.get('Id', change.unit)}` lets it be started again."
+            "It was started too often in a short time. When its cause is mended, "
+            "execute_command with"
+            f" `systemctl reset-failed {change.status.get('Id', change.unit)}` lets it be "
+            "started again."
         )
     return "get_journal_logs of this unit says why."
 
 
 def _may_end(change: Change) -> bool:
-    """Whether the unit is one that runs for once; what a timer starts mostly does, whatever its type says."""
-    timed = any(trigger.endswith((".timer", ".path")) for trigger in change.status.get("TriggeredBy", "").split())
+    """Whether the unit is one that runs for once; what a timer starts mostly does, whatever
+    its type says.
+    """
+    timed = any(
+        trigger.endswith((".timer", ".path"))
+        for trigger in change.status.get("TriggeredBy", "").split()
+    )
     return not change.was_skipped and (timed or change.status.get("Type") in (None, "", "oneshot"))
 
 
@@ -169,12 +194,17 @@ def _ended(change: Change) -> Problem:
     return Problem(
         code="service_failed",
         error=f"{change.unit} ended by itself right after its start{change.ending}.",
-        hint="If it is to run for once, that is done. A program that goes to the background needs Type=forking.",
+        hint=(
+            "If it is to run for once, that is done. A program that goes to the background "
+            "needs Type=forking."
+        ),
     )
 
 
 def _of_stop(change: Change) -> Problem | None:
-    if change.only_checked or not (change.job_failed or change.is_active or change.state in UNDER_WAY):
+    if change.only_checked or not (
+        change.job_failed or change.is_active or change.state in UNDER_WAY
+    ):
         return None
     again = f": {', '.join(change.starters)} may have started it" if change.starters else ""
     return Problem(
@@ -197,19 +227,28 @@ def _of_reload(change: Change) -> Problem | None:
         again = " and was started again" if change.is_active or change.state in UNDER_WAY else ""
         return Problem(
             code="service_failed",
-            error=f"{change.unit} was told to reload and ended{again}{change.ending}; it is {change.state}.",
+            error=(
+                f"{change.unit} was told to reload and ended{again}{change.ending}; it is "
+                f"{change.state}."
+            ),
             hint="get_journal_logs of this unit says why; most likely its configuration is wrong.",
         )
     if not change.is_active:
         return Problem(
             code="service_not_active",
-            error=f"{change.unit} is {change.state}, so there is nothing to reload; nothing was changed.",
+            error=(
+                f"{change.unit} is {change.state}, so there is nothing to reload; nothing was "
+                "changed."
+            ),
             hint="Use the action start, which reads the configuration as well.",
         )
     if change.before.get("CanReload") == "no" and (change.job_failed or not change.reloads):
         return Problem(
             code="service_not_reloadable",
-            error=f"{change.unit} cannot be reloaded: its unit file does not say how; nothing was changed.",
+            error=(
+                f"{change.unit} cannot be reloaded: its unit file does not say how; nothing "
+                "was changed."
+            ),
             hint="Use the action restart, which reads the configuration as well.",
         )
     if change.job_failed:
@@ -232,11 +271,16 @@ def _of_enable(change: Change) -> Problem | None:
     if change.only_checked:
         fails = change.file_state in NEVER_ENABLED and not change.reloads
     else:
-        others = change.file_state == "generated" or (change.file_state == "indirect" and change.boots)
+        others = change.file_state == "generated" or (
+            change.file_state == "indirect" and change.boots
+        )
         fails = change.job_failed or not (change.file_state in AT_BOOT or others)
     if not fails:
         return None
-    why = NEVER_ENABLED.get(change.file_state) or f"it is {change.file_state or 'in an unknown state'}"
+    why = (
+        NEVER_ENABLED.get(change.file_state)
+        or f"it is {change.file_state or 'in an unknown state'}"
+    )
     said = change.words if change.job_failed else ""
     boots = f" It is started by {', '.join(change.boots)}." if change.boots else ""
     return Problem(
@@ -244,20 +288,29 @@ def _of_enable(change: Change) -> Problem | None:
         error=f"{change.unit} is not enabled{said or ': ' + why}.",
         hint=f"Nothing was changed.{boots}"
         + (f" Enable what starts it: {', '.join(change.starters)}." if change.starters else "")
-        + ("" if boots or change.starters else " Its unit file needs [Install] with WantedBy=, or a timer or socket."),
+        + (
+            ""
+            if boots or change.starters
+            else " Its unit file needs [Install] with WantedBy=, or a timer or socket."
+        ),
     )
 
 
 def _of_disable(change: Change) -> Problem | None:
     if change.only_checked:
         return None
-    stays = change.file_state in AT_BOOT or (change.file_state in ("static", "indirect") and change.boots)
+    stays = change.file_state in AT_BOOT or (
+        change.file_state in ("static", "indirect") and change.boots
+    )
     if not (stays or change.job_failed):
         return None
     boots = f", started by {', '.join(change.boots)}" if change.boots else ""
     return Problem(
         code="service_not_disabled",
-        error=f"{change.unit} is still {change.file_state}{boots}{change.words if change.job_failed else ''}.",
+        error=(
+            f"{change.unit} is still "
+            f"{change.file_state}{boots}{change.words if change.job_failed else ''}."
+        ),
         hint=f"Disable {' and '.join(change.boots)} if that is meant."
         if change.boots
         else "Another link to it may enable it; list_directory of /etc/systemd/system shows them.",

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasPath, BaseModel, BeforeValidator, Field, ValidationInfo, computed_field, model_validator
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    computed_field,
+    model_validator,
+)
 
 from playrail.errors import Problem
 from playrail.tools.effects import Effect, Invocation
@@ -29,17 +37,26 @@ BROUGHT_ABOUT: Mapping[str, Mapping[str, str]] = {  # by an action on a unit tha
     "enable": {"enabled": "enabled"},
     "disable": {"enabled": "disabled"},
 }
-ENABLED_FROM = ("disabled", "enabled", "enabled-runtime", "linked", "linked-runtime")  # of others only systemd knows
+# Of others only systemd knows
+ENABLED_FROM = ("disabled", "enabled", "enabled-runtime", "linked", "linked-runtime")
 UNFORESEEN = {
     "start": "Whether {} comes up is known only when it is started.",
-    "restart": "Whether {} comes up again is known only then; and that it was restarted cannot be taken back.",
-    "reload": "What {} makes of its configuration is known only then; and that it was reloaded cannot be taken back.",
+    "restart": (
+        "Whether {} comes up again is known only then; and that it was restarted cannot be "
+        "taken back."
+    ),
+    "reload": (
+        "What {} makes of its configuration is known only then; and that it was reloaded "
+        "cannot be taken back."
+    ),
 }
-# A generator may make these at each boot, of a script of SysV init for one; enabled-runtime may as well be gone then.
+# A generator may make these at each boot, of a script of SysV init for one; enabled-runtime
+# may as well be gone then.
 NOT_KNOWN = ("generated", "enabled-runtime")
 NOT_SET = ("", "[not set]", "n/a", str(2**64 - 1))  # systemd's ways to say: no value
 
-# Since when a unit is in its state is the time at which it entered that state (as `systemctl status` shows it).
+# Since when a unit is in its state is the time at which it entered that state (as
+# `systemctl status` shows it).
 ENTERED = {
     "active": "ActiveEnterTimestamp",
     "reloading": "ActiveEnterTimestamp",
@@ -50,9 +67,13 @@ ENTERED = {
     "deactivating": "ActiveExitTimestamp",
 }
 
-READS_FILES = "systemd reads all changed unit files anew first: those of {} are not what it has read."
+READS_FILES = (
+    "systemd reads all changed unit files anew first: those of {} are not what it has read."
+)
 
-Action = Literal["status", "start", "stop", "restart", "reload", "enable", "disable", "is-active", "is-enabled"]
+Action = Literal[
+    "status", "start", "stop", "restart", "reload", "enable", "disable", "is-active", "is-enabled"
+]
 
 
 class Service(OnHosts):
@@ -61,7 +82,10 @@ class Service(OnHosts):
 
 class ServiceAction(Changing, Service):
     action: Action = Field(
-        description="status, is-active and is-enabled only look; reload never starts a unit that is not active.",
+        description=(
+            "status, is-active and is-enabled only look; reload never starts a unit that is "
+            "not active."
+        ),
         examples=["status"],
     )
 
@@ -75,16 +99,24 @@ def _some(number: Any) -> Any:
 
 
 def _time(text: str | None) -> datetime | None:
-    """The time in `Fri 2026-11-20 21:44:30 UTC`; None when it is in another zone, whose offset is not known."""
+    """The time in `Fri 2026-11-20 21:44:30 UTC`; None when it is in another zone, whose
+    offset is not known.
+    """
     try:
-        return datetime.strptime((text or "").partition(" ")[2], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+        return datetime.strptime((text or "").partition(" ")[2], "%Y-%m-%d %H:%M:%S UTC").replace(
+            tzinfo=UTC
+        )
     except ValueError:
         return None
 
 
 def _ending(status: Mapping[str, str]) -> dict[str, str]:
-    """How the main process ended. ExecMainCode is waitid(2)'s: 1 exited, 2 killed, 3 dumped; 0 is not at all."""
-    field = {"1": "exit_code", "2": "exit_signal", "3": "exit_signal"}.get(status.get("ExecMainCode", ""))
+    """How the main process ended. ExecMainCode is waitid(2)'s: 1 exited, 2 killed, 3
+    dumped; 0 is not at all.
+    """
+    field = {"1": "exit_code", "2": "exit_signal", "3": "exit_signal"}.get(
+        status.get("ExecMainCode", "")
+    )
     return {} if field is None else {field: status["ExecMainStatus"]}
 
 
@@ -115,30 +147,50 @@ class ServiceState(Report):
     description: Word = shown("Description", about="What it is.")
     load_state: Word = shown("LoadState", about="loaded, not-found, masked ..")
     active_state: Word = shown("ActiveState", about="active, inactive, failed, activating ..")
-    sub_state: Word = shown("SubState", about="The unit type's own word for it, such as running, exited or dead.")
-    unit_file_state: Word = shown("UnitFileState", about="enabled, disabled, static .. as `is-enabled` says it.")
-    main_pid: Annotated[int | None, BeforeValidator(_some)] = shown("MainPID", about="Its main process.")
+    sub_state: Word = shown(
+        "SubState", about="The unit type's own word for it, such as running, exited or dead."
+    )
+    unit_file_state: Word = shown(
+        "UnitFileState", about="enabled, disabled, static .. as `is-enabled` says it."
+    )
+    main_pid: Annotated[int | None, BeforeValidator(_some)] = shown(
+        "MainPID", about="Its main process."
+    )
     since: datetime | None = Field(default=None, description="When it entered its active_state.")
     memory_bytes: Number = shown("MemoryCurrent", about="Memory that its processes use.")
     restarts: Number = shown("NRestarts", about="How often systemd restarted it by itself.")
-    result: Word = shown("Result", about="How it ended last: success, exit-code, signal, timeout ..")
-    exit_code: int | None = Field(default=None, description="Exit status of its main process; null while it runs.")
-    exit_signal: int | None = Field(default=None, description="Number of the signal that ended its main process.")
+    result: Word = shown(
+        "Result", about="How it ended last: success, exit-code, signal, timeout .."
+    )
+    exit_code: int | None = Field(
+        default=None, description="Exit status of its main process; null while it runs."
+    )
+    exit_signal: int | None = Field(
+        default=None, description="Number of the signal that ended its main process."
+    )
 
-    failed_step: str | None = Field(default=None, description="Which of its commands failed, and how.")
+    failed_step: str | None = Field(
+        default=None, description="Which of its commands failed, and how."
+    )
     fragment_path: Word = shown("FragmentPath", about="Its unit file.")
     drop_ins: Words = shown("DropInPaths", about="Files that change it.")
     triggered_by: Words = shown("TriggeredBy", about="Units that start it: sockets, timers, paths.")
     need_daemon_reload: bool | None = Field(
-        default=None, description="true: its files are not what systemd has read; restart reads them."
+        default=None,
+        description="true: its files are not what systemd has read; restart reads them.",
     )
     daemon_reloaded: bool | None = Field(
         default=None, description="true: systemd has read changed unit files anew for this."
     )
     also_stopped: Names = Field(default=None, description="Units that were stopped with it.")
-    also_restarted: Names = Field(default=None, description="Units that were started again with it.")
+    also_restarted: Names = Field(
+        default=None, description="Units that were started again with it."
+    )
     left: list[LeftRunning] | None = Field(
-        default=None, description="Its processes that run on, though it was stopped: KillMode= of its file leaves them."
+        default=None,
+        description=(
+            "Its processes that run on, though it was stopped: KillMode= of its file leaves them."
+        ),
     )
     said: str | None = Field(default=None, description="What systemctl said.")
     messages: list[str] | None = Field(
@@ -148,13 +200,16 @@ class ServiceState(Report):
     done: Change = Field(exclude=True)
     asked: Service = Field(exclude=True)
 
-    @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]  # mypy 1362
+    # mypy 1362
+    @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]
     @property
     def active(self) -> bool:
         return self.active_state in RUNNING
 
     @computed_field(  # type: ignore[prop-decorator]  # mypy 1362
-        description="Whether it is started at boot by itself; null when its unit_file_state does not tell."
+        description=(
+            "Whether it is started at boot by itself; null when its unit_file_state does not tell."
+        )
     )
     @property
     def enabled(self) -> bool | None:
@@ -166,13 +221,17 @@ class ServiceState(Report):
         if not isinstance(raw, dict) or "status" not in raw:
             raise ValueError("is no look at a unit")
         status, asked = raw["status"], (info.context or {})["given"]
-        done = Change.model_validate({**raw, "unit": asked.name, "action": getattr(asked, "action", "status")})
+        done = Change.model_validate(
+            {**raw, "unit": asked.name, "action": getattr(asked, "action", "status")}
+        )
         return {
             "status": status,
             "since": _time(status.get(ENTERED.get(status.get("ActiveState"), ""))),
             "need_daemon_reload": status.get("NeedDaemonReload") == "yes" or None,
             "daemon_reloaded": (done.reloads and not done.only_checked) or None,
-            "also_stopped": [] if done.only_checked else [_short(was["Id"]) for was, _now in done.stopped],
+            "also_stopped": []
+            if done.only_checked
+            else [_short(was["Id"]) for was, _now in done.stopped],
             "also_restarted": [_short(name) for name in done.restarted],
             "left": raw.get("left") or None,
             "said": done.said or None,
@@ -184,7 +243,9 @@ class ServiceState(Report):
         }
 
     def effects(self) -> Sequence[Effect]:
-        """A restart of what is active leaves the state as it is. The state before may be unknown."""
+        """A restart of what is active leaves the state as it is. The state before may be
+        unknown.
+        """
         if not self.done.changed:
             return ()
         was = self.done.before
@@ -194,11 +255,15 @@ class ServiceState(Report):
         enabled = _set(was.get("UnitFileState")) if was else now["enabled"]
         before = {"active": _set(was.get("ActiveState")), "enabled": enabled}
         after = None if self.done.is_gone or (self.done.only_checked and self.done.goes) else now
-        effect = Effect(kind="service", name=_short(self.name or self.asked.name), before=before, after=after)
+        effect = Effect(
+            kind="service", name=_short(self.name or self.asked.name), before=before, after=after
+        )
         return (*self._with_it(), *(() if before == after else (effect,)))
 
     def _with_it(self) -> Iterator[Effect]:
-        """Of the units that were stopped with it, or would be; the farthest first, so that it comes back before."""
+        """Of the units that were stopped with it, or would be; the farthest first, so that
+        it comes back before.
+        """
         if self.done.only_checked and self.done.action == "restart":  # they are started again
             return
         for was, now in reversed(self.done.stopped):
@@ -217,7 +282,9 @@ class ServiceState(Report):
         return BROUGHT_ABOUT.get(self.done.action, {})
 
     def _untold(self) -> str | None:
-        """Why nobody knows beforehand in which state the unit will be, a sentence with {} for its name."""
+        """Why nobody knows beforehand in which state the unit will be, a sentence with {}
+        for its name.
+        """
         before, action = self.done.before, self.done.action
         starts, state = action in ("start", "restart"), before.get("UnitFileState", "")
         if self.done.is_new:
@@ -225,16 +292,23 @@ class ServiceState(Report):
         if before.get("LoadState") == "masked" and (starts or action == "enable"):
             return "{} is masked: it can be neither started nor enabled."
         if starts and self._ends_by_itself:
-            return "{} runs and ends each time that it is started; what comes of it is known only then."
+            return (
+                "{} runs and ends each time that it is started; what comes of it is known only "
+                "then."
+            )
         if action == "enable" and state not in ENABLED_FROM:
             return (
-                f"What comes of enabling {{}}, which is {state or 'in an unknown state'}, is known only in a real run."
+                f"What comes of enabling {{}}, which is {state or 'in an unknown state'}, is "
+                "known only in a real run."
             )
         return None
 
     @property
     def _ends_by_itself(self) -> bool:
-        return self.done.before.get("Type") == "oneshot" and self.done.before.get("RemainAfterExit") != "yes"
+        return (
+            self.done.before.get("Type") == "oneshot"
+            and self.done.before.get("RemainAfterExit") != "yes"
+        )
 
     def unforeseen(self) -> Sequence[str]:
         if not self.done.changed:
@@ -244,7 +318,8 @@ class ServiceState(Report):
             told.append(READS_FILES)
         if self.done.action == "restart" and self.done.stopped:
             told.append(
-                f"{', '.join(_short(was['Id']) for was, _now in self.done.stopped)} are started again with {{}}."
+                f"{', '.join(_short(was['Id']) for was, _now in self.done.stopped)} are "
+                f"started again with {{}}."
             )
         if self.done.action == "stop" and self.done.starters:
             told.append(f"{', '.join(self.done.starters)} can start {{}} again.")
@@ -260,24 +335,38 @@ def _short(unit: str) -> str:
 
 
 def _undo(effect: Effect) -> Invocation | str:
-    """The action that gives a unit its former state. A unit can be started and stopped, but not made to fail, and one
-    that has failed is not made inactive by stopping it.
+    """The action that gives a unit its former state. A unit can be started and stopped, but
+    not made to fail, and one that has failed is not made inactive by stopping it.
     """
     before, after = effect.before or {}, effect.after or {}
     if effect.after is None:
         return f"{effect.name} is gone with its stop; only what made it can make it again."
     changes = [
-        (key, before.get(key), after.get(key)) for key in ("active", "enabled") if before.get(key) != after.get(key)
+        (key, before.get(key), after.get(key))
+        for key in ("active", "enabled")
+        if before.get(key) != after.get(key)
     ]
-    actions = [BRINGS_BACK.get((key, was or "")) for key, was, now in changes if (was, now) != ("inactive", "failed")]
+    actions = [
+        BRINGS_BACK.get((key, was or ""))
+        for key, was, now in changes
+        if (was, now) != ("inactive", "failed")
+    ]
     if len(actions) == len(changes) == 1 and actions[0] is not None:
-        return Invocation(tool="manage_service", arguments={"name": effect.name, "action": actions[0]})
+        return Invocation(
+            tool="manage_service", arguments={"name": effect.name, "action": actions[0]}
+        )
     told = " and ".join(f"{was or 'in an unknown state'}, now {now}" for _, was, now in changes)
     return f"{effect.name} was {told}: no action of manage_service brings that back."
 
 
 def _what_is_set(given: ServiceAction) -> Mapping[str, Invocation]:
-    kinds = {"start": "active", "stop": "active", "restart": "active", "enable": "enabled", "disable": "enabled"}
+    kinds = {
+        "start": "active",
+        "stop": "active",
+        "restart": "active",
+        "enable": "enabled",
+        "disable": "enabled",
+    }
     if given.action not in kinds:
         return {}
     name = _short(given.name)
@@ -288,7 +377,10 @@ def _what_is_set(given: ServiceAction) -> Mapping[str, Invocation]:
 
 manage_service = PlaybookTool(
     name="manage_service",
-    summary="Start, stop, restart, reload, enable, disable or look at a systemd service; tells its state afterwards.",
+    summary=(
+        "Start, stop, restart, reload, enable, disable or look at a systemd service; tells its "
+        "state afterwards."
+    ),
     risk=by_field(
         "action",
         {"status": Risk.READ, "is-active": Risk.READ, "is-enabled": Risk.READ},
@@ -304,7 +396,10 @@ manage_service = PlaybookTool(
 
 check_service_status = PlaybookTool(
     name="check_service_status",
-    summary="See whether a systemd service is active and enabled at boot, since when, and how it ended last.",
+    summary=(
+        "See whether a systemd service is active and enabled at boot, since when, and how it "
+        "ended last."
+    ),
     risk=Risk.READ,
     input=Service,
     playbook="services/check_service_status.yml",

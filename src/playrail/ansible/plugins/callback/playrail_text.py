@@ -1,7 +1,8 @@
-"""The text that belongs to ansible-runner's events. In check mode it begins with what unpreviewed.py tells of a task.
+"""The text that belongs to ansible-runner's events. In check mode it begins with what
+unpreviewed.py tells of a task.
 
-It is also what Playrail has in every Ansible process when a play begins, so it has the play look beside the user's
-playbooks.
+It is also what Playrail has in every Ansible process when a play begins, so it has the play
+look beside the user's playbooks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 
     def __init__(self) -> None:
         super().__init__()
-        # Before anything is forked: our plugin also answers to the full name of the stock one, once it is loaded.
+        # Before anything is forked: our plugin also answers to the full name of the stock
+        # one, once it is loaded.
         connection_loader.get("ssh", class_only=True)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -62,4 +64,5 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 def _tell(result: Any, *, skipped: bool) -> None:
     if context.CLIARGS.get("check"):
         # The status has been taken out of what callbacks are given.
-        sys.stdout.write(unpreviewed_line({**result._result, "skipped": skipped}, result._task_fields))  # noqa: SLF001
+        raw, fields = result._result, result._task_fields  # noqa: SLF001
+        sys.stdout.write(unpreviewed_line({**raw, "skipped": skipped}, fields))

@@ -1,4 +1,6 @@
-"""Ansible's connection to a VPS of mikr.us without SSH: every command is a job over the API's /exec."""
+"""Ansible's connection to a VPS of mikr.us without SSH: every command is a job over the
+API's /exec.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
         self._jobs: Jobs | None = None
 
     def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
-        """Say yes whatever the configuration says: without it a module takes five requests, a minute's worth."""
+        """Say yes whatever the configuration says: without it a module takes five requests,
+        a minute's worth.
+        """
         return not wrap_async and (self.become is None or bool(self.become.pipelining))
 
     def _connect(self) -> Connection:
@@ -95,13 +99,23 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
                     srv=str(self.get_option("srv")),
                     api_url=str(self.get_option("url")),
                 )
-                place = Place(root=str(self.get_option("remote_dir")), wait_s=float(self.get_option("wait")))
-                pace = _ShortQueue(Path(str(self.get_option("pace_dir"))), _rate(str(self.get_option("rate"))))
+                place = Place(
+                    root=str(self.get_option("remote_dir")), wait_s=float(self.get_option("wait"))
+                )
+                pace = _ShortQueue(
+                    Path(str(self.get_option("pace_dir"))), _rate(str(self.get_option("rate")))
+                )
             except ValidationError as error:
-                fields = ", ".join(str(problem["loc"][0]) for problem in error.errors(include_input=False))
-                raise _failure("server_misconfigured", f"These settings of the server are wrong: {fields}.") from None
+                fields = ", ".join(
+                    str(problem["loc"][0]) for problem in error.errors(include_input=False)
+                )
+                raise _failure(
+                    "server_misconfigured", f"These settings of the server are wrong: {fields}."
+                ) from None
             except ValueError as error:
-                raise _failure("server_misconfigured", f"The settings of the server are wrong: {error}.") from None
+                raise _failure(
+                    "server_misconfigured", f"The settings of the server are wrong: {error}."
+                ) from None
             self._runner = asyncio.Runner()
             self._client = Mikrus(pace)
             self._jobs = Jobs(_Sender(self._client, server), place)
@@ -123,11 +137,17 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
             data = Path(in_path).read_bytes()
         except OSError as error:
             raise AnsibleFileNotFound(f"{in_path} cannot be read: {error.strerror}") from error
-        self._must(f"cat >{quote(out_path)}", as_input(data), f"{out_path} could not be written on the server")
+        self._must(
+            f"cat >{quote(out_path)}",
+            as_input(data),
+            f"{out_path} could not be written on the server",
+        )
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
-        done = self._must(f"cat <{quote(in_path)}", Input(), f"{in_path} could not be read on the server")
+        done = self._must(
+            f"cat <{quote(in_path)}", Input(), f"{in_path} could not be read on the server"
+        )
         Path(out_path).write_bytes(done.stdout)
 
     def reset(self) -> None:
@@ -144,7 +164,9 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
     def _must(self, command: str, given: Input, otherwise: str) -> Done:
         done = self._run(command, given)
         if done.code != 0:
-            raise AnsibleError(f"{otherwise}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+            raise AnsibleError(
+                f"{otherwise}: {done.stderr.decode(errors='replace').strip()[-300:]}"
+            )
         return done
 
     def _run(self, command: str, given: Input) -> Done:
@@ -160,13 +182,17 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
             raise _failure(error.kind, str(error)) from None
         except RateLimited as error:
             after_s = error.problem.retry_after_s
-            raise _failure(error.code if after_s is None else f"{error.code} {after_s}", str(error)) from None
+            raise _failure(
+                error.code if after_s is None else f"{error.code} {after_s}", str(error)
+            ) from None
         except PlayrailError as error:
             raise _failure(error.code, str(error)) from None
 
 
 class _ShortQueue(Pace):
-    """Waits for a place no longer than leaves a request, once it is sent, the time that the API may take."""
+    """Waits for a place no longer than leaves a request, once it is sent, the time that the
+    API may take.
+    """
 
     def reserve(self, key: SecretStr, longest_s: float) -> Turn:
         return super().reserve(key, min(longest_s, PATIENCE_S))
@@ -180,9 +206,16 @@ class _Sender:
         self._server = server
 
     async def __call__(self, command: str) -> str:
-        display.vv(f"mikr.us: a request of {len(command)} bytes, as soon as the key may send one", self._server.srv)
+        display.vv(
+            f"mikr.us: a request of {len(command)} bytes, as soon as the key may send one",
+            self._server.srv,
+        )
         reply = await self._client.ask(
-            self._server, "/exec", {"cmd": command}, repeatable=False, within_s=PATIENCE_S + ANSWER_S
+            self._server,
+            "/exec",
+            {"cmd": command},
+            repeatable=False,
+            within_s=PATIENCE_S + ANSWER_S,
         )
         output = reply.body.get("output") if isinstance(reply.body, dict) else None
         return output if isinstance(output, str) else ""

@@ -1,8 +1,9 @@
-"""Ansible's own ssh connection, but for modules: these go to an interpreter that waits on the host already.
+"""Ansible's own ssh connection, but for modules: these go to an interpreter that waits on
+the host already.
 
 A module goes there only when PLAYRAIL_CHANNELS names the broker's socket, see
-../../kept/broker.py. Everything else, and a module whenever something is not as expected before it was sent, goes the
-way of the plugin that this one extends.
+../../kept/broker.py. Everything else, and a module whenever something is not as expected
+before it was sent, goes the way of the plugin that this one extends.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ from playrail.ansible.ssh.options import (
 
 
 def _load_stock() -> Any:
-    """The plugin that this one extends, by its file: its name is the one that Ansible's loader gives to this module."""
+    """The plugin that this one extends, by its file: its name is the one that Ansible's
+    loader gives to this module.
+    """
     path = Path(ansible.plugins.connection.__file__).with_name("ssh.py")
     loader = SourceFileLoader("playrail_stock_ssh", str(path))
     module = module_from_spec(ModuleSpec(loader.name, loader, origin=loader.path))
@@ -74,7 +77,8 @@ DOCUMENTATION = re.sub(
 
 RACE_GUARD = " && sleep 0"  # what ansible-core before 2.21 appends to commands
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-# Variables that a Python interpreter, or the loader of its libraries, heeds when it begins and not later.
+# Variables that a Python interpreter, or the loader of its libraries, heeds when it begins
+# and not later.
 STARTUP = re.compile(r"PYTHON.*|LC_.*|LANG|LANGUAGE|LD_.*|MALLOC_.*|GLIBC_.*|OPENSSL_.*|HOME")
 TOO_LATE = re.compile(r"timed out|took too long", re.IGNORECASE)
 
@@ -82,25 +86,34 @@ display = Display()
 
 
 class Unfit(Exception):
-    """The module was not sent and cannot go to a kept interpreter. `told` is whether the user has heard it before."""
+    """The module was not sent and cannot go to a kept interpreter. `told` is whether the
+    user has heard it before.
+    """
 
     def __init__(self, reason: str, *, told: bool = True) -> None:
         super().__init__(reason)
         self.told = told
 
 
-class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  # ansible-core has no type information
+# ansible-core has no type information
+class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
     """See the module's docstring."""
 
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+    def exec_command(
+        self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
+    ) -> tuple[int, bytes, bytes]:
         """Run a command; `in_data` is what it reads, for a pipelined module the module."""
         place = os.environ.get("PLAYRAIL_CHANNELS")
         if place and in_data and MODULE in in_data and self._may_be_fast():
             try:
                 return self._run_module(place, cmd, in_data)
             except Unfit as unfit:
-                (display.vv if unfit.told else display.warning)(f"{self.host}: a module goes by plain ssh: {unfit}")
-        done: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+                (display.vv if unfit.told else display.warning)(
+                    f"{self.host}: a module goes by plain ssh: {unfit}"
+                )
+        done: tuple[int, bytes, bytes] = super().exec_command(
+            cmd, in_data=in_data, sudoable=sudoable
+        )
         return done
 
     def reset(self) -> None:
@@ -113,8 +126,12 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         super().reset()
 
     def get_option(self, option: str, hostvars: Any = None) -> Any:
-        """Of what the user says of retries the stock plugin hears nothing: it would run commands again."""
-        return 0 if option == "reconnection_retries" else super().get_option(option, hostvars=hostvars)
+        """Of what the user says of retries the stock plugin hears nothing: it would run
+        commands again.
+        """
+        return (
+            0 if option == "reconnection_retries" else super().get_option(option, hostvars=hostvars)
+        )
 
     def _may_be_fast(self) -> bool:
         # By its full name, the plugin has the options of the stock one.
@@ -125,7 +142,9 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         return False
 
     def _build_command(self, binary: str, subsystem: str, *other_args: bytes | str) -> list[bytes]:
-        """What the stock plugin builds, for a command that reads what it is given and needs nobody."""
+        """What the stock plugin builds, for a command that reads what it is given and needs
+        nobody.
+        """
         built = [os.fsdecode(word) for word in super()._build_command(binary, subsystem)]
         start = built.index(binary) + 1
         before, options = built[:start], built[start:]
@@ -143,13 +162,18 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         cmd: list[bytes],
         in_data: bytes | None,
         sudoable: bool = True,
-        checkrc: bool = True,  # noqa: ARG002  what ended with ssh's own status is told above, by the stock plugin
+        # what ended with ssh's own status is told above, by the stock plugin
+        checkrc: bool = True,  # noqa: ARG002
     ) -> tuple[int, bytes, bytes]:
-        """Run ssh, sftp or scp. It is run again only when it ended before anybody was logged in."""
+        """Run ssh, sftp or scp. It is run again only when it ended before anybody was
+        logged in.
+        """
         connecting = Connecting(self._connect_retries())
         while True:
             try:
-                status, output, errors = super()._bare_run(cmd, in_data, sudoable=sudoable, checkrc=False)
+                status, output, errors = super()._bare_run(
+                    cmd, in_data, sudoable=sudoable, checkrc=False
+                )
             except stock.AnsibleControlPersistBrokenPipeError as error:
                 status, output, errors = SSH_FAILED, b"", str(error).encode()
             pause_s = connecting.pause_s(output, errors) if status == SSH_FAILED else None
@@ -181,14 +205,20 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
             raise Unfit(told["reason"], told=not told["first"])
         stdout, stderr = output[: told["stdout"]], output[told["stdout"] :]
         if told["status"] < 0:  # the shell around the module would say so
-            return 128 - told["status"], stdout, stderr + f"{signal.strsignal(-told['status'])}\n".encode()
+            return (
+                128 - told["status"],
+                stdout,
+                stderr + f"{signal.strsignal(-told['status'])}\n".encode(),
+            )
         return told["status"], stdout, stderr
 
     def _lost(self, reason: str) -> AnsibleConnectionFailure:
         return AnsibleConnectionFailure(f"{LOST}{reason}")
 
     def _fail_like_ssh(self, text: str, *, connected: bool) -> None:
-        """Raise what the stock plugin would, where the same attempt once more would cost time or lock an account."""
+        """Raise what the stock plugin would, where the same attempt once more would cost
+        time or lock an account.
+        """
         become = self.become
         if become is not None and become.check_incorrect_password(text.encode()):
             raise AnsibleError(f"Incorrect {become.name} password")
@@ -203,19 +233,28 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         return bool(self.get_option("password") or self._play_context.password)
 
     def _argv(self) -> list[str]:
-        """The ssh client that opens a channel, by a living master or by itself. It is no master and never asks."""
+        """The ssh client that opens a channel, by a living master or by itself. It is no
+        master and never asks.
+        """
         self.host = self.get_option("host") or self._play_context.remote_addr
         first = ["ControlMaster=no", "BatchMode=yes"]
         if self._has_password():
             if self.get_option("password_mechanism") == "sshpass":
                 raise Unfit("the login's password is given by sshpass")
-            first.append("PreferredAuthentications=none")  # only by a master, which a plain command makes
+            # Only by a master, which a plain command makes
+            first.append("PreferredAuthentications=none")
         program, *options = self._build_command(self.get_option("ssh_executable"), "ssh", self.host)
-        words = [program, *(word for option in first for word in (b"-o", option.encode())), *options]
+        words = [
+            program,
+            *(word for option in first for word in (b"-o", option.encode())),
+            *options,
+        ]
         return [os.fsdecode(word) for word in words]
 
     def _opening(self, cmd: str) -> dict[str, Any]:
-        """What to run for a kept interpreter like the one in `cmd`, which runs a module; what makes it that one."""
+        """What to run for a kept interpreter like the one in `cmd`, which runs a module;
+        what makes it that one.
+        """
         if getattr(self._shell, "SHELL_FAMILY", None) != "sh":
             raise Unfit("the host's shell is not like sh")
         words = _split(cmd)
@@ -223,18 +262,29 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
             raise Unfit("the command is not as expected")
         variables, interpreter = _taken_apart(self._inside_become(words[2]))
         searched = () if "/" in interpreter else ("PATH",)
-        startup = {name: value for name, value in variables.items() if STARTUP.fullmatch(name) or name in searched}
-        exported = shlex.join(f"{name}={value}" for name, value in {**startup, "PLAYRAIL_RUN": PLACEHOLDER}.items())
+        startup = {
+            name: value
+            for name, value in variables.items()
+            if STARTUP.fullmatch(name) or name in searched
+        }
+        exported = shlex.join(
+            f"{name}={value}" for name, value in {**startup, "PLAYRAIL_RUN": PLACEHOLDER}.items()
+        )
         start = f"export {exported}; exec {shlex.join([interpreter, '-c', START])}"
         identity = [words[0], interpreter, startup]
         prompt = password = None
         if self._is_become(words[2]):
-            become = copy.copy(self.become)  # it remembers what it built last, and the stock way must find that
+            # It remembers what it built last, and the stock way must find that
+            become = copy.copy(self.become)
             start = become.build_become_command(start, self._shell)
             prompt = become.prompt or None
-            password = become.get_option("become_pass", playcontext=self._play_context) if prompt else None
+            password = (
+                become.get_option("become_pass", playcontext=self._play_context) if prompt else None
+            )
             password = None if password is None else to_text(password)  # it may be a number
-            identity.append([become.get_option(name) for name in ("become_user", "become_exe", "become_flags")])
+            identity.append(
+                [become.get_option(name) for name in ("become_user", "become_exe", "become_flags")]
+            )
             identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))  # noqa: SLF001
         return {
             "identity": identity,
@@ -248,7 +298,9 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]  
         }
 
     def _is_become(self, script: str) -> bool:
-        return self.become is not None and bool(self.become.success) and self.become.success in script
+        return (
+            self.become is not None and bool(self.become.success) and self.become.success in script
+        )
 
     def _inside_become(self, script: str) -> str:
         """The module's own command, without sudo around it."""
@@ -283,7 +335,9 @@ def _taken_apart(command: str) -> tuple[dict[str, str], str]:
 
 
 def ask(place: str, order: Mapping[str, object], payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """The broker's answer. Raises Unfit when the module cannot have been sent, EOFError when it may have."""
+    """The broker's answer. Raises Unfit when the module cannot have been sent, EOFError
+    when it may have.
+    """
     sent = False
     try:
         with socket.socket(socket.AF_UNIX) as connection:

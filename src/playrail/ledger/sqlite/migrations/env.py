@@ -1,4 +1,6 @@
-"""What alembic runs the migrations with: the connection, and its transaction, of who opens the ledger."""
+"""What alembic runs the migrations with: the connection, and its transaction, of who opens
+the ledger.
+"""
 
 from __future__ import annotations
 

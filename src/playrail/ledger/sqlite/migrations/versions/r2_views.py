@@ -1,6 +1,8 @@
-"""Plans, runs and checkpoints: indexes to find them, views to read them as tables, and deleting what was pruned.
+"""Plans, runs and checkpoints: indexes to find them, views to read them as tables, and
+deleting what was pruned.
 
-Also: an INSERT that would take the place of a record (INSERT OR REPLACE) is refused, as UPDATE and DELETE are.
+Also: an INSERT that would take the place of a record (INSERT OR REPLACE) is refused, as
+UPDATE and DELETE are.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from alembic import op
 revision = "2"
 down_revision = "1"
 
-# A body that is no JSON any more must not keep the ledger from being opened, and its alteration from being found.
+# A body that is no JSON any more must not keep the ledger from being opened, and its
+# alteration from being found.
 INDEXES = """
 CREATE INDEX records_by_kind ON records (kind, at);
 
@@ -169,6 +172,9 @@ WHERE records.kind = 'capture'
 
 def upgrade() -> None:
     op.execute("DROP TRIGGER records_refuse_delete")
-    triggers, views = (DELETING, INSERTING, CLOSING), (CALLS, RUNS, TASKS, PLANS, APPROVALS, CAPTURES)
+    triggers, views = (
+        (DELETING, INSERTING, CLOSING),
+        (CALLS, RUNS, TASKS, PLANS, APPROVALS, CAPTURES),
+    )
     for statement in (*INDEXES.split(";"), *triggers, *views):
         op.execute(statement.strip())
