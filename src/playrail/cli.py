@@ -47,8 +47,11 @@ MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")
 
 app = typer.Typer(
     name="playrail",
-    help="Guard rails for the plays an assistant runs: an MCP server that operates servers through Ansible.\n\n"
-    "Settings come from the environment and from a .env file in the working directory.",
+    help=(
+        "Guard rails for the plays an assistant runs: an MCP server that operates servers "
+        "through Ansible.\n\n"
+        "Settings come from the environment and from a .env file in the working directory."
+    ),
     epilog="Exit status: 0 fine · 1 the tool failed, or something was found wrong · "
     "2 wrong usage or wrong settings · 130 interrupted.",
     no_args_is_help=True,

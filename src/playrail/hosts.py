@@ -156,8 +156,11 @@ class Hosts:
                         f"The default server {shown(default)} is neither in the settings nor "
                         "in the inventory"
                     ),
-                    hint="Pass `server` with one of the names listed in data.servers; the operator has to mend the "
-                    "default (MCP_DEFAULT_SERVER).",
+                    hint=(
+                        "Pass `server` with one of the names listed in data.servers; the "
+                        "operator has to mend the "
+                        "default (MCP_DEFAULT_SERVER)."
+                    ),
                     data=error.data,
                 ) from error
         if len(self.hosts) == 1 and not self.refused:

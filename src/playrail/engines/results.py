@@ -204,8 +204,11 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
     return Problem(
         code=first.code if alike and len(problems) == of else SOME_FAILED,
         error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint="See data.failed for each host's error and hint; data.hosts has what the others reported. "
-        "Call again, if at all, with `server` set to those that failed.",
+        hint=(
+            "See data.failed for each host's error and hint; data.hosts has what the others "
+            "reported. "
+            "Call again, if at all, with `server` set to those that failed."
+        ),
         retryable=all(problem.retryable for problem in problems.values())
         and (again or len(problems) == of),
         retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0)

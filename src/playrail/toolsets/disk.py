@@ -100,8 +100,11 @@ class DiskUsage(OrTrouble):
     )
     unaccounted_bytes: int | None = Field(
         default=None,
-        description="In use, but not found below the path: deleted files still open, what lies hidden below mounts or "
-        "could not be read, the file system's own.",
+        description=(
+            "In use, but not found below the path: deleted files still open, what lies hidden "
+            "below mounts or "
+            "could not be read, the file system's own."
+        ),
     )
     deleted_open: list[DeletedFile] | None = Field(
         default=None, description="The largest deleted files that are still open, at most 10."

@@ -75,8 +75,11 @@ class OtherNetwork(Report):
 
 class PortState(Report):
     listening: bool = Field(
-        description="Whether a socket listens there; a port that only a firewall rule forwards, as Docker without its "
-        "proxy has it, is not seen."
+        description=(
+            "Whether a socket listens there; a port that only a firewall rule forwards, as "
+            "Docker without its "
+            "proxy has it, is not seen."
+        )
     )
     sockets: list[ListeningSocket]
     reach: str | None = Field(

@@ -182,8 +182,11 @@ class Signalled(Report):
     user: str
     ended: bool
     how: str = Field(
-        description="ended, stopped, continued, running (no effect yet), delivered (not waited for), gone (before the "
-        "signal), zombie (ended before), not_permitted, or of a preview would_be_signalled."
+        description=(
+            "ended, stopped, continued, running (no effect yet), delivered (not waited for), "
+            "gone (before the "
+            "signal), zombie (ended before), not_permitted, or of a preview would_be_signalled."
+        )
     )
 
 

@@ -288,8 +288,11 @@ def _refuse_executables(sources: Iterable[Path]) -> None:
             if os.access(path, os.X_OK):
                 raise InventoryInvalid(
                     f"the inventory {str(path)!r} is executable, and scripts are not allowed",
-                    hint="The operator has to run chmod -x on it if it is no script, or else start Playrail with "
-                    "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS=1.",
+                    hint=(
+                        "The operator has to run chmod -x on it if it is no script, or else "
+                        "start Playrail with "
+                        "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS=1."
+                    ),
                 )
 
 

@@ -206,8 +206,11 @@ BECOME = (
         "become_failed",
         r"Missing \w+ password|password is required|no password is set for it|terminal is required",
         error="The user could not become another one, and no password for it is set",
-        hint="Do not retry; the operator has to set the sudo password (become password) of this server, or a rule "
-        "without password (NOPASSWD).",
+        hint=(
+            "Do not retry; the operator has to set the sudo password (become password) of this "
+            "server, or a rule "
+            "without password (NOPASSWD)."
+        ),
     ),
 )
 

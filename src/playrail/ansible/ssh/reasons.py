@@ -226,8 +226,11 @@ def _ended_at_once(lines: list[str]) -> Trouble:
         code="auth_failed",
         error="The server ended the connection as soon as the user was logged in",
         words=" ".join(lines[-2:]),
-        hint="Do not retry; nothing was run. The operator has to look into the server's auth log: often the directory "
-        "of ChrootDirectory, or a limit of this user.",
+        hint=(
+            "Do not retry; nothing was run. The operator has to look into the server's auth "
+            "log: often the directory "
+            "of ChrootDirectory, or a limit of this user."
+        ),
     )
 
 

@@ -210,8 +210,11 @@ class CommandResult(Report):
     signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
     timed_out: bool = Field(description="Whether its time was over before it ended.")
     left_running: bool | None = Field(
-        description="Whether it, or what it started, runs on; null: none was found, all cannot be seen. Never told: "
-        "what it had systemd, Docker or cron start."
+        description=(
+            "Whether it, or what it started, runs on; null: none was found, all cannot be "
+            "seen. Never told: "
+            "what it had systemd, Docker or cron start."
+        )
     )
     left: list[LeftProcess] | None = Field(default=None, description="What runs on, at most 20.")
     stdout: str = Field(
