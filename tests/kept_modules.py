@@ -36,11 +36,12 @@ OWN = {
     "talks": "print(json.dumps({'text': 'x' * 5_000_000})); sys.exit(0)",
     "looks": """
 import decimal
-seen = [os.environ.get("LEAK"), os.getcwd(), os.umask(0o022), hasattr(decimal, "leak"), hasattr(AnsibleModule, "leak"),
-        "leak" in sys.modules, sorted(os.listdir("/proc/self/fd")), signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL,
-        os.getsid(0) == os.getpid()]
+seen = [os.environ.get("LEAK"), os.getcwd(), os.umask(0o022), hasattr(decimal, "leak"),
+        hasattr(AnsibleModule, "leak"), "leak" in sys.modules, sorted(os.listdir("/proc/self/fd")),
+        signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL, os.getsid(0) == os.getpid()]
 os.environ["LEAK"] = "1"; os.chdir("/"); os.umask(0o077); decimal.leak = AnsibleModule.leak = 1
-sys.modules["leak"] = sys; os.open("/dev/null", os.O_RDONLY); signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+sys.modules["leak"] = sys; os.open("/dev/null", os.O_RDONLY)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 sys.path.insert(0, "/leak"); import builtins; builtins.leak = 1
 module.exit_json(seen=seen)
 """,
@@ -53,7 +54,8 @@ module.exit_json(met=os.path.exists(module.params["other"]))
     "daemon": "module.exit_json(started=subprocess.Popen(['sleep', '1000']).pid)",
     "slow": "time.sleep(1)\nopen(module.params['path'], 'w').close()\nmodule.exit_json()",
     "environ": """
-module.exit_json(own=open('/proc/self/environ').read(), run=os.environ.get('PLAYRAIL_RUN'), zone=time.tzname)
+module.exit_json(own=open('/proc/self/environ').read(), run=os.environ.get('PLAYRAIL_RUN'),
+                 zone=time.tzname)
 """,
 }
 ASKED: Sequence[tuple[str, dict[str, Any]]] = (

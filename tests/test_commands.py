@@ -131,9 +131,22 @@ def test_code_for_a_shell_or_an_interpreter_is_of_the_greatest_risk(cmd: str) ->
 
 @pytest.mark.parametrize(
     "cmd",
-    ["df -h", "sudo systemctl status x", "python3 /srv/x.py", "sh /srv/x.sh", "bash --version", "awk '{ print $1 }' /x",
-     "grep -c bash /etc/passwd", "docker exec web ls", "ssh -V", "su --version", "perl -v", "env", "ls -c /bin/sh"],
-)  # fmt: skip
+    [
+        "df -h",
+        "sudo systemctl status x",
+        "python3 /srv/x.py",
+        "sh /srv/x.sh",
+        "bash --version",
+        "awk '{ print $1 }' /x",
+        "grep -c bash /etc/passwd",
+        "docker exec web ls",
+        "ssh -V",
+        "su --version",
+        "perl -v",
+        "env",
+        "ls -c /bin/sh",
+    ],
+)
 def test_a_program_is_not(cmd: str) -> None:
     assert execute_command.risk_of(Command(cmd=cmd)) is Risk.DANGEROUS
 

@@ -39,10 +39,11 @@ STATES = [
 WORD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 # Words with an underscore in hints that are no tools.
 NO_TOOLS = {
-    "plan_id", "run_id", "request_id", "left_out", "wait_s", "timeout_s", "retry_after_s", "known_hosts",
-    "remote_tmp", "api_url", "ansible_python_interpreter", "become_method", "become_user", "control_path_dir",
-    "ansible_ssh_executable", "ansible_become_exe", "ansible_become_method", "ansible_become_user", "task_timeout",
-    "vault_password_file", "update_cache", "max_bytes", "changed_since", "next_offset", "client_approval",
+    "plan_id", "run_id", "request_id", "left_out", "wait_s", "timeout_s", "retry_after_s",
+    "known_hosts", "remote_tmp", "api_url", "ansible_python_interpreter", "become_method",
+    "become_user", "control_path_dir", "ansible_ssh_executable", "ansible_become_exe",
+    "ansible_become_method", "ansible_become_user", "task_timeout", "vault_password_file",
+    "update_cache", "max_bytes", "changed_since", "next_offset", "client_approval",
     "allow_downgrade", "half_configured", "request_tty", "max_matches", "no_systemd",
     "replace_all", "hard_links", "link_to", "drop_ins", "fragment_path",
 }  # fmt: skip

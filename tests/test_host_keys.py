@@ -63,7 +63,9 @@ def reason(
     [
         (
             {
-                "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+                "ansible_ssh_common_args": (
+                    "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+                )
             },
             NOT_CHECKED,
         ),
@@ -87,7 +89,9 @@ def reason(
         ),
         (
             {
-                "ansible_ssh_common_args": "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p jump'"
+                "ansible_ssh_common_args": (
+                    "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p jump'"
+                )
             },
             JUMP,
         ),

@@ -27,7 +27,8 @@ from ansible.plugins import loader
 def names(options):
     for name, option in options.items():
         ini = [f"{each['section']}/{each['key']}" for each in option.get("ini") or ()]
-        yield name, [*ini, *(each["name"] for kind in ("env", "vars") for each in option.get(kind) or ())]
+        others = [each["name"] for kind in ("env", "vars") for each in option.get(kind) or ()]
+        yield name, [*ini, *others]
 
 found = dict(names(constants.config.get_configuration_definitions()))
 for kind in constants.CONFIGURABLE_PLUGINS:

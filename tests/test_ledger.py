@@ -31,7 +31,8 @@ path, writer, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 ledger = Ledger(path)
 for number in range(count):
     call = f"{writer}-{number}"
-    ledger.append(Entry(kind="started", call=call, server=writer, caller="local", tool="t", body={"hosts": []}))
+    said = {"server": writer, "caller": "local", "tool": "t", "body": {"hosts": []}}
+    ledger.append(Entry(kind="started", call=call, **said))
     print(call, flush=True)
 """
 

@@ -60,7 +60,8 @@ for number in range(8):
     if not child:
         os.close(opening)
         os.read(gate, 1)
-        entry = Entry(kind="started", call=str(number), server="s", caller="local", tool="t", body={})
+        said = {"server": "s", "caller": "local", "tool": "t", "body": {}}
+        entry = Entry(kind="started", call=str(number), **said)
         Ledger(Path(sys.argv[1])).append(entry)
         os._exit(0)
     children.append(child)

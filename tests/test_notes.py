@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playrail.ansible.inventory.notes import own_words
 
-SAID = """[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.
+SAID = """[WARNING]: Deprecation warnings can be disabled by setting \
+`deprecation_warnings=False` in ansible.cfg.
 [WARNING]: Error in vault password file loading (prod): the script ended with 3
 [ERROR]: Vault password client script returned non-zero (3)
 """

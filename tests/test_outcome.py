@@ -4,7 +4,8 @@ A case is a file `tests/events/<case>.yml`:
 
     why: one line, what the case shows
     events: what the process of a run wrote, see ansible/events.py
-    expect: per host what it came to: its report (as far as there is one), `changed: true`, the `problem`'s code
+    expect: per host what it came to: its report (as far as there is one), `changed: true`,
+        the `problem`'s code
 
 To add a case, add a file.
 """

@@ -51,7 +51,9 @@ def calls(project: Path, *wanted: tuple[str, dict[str, Any]], **more: str) -> li
 
 MIXED = {
     "ansible.cfg": "[defaults]\ninventory = inventory\n",
-    "inventory/hosts.ini": "[web]\ngood\nbroken\nodd%name\n[other]\nlocked\n[all:vars]\nplayrail_tags=['both']\n",
+    "inventory/hosts.ini": (
+        "[web]\ngood\nbroken\nodd%name\n[other]\nlocked\n[all:vars]\nplayrail_tags=['both']\n"
+    ),
     "inventory/cloud.config": "plugin: ansible.builtin.constructed\n",
     "group_vars/all.yml": VARIABLES,
     "host_vars/broken.yml": "ansible_user: [\n",

@@ -55,7 +55,8 @@ def look(_):
     os.umask(umask)
     return {
         "environment": os.environ.get("DIRT"), "elsewhere": os.getcwd() == "/", "umask": umask,
-        "timeout": constants.DEFAULT_TIMEOUT, "class": hasattr(ActionBase, "dirt"), "module": "dirt" in sys.modules,
+        "timeout": constants.DEFAULT_TIMEOUT, "class": hasattr(ActionBase, "dirt"),
+        "module": "dirt" in sys.modules,
         "function": hasattr(basic, "dirt"), "path": "/dirt" in sys.path,
         "files": [name for name in os.listdir(constants.DEFAULT_LOCAL_TMP) if name == "dirt"],
     }

@@ -75,7 +75,9 @@ def test_scenario(scenario: Path, tmp_path: Path) -> None:
             "HOME": home,
             "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch),
             "NO_COLOR": "1",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join(
+                [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+            ),
         }
         status: int | None = None
         try:

@@ -4,11 +4,13 @@ A case is a file `tests/tools/<tool>/<case>.yml`:
 
     why: one line, what the case shows
     given: the caller's arguments, without `server` where it may be left out
-    raw: the recorded result of the play's task `Report`, without what the report's model does not read; a failed task's
-        has `failed: true`, which ansible-core 2.19 leaves out of its events; of an API tool the body of the answer
+    raw: the recorded result of the play's task `Report`, without what the report's model does not
+        read; a failed task's has `failed: true`, which ansible-core 2.19 leaves out of its events;
+        of an API tool the body of the answer
     expect: the whole report (left out when the raw result holds none)
     problem: the code of the failure (left out when there is none)
-    effects: what the report says was changed, or would be (left out where that is not the case's matter)
+    effects: what the report says was changed, or would be (left out where that is not the case's
+        matter)
     unforeseen: what it says that only a real run would tell (likewise)
 
 To add a case, add a file.

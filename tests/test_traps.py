@@ -72,7 +72,8 @@ TELLING = """
       printed: "{{ again }}"
       left_over: "{{ playrail_left_over | default('nothing') }}"
       environment: "{{ lookup('env', 'ANSIBLE_HOST_KEY_CHECKING') }}"
-      checking: "{{ lookup('config', 'host_key_checking', plugin_type='connection', plugin_name='ssh') }}"
+      checking: >-
+        {{ lookup('config', 'host_key_checking', plugin_type='connection', plugin_name='ssh') }}
       names: "{{ lookup('pipe', 'env') }}"
       big: "{{ 'x' * 1000000 if playrail_left_over is defined else '' }}"
 """

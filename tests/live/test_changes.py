@@ -135,12 +135,14 @@ PACKAGE = """set -e
 rm -rf /srv/repo && mkdir -p /srv/repo && cd /srv/repo
 for version in 1.0 2.0; do
   mkdir -p build/DEBIAN
-  printf 'Package: playrail-probe\\nVersion: %s\\nArchitecture: all\\n' $version > build/DEBIAN/control
+  printf 'Package: playrail-probe\\nVersion: %s\\n' $version > build/DEBIAN/control
+  printf 'Architecture: all\\n' >> build/DEBIAN/control
   printf 'Maintainer: t <t@t>\\nDescription: t\\n' >> build/DEBIAN/control
   dpkg-deb -b build probe-$version.deb > /dev/null
 done
 dpkg -i probe-1.0.deb > /dev/null
-{ dpkg-deb -f probe-2.0.deb; echo "Filename: ./probe-2.0.deb"; echo "Size: $(stat -c %s probe-2.0.deb)"
+{ dpkg-deb -f probe-2.0.deb; echo "Filename: ./probe-2.0.deb"
+  echo "Size: $(stat -c %s probe-2.0.deb)"
   echo "SHA256: $(sha256sum probe-2.0.deb | cut -d' ' -f1)"; echo; } > Packages
 echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/probe.list
 """

@@ -44,14 +44,17 @@ printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' > /etc/systemd/system
 systemctl daemon-reload
 printf 'one\\ntwo' > /srv/seen/text; chmod 640 /srv/seen/text; chown games:mail /srv/seen/text
 """
-REMOVE = """systemctl disable --now seen; rm -f /etc/systemd/system/seen*.service; systemctl daemon-reload
+REMOVE = """systemctl disable --now seen; rm -f /etc/systemd/system/seen*.service
+systemctl daemon-reload
 dpkg --purge seen-lib seen-tool
 rm -rf /srv/seen /etc/apt/sources.list.d/seen.list /var/lib/apt/lists/_srv_seen*"""
 # All files with mode, owner, size and time; the packages with their versions; the units
 # with their states.
-LOOK = """find /etc /srv /usr/local /var/lib/apt /var/lib/dpkg -xdev -printf '%p %m %U:%G %s %T@ %l\\n' | sort
+LOOK = """find /etc /srv /usr/local /var/lib/apt /var/lib/dpkg -xdev \\
+    -printf '%p %m %U:%G %s %T@ %l\\n' | sort
 dpkg-query --show --showformat='${Package} ${db:Status-Abbrev} ${Version}\\n'
-systemctl list-unit-files --no-legend seen.service; systemctl is-active seen.service; cat /srv/seen/text"""
+systemctl list-unit-files --no-legend seen.service; systemctl is-active seen.service
+cat /srv/seen/text"""
 
 # What is done before, the tool, its arguments
 CASES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {

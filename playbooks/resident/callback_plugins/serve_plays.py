@@ -1,4 +1,4 @@
-"""Serves plays when the run that is to stay has loaded Ansible, its configuration and the inventory."""
+"""Serves plays once the run that stays has loaded Ansible, its settings and the inventory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ name: serve_plays
 type: aggregate
 short_description: Serves plays that Playrail asks for
 description:
-  - Does nothing in a play that has no extra variable C(playrail_serves_at). That names a directory of the user's own,
-    where it listens at C(calls.sock) until the first that connects goes away.
+  - Does nothing in a play that has no extra variable C(playrail_serves_at). That names a directory
+    of the user's own, where it listens at C(calls.sock) until the first that connects goes away.
 author: Playrail
 """
 

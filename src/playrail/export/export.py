@@ -84,10 +84,11 @@ def export(
         content_root() / "playbooks" / step.tool.playbook: folder(step.tool) for step in found.steps
     }
     collections = sorted({name for playbook in playbooks for name in named_collections(playbook)})
+    required = [{"name": name} for name in collections]
     texts = {
         "site.yml": plays,
         "inventory.yml": inventory.text,
-        "requirements.yml": f"---\n{to_yaml({'collections': [{'name': name} for name in collections]})}",
+        "requirements.yml": f"---\n{to_yaml({'collections': required})}",
         "README.md": readme(found, inventory, provided.variables, about=about, settings=settings),
         ".ansible-lint": f"---\n{to_yaml(LINT)}",
     }

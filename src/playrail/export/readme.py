@@ -16,18 +16,20 @@ from playrail.settings.settings import Settings
 INTRODUCTION = """\
 # What Playrail did, to be done again
 
-`site.yml` does on other servers, or on the same ones again, what calls of Playrail did. It needs `ansible-playbook`
-(ansible-core 2.19 or newer) and not Playrail. Of what was set several times, only the latest remains. Each play has a
-comment that says when it was done, by whom, and in which run.
+`site.yml` does on other servers, or on the same ones again, what calls of Playrail did. It needs
+`ansible-playbook` (ansible-core 2.19 or newer) and not Playrail. Of what was set several times,
+only the latest remains. Each play has a comment that says when it was done, by whom, and in which
+run.
 """
 LIMITS = """\
 ## What it cannot know
 
-- What a command did is done by running it again. Where a command changed what a play sets, such as a file that
-  `write_file` wrote, that play and the command change it in turn.
-- Directories that commands or people made: on a server without them, a play that writes a file there fails.
-- Which package a service's unit came from, where its name is another. Where a service was stopped and that package
-  removed, the play that stops it fails on a server that does not have it.
+- What a command did is done by running it again. Where a command changed what a play sets, such as
+  a file that `write_file` wrote, that play and the command change it in turn.
+- Directories that commands or people made: on a server without them, a play that writes a file
+  there fails.
+- Which package a service's unit came from, where its name is another. Where a service was stopped
+  and that package removed, the play that stops it fails on a server that does not have it.
 - A package that was installed without a version comes in the version that the server finds now.
 - What was there before, what others did, and calls whose records were pruned are not in it.
 """

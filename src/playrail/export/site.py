@@ -110,10 +110,10 @@ def _play(step: Step, provided: Provided) -> str:
         " · ".join(map(one_line, told)),
         *([f"Not idempotent: {step.mark}."] if step.mark else []),
     ]
-    name = one_line(step.title)
+    name, playbook = one_line(step.title), Path(step.tool.playbook).name
     play = {
         "name": Unsafe(name) if "{" in name else name,
-        "ansible.builtin.import_playbook": f"playbooks/{folder(step.tool)}/{Path(step.tool.playbook).name}",
+        "ansible.builtin.import_playbook": f"playbooks/{folder(step.tool)}/{playbook}",
         **({"tags": [NOT_IDEMPOTENT]} if step.mark else {}),
         "vars": {"playrail_target": list(step.hosts), **_variables(step, provided)},
     }

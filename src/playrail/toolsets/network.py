@@ -84,8 +84,11 @@ class PortState(Report):
     sockets: list[ListeningSocket]
     reach: str | None = Field(
         default=None,
-        description="this_server_only: bound to the loopback; not_tried: other addresses, but a firewall may be in the "
-        "way, as no connection is tried.",
+        description=(
+            "this_server_only: bound to the loopback; not_tried: other addresses, but a "
+            "firewall may "
+            "be in the way, as no connection is tried."
+        ),
     )
     other_networks: list[OtherNetwork] | None = Field(
         default=None,
@@ -137,8 +140,10 @@ class NetworkInfo(Report):
         description="False when the user on the host may not see every process's sockets."
     )
     truncated: bool = Field(
-        description="Whether interfaces, addresses, routes or sockets were left out: a larger max_bytes or limit has "
-        "them, check_port a single port."
+        description=(
+            "Whether interfaces, addresses, routes or sockets were left out: a larger max_bytes or "
+            "limit has them, check_port a single port."
+        )
     )
 
 

@@ -198,8 +198,10 @@ class ProcessOutcome(Report):
     )
     started_again: list[int] | None = Field(
         default=None,
-        description="Of kill: new processes like those that ended. Something starts them again, such as a service "
-        "(manage_service stops it).",
+        description=(
+            "Of kill: new processes like those that ended. Something starts them again, such as a "
+            "service (manage_service stops it)."
+        ),
     )
     all_visible: bool = Field(
         description="False when the user on the host may only see its own processes."

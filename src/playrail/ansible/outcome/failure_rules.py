@@ -238,8 +238,10 @@ PYTHON = (
         r"|ModuleNotFoundError: No module named '(?:encodings|zipfile|json|base64|zlib|tempfile"
         r"|importlib[\w.]*)'",
         error="The server's Python is damaged or not whole: it does not start",
-        hint="Do not retry; the operator has to install the whole package python3 there, or name another Python with "
-        "ansible_python_interpreter.",
+        hint=(
+            "Do not retry; the operator has to install the whole package python3 there, or name "
+            "another Python with ansible_python_interpreter."
+        ),
     ),
     _rule(
         "no_python",

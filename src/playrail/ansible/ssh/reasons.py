@@ -270,8 +270,12 @@ def _by_its_end(text: str, lines: list[str], *, proxied: bool) -> Trouble:
                 code="auth_failed",
                 error="The server ended the login after it had said why",
                 words=" ".join(others[-2:]),
-                hint="Do not retry; the operator has to look why the server lets this user not log in: its auth log, "
-                "the user's limits, or /etc/nologin while it is under maintenance.",
+                hint=(
+                    "Do not retry; the operator has to look why the server lets this user not "
+                    "log in: "
+                    "its auth log, the user's limits, or /etc/nologin while it is under "
+                    "maintenance."
+                ),
             )
         return Trouble(
             code="host_unreachable",

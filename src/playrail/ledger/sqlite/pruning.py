@@ -24,7 +24,8 @@ PATIENCE_MS = 500  # for emptying the log beside the file, while nobody else can
 
 STEP = """
 SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
-    SELECT seq, length(CAST(body AS BLOB)) AS size FROM records WHERE seq <= :upto ORDER BY seq LIMIT :most
+    SELECT seq, length(CAST(body AS BLOB)) AS size FROM records
+    WHERE seq <= :upto ORDER BY seq LIMIT :most
 )
 """
 INCREMENTAL = 2  # as PRAGMA auto_vacuum tells it

@@ -45,7 +45,8 @@ IS_RECENT = """
 GOING_ON = f"""
 SELECT needed.seq, needed.call AS what FROM records AS needed
 WHERE needed.kind = 'started' AND {IS_RECENT} AND NOT EXISTS (
-    SELECT 1 FROM records AS done WHERE done.call = needed.call AND done.kind IN ('ended', 'interrupted')
+    SELECT 1 FROM records AS done
+    WHERE done.call = needed.call AND done.kind IN ('ended', 'interrupted')
 ) ORDER BY needed.seq LIMIT 1
 """  # noqa: S608  both are ours
 
@@ -55,7 +56,8 @@ WHERE needed.kind = 'plan' AND (needed.at <= :now OR {IS_RECENT})
 AND coalesce(julianday(json_extract(needed.body, '$.expires_at')) > julianday(:now), true)
 AND NOT EXISTS (
     SELECT 1 FROM records AS closed
-    WHERE closed.kind = 'closed' AND json_extract(closed.body, '$.plan') = json_extract(needed.body, '$.plan')
+    WHERE closed.kind = 'closed'
+        AND json_extract(closed.body, '$.plan') = json_extract(needed.body, '$.plan')
 ) ORDER BY needed.seq LIMIT 1
 """  # noqa: S608  both are ours
 

@@ -200,11 +200,10 @@ def no_lists(said: str) -> Problem | None:
     """
     if not said:
         return None
+    why = said.splitlines()[0]
     return Problem(
         code="repository_unreachable",
-        error=f"No package lists could be fetched, so newer versions are not known: {said.splitlines()[0]}"[
-            :500
-        ],
+        error=f"No package lists could be fetched, so newer versions are not known: {why}"[:500],
         hint=(
             "If it stays so, the operator has to look at the host's network and its list of "
             "repositories."

@@ -26,10 +26,11 @@ DOCUMENTATION = """
 name: mikrus_exec
 short_description: Runs commands on a VPS of mikr.us over the HTTP API
 description:
-  - Runs commands as root through C(/exec) of the mikr.us API. A module takes one request when the server has what all
-    modules share, and its key gets about five a minute.
-  - A connection that fails says C(mikr.us [CODE]) or C(mikr.us [CODE SECONDS]), then a colon and a sentence. SECONDS is
-    when to try again. C(connection_lost) means that the command may have run; any other code that it has not.
+  - Runs commands as root through C(/exec) of the mikr.us API. A module takes one request when the
+    server has what all modules share, and its key gets about five a minute.
+  - A connection that fails says C(mikr.us [CODE]) or C(mikr.us [CODE SECONDS]), then a colon and a
+    sentence. SECONDS is when to try again. C(connection_lost) means that the command may have run;
+    any other code that it has not.
 author: Playrail
 options:
   srv:
@@ -53,17 +54,20 @@ options:
     default: 5/60
     vars: [{name: ansible_mikrus_rate}]
   pace_dir:
-    description: A directory of this user's own, in which all processes of this user keep count of the requests.
+    description:
+      - A directory of this user's own, in which all its processes keep count of the requests.
     type: path
     required: true
     vars: [{name: ansible_mikrus_pace_dir}]
   remote_dir:
-    description: Where jobs, and what modules share, lie on the server. Only root may write where it is made.
+    description:
+      - Where jobs, and what modules share, lie on the server. Only root may write where it is made.
     type: str
     default: /var/cache/playrail
     vars: [{name: ansible_mikrus_remote_dir}]
   wait:
-    description: How many seconds one request waits for the end of a command. The API ends requests after 60.
+    description:
+      - How many seconds one request waits for the end of a command. The API ends requests after 60.
     type: float
     default: 45
     vars: [{name: ansible_mikrus_wait}]

@@ -17,13 +17,16 @@ down_revision = "1"
 INDEXES = """
 CREATE INDEX records_by_kind ON records (kind, at);
 
-CREATE INDEX records_by_plan ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.plan') END)
+CREATE INDEX records_by_plan
+ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.plan') END)
 WHERE CASE WHEN json_valid(body) THEN json_extract(body, '$.plan') END IS NOT NULL;
 
-CREATE INDEX records_by_run ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.run') END)
+CREATE INDEX records_by_run
+ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.run') END)
 WHERE CASE WHEN json_valid(body) THEN json_extract(body, '$.run') END IS NOT NULL;
 
-CREATE INDEX records_by_undone_run ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.undoes') END)
+CREATE INDEX records_by_undone_run
+ON records (CASE WHEN json_valid(body) THEN json_extract(body, '$.undoes') END)
 WHERE CASE WHEN json_valid(body) THEN json_extract(body, '$.undoes') END IS NOT NULL;
 
 CREATE UNIQUE INDEX records_close_a_plan_once
@@ -42,7 +45,8 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END
 # REPLACE deletes what is in its way, and no trigger for DELETE is asked.
 INSERTING = """
 CREATE TRIGGER records_refuse_replace BEFORE INSERT ON records
-WHEN NEW.seq <= (SELECT max(seq) FROM records) OR EXISTS (SELECT 1 FROM records WHERE hash = NEW.hash)
+WHEN NEW.seq <= (SELECT max(seq) FROM records)
+    OR EXISTS (SELECT 1 FROM records WHERE hash = NEW.hash)
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END
 """
 
@@ -70,10 +74,12 @@ SELECT
     begun.at AS started_at,
     CASE begun.kind WHEN 'refused' THEN begun.at ELSE done.at END AS ended_at,
     CASE begun.kind
-        WHEN 'refused' THEN json_extract(begun.body, '$.outcome') ELSE json_extract(done.body, '$.outcome')
+        WHEN 'refused' THEN json_extract(begun.body, '$.outcome')
+        ELSE json_extract(done.body, '$.outcome')
     END AS outcome,
     CASE begun.kind
-        WHEN 'refused' THEN json_extract(begun.body, '$.reason') ELSE json_extract(done.body, '$.error')
+        WHEN 'refused' THEN json_extract(begun.body, '$.reason')
+        ELSE json_extract(done.body, '$.error')
     END AS error,
     json_extract(done.body, '$.changed') AS changed,
     json_extract(done.body, '$.failed') AS failed,
