@@ -100,17 +100,30 @@ def test_a_login_that_repeats_the_command_has_not_begun_it() -> None:
     mark = Mark()
     refused = f"not allowed: {mark.before('/bin/sh -c x')}\n".encode()
     assert mark.after(refused) is None
-    assert end_of(mark, 1, refused, b"").failure == f"{NO_COMMAND} (exit status 1): not allowed: /bin/sh -c x"
+    assert (
+        end_of(mark, 1, refused, b"").failure
+        == f"{NO_COMMAND} (exit status 1): not allowed: /bin/sh -c x"
+    )
     assert mark.after(refused + f"{mark.word} \r\nown\n".encode()) == b"own\n"
 
 
 WORD = b"BECOME-SUCCESS-abc"
-REFUSAL = b"Sorry, user ann is not allowed to execute '/bin/sh -c echo " + WORD + b" ; python3' as root.\n"
+REFUSAL = (
+    b"Sorry, user ann is not allowed to execute '/bin/sh -c echo "
+    + WORD
+    + b" ; python3' as root.\n"
+)
 
 
 @pytest.mark.parametrize(
     ("text", "became"),
-    [(WORD + b"\n", True), (b"password: " + WORD + b"\r\n{}", True), (REFUSAL, False), (WORD, False), (b"", False)],
+    [
+        (WORD + b"\n", True),
+        (b"password: " + WORD + b"\r\n{}", True),
+        (REFUSAL, False),
+        (WORD, False),
+        (b"", False),
+    ],
 )
 def test_a_refusal_that_repeats_the_command_is_no_leave(text: bytes, *, became: bool) -> None:
     assert ends_line(WORD, text) is became
@@ -118,4 +131,6 @@ def test_a_refusal_that_repeats_the_command_is_no_leave(text: bytes, *, became: 
 
 
 def test_what_is_no_refusal_stays_as_it_is() -> None:
-    assert elsewhere(WORD, b"other", WORD + b"\n" + REFUSAL) == WORD + b"\n" + REFUSAL.replace(WORD, b"other")
+    assert elsewhere(WORD, b"other", WORD + b"\n" + REFUSAL) == WORD + b"\n" + REFUSAL.replace(
+        WORD, b"other"
+    )

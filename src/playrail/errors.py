@@ -1,52 +1,55 @@
 """Every error that Playrail reports, in one tree.
 
-PlayrailError ├── SettingsInvalid       settings_invalid       the start stops, exit status
-2 ├── InvalidArgument       invalid_argument       the caller's arguments do not fit the
-tool ├── UnknownTool           unknown_tool ├── UnknownServer         unknown_server
-no such host or group; the answer lists the names ├── ServerRequired        server_required
-several hosts and no default: which one? ├── ServerMisconfigured   server_misconfigured
-the host's own settings are wrong ├── NotOnMikrus           not_on_mikrus          the tool
-is for servers that the mikr.us API knows ├── InventoryInvalid      inventory_invalid
-Ansible cannot read an inventory ├── Denied                denied                 policy
-said no │   ├── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off │
-├── ClientCannotBeAsked client_cannot_be_asked the client has to approve, and cannot be
-asked │   └── ApprovalRefused   approval_refused       who was asked said no ├──
-LimitReached          limit_reached          policy's limit of calls or changes in a time
-├── TooManyHosts          too_many_hosts         policy's limit of hosts in one call ├──
-PlanRequired          plan_required          policy wants a plan first; the answer has it │
-└── ApprovalRequired  approval_required      and somebody has to approve it ├── UnknownPlan
-unknown_plan           there is no such plan of this caller ├── PlanUnusable
-plan_unusable          it was used, cancelled, rejected, or has expired ├── PlanOutdated
-plan_outdated          what it was made for is not so any more ├── UnknownRun
-unknown_run            there is no such run of this caller ├── NotUndoable
-not_undoable           what a run did cannot be taken back │   └── ChangedSince
-changed_since          it could, but somebody changed it since ├── ExportFailed
-export_failed          the selected calls cannot be written as a playbook ├──
-LedgerUnavailable     ledger_unavailable     nothing runs without its record │   └──
-EndUnrecorded     end_unrecorded         it did run, and its end could not be recorded ├──
-Stopping              stopping               Playrail is being stopped and takes no more
-calls ├── AnsibleFailed         ansible_failed         Ansible itself did not run the play │
-└── CollectionMissing collection_missing     a module of the play is not installed on this
-machine ├── ApiError              api_error              api.mikr.us did not do what it was
-asked │   ├── ApiRejected       api_rejected           it said no; the error holds its own
-words │   ├── ApiUnauthorized   api_unauthorized       it does not take the key for this
-server │   ├── RateLimited       rate_limited           too many requests with this key │
-├── PaceUnavailable   pace_unavailable       its pace of requests cannot be written down │
-├── ApiUnavailable    api_unavailable        it is out of order for now (5xx) │   ├──
-ApiNotJson        api_not_json           something else than JSON came, such as a web page │
-├── ApiTruncated      api_truncated          the answer ended too early │   ├──
-ApiUnexpected     api_unexpected         an answer that the API is not known to give │   ├──
-ApiDnsFailed      api_dns_failed         its name has no address │   ├── ApiConnectFailed
-api_connect_failed     nobody took the connection │   │   └── ApiConnectTimeout
-api_connect_timeout │   ├── ApiReadTimeout    api_read_timeout       no answer came in time
-│   ├── ApiConnectionLost api_connection_lost    the connection ended before the answer │
-└── ApiTlsFailed      api_tls_failed         its certificate or encryption is wrong ├──
-DeadlineExceeded      deadline_exceeded      a read that took too long ├── Cancelled
-cancelled              the caller withdrew a read └── OutcomeUnknown        outcome_unknown
-a change that was cut short: neither done nor not done
+PlayrailError
+├── SettingsInvalid       settings_invalid       the start stops, exit status 2
+├── InvalidArgument       invalid_argument       the caller's arguments do not fit the tool
+├── UnknownTool           unknown_tool
+├── UnknownServer         unknown_server         no such host or group; the answer lists the names
+├── ServerRequired        server_required        several hosts and no default: which one?
+├── ServerMisconfigured   server_misconfigured   the host's own settings are wrong
+├── NotOnMikrus           not_on_mikrus          the tool is for servers that the mikr.us API knows
+├── InventoryInvalid      inventory_invalid      Ansible cannot read an inventory
+├── Denied                denied                 policy said no
+│   ├── WritesDisabled    writes_disabled        ENABLE_WRITE_OPERATIONS is off
+│   ├── ClientCannotBeAsked client_cannot_be_asked the client has to approve, and cannot be asked
+│   └── ApprovalRefused   approval_refused       who was asked said no
+├── LimitReached          limit_reached          policy's limit of calls or changes in a time
+├── TooManyHosts          too_many_hosts         policy's limit of hosts in one call
+├── PlanRequired          plan_required          policy wants a plan first; the answer has it
+│   └── ApprovalRequired  approval_required      and somebody has to approve it
+├── UnknownPlan           unknown_plan           there is no such plan of this caller
+├── PlanUnusable          plan_unusable          it was used, cancelled, rejected, or has expired
+├── PlanOutdated          plan_outdated          what it was made for is not so any more
+├── UnknownRun            unknown_run            there is no such run of this caller
+├── NotUndoable           not_undoable           what a run did cannot be taken back
+│   └── ChangedSince      changed_since          it could, but somebody changed it since
+├── ExportFailed          export_failed          the selected calls cannot be written as a playbook
+├── LedgerUnavailable     ledger_unavailable     nothing runs without its record
+│   └── EndUnrecorded     end_unrecorded         it did run, and its end could not be recorded
+├── Stopping              stopping               Playrail is being stopped and takes no more calls
+├── AnsibleFailed         ansible_failed         Ansible itself did not run the play
+│   └── CollectionMissing collection_missing     a module of the play is not installed here
+├── ApiError              api_error              api.mikr.us did not do what it was asked
+│   ├── ApiRejected       api_rejected           it said no; the error holds its own words
+│   ├── ApiUnauthorized   api_unauthorized       it does not take the key for this server
+│   ├── RateLimited       rate_limited           too many requests with this key
+│   ├── PaceUnavailable   pace_unavailable       its pace of requests cannot be written down
+│   ├── ApiUnavailable    api_unavailable        it is out of order for now (5xx)
+│   ├── ApiNotJson        api_not_json           something else than JSON came, such as a web page
+│   ├── ApiTruncated      api_truncated          the answer ended too early
+│   ├── ApiUnexpected     api_unexpected         an answer that the API is not known to give
+│   ├── ApiDnsFailed      api_dns_failed         its name has no address
+│   ├── ApiConnectFailed  api_connect_failed     nobody took the connection
+│   │   └── ApiConnectTimeout api_connect_timeout
+│   ├── ApiReadTimeout    api_read_timeout       no answer came in time
+│   ├── ApiConnectionLost api_connection_lost    the connection ended before the answer
+│   └── ApiTlsFailed      api_tls_failed         its certificate or encryption is wrong
+├── DeadlineExceeded      deadline_exceeded      a read that took too long
+├── Cancelled             cancelled              the caller withdrew a read
+└── OutcomeUnknown        outcome_unknown        a change that was cut short: done or not done
 
 What goes wrong on one host is not an exception but a `Problem` in the answer (see
-ansible/failures.py): the other hosts of the same call have their own outcome.
+ansible/outcome/failures.py): the other hosts of the same call have their own outcome.
 """
 
 from __future__ import annotations

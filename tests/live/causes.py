@@ -114,7 +114,10 @@ CAUSES = [
     ),
     Cause(
         name="forced_repeats",
-        setup="sed -i 's#^#command=\"echo sorry, not $SSH_ORIGINAL_COMMAND; exit 1\" #' ~{user}/.ssh/authorized_keys",
+        setup=(
+            "sed -i 's#^#command=\"echo sorry, not $SSH_ORIGINAL_COMMAND; exit 1\" #' "
+            "~{user}/.ssh/authorized_keys"
+        ),
         code="no_shell",
         says="sorry, not",
     ),

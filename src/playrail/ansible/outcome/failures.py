@@ -1,8 +1,9 @@
-"""What went wrong on a host, made into stable codes; beside each of our sentences stands what was said there.
+"""What went wrong on a host, made into stable codes; beside each of our sentences stands
+what was said there.
 
-Playrail's own host modules need no wording: they name the code themselves, as `playrail_code`. Whether the work may
-have been begun is told by where it failed: before ssh had a session, before another user was become, before a module
-began.
+Playrail's own host modules need no wording: they name the code themselves, as
+`playrail_code`. Whether the work may have been begun is told by where it failed: before ssh
+had a session, before another user was become, before a module began.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from playrail.errors import ApiConnectTimeout, ApiError, PlayrailError, Problem,
 
 CODE = re.compile(r"[a-z][a-z_]{0,63}")
 UNEXPLAINED = "Ansible gave no reason."
-_EXITED = re.compile(r"^(?:non-zero return code|The command exited with a non-zero return code\.)$")  # 2.19, 2.21
+# 2.19, 2.21
+_EXITED = re.compile(r"^(?:non-zero return code|The command exited with a non-zero return code\.)$")
 # What Ansible says when it could not read what a module wrote.
 _UNREADABLE = re.compile(
     r"Module result deserialization failed|MODULE FAILURE|^The module interpreter .+ was not found"
@@ -35,22 +37,41 @@ _NOT_BECOME = re.compile(
 )
 _TEMPORARY = re.compile("temporary files Ansible")
 _SSH = re.compile(
-    re.escape(NOT_BEGUN.strip()) + r"|Make sure this host can be reached over ssh:|Invalid/incorrect .*password.*:"
+    re.escape(NOT_BEGUN.strip())
+    + (
+        r"|Make sure this host can be reached over ssh:|Invalid/incorrect "
+        r".*password.*:"
+    )
 )
-# The number that the module `command` gives as `rc` when a program could not be started; ansible-core 2.19 and later
-# say no more than that.
-_NOT_STARTED = {2: "command_not_found", 13: "permission_denied", 8: "command_not_found", 20: "not_a_directory"}
+# The number that the module `command` gives as `rc` when a program could not be started;
+# ansible-core 2.19 and later say no more than that.
+_NOT_STARTED = {
+    2: "command_not_found",
+    13: "permission_denied",
+    8: "command_not_found",
+    20: "not_a_directory",
+}
 _SHELL_STATUS = {126, 127}  # of a shell: the program cannot be run, is not there
-_BECOME_SAID = re.compile(r"^(?:sudo|sudo-rs|su|doas|pbrun|pfexec|dzdo|ksu|runuser): (?!unable to resolve host)")
-# What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are known, a sentence.
+_BECOME_SAID = re.compile(
+    r"^(?:sudo|sudo-rs|su|doas|pbrun|pfexec|dzdo|ksu|runuser): "
+    r"(?!unable to resolve host)"
+)
+# What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are
+# known, a sentence.
 _OF_API = re.compile(r"mikr\.us \[([a-z_]+)(?: ([0-9]+))?\]: (.*)", re.DOTALL)
-_API_KINDS: tuple[type[PlayrailError], ...] = (*ApiError.__subclasses__(), ApiConnectTimeout, ServerMisconfigured)
+_API_KINDS: tuple[type[PlayrailError], ...] = (
+    *ApiError.__subclasses__(),
+    ApiConnectTimeout,
+    ServerMisconfigured,
+)
 _API_ERRORS = {kind.code: kind for kind in _API_KINDS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A task that failed on a host. `begun`: the work may have been begun, and what came of it is not known."""
+    """A task that failed on a host. `begun`: the work may have been begun, and what came of
+    it is not known.
+    """
 
     problem: Problem
     begun: bool = False
@@ -62,20 +83,28 @@ def classify(result: Mapping[str, Any], *, unreachable: bool) -> Problem:
 
 
 def judge(result: Mapping[str, Any], *, unreachable: bool) -> Failure:
-    """What a failed task's raw result tells, and whether its work may have been begun without an end that is known."""
+    """What a failed task's raw result tells, and whether its work may have been begun
+    without an end that is known.
+    """
     code = result.get("playrail_code")
     if isinstance(code, str) and CODE.fullmatch(code):
         return Failure(problem=_problem(code, _message(result)))
     message = str(result.get("msg") or result.get("reason") or "")[:SEARCHED_LIMIT]
     number = result.get("rc")
     if message == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
-        return Failure(problem=_problem(_NOT_STARTED[number], "The program could not be started on the server."))
+        return Failure(
+            problem=_problem(
+                _NOT_STARTED[number], "The program could not be started on the server."
+            )
+        )
     return (
         _by_words(rules.HERE, message, message)
         or _refused(message)
         or (_unreachable(message) if unreachable else None)
         or (_unreadable(result, message) if _UNREADABLE.search(message) else None)
-        or _by_words((*rules.PREPARING, rules.PYTHON_NOT_FOUND, *rules.TASK), _explanation(result), message)
+        or _by_words(
+            (*rules.PREPARING, rules.PYTHON_NOT_FOUND, *rules.TASK), _explanation(result), message
+        )
         or Failure(problem=_problem("task_failed", _message(result)))
     )
 
@@ -89,9 +118,12 @@ def _refused(message: str) -> Failure | None:
 
 
 def _unreachable(message: str) -> Failure:
-    """Of a connection. Only here may "connection refused" be said of the host and not of, say, its Docker engine."""
+    """Of a connection. Only here may "connection refused" be said of the host and not of,
+    say, its Docker engine.
+    """
     if (found := _OF_API.search(message)) is not None:
-        lost = found[1] == "connection_lost"  # any other code says that nothing was run, see mikrus_exec.py
+        # Any other code says that nothing was run, see mikrus_exec.py
+        lost = found[1] == "connection_lost"
         return Failure(problem=_of_api(found[1], found[2], found[3], retryable=lost), begun=lost)
     if (lost := message.find(LOST.strip())) >= 0:  # Ansible takes blanks away at the end
         trouble = ssh_reasons.lost(message[lost + len(LOST.strip()) :])
@@ -100,18 +132,26 @@ def _unreachable(message: str) -> Failure:
         return _no_command(message[ended:])
     said = _SSH.search(message)
     for_ssh = said is not None or "ssh" in message.lower()
-    prepared = _by_words((*rules.PREPARING, *rules.BECOME), message, _after_colon(message)) if said is None else None
+    prepared = (
+        _by_words((*rules.PREPARING, *rules.BECOME), message, _after_colon(message))
+        if said is None
+        else None
+    )
     if prepared is not None:
         return prepared
     trouble = ssh_reasons.trouble(message[said.end() :] if said is not None else message)
-    if trouble.error == ssh_reasons.UNKNOWN and not for_ssh:  # another plugin's connection, in its own words
+    # Another plugin's connection, in its own words
+    if trouble.error == ssh_reasons.UNKNOWN and not for_ssh:
         return Failure(problem=_problem("host_unreachable", bounded(message) or UNEXPLAINED))
     return _of_trouble(trouble)
 
 
 def _of_trouble(trouble: ssh_reasons.Trouble) -> Failure:
     problem = _problem(
-        trouble.code, with_words(f"{trouble.error}.", trouble.words), trouble.hint, retryable=trouble.retryable
+        trouble.code,
+        with_words(f"{trouble.error}.", trouble.words),
+        trouble.hint,
+        retryable=trouble.retryable,
     )
     return Failure(problem=problem, begun=trouble.begun)
 
@@ -126,12 +166,16 @@ def _no_command(message: str) -> Failure:
     telling = [line for line in lines if any(rule.pattern.search(line) for rule in rules.SHELL)]
     words = " ".join((telling or lines)[-2:]) or f"{status}, without a word"
     return _by_words(rules.SHELL, text, words) or Failure(
-        problem=_problem("no_shell", with_words("The user's login on the server runs no commands.", words))
+        problem=_problem(
+            "no_shell", with_words("The user's login on the server runs no commands.", words)
+        )
     )
 
 
 def _unreadable(result: Mapping[str, Any], message: str) -> Failure:
-    """No result of a module. What it wrote to its output may be what it read, so that is never told."""
+    """No result of a module. What it wrote to its output may be what it read, so that is
+    never told.
+    """
     wrote = str(result.get("module_stdout") or "")[-SEARCHED_LIMIT:]
     said = lines_of(str(result.get("module_stderr") or "")[-SEARCHED_LIMIT:])
     status = result.get("rc")
@@ -145,7 +189,8 @@ def _unreadable(result: Mapping[str, Any], message: str) -> Failure:
     how = "was killed before it told what came of it" if killed else "told nothing that can be read"
     ended = f" (exit status {status})" if isinstance(status, int) else ""
     return Failure(
-        problem=_problem("result_unreadable", with_words(f"Ansible's module {how}{ended}.", words)), begun=True
+        problem=_problem("result_unreadable", with_words(f"Ansible's module {how}{ended}.", words)),
+        begun=True,
     )
 
 
@@ -157,13 +202,17 @@ def _not_started(message: str, said: list[str], status: object, words: str) -> F
         return _by_words(rules.BECOME, text, words) or _become(refusal)
     found = _by_words((rules.SHELL_RESTRICTED, *rules.PYTHON, *rules.PREPARING), text, words)
     if found is None and status in _SHELL_STATUS:
-        python = _problem("no_python", with_words("Python could not be started on the server.", words))
+        python = _problem(
+            "no_python", with_words("Python could not be started on the server.", words)
+        )
         found = _by_words(rules.BECOME, text, words) or Failure(problem=python)
     return found or _by_words(rules.BECOME_ONLY, text, words)
 
 
 def without_output(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The result without what a module wrote that could not be read: it may be what it read."""
+    """The result without what a module wrote that could not be read: it may be what it
+    read.
+    """
     wrote = result.get("module_stdout")
     if not isinstance(wrote, str) or not _may_hold_result(wrote):
         return result
@@ -175,14 +224,20 @@ def _may_hold_result(text: str) -> bool:
 
 
 def _become(words: str) -> Failure:
-    return Failure(problem=_problem("become_failed", with_words("The user could not become another one.", words)))
+    return Failure(
+        problem=_problem(
+            "become_failed", with_words("The user could not become another one.", words)
+        )
+    )
 
 
 def _by_words(group: Iterable[Rule], text: str, words: str) -> Failure | None:
     """By the first rule whose words are in the text."""
     for rule in group:
         if rule.pattern.search(text[:SEARCHED_LIMIT]):
-            error = with_words(f"{rule.error}.", words) if rule.error else bounded(words) or UNEXPLAINED
+            error = (
+                with_words(f"{rule.error}.", words) if rule.error else bounded(words) or UNEXPLAINED
+            )
             return Failure(problem=_problem(rule.code, error, rule.hint), begun=rule.begun)
     return None
 
@@ -194,7 +249,9 @@ def _of_api(code: str, after_s: str | None, sentence: str, *, retryable: bool) -
     return kind(sentence, retry_after_s=int(after_s) if after_s else None).problem
 
 
-def _problem(code: str, error: str, hint: str | None = None, *, retryable: bool | None = None) -> Problem:
+def _problem(
+    code: str, error: str, hint: str | None = None, *, retryable: bool | None = None
+) -> Problem:
     return Problem(
         code=code,
         error=bounded(error) or UNEXPLAINED,
@@ -210,12 +267,18 @@ def _after_colon(message: str) -> str:
 
 
 def _explanation(result: Mapping[str, Any]) -> str:
-    """What Ansible says of the failure. Not what a program wrote: its words are about something else."""
-    return "\n".join(str(result[key]) for key in ("msg", "module_stderr", "exception") if result.get(key))
+    """What Ansible says of the failure. Not what a program wrote: its words are about
+    something else.
+    """
+    return "\n".join(
+        str(result[key]) for key in ("msg", "module_stderr", "exception") if result.get(key)
+    )
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    """Ansible's own message in one bounded line; what a program wrote, when the message is only that it failed."""
+    """Ansible's own message in one bounded line; what a program wrote, when the message is
+    only that it failed.
+    """
     message = str(result.get("msg") or result.get("reason") or "")
     if _EXITED.match(message):
         written = result.get("stderr") or result.get("stdout") or ""

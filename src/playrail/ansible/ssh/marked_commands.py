@@ -48,7 +48,9 @@ class Mark:
         return f"echo {self.word}; {cmd}"
 
     def after(self, stdout: bytes) -> bytes | None:
-        """What the command wrote; None when it was not begun: who refuses it may repeat it, and so the mark."""
+        """What the command wrote; None when it was not begun: who refuses it may repeat it,
+        and so the mark.
+        """
         found = re.search(re.escape(self.word.encode()) + rb"[ \t\r]*(?:\n|\Z)", stdout)
         return None if found is None else stdout[found.end() :]
 
@@ -76,7 +78,9 @@ def end_of(mark: Mark, status: int, stdout: bytes, stderr: bytes) -> End:
         return End(failure=LOST + text)
     if own is None:
         wrote = f"{text}\n{stdout.decode(errors='replace').strip()}".strip()  # a banner comes first
-        return End(failure=f"{NO_COMMAND} (exit status {status}): {wrote.replace(mark.before(''), '')}")
+        return End(
+            failure=(f"{NO_COMMAND} (exit status {status}): {wrote.replace(mark.before(''), '')}")
+        )
     return End(own=own)
 
 

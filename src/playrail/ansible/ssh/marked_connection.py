@@ -1,7 +1,9 @@
-"""The part of the ssh connection that knows whether a command was begun, see marked_commands.py.
+"""The part of the ssh connection that knows whether a command was begun, see
+marked_commands.py.
 
-It stands between the stock plugin and ours, plugins/connection/ssh.py. Below it a command is run once; what it returns
-with ssh's own status was not begun, and whoever is above may have it run again.
+It stands between the stock plugin and ours, plugins/connection/ssh.py. Below it a command
+is run once; what it returns with ssh's own status was not begun, and whoever is above may
+have it run again.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from playrail.ansible.ssh.marked_commands import (
 from playrail.ansible.ssh.reasons import lacks_reason
 from playrail.settings.private_keys import has_agent, key_problem
 
-MODULE = b"_ANSIBALLZ_WRAPPER = True"  # stands in every payload that is a Python module with its archive
+# Stands in every payload that is a Python module with its archive
+MODULE = b"_ANSIBALLZ_WRAPPER = True"
 MODULE_FILE = "/AnsiballZ_"  # and in the command for one that was transferred as a file
 DENIED = re.compile(r"Permission denied \(")  # with the ways to log in, in brackets
 
@@ -39,7 +42,9 @@ LINE_END = rb"[ \t\r]*\n"
 
 
 def ends_line(word: bytes, text: bytes) -> bool:
-    """Whether the word stands at the end of a line. sudo repeats the whole command that it does not allow."""
+    """Whether the word stands at the end of a line. sudo repeats the whole command that it
+    does not allow.
+    """
     return re.search(re.escape(word) + LINE_END, text) is not None
 
 
@@ -48,7 +53,8 @@ def elsewhere(word: bytes, other: bytes, text: bytes) -> bytes:
     return re.sub(re.escape(word) + rb"(?!" + LINE_END + rb")", other, text)
 
 
-# The stock plugin's class comes after this one among the bases: which it is, the plugin's loader decides.
+# The stock plugin's class comes after this one among the bases: which it is, the plugin's
+# loader decides.
 _Stock: Any = object
 
 
@@ -60,7 +66,9 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
     _became = False
     _failure: AnsibleError | None = None
 
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+    def exec_command(
+        self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
+    ) -> tuple[int, bytes, bytes]:
         """Run a command; what the login wrote before it is no part of what is returned."""
         fits = can_be_marked(cmd) and getattr(self._shell, "SHELL_FAMILY", None) == "sh"
         self._mark = Mark() if fits else None
@@ -83,14 +91,22 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
     def _bare_run(
         self, cmd: list[bytes], in_data: bytes | None, sudoable: bool = True, checkrc: bool = True
     ) -> tuple[int, bytes, bytes]:
-        """Run ssh once; what must not be run again is kept for exec_command, which raises it."""
+        """Run ssh once; what must not be run again is kept for exec_command, which raises
+        it.
+        """
         if self._mark is None:  # a file is transferred, or a router is told something
-            plain: tuple[int, bytes, bytes] = super()._bare_run(cmd, in_data, sudoable=sudoable, checkrc=checkrc)
+            plain: tuple[int, bytes, bytes] = super()._bare_run(
+                cmd, in_data, sudoable=sudoable, checkrc=checkrc
+            )
             return plain
         try:
             told = super()._bare_run(cmd, in_data, sudoable=sudoable, checkrc=False)
-            if self._mark.after(told[1]) is None and lacks_reason(to_text(told[2], errors="replace")):
-                told = super()._bare_run(self._unshared(cmd), in_data, sudoable=sudoable, checkrc=False)
+            if self._mark.after(told[1]) is None and lacks_reason(
+                to_text(told[2], errors="replace")
+            ):
+                told = super()._bare_run(
+                    self._unshared(cmd), in_data, sudoable=sudoable, checkrc=False
+                )
         except AnsibleConnectionFailure as failure:
             return self._waited(str(failure))
         except AnsibleError as failure:
@@ -106,17 +122,27 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         assert self._mark is not None  # noqa: S101  see _bare_run
         ended = end_of(self._mark, status, stdout, stderr)
         if ended.failure:
-            return (status, b"", stderr) if ended.again else self._keep(AnsibleConnectionFailure(ended.failure))
+            return (
+                (status, b"", stderr)
+                if ended.again
+                else self._keep(AnsibleConnectionFailure(ended.failure))
+            )
         if self._awaited and not self._became and not ends_line(self._awaited.encode(), ended.own):
-            return self._keep(self._not_become(status, to_text(ended.own + b"\n" + stderr, errors="replace")))
+            return self._keep(
+                self._not_become(status, to_text(ended.own + b"\n" + stderr, errors="replace"))
+            )
         return status, ended.own, stderr
 
     def _unshared(self, cmd: list[bytes]) -> list[bytes]:
-        """The same command by a connection of its own: a shared one hides what a machine on the way says."""
+        """The same command by a connection of its own: a shared one hides what a machine on
+        the way says.
+        """
         first = cmd.index(os.fsencode(self.get_option("ssh_executable"))) + 1
         return [*cmd[:first], b"-o", b"ControlPath=none", *cmd[first:]]
 
-    def _examine_output(self, source: str, state: str, b_chunk: bytes, sudoable: bool) -> tuple[bytes, bytes]:
+    def _examine_output(
+        self, source: str, state: str, b_chunk: bytes, sudoable: bool
+    ) -> tuple[bytes, bytes]:
         before = dict(self._flags)
         word = self._awaited.encode()
         other = word.lower()
@@ -125,7 +151,8 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         if word:
             examined = examined[0].replace(other, word), examined[1].replace(other, word)
         if self.become is not None and self.become.name == "sudo" and self.become.expect_prompt():
-            # sudo-rs writes words of its own in front of the prompt; there is a random word in it.
+            # sudo-rs writes words of its own in front of the prompt; there is a random word
+            # in it.
             prompt = self.become.prompt.strip().encode()
             if prompt in examined[1] and not before["become_prompt"]:
                 self._flags["become_prompt"] = True
@@ -138,23 +165,31 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         return 0, b"", b""
 
     def _waited(self, text: str) -> tuple[int, bytes, bytes]:
-        """What waited in vain for the prompt of sudo: that program itself, or there was no login yet."""
+        """What waited in vain for the prompt of sudo: that program itself, or there was no
+        login yet.
+        """
         if not text.startswith("Timeout "):
             return self._keep(AnsibleConnectionFailure(text))
         waited = text.partition(" waiting ")[0]
         if self._mark is None or self._mark.after(text.encode()) is None:
             return SSH_FAILED, b"", f"{waited}: {LATE_LOGIN}".encode()
         return self._keep(
-            AnsibleError(f"{self.become.name} {NOT_BECOME}: {waited}, and it asked for nothing that is known")
+            AnsibleError(
+                f"{self.become.name} {NOT_BECOME}: {waited}, and it asked for nothing that is known"
+            )
         )
 
     def _not_become(self, status: int, text: str) -> AnsibleError:
         password = self.become.get_option("become_pass", playcontext=self._play_context)
         lacking = "" if password else f", {NO_PASSWORD}"
-        return AnsibleError(f"{self.become.name} {NOT_BECOME} (exit status {status}{lacking}): {text.strip()}")
+        return AnsibleError(
+            f"{self.become.name} {NOT_BECOME} (exit status {status}{lacking}): {text.strip()}"
+        )
 
     def _with_key(self, text: str) -> str:
-        """What ssh said of a refused login, and what it does not say: that the key has a passphrase, say."""
+        """What ssh said of a refused login, and what it does not say: that the key has a
+        passphrase, say.
+        """
         key = self.get_option("private_key_file")
         if not key or not DENIED.search(text) or "Load key" in text or NOT_BEGUN not in text:
             return text
