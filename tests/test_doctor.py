@@ -235,7 +235,7 @@ def test_every_host_has_its_turn_before_the_deadline(
 
 def test_what_a_killed_doctor_left_goes(tmp_path: Path) -> None:
     script = (
-        "import sys, os; from pathlib import Path; from playrail import doctor; p = "
+        "import sys, os; from pathlib import Path; from playrail.commands import doctor; p = "
         "Path(sys.argv[1]); "
     )
     script += "(p / doctor._claimed(p).server / 'run').mkdir(parents=True); os.kill(os.getpid(), 9)"

@@ -13,7 +13,7 @@ import pytest
 
 WATCHING = """
 import sys, threading, time
-from playrail.ansible import child
+from playrail.ansible.run import child
 
 watch = (sys.argv[1], lambda: print("ended", flush=True), 0)
 threading.Thread(target=child._watch_lifeline, args=watch, daemon=True).start()
