@@ -26,6 +26,7 @@ from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
+from playrail.tools.lasting import Kind
 
 RUN = "20260131-120000-0a1b2c3d"
 OLD = {"sha256": "0" * 64, "mode": "0644", "owner": "root", "group": "root", "content": "old"}
@@ -62,6 +63,7 @@ class Door:
     ledger: Ledger
     said: Mapping[tuple[str, str], Told]
     tools: Mapping[str, Any] = field(default_factory=catalog.load)
+    kinds: Mapping[str, Kind] = field(default_factory=catalog.kinds)
     proposed: dict[str, Any] = field(default_factory=dict)
 
     secrets: Secrets = field(default_factory=no_secrets)
