@@ -17,6 +17,7 @@ import pytest
 
 from playrail import catalog
 from playrail.calls.call import Call
+from playrail.codes.every import named
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Foreseen, Plan, Prepared, Step
@@ -49,7 +50,7 @@ def seen(host: str, *effects: Effect) -> Foreseen:
 
 
 def failed(code: str = "unreachable") -> PlayrailError:
-    return PlayrailError.of(Problem(code=code, error=f"It is {code}.", hint=""))
+    return PlayrailError.of(Problem(code=named(code), error=f"It is {code}.", hint=""))
 
 
 def no_secrets() -> Secrets:
