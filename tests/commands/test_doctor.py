@@ -18,6 +18,7 @@ import pytest
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import forks
+from playrail.codes.every import named
 from playrail.commands import doctor
 from playrail.commands.doctor_project import Check
 from playrail.errors import Problem
@@ -175,7 +176,7 @@ FACTS = {
         },
     }
 }
-PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Start sshd.")
+PROBLEM = Problem(code=named("unreachable"), error="Nothing listens there.", hint="Start sshd.")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.calls.answers import Answer
+from playrail.codes.every import named
 from playrail.door.door import MAX_RUNS, Playrail
 from playrail.engines.results import _summary
 from playrail.errors import Problem
@@ -155,7 +156,7 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
 def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
     *, again: bool, failed: int, retryable: bool
 ) -> None:
-    problem = Problem(code="host_unreachable", error="No.", hint="Wait.", retryable=True)
+    problem = Problem(code=named("host_unreachable"), error="No.", hint="Wait.", retryable=True)
     told = _summary({f"h{number}": problem for number in range(failed)}, of=2, again=again)
     assert told is not None
     assert told.retryable is retryable

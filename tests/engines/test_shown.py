@@ -11,6 +11,7 @@ import pytest
 from pydantic import Field
 
 from playrail.calls.answers import Result
+from playrail.codes.every import named
 from playrail.door.recording import check_no_mark, ending
 from playrail.engines.results import HostResult, combined, shown
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
@@ -21,8 +22,10 @@ from playrail.tools.tool import Report, ToolInput
 
 MOST = 24_000
 SECRET = "hunter-2-hunter"
-GONE = Problem(code="host_unreachable", error="It does not answer.", hint="Look.", retryable=True)
-FULL = Problem(code="disk_full", error="The disk is full.", hint="Make room.")
+GONE = Problem(
+    code=named("host_unreachable"), error="It does not answer.", hint="Look.", retryable=True
+)
+FULL = Problem(code=named("disk_full"), error="The disk is full.", hint="Make room.")
 
 
 class Found(Report):
@@ -90,7 +93,7 @@ def test_a_steps_failure_is_told_once() -> None:
 @pytest.mark.parametrize("hosts", [1, 30, 500])
 @pytest.mark.parametrize("fails", [True, False])
 def test_no_answer_is_larger_than_it_may_be(hosts: int, fails: bool) -> None:
-    problem = Problem(code="x", error="e" * 9000, hint="h" * 9000) if fails else None
+    problem = Problem(code=named("x"), error="e" * 9000, hint="h" * 9000) if fails else None
     report = Found(content="x" * 30_000, entries=[{"m": "y" * 600}] * 5)
     results = {
         f"host{number}": HostResult(report=report, problem=problem) for number in range(hosts)
@@ -110,7 +113,7 @@ def secrets() -> Secrets:
 
 
 def test_a_secret_of_the_settings_is_in_no_answer(secrets: Secrets) -> None:
-    problem = Problem(code="x", error=f"It said {SECRET}.", hint=f"Not {SECRET}.")
+    problem = Problem(code=named("x"), error=f"It said {SECRET}.", hint=f"Not {SECRET}.")
     reports = {
         "a": HostResult(report=Found(content=f"pass={SECRET}\n")),
         "b": HostResult(problem=problem),

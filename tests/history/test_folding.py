@@ -230,11 +230,13 @@ def test_what_came_of_a_later_call_is_not_known() -> None:
         ("execute_command", {"cmd": "true", "outcome": "outcome_unknown"}),
     )
 
-    assert [(one.why, set(one.things)) for one in found.left_out] == [
+    assert [
+        (one.why, {(host, str(thing)) for host, thing in one.things}) for one in found.left_out
+    ] == [
         (NOT_KNOWN, {("h1", "file /real/x")}),
         (NOT_KNOWN, set()),
     ]
-    assert [step.thing for step in found.steps] == ["file /real/x"]
+    assert [str(step.thing) for step in found.steps] == ["file /real/x"]
 
 
 def test_playbooks_that_tell_nothing() -> None:

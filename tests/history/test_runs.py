@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from playrail import catalog
 from playrail.errors import UnknownRun
 from playrail.history.runs import Approval, RunSummary, find_runs, read_run
 from playrail.history.transcripts import diff, output
@@ -173,7 +174,7 @@ def test_a_task_that_comes_again_has_its_own_heading(ledger: Ledger) -> None:
 
 
 def test_the_diff_is_of_what_was_captured(ledger: Ledger) -> None:
-    assert list(diff(read_run(ledger, WRITE))) == [
+    assert list(diff(read_run(ledger, WRITE), catalog.kinds())) == [
         "# web1",
         "# file /etc/motd: +1 -1 lines",
         "--- /etc/motd",
@@ -188,7 +189,7 @@ def test_the_diff_is_of_what_was_captured(ledger: Ledger) -> None:
 
 
 def test_the_diff_of_a_preview_is_what_ansible_reported(ledger: Ledger) -> None:
-    assert list(diff(read_run(ledger, PREVIEW))) == [
+    assert list(diff(read_run(ledger, PREVIEW), catalog.kinds())) == [
         "# web1",
         "--- /etc/hosts",
         "+++ /etc/hosts",
@@ -198,4 +199,4 @@ def test_the_diff_of_a_preview_is_what_ansible_reported(ledger: Ledger) -> None:
         "- a",
         r"\x1b[31m+ b",
     ]
-    assert list(diff(read_run(ledger, READ))) == []
+    assert list(diff(read_run(ledger, READ), catalog.kinds())) == []

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from playrail.calls.call import Call
+from playrail.codes.every import named
 from playrail.errors import PlayrailError, Problem
 from playrail.plans import drift as drifting
 from playrail.plans.plan import Foreseen
@@ -106,8 +107,8 @@ def test_a_preview_that_sees_nothing_is_no_look() -> None:
 
 
 def test_what_goes_with_all_around_it_has_drifted() -> None:
-    gone = Problem(code="not_found", error="There is no /", hint="")
-    unit = Problem(code="service_not_found", error="There is no unit app.", hint="")
+    gone = Problem(code=named("not_found"), error="There is no /", hint="")
+    unit = Problem(code=named("service_not_found"), error="There is no unit app.", hint="")
 
     told = looked(write("/k", "x", mode="0600"), service("app", "start"), k=gone, app=unit)
 
@@ -123,7 +124,7 @@ def test_what_goes_with_all_around_it_has_drifted() -> None:
 
 
 def test_a_unit_that_playrail_removed_has_not_drifted() -> None:
-    unit = Problem(code="service_not_found", error="There is no unit app.", hint="")
+    unit = Problem(code=named("service_not_found"), error="There is no unit app.", hint="")
 
     told = looked(package("web"), service("app", "start"), package("web", state="absent"), app=unit)
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from playrail import catalog
 from playrail.plans.plan import Foreseen, Plan, Step, changes_of
 from playrail.plans.words import in_words, question
 from playrail.tools.effects import Effect, in_short
 
+KINDS = catalog.kinds()
 LONG = "".join(f"line {number}\n" for number in range(3000))
 
 
@@ -56,7 +58,7 @@ def test_what_where_and_how_much_come_first() -> None:
         ("write_file", arguments), hosts=("web1", "web2"), effects={"web1": [effect()], "web2": []}
     )
 
-    lines = in_words(plan).splitlines()
+    lines = in_words(plan, KINDS).splitlines()
     assert lines[:5] == [
         "Plan plan-0123456789abcdef of ann:",
         "  write_file (WRITE) on web1, web2",
@@ -73,7 +75,7 @@ def test_the_action_stands_beside_the_tool() -> None:
         ("manage_service", {"action": "stop", "name": "sshd"}), blind={"web1": ["It is not known."]}
     )
 
-    assert in_words(plan).splitlines()[1:] == [
+    assert in_words(plan, KINDS).splitlines()[1:] == [
         "  manage_service stop (WRITE) on web1",
         "  What would change is not known.",
         '    action: "stop"',
@@ -89,7 +91,7 @@ def test_each_of_several_steps_keeps_its_arguments() -> None:
         effects={"web1": [effect()]},
     )
 
-    assert in_words(plan).splitlines()[2:6] == [
+    assert in_words(plan, KINDS).splitlines()[2:6] == [
         "  remove_file (WRITE) on web1",
         '    path: "/a"',
         "  remove_file (WRITE) on web1",
@@ -104,7 +106,7 @@ def test_no_name_of_an_argument_pushes_the_others_out(name: str) -> None:
         effects={"web1": [effect()]},
     )
 
-    text = question(plan, most=4000)
+    text = question(plan, KINDS, most=4000)
     assert text is not None
     assert len(text) <= 4000
     assert all(
@@ -124,7 +126,7 @@ def test_what_fits_is_shown_whole() -> None:
         ("write_file", {"content": "x" * 900, "path": "/a"}), effects={"web1": [effect()]}
     )
 
-    assert question(plan, most=4000) == in_words(plan)
+    assert question(plan, KINDS, most=4000) == in_words(plan, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +154,14 @@ def test_what_fits_is_shown_whole() -> None:
     ids=["a command", "partly foreseen", "many hosts", "many steps", "a list"],
 )
 def test_what_cannot_be_shown_cannot_be_approved(plan: Plan) -> None:
-    assert question(plan, most=4000) is None
+    assert question(plan, KINDS, most=4000) is None
 
 
 def test_many_changes_are_counted_and_the_rest_is_said() -> None:
     effects = [effect(f"/srv/{number}") for number in range(500)]
     plan = planned(("write_file", {"content": LONG, "path": "/srv"}), effects={"web1": effects})
 
-    text = question(plan, most=4000)
+    text = question(plan, KINDS, most=4000)
     assert text is not None
     assert len(text) <= 4000
     assert "Would change on 1 of 1 hosts: 500 files, +500 -500 lines" in text
@@ -170,8 +172,8 @@ def test_a_difference_that_is_cut_is_no_exact_number() -> None:
     after = "".join(f"{number}\n" for number in range(5000))
     (change,) = changes_of(Foreseen(effects={"h": [effect(after=after)]}))["h"]
 
-    assert in_short(change).startswith("file /etc/motd: at least +")
-    assert in_short({**change, "diff": None}).startswith(
+    assert in_short(change, KINDS).startswith("file /etc/motd: at least +")
+    assert in_short({**change, "diff": None}, KINDS).startswith(
         "file /etc/motd: other content, too much to compare"
     )
 

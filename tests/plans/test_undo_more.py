@@ -17,6 +17,7 @@ import pytest
 
 from playrail import catalog
 from playrail.calls.call import Call
+from playrail.codes.every import named
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Foreseen, Plan, Prepared, Step
@@ -26,6 +27,7 @@ from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
+from playrail.tools.lasting import Kind
 
 RUN = "20260131-120000-0a1b2c3d"
 OLD = {"sha256": "0" * 64, "mode": "0644", "owner": "root", "group": "root", "content": "old"}
@@ -48,7 +50,7 @@ def seen(host: str, *effects: Effect) -> Foreseen:
 
 
 def failed(code: str = "unreachable") -> PlayrailError:
-    return PlayrailError.of(Problem(code=code, error=f"It is {code}.", hint=""))
+    return PlayrailError.of(Problem(code=named(code), error=f"It is {code}.", hint=""))
 
 
 def no_secrets() -> Secrets:
@@ -62,6 +64,7 @@ class Door:
     ledger: Ledger
     said: Mapping[tuple[str, str], Told]
     tools: Mapping[str, Any] = field(default_factory=catalog.load)
+    kinds: Mapping[str, Kind] = field(default_factory=catalog.kinds)
     proposed: dict[str, Any] = field(default_factory=dict)
 
     secrets: Secrets = field(default_factory=no_secrets)

@@ -14,7 +14,12 @@ from playrail.cli import app
 from playrail.settings.settings import PLAYRAIL_VARIABLES, Settings
 from worlds.checkout import ROOT
 
+PAGES = [
+    path.relative_to(ROOT)
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("src/**/*.md")])
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
@@ -22,8 +27,8 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
     "variable",
     [*PLAYRAIL_VARIABLES, "MCP_SERVERS", "MCP_DEFAULT_SERVER", "ENABLE_WRITE_OPERATIONS"],
 )
-def test_a_variable_is_in_the_readme_and_the_example(variable: str) -> None:
-    assert f"`{variable}`" in README
+def test_a_variable_is_in_the_page_of_settings_and_the_example(variable: str) -> None:
+    assert f"`{variable}`" in CONFIGURATION
     assert re.search(rf"^#{variable}=", EXAMPLE, re.MULTILINE)
 
 
@@ -48,10 +53,11 @@ def test_the_commands_are_in_the_readme() -> None:
         assert re.search(rf"`(playrail )?{name}\b", told), name
 
 
-def test_json_in_the_readme_is_json() -> None:
-    blocks = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_json_in_a_page_is_json(page: Path) -> None:
+    for block in re.findall(
+        r"```json\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL
+    ):
         assert json.loads(block)
 
 
@@ -62,6 +68,12 @@ def test_the_changelog_has_this_version() -> None:
     )
 
 
-def test_files_that_the_readme_names_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / page.parent / target).exists(), target
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200

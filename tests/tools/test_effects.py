@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from playrail import catalog
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Invocation
 from playrail.toolsets.files.effects import LINKS_BROKEN, NOT_KEPT
 from playrail.toolsets.packages.tools import PackageChanges, Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
-from playrail.toolsets.services.tools import ServiceAction, ServiceState
+from playrail.toolsets.services.actions import ServiceAction
+from playrail.toolsets.services.state import ServiceState
 
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 OTHER = "0" * 64
@@ -39,13 +41,18 @@ def call(tool: str, **arguments: Any) -> Invocation:
     return Invocation(tool=tool, arguments=arguments)
 
 
+def removal(tool: str, **arguments: Any) -> Invocation:
+    return Invocation(tool=tool, arguments=arguments, removes=True)
+
+
 def act(action: str) -> Invocation:
     return call("manage_service", name="x", action=action)
 
 
 def package(version: str | None) -> Invocation:
-    given = {"state": "absent"} if version is None else {"state": "present", "version": version}
-    return call("install_package", name="x", **given)
+    if version is None:
+        return removal("install_package", name="x", state="absent")
+    return call("install_package", name="x", state="present", version=version)
 
 
 # The tool, the state before and after, and the call, or words of the reason why there is
@@ -91,7 +98,7 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
                 {"path": "/a/b", "mode": "0755"},
             ],
         },
-        call("remove_file", path="/x", expected_sha256=SHA, empty_parents=2),
+        removal("remove_file", path="/x", expected_sha256=SHA, empty_parents=2),
     ),
     "a file is removed, with directories": (
         "remove_file",
@@ -99,7 +106,7 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
         None,
         leaving(call("write_file", **WRITTEN, parents=True), NOT_KEPT),
     ),
-    "a link is new": ("write_file", None, {"link": "y"}, call("remove_file", path="/x")),
+    "a link is new": ("write_file", None, {"link": "y"}, removal("remove_file", path="/x")),
     "a link is another": (
         "write_file",
         {"link": "z"},
@@ -112,12 +119,17 @@ UNDO: Mapping[str, tuple[str, Any, Any, Invocation | str]] = {
         None,
         call("write_file", path="/x", link_to="z"),
     ),
-    "a file is new": ("write_file", None, NEW, call("remove_file", path="/x", expected_sha256=SHA)),
+    "a file is new": (
+        "write_file",
+        None,
+        NEW,
+        removal("remove_file", path="/x", expected_sha256=SHA),
+    ),
     "a secret is new": (
         "write_file",
         None,
         {**LEFT, "left_out": "secret"},
-        call("remove_file", path="/x", expected_sha256=OTHER, secret=True),
+        removal("remove_file", path="/x", expected_sha256=OTHER, secret=True),
     ),
     "a file is removed": (
         "remove_file",
@@ -193,12 +205,15 @@ INTENTS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Invocation]]] =
     "remove": (
         "remove_file",
         {"path": "/a", "expected_sha256": SHA},
-        {"file /a": call("remove_file", path="/a", secret=False)},
+        {"file /a": removal("remove_file", path="/a", secret=False)},
     ),
     "restart": (
         "manage_service",
         {"name": "x.service", "action": "restart"},
-        {"service x active": act("start")},
+        {
+            "restart x.service": call("manage_service", name="x.service", action="restart"),
+            "service x active": act("start"),
+        },
     ),
     "stop": ("manage_service", {"name": "x", "action": "stop"}, {"service x active": act("stop")}),
     "enable": (
@@ -211,7 +226,11 @@ INTENTS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Invocation]]] =
         {"name": "x.socket", "action": "start"},
         {"service x.socket active": call("manage_service", name="x.socket", action="start")},
     ),
-    "reload": ("manage_service", {"name": "x", "action": "reload"}, {}),
+    "reload": (
+        "manage_service",
+        {"name": "x", "action": "reload"},
+        {"reload x": act("reload")},
+    ),
     "look": ("manage_service", {"name": "x", "action": "status"}, {}),
     "latest": (
         "install_package",
@@ -229,10 +248,11 @@ def test_what_is_to_hold_after_a_call(case: str) -> None:
     tool = catalog.load()[name]
     assert tool.intents is not None
 
-    told = tool.intents(tool.input.model_validate({"server": "web1", "preview": True, **arguments}))
+    given = tool.input.model_validate({"server": "web1", "preview": True, **arguments})
+    told = {str(intent.thing): intent.call for intent in tool.intents(given)}
 
     assert told == expected
-    assert all(accepted(one) for one in told.values())
+    assert all(accepted(call) for call in told.values())
 
 
 DISABLED = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "disabled"}

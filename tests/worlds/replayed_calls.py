@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from playrail import catalog
 from playrail.history.steps import Step
-from playrail.tools.effects import Invocation
+from playrail.tools.lasting import Intent, Invocation, Thing, kind_named
 from playrail.tools.tool import AnyTool, Changing, PlaybookTool, Report, Risk
 
 
@@ -30,20 +30,35 @@ class Whatever(Report):
     pass
 
 
-def setting(kind: str) -> PlaybookTool[Setting, Whatever]:
-    def intents(given: Setting) -> Mapping[str, Invocation]:
-        if given.name == "nothing" or given.action == "reload":
-            return {}
-        arguments = given.recorded() | {"action": "set"}
+KINDS = catalog.kinds()
+
+
+def setting(name: str) -> PlaybookTool[Setting, Whatever]:
+    """A tool of this name, which sets things of the kind of this name."""
+    kind = kind_named(name, KINDS)
+
+    def intents(given: Setting) -> Sequence[Intent]:
+        if given.name == "nothing":
+            return ()
+        arguments = given.recorded()
         del arguments["server"], arguments["preview"]
-        return {f"{kind} {given.name}": Invocation(tool=kind, arguments=arguments)}
+        found = []
+        if given.action != "set":
+            call = Invocation(tool=name, arguments=arguments)
+            thing = Thing(KINDS[given.action], given.name)
+            found.append(Intent(thing=thing, call=call, again=True))
+        if given.action != "reload":
+            lasting = arguments | {"action": "set"}
+            call = Invocation(tool=name, arguments=lasting, removes=given.state == "absent")
+            found.append(Intent(thing=Thing(kind, given.name), call=call))
+        return found
 
     return PlaybookTool(
-        name=kind,
+        name=name,
         summary="",
         risk=Risk.WRITE,
         input=Setting,
-        playbook=f"{kind}s/{kind}.yml",
+        playbook=f"{name}s/{name}.yml",
         report=Whatever,
         idempotent=True,
         intents=intents,
@@ -65,7 +80,7 @@ def plain(name: str, *, risk: Risk, idempotent: bool = False) -> PlaybookTool[Se
 _TOOLS = (
     *map(setting, ("file", "package", "service", "widget")),
     plain("command", risk=Risk.DANGEROUS),
-    plain("update_system", risk=Risk.WRITE, idempotent=True),
+    setting("update_system"),
     plain("signal", risk=Risk.DESTRUCTIVE),
 )
 TOOLS: Mapping[str, AnyTool] = {tool.name: tool for tool in _TOOLS}
@@ -118,7 +133,7 @@ def _told(step: Step) -> str:
         if given.action == "set"
         else given.action
     )
-    name = "" if step.key is None or step.tool.intents is None else f":{given.name}"
+    name = "" if step.sets is None or step.kind.name == "update_system" else f":{given.name}"
     hosts = "" if tuple(step.hosts) == HOSTS else f"@{','.join(step.hosts)}"
     return f"{step.tool.name}{name}{f'={state}' if state else ''}{hosts}{'*' if step.mark else ''}"
 

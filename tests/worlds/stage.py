@@ -24,7 +24,8 @@ from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tasks import TaskResult
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Invocation
 from playrail.tools.tool import PlaybookTool, Report
 from worlds.local_plays import environ, made_for
 
