@@ -19,18 +19,12 @@ from playrail.codes.every import named
 from playrail.door.door import MAX_RUNS, Playrail
 from playrail.engines.results import _summary
 from playrail.errors import Problem
-from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
 from worlds.local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
 
 
 def kinds(place: Path) -> list[str]:

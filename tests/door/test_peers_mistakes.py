@@ -39,12 +39,6 @@ played = pytest.mark.slow  # real plays
 Here = Callable[..., Answer]
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
-
-
 def call(
     place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arguments: Any
 ) -> Answer:

@@ -23,12 +23,6 @@ OTHER = sim.Vps(srv="a133", key="f" * 40)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
-
-
-@pytest.fixture
 def api() -> Iterator[tuple[sim.Simulator, str]]:
     simulator = sim.Simulator(sim.Vps(), OTHER)
     with sim.running(simulator) as url:

@@ -24,7 +24,6 @@ from playrail.plans.plan import Foreseen, Plan, Prepared, Step
 from playrail.plans.undo import Undoing, undo
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
-from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Kind
@@ -119,11 +118,6 @@ class Door:
         return [
             (step["server"][0], step.get("path") or step["name"]) for step in self.proposed["steps"]
         ]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(private_directory(tmp_path / "state") / "ledger.sqlite")
 
 
 def undone(

@@ -111,8 +111,8 @@ def _started(
                     written[key.fileobj].append(piece)
                 else:
                     watched.unregister(key.fileobj)
-        output, errors = (b"".join(written[one]).decode() for one in outputs)
-    return output, errors
+        said, complained = (b"".join(written[one]).decode() for one in outputs)
+    return said, complained
 
 
 def loaded(path: Path) -> ModuleType:
