@@ -156,34 +156,17 @@ def docker(*words: str) -> str:
 
 
 @contextlib.contextmanager
-def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iterator[OwnHost]:
+def own_host(
+    lab: Mapping[str, Any], place: Path, *, image: str = IMAGE, name: str = NAME
+) -> Iterator[OwnHost]:
     """The host, running; `place` is for its known_hosts file."""
     container = f"playrail-own-{secrets.token_hex(4)}"
-    network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
-    taken = docker(
-        "network", "inspect", "--format", "{{range .Containers}}{{.IPv4Address}} {{end}}", NETWORK
-    )
-    free = [
-        address
-        for number in range(100, 200)
-        if f"{(address := f'{network}.{number}')}/" not in taken
-    ]
-    address = random.choice(free)  # fixed, so that it is there again after it was gone
-    host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
-    words = (
-        "run",
-        "--detach",
-        "--name",
-        container,
-        "--hostname",
-        NAME,
-        "--network",
-        NETWORK,
-        "--ip",
-        address,
-    )
+    network = lab["hosts"]["nopython"]["address"].rpartition(".")[0]
     try:
-        docker(*words, *RUN, image, "/lib/systemd/systemd")
+        address = _started(container, network, image, name)
+        host = OwnHost(
+            container, address, lab["hosts"]["nopython"]["key"], place / f"known_hosts_{name}"
+        )
         public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
         host.sh(
             f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys"
@@ -197,6 +180,34 @@ def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iter
         subprocess.run(
             ["docker", "rm", "--force", "--volumes", container], capture_output=True, check=False
         )
+
+
+def _started(container: str, network: str, image: str, name: str) -> str:
+    """Starts the container; returns its address, which is fixed, so that it is there again
+    after it was gone.
+    """
+    words = ("run", "--detach", "--name", container, "--hostname", name, "--network", NETWORK)
+    while True:
+        address = random.choice(_free(network))
+        try:
+            docker(*words, "--ip", address, *RUN, image, "/lib/systemd/systemd")
+        except AssertionError:
+            docker("rm", "--force", container)
+            if address in _free(network):
+                raise
+        else:
+            return address
+
+
+def _free(network: str) -> list[str]:
+    """Addresses that nobody has. Tests beside this one take some too."""
+    form = "{{range .Containers}}{{.IPv4Address}} {{end}}"
+    taken = docker("network", "inspect", "--format", form, NETWORK)
+    return [
+        address
+        for number in range(100, 250)
+        if f"{(address := f'{network}.{number}')}/" not in taken
+    ]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .conftest import environment
 from .own_host import CHANGE_NAP, LINES, NAME, READ_NAP, Operator, OwnHost
 from .test_interruptions import alive, ask, below, tell, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
 JOURNALCTL = "/usr/local/bin/journalctl"  # stands before the real one
 KILLED_BY_CHANCE = 6  # calls in which the run that stays dies at some moment
 

@@ -30,7 +30,7 @@ from .own_host import (
 )
 from .test_interruptions import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
 END_S = 5.0  # here, for ending work on the host
 SILENCE_S = 6.0  # after which a connection is asked whether it still is one
 # Processes that run no play: the run that stays, its parent, the broker of connections, ssh
