@@ -90,6 +90,7 @@ class Playrail:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
         every = catalog.load()
+        self.kinds = catalog.kinds()
         self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
         self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)

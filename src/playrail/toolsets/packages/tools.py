@@ -9,16 +9,21 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.errors import Problem
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Thing
 from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.packages.effects import (
+    MOST_NAMES,
     UNFINISHED,
+    UPGRADE,
     Outcome,
     blindness,
     effects_of,
+    installed,
+    intent,
     plain_name,
+    removed,
     undo_package,
-    what_is_installed,
 )
 from playrail.toolsets.packages.failures import (
     FINISH,
@@ -164,6 +169,11 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     }
 
 
+def _upgraded(_: Changing) -> Sequence[Intent]:
+    call = Invocation(tool="update_system", arguments={})
+    return (Intent(thing=Thing(UPGRADE, ""), call=call),)
+
+
 update_system = PlaybookTool(
     name="update_system",
     summary=(
@@ -178,6 +188,7 @@ update_system = PlaybookTool(
     idempotent=True,
     interruptible=False,
     undo=undo_package,
+    intents=_upgraded,
 )
 
 
@@ -193,9 +204,13 @@ PackageName = Annotated[
 ]
 
 
+Several = Annotated[list[PackageName], Field(min_length=1, max_length=MOST_NAMES)]
+
+
 class Packages(Changing):
-    name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
-        description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
+    name: PackageName | Several = Field(
+        description=f"A package, or a list of up to {MOST_NAMES}.",
+        examples=["nginx", ["jq", "htop"]],
     )
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
@@ -458,11 +473,11 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
     return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
 
 
-def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
-    state = "absent" if given.state == "absent" else "present"
-    return {
-        f"package {name}": what_is_installed(name, state, given.version) for name in given.names
-    }
+def _what_is_set(given: Packages) -> Sequence[Intent]:
+    if given.state == "absent":
+        return [intent(name, removed(name)) for name in given.names]
+    newest = given.state == "latest"
+    return [intent(name, installed(name, given.version), newest=newest) for name in given.names]
 
 
 install_package = PlaybookTool(
