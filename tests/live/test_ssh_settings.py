@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from playrail.settings.private_files import private_directory
-from worlds.local_plays import answered, playrail
 
 from .own_host import OwnHost
 from .ways import Caller, HostAnswer, calling

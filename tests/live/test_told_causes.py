@@ -52,6 +52,7 @@ echo run >>{RAN}/$user
 sudo -n /usr/bin/pkill -9 -f "^sshd: $user"
 """
 BROKEN = ("plain", "json_files", "sudo")
+CONTENT = "only-for-who-asks"
 NOISY = ("json_first", "json_last", "json_files", "json_sudo")
 
 
@@ -196,19 +197,36 @@ def test_a_connection_that_breaks_at_work_is_told_and_nothing_runs_twice(
     assert host.sh(f"cat {RAN}/{user_of(BY_NAME[server])}") == "run"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file that was written, and what was answered to who wrote and who read one."""
+
+    text: str
+    written: HostAnswer
+    read: HostAnswer
+
+
+@pytest.fixture(scope="module")
+def of_noisy(call: Caller, host: OwnHost) -> Mapping[str, Kept]:
+    path = f"{RAN}/{{}}-file".format
+    written = {
+        server: call("write_file", server, path=path(server), content=CONTENT)[server]
+        for server in NOISY
+    }
+    texts = {server: host.sh(f"cat {path(server)}") for server in NOISY}
+    read = call("read_file", *NOISY, path=path(NOISY[0]))
+    return {server: Kept(texts[server], written[server], read[server]) for server in NOISY}
+
+
+@pytest.mark.parametrize("server", NOISY)
 def test_what_a_login_prints_hides_no_change_and_shows_no_content(
-    call: Caller, host: OwnHost
+    of_noisy: Mapping[str, Kept], server: str
 ) -> None:
-    for server in NOISY:
-        path = f"{RAN}/{server}-file"
-        written = call("write_file", server, path=path, content="only-for-who-asks\n")[server]
-        assert (written.code, written.changed) == ("ok", True), written
-        assert host.sh(f"cat {path}") == "only-for-who-asks"
-        assert "only-for-who-asks" not in written.text
-    read = call("read_file", *NOISY, path=f"{RAN}/{NOISY[0]}-file")
-    for answer in read.values():
-        assert answer.code == "ok", answer
-        assert "only-for-who-asks" in answer.text
+    kept = of_noisy[server]
+    assert (kept.written.code, kept.written.changed) == ("ok", True), kept.written
+    assert kept.text == CONTENT
+    assert kept.read.code == "ok", kept.read
+    assert CONTENT in kept.read.text
 
 
 def test_a_full_disk_is_told(call: Caller, host: OwnHost) -> None:
