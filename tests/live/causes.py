@@ -17,7 +17,7 @@ BANNER = (
     "the bank\\n"
 )
 RAN = "/srv/ran"  # a directory on the host that everybody may write to
-WAIT_S = 6  # of a login that never begins, and of a password that nobody asks for
+WAIT_S = 10  # of a login that never begins, and of a password that nobody asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -392,6 +392,6 @@ def variables(cause: Cause, host: OwnHost, keys: Mapping[str, str]) -> dict[str,
         "ansible_user": user_of(cause),
         "ansible_ssh_private_key_file": keys.get(key, key),
         "ansible_ssh_common_args": " ".join(filter(None, args)),
-        "ansible_timeout": 12,
+        "ansible_timeout": 40,  # all log in at once
         **given,
     }

@@ -30,7 +30,7 @@ from playrail.settings.settings import Settings
 from playrail.tools.tool import Risk
 from worlds.local_plays import environ, processes, tool
 
-from .test_interruptions import until
+from .waiting import until
 
 IMAGE, NETWORK = "playrail-lab:bookworm", "playrail-lab"
 NAME = "own"
@@ -122,7 +122,6 @@ class OwnHost:
     def await_ssh(self) -> None:
         until(
             lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"),
-            within_s=60,
         )
 
     def join(self) -> None:
@@ -266,7 +265,7 @@ class Operator:
 
     def await_idle(self) -> None:
         """Returns when no play goes on; one fork may wait for the next."""
-        until(lambda: len(self.forks()) <= 1, within_s=10)
+        until(lambda: len(self.forks()) <= 1)
 
     def _ansible(self) -> list[int]:
         return processes("serve_plays.yml", f"HOME={self.place}\0")

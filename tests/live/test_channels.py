@@ -9,8 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from .conftest import on_host
 from .repository import only_own_packages
+from .waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 
@@ -167,13 +167,6 @@ def interpreter(tmp_path: Path) -> Iterator[str]:
     yield path
     for host in HOSTS:
         on_host(host, "rm", "-f", path)
-
-
-def until(what: Callable[[], object], *, within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def steady(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,8 @@ from mikrus.simulator import (
 )
 
 from .conftest import MIKRUS_REMOTE, Wire, client_of, on_host
-from .test_interruptions import sleeping, until
+from .test_interruptions import sleeping
+from .waiting import until
 
 pytestmark = pytest.mark.lab
 
