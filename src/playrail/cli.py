@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playrail.commands import export, ledger, plans, policy, runs
+from playrail.commands import export, ledger, plans, policy, runs, tools
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.terminal import (
     DOTENV,
@@ -144,23 +144,7 @@ def _door(settings: Settings) -> Playrail:
     return playrail
 
 
-@app.command()
-def tools(*, as_json: AsJson = False) -> None:
-    """List the tools; --json prints them as MCP clients see them."""
-    from playrail import catalog  # noqa: PLC0415
-
-    if as_json:
-        from playrail.server.schemas import describe  # noqa: PLC0415
-
-        listed = [describe(name, tool) for name, tool in catalog.load().items()]
-        print_json(
-            [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
-        )
-        return
-    rows = [
-        (name, tool.worst_risk.name.lower(), tool.summary) for name, tool in catalog.load().items()
-    ]
-    print_table(("tool", "risk", "what it does"), rows)
+app.command()(tools.tools)
 
 
 @app.command(

@@ -4,6 +4,7 @@ PlayrailError
 ├── SettingsInvalid       settings_invalid       the start stops, exit status 2
 ├── InvalidArgument       invalid_argument       the caller's arguments do not fit the tool
 ├── UnknownTool           unknown_tool
+├── NotOffered            not_offered            there is the tool, and these settings leave it out
 ├── UnknownServer         unknown_server         no such host or group; the answer lists the names
 ├── ServerRequired        server_required        several hosts and no default: which one?
 ├── ServerMisconfigured   server_misconfigured   the host's own settings are wrong
@@ -144,6 +145,13 @@ class UnknownTool(PlayrailError):
         near = found or difflib.get_close_matches(own, tools, n=2, cutoff=0.75)
         hint = f"{cls.hint} Like it: {', '.join(near)}." if near else None
         return cls(f"There is no tool named {name[:64]!r}.", hint=hint, data={"tools": list(tools)})
+
+
+class NotOffered(PlayrailError):
+    """There is such a tool, and nobody can call it with these settings."""
+
+    code = "not_offered"
+    hint = "Do not retry; call one of the tools that tools/list names."
 
 
 class UnknownServer(PlayrailError):

@@ -77,12 +77,13 @@ def explain(
     from playrail import catalog  # noqa: PLC0415
     from playrail.calls.answers import parse  # noqa: PLC0415
     from playrail.errors import UnknownTool  # noqa: PLC0415
+    from playrail.tools.offering import absences  # noqa: PLC0415
 
     settings = read_settings(quiet=True)
-    tools = catalog.load(settings.toolsets)
-    if tool not in tools:
+    tools = catalog.load()
+    if tool not in tools or tool in absences(tools, settings):
         raise UnknownTool(
-            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
         )
     given = parse(tools[tool], arguments_of(tool, arguments or []))
     policy = _policy(settings)

@@ -82,10 +82,7 @@ class Service(OnHosts):
 
 class ServiceAction(Changing, Service):
     action: Action = Field(
-        description=(
-            "status, is-active and is-enabled only look; reload never starts a unit that is "
-            "not active."
-        ),
+        description="reload never starts a unit that is not active.",
         examples=["status"],
     )
 
@@ -377,10 +374,7 @@ def _what_is_set(given: ServiceAction) -> Mapping[str, Invocation]:
 
 manage_service = PlaybookTool(
     name="manage_service",
-    summary=(
-        "Start, stop, restart, reload, enable, disable or look at a systemd service; tells its "
-        "state afterwards."
-    ),
+    summary="Start, stop, restart, reload, enable or disable a service such as nginx.",
     risk=by_field(
         "action",
         {"status": Risk.READ, "is-active": Risk.READ, "is-enabled": Risk.READ},
@@ -396,10 +390,7 @@ manage_service = PlaybookTool(
 
 check_service_status = PlaybookTool(
     name="check_service_status",
-    summary=(
-        "See whether a systemd service is active and enabled at boot, since when, and how it "
-        "ended last."
-    ),
+    summary=("Is a service running? Since when, whether it starts at boot, and how it ended last."),
     risk=Risk.READ,
     input=Service,
     playbook="services/check_service_status.yml",
