@@ -19,7 +19,7 @@ from .conftest import on_host
 from .repository import only_own_packages
 from .waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"
@@ -119,7 +119,7 @@ class Plays:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=300,
         )
         assert "{" in done.stdout, done.stderr
         found = json.loads(done.stdout[done.stdout.index("{") :])
