@@ -282,3 +282,11 @@ def living(host: OwnHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     with operator(host, tmp_path_factory.mktemp("living") / "place") as made:
         yield made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests have measured, whichever process they ran in."""
+    for report in terminalreporter.getreports("passed"):
+        for title, text in report.user_properties:
+            terminalreporter.section(title)
+            terminalreporter.write_line(str(text))
