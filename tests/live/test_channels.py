@@ -19,7 +19,7 @@ from .conftest import on_host
 from .repository import only_own_packages
 from .waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"

@@ -53,7 +53,6 @@ MORE = 2  # at most, that bring what one tool needs beside
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_what_each_tool_costs(
     vps: Wire, simulator: Simulator, record_property: Callable[[str, object], None]
 ) -> None:

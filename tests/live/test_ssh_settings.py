@@ -24,7 +24,6 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.over_ssh,
-    pytest.mark.timeout(300),
 ]
 
 # Ends the sshd that it was started through, as often as it is run.
