@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from playrail.codes import work
 from playrail.errors import Problem
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation, Thing
@@ -26,7 +27,6 @@ from playrail.toolsets.packages.effects import (
     undo_package,
 )
 from playrail.toolsets.packages.failures import (
-    FINISH,
     known_failure,
     last_words,
     no_lists,
@@ -118,25 +118,18 @@ class SystemUpdate(Report):
 
     def problem(self) -> Problem | None:
         if self.manager != "apt":
-            return Problem(
-                code="unsupported_os",
-                error=(
-                    f"This host runs {self.distribution}; only Debian, Ubuntu and their kin "
-                    "can be upgraded so far."
-                ),
-                hint=(
-                    "Nothing was changed. Do not retry; the operator can upgrade it with its "
-                    "own package manager."
-                ),
+            return Problem.of(
+                work.UNSUPPORTED_OS,
+                f"This host runs {self.distribution}; only Debian, Ubuntu and their kin can be "
+                "upgraded so far.",
             )
         if self.failure is None:
             return no_lists(self.unfetched)
         if self.script is None and (known := known_failure(self.failure)) is not None:
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="upgrade_failed",
-            error=f"The upgrade did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has what was upgraded before. {FINISH}",
+        return Problem.of(
+            work.UPGRADE_FAILED,
+            f"The upgrade did not finish: {self.script or last_words(self.failure)}",
         )
 
 
@@ -369,10 +362,10 @@ class PackageChanges(Report):
             and (known := known_failure(self.failure, version=self.version)) is not None
         ):
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="package_failed",
-            error=f"The {what} did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has the versions that are there now. {FINISH}",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The {what} did not finish: {self.script or last_words(self.failure)}",
+            hint=f"The report has the versions that are there now. {work.PACKAGE_FAILED.hint}",
         )
 
     def _not_latest(self) -> Problem | None:
@@ -385,10 +378,9 @@ class PackageChanges(Report):
         ]
         if not half:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"The package manager reported no failure, but {', '.join(half)}.",
-            hint=FINISH,
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The package manager reported no failure, but {', '.join(half)}.",
         )
 
     def _left(self) -> Problem | None:
@@ -396,9 +388,9 @@ class PackageChanges(Report):
         left = [one.name for one in self.packages if one.version_after is not None]
         if not left:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"{', '.join(left)} is still there, most likely half installed.",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"{', '.join(left)} is still there, most likely half installed.",
             hint=(
                 "`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` "
                 "can remove it."
@@ -412,9 +404,9 @@ class PackageChanges(Report):
         ]
         if not lacking:
             return None
-        return Problem(
-            code="package_failed",
-            error=(
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            (
                 f"{', '.join(lacking)}: no package of that name is installed, and none is "
                 "known to provide it."
             ),
