@@ -1,8 +1,9 @@
 """What a tool is.
 
 A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the API of
-those who provide servers, a `DirectTool` answers from Playrail itself. Everything that others need to know about
-it (schemas, annotations, policy, documentation) is derived from that declaration.
+those who provide servers, a `DirectTool` answers from Playrail itself. Everything that
+others need to know about it (schemas, annotations, policy, documentation) is derived from
+that declaration.
 """
 
 from __future__ import annotations

@@ -124,7 +124,8 @@ class PackageChanges(Report):
             )
         if self.lists_wanted:
             sentences.append(
-                "No package lists are fetched for a preview; those of today may have other versions."
+                "No package lists are fetched for a preview; those of today may have other "
+                "versions."
             )
         if self.others is None and any(one.outcome != "unchanged" for one in self.packages):
             sentences.append(
