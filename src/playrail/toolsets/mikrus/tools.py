@@ -51,7 +51,7 @@ get_server_info = ApiTool(
     name="get_server_info",
     provider="mikrus",
     elsewhere="get_system_info",
-    summary="See a mikr.us server's plan: memory, disk, and until when it is paid.",
+    summary="mikr.us plan of a server: its memory, disk, and until when it is paid.",
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/info",
@@ -61,7 +61,7 @@ list_servers = ApiTool(
     name="list_servers",
     provider="mikrus",
     elsewhere="list_configured_servers",
-    summary="List all servers of the mikr.us account that a configured server belongs to.",
+    summary=("mikr.us account: all servers that it owns, also those that are not configured here."),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/serwery",
@@ -71,7 +71,9 @@ get_server_stats = ApiTool(
     name="get_server_stats",
     provider="mikrus",
     elsewhere="get_memory_info, get_process_tree or analyze_disk",
-    summary="See memory, disks, load and processes of a mikr.us server, as of the last minute.",
+    summary=(
+        "mikr.us panel: memory, disks, load and processes of a server, as of the last minute."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/stats",
@@ -81,8 +83,8 @@ restart_server = ApiTool(
     name="restart_server",
     provider="mikrus",
     summary=(
-        "Restart a whole mikr.us server, which ends all that runs on it. get_logs tells when "
-        "it is done."
+        "Reboot a whole mikr.us server, which ends all that runs on it; no service alone. "
+        "get_logs tells when it is done."
     ),
     risk=Risk.DESTRUCTIVE,
     input=Changing,
@@ -97,8 +99,8 @@ get_logs = ApiTool(
     provider="mikrus",
     elsewhere="get_journal_logs or find_system_errors",
     summary=(
-        "List the last tasks that mikr.us carried out for a server, such as restarts, with "
-        "their output."
+        "mikr.us tasks: what mikr.us did with a server, such as restarts; no logs of the server's "
+        "own."
     ),
     risk=Risk.READ,
     input=OnHosts,
@@ -109,7 +111,10 @@ get_log_by_id = ApiTool(
     name="get_log_by_id",
     provider="mikrus",
     elsewhere="get_journal_logs",
-    summary="See one task that mikr.us carried out for a server, and whether it is done.",
+    summary=(
+        "mikr.us task: one that mikr.us carried out for a server, by the id in get_logs, and "
+        "whether it is done."
+    ),
     risk=Risk.READ,
     input=LogWanted,
     endpoint="/logs/{id}",
@@ -118,9 +123,7 @@ get_log_by_id = ApiTool(
 boost_server = ApiTool(
     name="boost_server",
     provider="mikrus",
-    summary=(
-        "Give a mikr.us server more memory and disk speed for 30 minutes; possible once in 6 hours."
-    ),
+    summary=("mikr.us boost: more memory and disk speed for 30 minutes; possible once in 6 hours."),
     risk=Risk.WRITE,
     input=Changing,
     endpoint="/amfetamina",
@@ -130,7 +133,7 @@ boost_server = ApiTool(
 get_db_info = ApiTool(
     name="get_db_info",
     provider="mikrus",
-    summary="Get hosts, logins and passwords of the databases that belong to a mikr.us server.",
+    summary="mikr.us databases of a server: hosts, logins and passwords.",
     risk=Risk.SENSITIVE,
     input=OnHosts,
     endpoint="/db",
@@ -140,7 +143,10 @@ get_ports = ApiTool(
     name="get_ports",
     provider="mikrus",
     elsewhere="check_port or get_network_info",
-    summary="List the public ports that mikr.us forwards to a server.",
+    summary=(
+        "mikr.us ports: the public ones that it forwards to a server; check_port tells what "
+        "listens."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/porty",
@@ -149,7 +155,7 @@ get_ports = ApiTool(
 get_cloud = ApiTool(
     name="get_cloud",
     provider="mikrus",
-    summary="List the cloud services that belong to a mikr.us server, with status and usage.",
+    summary="mikr.us cloud services of a server, with status and usage.",
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/cloud",
@@ -158,7 +164,7 @@ get_cloud = ApiTool(
 assign_domain = ApiTool(
     name="assign_domain",
     provider="mikrus",
-    summary="Give a mikr.us server a free domain name that leads to one of its ports.",
+    summary="mikr.us domain: a free name that leads to a port of a server.",
     risk=Risk.WRITE,
     input=DomainWanted,
     endpoint="/domain",

@@ -33,23 +33,19 @@ class Packages(Changing):
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
         description=(
-            "latest upgrades to the newest version as well; absent removes, and keeps "
-            "configuration files. "
-            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those "
-            "that depend on them, too."
+            "latest upgrades, too; absent removes but keeps configuration files. SSH, Python, "
+            "init and sudo stay."
         ),
         examples=["present"],
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
         default=None,
-        description="The exact version of one package, an older one too; with state present only.",
+        description="Exact version of one package, also an older one.",
         examples=["1.6-2.1"],
     )
     update_cache: bool = Field(
         default=False,
-        description=(
-            "Fetch the package lists first; done anyway for latest, and when they lack the package."
-        ),
+        description="Fetch the package lists first; done anyway where needed.",
         examples=[False],
     )
 

@@ -25,10 +25,7 @@ def _upgraded(_: Changing) -> Sequence[Intent]:
 
 update_system = PlaybookTool(
     name="update_system",
-    summary=(
-        "Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells "
-        "the versions."
-    ),
+    summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files.",
     risk=Risk.WRITE,
     input=Changing,
     playbook="packages/update_system.yml",
@@ -50,10 +47,7 @@ def _what_is_set(given: Packages) -> Sequence[Intent]:
 
 install_package = PlaybookTool(
     name="install_package",
-    summary=(
-        "Install, upgrade or remove packages by name; tells each version before and after, and "
-        "what else changed."
-    ),
+    summary="Install, upgrade or remove software: packages by name, with their versions.",
     risk=by_field(
         "state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
     ),
