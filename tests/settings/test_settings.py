@@ -19,9 +19,11 @@ import yaml
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
+from playrail.settings.mikrus_server import MikrusServer
 from playrail.settings.private_files import private_directory
-from playrail.settings.servers import FailedServer, MikrusServer, SshServer
+from playrail.settings.servers import FailedServer
 from playrail.settings.settings import Settings
+from playrail.settings.ssh_server import SshServer
 from worlds.checkout import CASE_FILES
 
 CASES = CASE_FILES / "settings"
