@@ -22,8 +22,8 @@ WRITTEN = (
 LENGTH_IS_FREE = ("*.md", "*.toml", "tests/*.yml", "src/playrail/ansible/judgements.yml")
 # What a program writes, or said once: locks, schemas, recorded answers of Ansible and hosts.
 RECORDED = (
-    *("uv.lock", "requirements*.lock", "docs/codes.md", "tests/schemas/*"),
-    *("tests/events/*", "tests/failures/*", "tests/tools/*"),
+    *("uv.lock", "requirements*.lock", "docs/codes.md", "tests/cases/schemas/*"),
+    *("tests/cases/events/*", "tests/cases/failures/*", "tests/cases/tools/*"),
 )
 # A row of a table in Markdown, and an address that cannot be broken.
 UNBREAKABLE = re.compile(r"\s*\|.*\|\s*|.*\S*https?://\S+\S*[)\s.,;>\"']*")

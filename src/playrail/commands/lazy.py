@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -58,5 +58,4 @@ def load(module: str, name: str) -> TyperCommand | TyperGroup:
         gc.freeze()
         gc.enable()
     group = get_group(app)
-    command: TyperCommand | TyperGroup = group.commands.get(name, group)
-    return command
+    return cast("TyperCommand | TyperGroup", group.commands.get(name, group))

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from playrail import catalog
 from playrail.commands.failing import FAILED, WRONG_USAGE
 from playrail.commands.recorded import opened_ledger
 from playrail.commands.tables import print_table
@@ -190,7 +191,7 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
 
 
 def _show(found: Plan) -> None:
-    typer.echo(in_words(found))
+    typer.echo(in_words(found, catalog.kinds()))
     for host, changes in found.changes.items():
         for change in changes:
             if change.get("diff"):

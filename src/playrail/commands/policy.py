@@ -26,6 +26,7 @@ from playrail.policy.limits import of_caller, of_host
 from playrail.policy.rules import Policy, Rule, decide
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.settings import Settings
+from playrail.tools.offering import absences
 from playrail.tools.tool import AnyTool, ApiTool, DirectTool, OnHosts, ToolInput
 
 NO_POLICY = (
@@ -82,10 +83,10 @@ def explain(
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
     settings = read_settings(quiet=True)
-    tools = catalog.load(settings.toolsets)
-    if tool not in tools:
+    tools = catalog.load()
+    if tool not in tools or tool in absences(tools, settings):
         raise UnknownTool(
-            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
         )
     given = parse(tools[tool], arguments_of(tool, arguments or []))
     policy = _policy(settings)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from playrail import catalog
 from playrail.commands.recorded import opened_ledger
 from playrail.commands.tables import print_table
 from playrail.commands.terminal import AsJson, print_json, read_settings
@@ -116,7 +117,7 @@ def _show(found: Run) -> None:
         print_table(("server", "result"), [tuple(map(in_one_line, row)) for row in _results(found)])
     if found.tasks or found.text:
         typer.echo("\n".join(output(found)))
-    changes = list(diff(found))
+    changes = list(diff(found, catalog.kinds()))
     if changes:
         typer.secho("\nwould change" if found.summary.preview else "\nchanged", bold=True)
     for line in changes:

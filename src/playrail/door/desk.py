@@ -14,6 +14,7 @@ from playrail.plans.drift import drift
 from playrail.plans.planning import grants_in, state_in
 from playrail.plans.undo import Undoing, undo
 from playrail.settings.settings import Settings
+from playrail.tools.offering import Absence
 
 NOT_RUN = "not_run"  # of a step after one that failed
 
@@ -28,6 +29,8 @@ class Office(Undoing, Protocol):
     def settings(self) -> Settings: ...
     @property
     def inventory(self) -> Inventory: ...
+    @property
+    def absent(self) -> Mapping[str, Absence]: ...
     async def durations_ms(self) -> Mapping[str, Sequence[int]]: ...
 
 
@@ -40,6 +43,7 @@ class Desk:
         self.settings = door.settings
         self.hosts = door.inventory.hosts
         self.tools = door.tools
+        self.absent = {name: absence.why for name, absence in door.absent.items()}
         self.durations_ms = door.durations_ms
 
     async def plans(self) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Words of Ansible, sudo and Python by which a failure is recognised; those of ssh are in
 ssh/reasons.py.
 
-They were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/failures/.
+They were seen with ansible-core 2.19 and 2.21; the recorded results are in tests/cases/failures/.
 Rules only say it better: what is decided from them never depends on a language alone, see
 failures.py.
 """

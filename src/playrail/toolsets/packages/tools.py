@@ -10,16 +10,21 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from playrail.codes import work
 from playrail.errors import Problem
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Thing
 from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.packages.effects import (
+    MOST_NAMES,
     UNFINISHED,
+    UPGRADE,
     Outcome,
     blindness,
     effects_of,
+    installed,
+    intent,
     plain_name,
+    removed,
     undo_package,
-    what_is_installed,
 )
 from playrail.toolsets.packages.failures import (
     known_failure,
@@ -157,12 +162,14 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     }
 
 
+def _upgraded(_: Changing) -> Sequence[Intent]:
+    call = Invocation(tool="update_system", arguments={})
+    return (Intent(thing=Thing(UPGRADE, ""), call=call),)
+
+
 update_system = PlaybookTool(
     name="update_system",
-    summary=(
-        "Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells "
-        "the versions."
-    ),
+    summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files.",
     risk=Risk.WRITE,
     input=Changing,
     playbook="packages/update_system.yml",
@@ -171,6 +178,7 @@ update_system = PlaybookTool(
     idempotent=True,
     interruptible=False,
     undo=undo_package,
+    intents=_upgraded,
 )
 
 
@@ -186,30 +194,30 @@ PackageName = Annotated[
 ]
 
 
+Several = Annotated[list[PackageName], Field(min_length=1, max_length=MOST_NAMES)]
+
+
 class Packages(Changing):
-    name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
-        description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
+    name: PackageName | Several = Field(
+        description=f"A package, or a list of up to {MOST_NAMES}.",
+        examples=["nginx", ["jq", "htop"]],
     )
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
         description=(
-            "latest upgrades to the newest version as well; absent removes, and keeps "
-            "configuration files. "
-            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those "
-            "that depend on them, too."
+            "latest upgrades, too; absent removes but keeps configuration files. SSH, Python, "
+            "init and sudo stay."
         ),
         examples=["present"],
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
         default=None,
-        description="The exact version of one package, an older one too; with state present only.",
+        description="Exact version of one package, also an older one.",
         examples=["1.6-2.1"],
     )
     update_cache: bool = Field(
         default=False,
-        description=(
-            "Fetch the package lists first; done anyway for latest, and when they lack the package."
-        ),
+        description="Fetch the package lists first; done anyway where needed.",
         examples=[False],
     )
 
@@ -450,19 +458,16 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
     return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
 
 
-def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
-    state = "absent" if given.state == "absent" else "present"
-    return {
-        f"package {name}": what_is_installed(name, state, given.version) for name in given.names
-    }
+def _what_is_set(given: Packages) -> Sequence[Intent]:
+    if given.state == "absent":
+        return [intent(name, removed(name)) for name in given.names]
+    newest = given.state == "latest"
+    return [intent(name, installed(name, given.version), newest=newest) for name in given.names]
 
 
 install_package = PlaybookTool(
     name="install_package",
-    summary=(
-        "Install, upgrade or remove packages by name; tells each version before and after, and "
-        "what else changed."
-    ),
+    summary="Install, upgrade or remove software: packages by name, with their versions.",
     risk=by_field(
         "state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
     ),
