@@ -14,7 +14,8 @@ from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.ansible.inventory.generated import host_variables
 from playrail.export.site import Provided
 from playrail.settings.servers import GENERATED_GROUP, secrets_of, ssh_of
-from playrail.settings.settings import BUILT_IN_RULES, Settings
+from playrail.settings.settings import Settings
+from playrail.settings.variables import BUILT_IN_RULES
 
 
 @dataclass(frozen=True, kw_only=True)
