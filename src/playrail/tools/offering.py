@@ -102,8 +102,8 @@ def _has_server(kind: str, settings: Settings) -> bool:
     """Whether one of this kind is named; also one whose entry is wrong: its owner is told so
     by the tools.
     """
-    named = (*settings.servers.values(), *settings.failed_servers.values())
-    return any(server.kind == kind for server in named)
+    named = [server.kind for server in settings.servers.values()]
+    return kind in named or any(one.kind == kind for one in settings.failed_servers.values())
 
 
 NEEDED: Mapping[str, Need] = {

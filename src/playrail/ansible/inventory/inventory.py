@@ -107,7 +107,7 @@ class Inventory:
         """
         servers = self._settings.servers
         found = {name: servers[name].play_secrets() for name in hosts if name in servers}
-        return {name: held for name, held in found.items() if held}
+        return {name: dict(held) for name, held in found.items() if held}
 
     def variables(self, host: str) -> Mapping[str, Any]:
         """Return what the sources said of the host when they were last read, templates as
