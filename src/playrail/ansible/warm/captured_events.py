@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from playrail.ansible.outcome.events import condense
+from playrail.ansible.outcome.ways import module_in
 
 Emit = Callable[[dict[str, Any]], None]
 Learn = Callable[[dict[str, str | None]], None]
@@ -57,6 +58,9 @@ class CapturedEvents:
             self.tell({**event, "stdout": "".join(self._text)})
 
     def tell(self, event: dict[str, Any]) -> None:
+        if (way := module_in(event.get("stdout") or "")) is not None:
+            self._emit(way)
+            return
         self._learn(event)
         if (record := condense(event)) is not None:
             self._emit(record)

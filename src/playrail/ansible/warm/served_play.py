@@ -35,6 +35,7 @@ from ansible.utils.vars import load_extra_vars, load_options_vars
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible.content.places import content_root
+from playrail.ansible.outcome.ways import play_way
 from playrail.ansible.run.adjacent import look_beside_playbooks
 from playrail.ansible.run.ending import adopt_orphans, end_descendants, is_ssh_master, marked
 from playrail.ansible.warm.captured_events import INTERPRETER, CapturedEvents, Emit
@@ -198,13 +199,13 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
         AnsibleCollectionConfig.playbook_paths = [directory]
         AnsibleCollectionConfig.default_collection = None
         warm.loader.set_basedir(str(playbook.parent))
-        if len(orders["hosts"]) == 1 and warm.plain:
-            task = warm.quick_task(playbook, variables)
-            if task is not None:
-                look_beside_playbooks(warm.loader)
-                # It would write to memory that is shared, for a process that ends soon
-                gc.disable()
-                return play_quickly(task, orders["hosts"][0], variables, warm, events)
+        task, why = _quick_task(orders, playbook, warm, variables)
+        emit(play_way("quick") if task is not None else play_way("warm", why))
+        if task is not None:
+            look_beside_playbooks(warm.loader)
+            # It would write to memory that is shared, for a process that ends soon
+            gc.disable()
+            return play_quickly(task, orders["hosts"][0], variables, warm, events)
         plays = PlaybookExecutor(
             playbooks=[str(playbook)],
             inventory=warm.inventory,
@@ -220,6 +221,20 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
     except Exception as error:  # noqa: BLE001
         display.error(f"Unexpected Exception, this is probably a bug: {error!r}")
         return 250
+
+
+def _quick_task(
+    orders: dict[str, Any], playbook: Path, warm: Warm, variables: VariableManager
+) -> tuple[Any, str]:
+    """The task of a play that can be played quickly; else None, and why."""
+    if len(orders["hosts"]) != 1:
+        return None, "it is played on several hosts"
+    if not warm.plain:
+        return None, warm.others
+    return (
+        warm.quick_task(playbook, variables),
+        "its playbook is not one task without more around it",
+    )
 
 
 def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManager) -> None:
