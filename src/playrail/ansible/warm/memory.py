@@ -18,6 +18,7 @@ from ansible.playbook import Playbook
 from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
 from ansible.vars.manager import VariableManager
 
+from playrail.ansible import internals
 from playrail.ansible.content.places import content_root
 from playrail.ansible.warm.quick_play import quick_task
 
@@ -63,7 +64,7 @@ class Warm:
     def variables(self) -> VariableManager:
         """A variable manager that knows nothing yet of any play."""
         # ansible-runner's files of facts are those of the run that stays.
-        constants.CACHE_PLUGIN = "ansible.builtin.memory"
+        internals.keep_facts_in_memory()
         return VariableManager(
             loader=self.loader, inventory=self.inventory, version_info=self.version
         )
@@ -109,7 +110,7 @@ class Warm:
             Playbook.load(str(playbook), variable_manager=self.variables(), loader=self.loader)
         )
         # A play that finds the file changed has to read it
-        self.loader._FILE_CACHE.pop(str(playbook), None)
+        internals.forget_file(self.loader, playbook)
         self.tasks[playbook] = state, task
 
     def _keep_interpreter(self, host: str, found: str | None) -> None:

@@ -28,6 +28,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
+from playrail.ansible.internals import identity_of
 from playrail.ansible.kept.interpreter import PLACEHOLDER, SIZES, START, frame
 from playrail.ansible.outcome.ways import module_line
 from playrail.ansible.ssh.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
@@ -302,7 +303,9 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
             identity.append(
                 [become.get_option(name) for name in ("become_user", "become_exe", "become_flags")]
             )
-            identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))  # noqa: SLF001
+            identity.append(
+                words[2].partition(self.become.success)[0].replace(identity_of(self.become), "")
+            )
         return {
             "identity": identity,
             "env": {name: value for name, value in variables.items() if name not in startup},
