@@ -9,8 +9,10 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType
+from typing import Any
 
 from playrail import toolsets
+from playrail.tools.lasting import Kind, Kinds
 from playrail.tools.offering import PLAYRAIL
 from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
 
@@ -29,6 +31,15 @@ def load() -> Mapping[str, AnyTool]:
                 raise ValueError(f"two tools are named {name}")
             found[name] = tool
     return dict(sorted(found.items()))
+
+
+def kinds() -> Kinds:
+    """Every kind of lasting thing by its name. Raises ValueError when two have one name."""
+    found: dict[str, Kind] = {}
+    for kind in _declared(_modules(), Kind):
+        if found.setdefault(kind.name, kind) is not kind:
+            raise ValueError(f"two kinds are named {kind.name}")
+    return found
 
 
 def _check(tool: AnyTool) -> None:
@@ -60,7 +71,10 @@ def _modules() -> Iterable[ModuleType]:
 
 
 def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
+    return _declared(modules, PlaybookTool | ApiTool | DirectTool)
+
+
+def _declared(modules: Iterable[ModuleType], what: Any) -> Iterable[Any]:
+    """What the modules declare of this type."""
     for module in modules:
-        for value in vars(module).values():
-            if isinstance(value, PlaybookTool | ApiTool | DirectTool):
-                yield value
+        yield from (value for value in vars(module).values() if isinstance(value, what))

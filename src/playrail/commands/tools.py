@@ -6,9 +6,16 @@ from typing import Annotated
 
 import typer
 
-from playrail.commands.terminal import AsJson, print_json, print_table, read_settings
+from playrail import catalog
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import AsJson, print_json, read_settings
+from playrail.server.schemas import describe
+from playrail.tools.offering import absences
+
+app = typer.Typer()
 
 
+@app.command()
 def tools(
     *,
     everything: Annotated[
@@ -17,11 +24,6 @@ def tools(
     as_json: AsJson = False,
 ) -> None:
     """List the tools that are offered; --json prints them as MCP clients see them."""
-    # Both take long to load, which no other command should wait for
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.server.schemas import describe  # noqa: PLC0415
-    from playrail.tools.offering import absences  # noqa: PLC0415
-
     settings = read_settings(quiet=True)
     every = catalog.load()
     absent = {name: absence.why for name, absence in absences(every, settings).items()}

@@ -20,6 +20,7 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
 from playrail.calls.call import Call, Granted
+from playrail.codes import calls as call_codes
 from playrail.door.desk import Desk, in_time
 from playrail.door.going import Going
 from playrail.door.hints import Hints
@@ -73,9 +74,7 @@ log = logging.getLogger(__name__)
 CLOSE_GRACE_S = 60.0
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
 
-INTERNAL = Problem(
-    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
-)
+INTERNAL = Problem.of(call_codes.INTERNAL)
 
 
 class Playrail:
@@ -91,6 +90,7 @@ class Playrail:
     ) -> None:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load()))
+        self.kinds = catalog.kinds()
         self.absent = absences(self.tools, settings)
         self._hints = Hints(self.tools, self.offered, writes=settings.enable_write_operations)
         self.policy = (

@@ -1,8 +1,9 @@
 """What a tool is.
 
-A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us
-API, a `DirectTool` answers from Playrail itself. Everything that others need to know about
-it (schemas, annotations, policy, documentation) is derived from that declaration.
+A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the API of
+those who provide servers, a `DirectTool` answers from Playrail itself. Everything that
+others need to know about it (schemas, annotations, policy, documentation) is derived from
+that declaration.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.settings.settings import Settings
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation
 
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one
@@ -219,10 +221,9 @@ class Tool(Generic[InputT]):
     """The call that takes one of its effects back, or why there is none. None: what it does
     cannot be taken back.
     """
-    intents: Callable[[InputT], Mapping[str, Invocation]] | None = None
-    """What is to hold after a call, as calls that set just that, each by a key such as
-    `file /etc/motd` or `service nginx active`: of two calls with the same key the later one
-    counts. None: what a call sets is not known; `nothing_lasting` says that it is nothing.
+    intents: Callable[[InputT], Sequence[Intent]] | None = None
+    """What is to hold after a call: of two that set the same thing the later one counts.
+    None: what a call sets is not known; `nothing_lasting` says that it is nothing.
     """
 
     @property
@@ -263,19 +264,24 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
-    """A tool that is one request to the mikr.us API. Its input's fields but `server` are
-    the request's form fields.
+    """A tool that is one request to the API of those who provide servers. Its input's
+    fields but `server` are the request's form fields.
     """
 
+    provider: str
+    """The kind of the servers that the API knows, see settings/targets.py. Also the toolset."""
     endpoint: str
     """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands
     there, not in the form.
     """
     report: type[ReportT]
     """Reads the body of the answer, which is a JSON object or array."""
-    toolset: str = "mikrus"
     elsewhere: str | None = None
     """The tool, or tools, that tell the like of servers which this API does not know."""
+
+    @property
+    def toolset(self) -> str:
+        return self.provider
 
 
 class Context(Protocol):
@@ -330,9 +336,9 @@ class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
 AnyTool = PlaybookTool[Any, Any] | ApiTool[Any, Any] | DirectTool[Any, Any]
 
 
-def nothing_lasting(_: ToolInput) -> Mapping[str, Invocation]:
+def nothing_lasting(_: ToolInput) -> Sequence[Intent]:
     """The intents of a tool after whose calls nothing has to hold."""
-    return {}
+    return ()
 
 
 def variables(given: ToolInput) -> dict[str, Any]:
