@@ -298,9 +298,9 @@ class Playrail:
             self._foreseen(result),
             going.decision,
         )
-        data, remote = {"plan": plan.told()}, result.remote_text
+        data, remote, way = {"plan": plan.told()}, result.remote_text, result.way
         if going.given.preview or (going.decision is Decision.ALLOW):
-            return going.whole(Result(data=data, remote_text=remote))
+            return going.whole(Result(data=data, remote_text=remote, way=way))
         if going.decision is Decision.CLIENT_APPROVAL:
             try:
                 return going.whole(await self._carried_out(call, plan.plan_id))
@@ -314,7 +314,7 @@ class Playrail:
             else "has to be seen before it is done"
         )
         problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
-        return going.whole(Result(data=data, problem=problem, remote_text=remote))
+        return going.whole(Result(data=data, problem=problem, remote_text=remote, way=way))
 
     async def _carried_out(self, call: Call, plan_id: str) -> Result:
         """What the one step of a plan comes to, as the answer to a call of that step's
@@ -328,6 +328,7 @@ class Playrail:
             problem=answer.problem,
             truncated=meta.truncated,
             remote_text=meta.remote_text,
+            way=meta.way,
         )
 
     def _tool(self, name: str) -> AnyTool:
