@@ -79,7 +79,7 @@ def _file(value: object, info: ValidationInfo) -> object:
         return None
     if not isinstance(value, str | Path):
         # (pydantic collects ValueError only)
-        raise ValueError("must be a text, the path of a file")  # noqa: TRY004
+        raise ValueError("must be a text, the path of a file")
     home = info.context.get("home") if info.context else None
     path = expand_user(str(value), home).absolute()
     if _SSH_EXPANDS.search(str(path)):
@@ -141,7 +141,7 @@ def _secret(value: object) -> object:
         return None
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
-        raise ValueError("must be a text")  # noqa: TRY004  (pydantic collects ValueError only)
+        raise ValueError("must be a text")  # pydantic collects ValueError only
     if len(text) > _SECRET_LIMIT or _CONTROL.search(text):
         raise ValueError(
             f"must be one line of at most {_SECRET_LIMIT} characters, without control characters"
@@ -292,7 +292,7 @@ def parse_servers(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(entries, dict):
-        raise ValueError("is not a JSON object")  # noqa: TRY004  (one error type for one caller)
+        raise ValueError("is not a JSON object")  # one error type for one caller
     if not entries:
         raise ValueError("names no server")
     return entries

@@ -37,7 +37,7 @@ def choose_worker(*, alone: bool) -> None:
     strategy.WorkerProcess = InlineWorker if alone and _asked is None else WorkerProcess
 
 
-class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no type information
+class InlineWorker(WorkerProcess):
     """Runs its task where it is made, for a play on one host: that play has a process of
     its own already.
 

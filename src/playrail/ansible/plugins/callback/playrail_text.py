@@ -28,7 +28,7 @@ author: Playrail
 """
 
 
-class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type information
+class CallbackModule(Default):
     """Writes past Ansible's display, which has a log file where it would be of no use."""
 
     CALLBACK_VERSION = 2.0
@@ -42,7 +42,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
         connection_loader.get("ssh", class_only=True)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        look_beside_playbooks(play.get_variable_manager()._loader)  # noqa: SLF001
+        look_beside_playbooks(play.get_variable_manager()._loader)
         super().v2_playbook_on_play_start(play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -64,5 +64,5 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 def _tell(result: Any, *, skipped: bool) -> None:
     if context.CLIARGS.get("check"):
         # The status has been taken out of what callbacks are given.
-        raw, fields = result._result, result._task_fields  # noqa: SLF001
+        raw, fields = result._result, result._task_fields
         sys.stdout.write(unpreviewed_line({**raw, "skipped": skipped}, fields))

@@ -96,7 +96,7 @@ class Unfit(Exception):
 
 
 # ansible-core has no type information
-class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
+class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
     """See the module's docstring."""
 
     def exec_command(
@@ -163,7 +163,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
         in_data: bytes | None,
         sudoable: bool = True,
         # what ended with ssh's own status is told above, by the stock plugin
-        checkrc: bool = True,  # noqa: ARG002
+        checkrc: bool = True,
     ) -> tuple[int, bytes, bytes]:
         """Run ssh, sftp or scp. It is run again only when it ended before anybody was
         logged in.
@@ -285,7 +285,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
             identity.append(
                 [become.get_option(name) for name in ("become_user", "become_exe", "become_flags")]
             )
-            identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))  # noqa: SLF001
+            identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))
         return {
             "identity": identity,
             "env": {name: value for name, value in variables.items() if name not in startup},
