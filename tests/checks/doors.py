@@ -11,8 +11,9 @@ ROOT = "playrail"
 
 
 class Doors(Contract):
-    """`doors` are lines such as `ledger: ledger entries`: a room, and what others may import. A room
-    may have several."""
+    """`doors` are lines such as `ledger: ledger entries`: a room, and what others may import;
+    a room may have several lines.
+    """
 
     doors = fields.ListField(subfield=fields.StringField())
 
