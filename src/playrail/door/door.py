@@ -291,7 +291,7 @@ class Playrail:
         """Makes a plan of a preview, and says what is to be done with it, which may be to
         carry it out.
         """
-        assert isinstance(going.given, Changing)  # noqa: S101  others have no preview
+        assert isinstance(going.given, Changing)  # others have no preview
         plan = await self.planning.propose(
             call,
             [self._prepared(going.tool, going.given, going.hosts, going.arguments)],
@@ -392,12 +392,12 @@ class Playrail:
             return Result(unforeseen=dict.fromkeys(going.hosts, (tool.unforeseeable,)))
         match tool:
             case PlaybookTool():
-                assert going.play is not None  # noqa: S101  see _asked
+                assert going.play is not None  # see _asked
                 return await self._engine.plays.run(
                     tool, given, going.play, stop=call.stop, progress=call.progress
                 )
             case ApiTool():
-                assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                assert isinstance(given, OnHosts)  # see the catalogue's test
                 return await self._apis.run(tool, given, going.hosts, stop=call.stop)
             case DirectTool():
                 output = await in_time(tool.run(Desk(self, call), given), tool.timeout_s, call)
