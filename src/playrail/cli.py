@@ -203,6 +203,7 @@ def _object(text: str, pairs: list[str]) -> dict[str, Any]:
 
 async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answer:
     from playrail.door.door import Playrail  # noqa: PLC0415
+    from playrail.ledger.entries import Ended  # noqa: PLC0415
 
     async with Playrail(settings, environ=os.environ) as playrail:
         try:
@@ -211,10 +212,9 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
             typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
             server = await playrail.open()
             await playrail.close()
-            for record in playrail.ledger.read(server=server):
-                if record["kind"] == "ended":
-                    became = record["body"].get("error") or "The call had ended by itself."
-                    typer.echo(f"{became} (record {record['call']})", err=True)
+            for record in playrail.ledger.read(server=server, kinds=(Ended.KIND,)):
+                became = Ended.of_body(record["body"]).error or "The call had ended by itself."
+                typer.echo(f"{became} (record {record['call']})", err=True)
             raise
 
 

@@ -25,6 +25,9 @@ from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from playrail.ledger.entries import Body
     from playrail.ledger.ledger import Ledger
     from playrail.plans.plan import Plan
 
@@ -120,22 +123,23 @@ def reject(plan_id: PlanArgument) -> None:
 
 def _decide(plan_id: str, *, approved: bool) -> None:
     from playrail.errors import PlanUnusable  # noqa: PLC0415
-    from playrail.plans.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
+    from playrail.ledger.entries import Closed  # noqa: PLC0415
+    from playrail.plans.planning import answered, closed_in, plan_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as recorded:
         ledger = _recorded(recorded)
         found = plan_in(ledger, plan_id)
         if (closed := closed_in(ledger, plan_id)) is not None:
-            raise PlanUnusable(f"{plan_id} was {closed['outcome']} already.")
+            raise PlanUnusable(f"{plan_id} was {closed.outcome} already.")
         if found.has_expired(datetime.now(UTC)):
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
         by = _who()
         answer = "approved" if approved else "declined"
-        bodies = [("approval", approval_body(found, how="operator", answer=answer, by=by))]
+        bodies: list[Body] = [answered(found, how="operator", answer=answer, by=by)]
         if not approved:
-            bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
+            bodies.append(Closed(plan=found.plan_id, outcome="rejected", by=by))
         _write(ledger, found, bodies)
     typer.echo(
         f"{found.plan_id} is approved."
@@ -186,16 +190,15 @@ def _confirm(found: Plan, verb: str) -> None:
         raise typer.Exit(FAILED)
 
 
-def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object]]]) -> None:
+def _write(ledger: Ledger, found: Plan, bodies: Sequence[Body]) -> None:
+    from playrail.ledger.entries import PlanMade  # noqa: PLC0415
     from playrail.ledger.ledger import Entry  # noqa: PLC0415
 
-    made_by = next(record["call"] for record in ledger.read(kinds=("plan",), plan=found.plan_id))
+    plans = ledger.read(kinds=(PlanMade.KIND,), plan=found.plan_id)
+    made_by = next(record["call"] for record in plans)
     tool = found.steps[0].tool
     ledger.append(
-        *(
-            Entry(kind=kind, call=made_by, server="-", caller=CALLER, tool=tool, body=body)  # type: ignore[arg-type]
-            for kind, body in bodies
-        )
+        *(Entry.of(body, call=made_by, server="-", caller=CALLER, tool=tool) for body in bodies)
     )
 
 

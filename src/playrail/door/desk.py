@@ -62,7 +62,7 @@ class Desk:
         plan = await self._door.planning.plan(plan_id, self._call.caller)
         state = await asyncio.to_thread(state_in, self._door.ledger, plan)
         grants = await asyncio.to_thread(grants_in, self._door.ledger, plan)
-        return {**plan.told(), "state": state, "approvals": [{**grant} for grant in grants]}
+        return {**plan.told(), "state": state, "approvals": [vars(grant) for grant in grants]}
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Raises UnknownPlan, PlanUnusable."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playrail.history.steps import NEEDS, LeftOut, Step
-from playrail.safe_text.secrets import HIDDEN
+from playrail.ledger.entries import Capture
 
 NEEDED_LATER = "set anew later, but what comes in between may need it"
 NEEDS_WHAT_GOES = "may need what is there only until a later step removes it"
@@ -37,9 +37,9 @@ class Names:
 
     def take(self, capture: Mapping[str, Any]) -> None:
         """Reads a record of that kind."""
-        for host, effects in capture["body"]["effects"].items():
+        for host, effects in Capture.of_body(capture["body"]).effects.items():
             self.captured[capture["call"], host] = [
-                (effect["kind"], effect["name"]) for effect in effects
+                (effect.kind, effect.name) for effect in effects
             ]
 
     def learn(self, steps: Sequence[Step]) -> None:
@@ -56,7 +56,7 @@ class Names:
         """The step's key by the host's own name. One with a hidden secret is none that any
         other step has.
         """
-        if step.key is None or HIDDEN in step.key:
+        if step.key is None or step.hides_name:
             return step.key and f"{step.key} {step.source.call}"
         given = _plain(step)
         latest = self.latest.get((host, step.kind, given), given)

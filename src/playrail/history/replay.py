@@ -18,11 +18,10 @@ from pydantic import ValidationError
 
 from playrail.history.folding import Names, fold
 from playrail.history.steps import ACTIONS, LeftOut, Source, Step
-from playrail.safe_text.secrets import HIDDEN
+from playrail.ledger.entries import Capture, Ended, Interrupted, Kind, Started
 from playrail.tools.effects import Invocation
 from playrail.tools.tool import (
     NO_VARIABLES,
-    SECRET,
     AnyTool,
     DirectTool,
     PlaybookTool,
@@ -32,6 +31,9 @@ from playrail.tools.tool import (
     nothing_lasting,
     read_back,
 )
+
+# The records that tell what calls left behind
+REPLAYED: tuple[Kind, ...] = (Started.KIND, Ended.KIND, Interrupted.KIND, Capture.KIND)
 
 NO_TOOL = "there is no such tool any more"
 SETS_NOTHING = "it set nothing that lasts"
@@ -56,13 +58,13 @@ class Selection:
     runs: Collection[str] = ()
 
     def has(self, record: Mapping[str, Any]) -> bool:
-        at = datetime.fromisoformat(record["at"])
+        at, started = datetime.fromisoformat(record["at"]), Started.of_body(record["body"])
         return (
             (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
-            and (not self.hosts or not set(record["body"]["hosts"]).isdisjoint(self.hosts))
+            and (not self.hosts or not set(started.hosts).isdisjoint(self.hosts))
             and (self.caller is None or record["caller"] == self.caller)
-            and (not self.runs or record["body"]["run"] in self.runs)
+            and (not self.runs or started.run in self.runs)
         )
 
 
@@ -113,10 +115,11 @@ def _pairs(
     starts: dict[str, Mapping[str, Any]] = {}
     ends: dict[str, Mapping[str, Any]] = {}
     for record in records:
-        if record["kind"] == "started":
-            if Risk[record["body"]["risk"]].changes and not record["body"].get("preview"):
+        if record["kind"] == Started.KIND:
+            body = Started.of_body(record["body"])
+            if Risk.of(body.risk).changes and not body.preview:
                 starts[record["call"]] = record
-        elif record["kind"] == "capture":
+        elif record["kind"] == Capture.KIND:
             names.take(record)
         elif record["call"] in starts:
             ends[record["call"]] = record
@@ -134,17 +137,17 @@ def _read(
     """Adds what the call set on the hosts where it succeeded, and what has to be told of
     the others.
     """
-    body = started["body"]
+    body = Started.of_body(started["body"])
     named = ("at", "call", "caller", "tool")
-    source = Source(run=body["run"], **{name: started[name] for name in named})
-    done, unknown, failed = _outcomes(started, ended, selection)
+    source = Source(run=body.run, **{name: started[name] for name in named})
+    done, unknown, failed = _outcomes(body, ended, selection)
     meant: Sequence[Step] = ()
     told = {NOT_KNOWN: unknown, FAILED: failed}
     try:
         meant = list(_steps(source, body, done, tools))
     except ValidationError:
         gone = "the tool does not take these arguments any more"
-        told[NOT_KEPT if HIDDEN in json.dumps(body["arguments"]) else gone] = done
+        told[NOT_KEPT if body.hidden else gone] = done
     except _NotReplayable as reason:
         told[str(reason)] = done
     found.steps.extend(meant if done else ())
@@ -156,23 +159,21 @@ def _read(
 
 
 def _outcomes(
-    started: Mapping[str, Any], ended: Mapping[str, Any] | None, selection: Selection
+    started: Started, ended: Mapping[str, Any] | None, selection: Selection
 ) -> tuple[list[str], list[str], list[str]]:
     """The hosts where it succeeded, where nobody knows, and where it failed after it had
     changed something.
     """
-    hosts = [
-        host for host in started["body"]["hosts"] if not selection.hosts or host in selection.hosts
-    ]
-    if ended is None or ended["kind"] == "interrupted":
+    hosts = [host for host in started.hosts if not selection.hosts or host in selection.hosts]
+    if ended is None or ended["kind"] == Interrupted.KIND:
         return [], hosts, []
-    body = ended["body"]
-    outcome, codes = body["outcome"], body["failed"]
-    if outcome != "ok" and not codes:  # it came to no host's own outcome
-        codes = dict.fromkeys(hosts, outcome)
+    end = Ended.of_body(ended["body"])
+    codes = end.failed
+    if end.outcome != "ok" and not codes:  # it came to no host's own outcome
+        codes = dict.fromkeys(hosts, end.outcome)
     unknown = [host for host in hosts if codes.get(host) == "outcome_unknown"]
     failed = [
-        host for host in hosts if host in codes and host not in unknown and host in body["changed"]
+        host for host in hosts if host in codes and host not in unknown and host in end.changed
     ]
     return [host for host in hosts if host not in codes], unknown, failed
 
@@ -182,7 +183,7 @@ class _NotReplayable(Exception):
 
 
 def _steps(
-    source: Source, body: Mapping[str, Any], hosts: Sequence[str], tools: Mapping[str, AnyTool]
+    source: Source, started: Started, hosts: Sequence[str], tools: Mapping[str, AnyTool]
 ) -> Iterator[Step]:
     """What the call set, and what it did besides. Raises ValidationError, _NotReplayable."""
     tool = tools.get(source.tool)
@@ -192,13 +193,13 @@ def _steps(
         raise _NotReplayable("it is a request to the mikr.us API, which is no play")
     if tool.intents is nothing_lasting:
         raise _NotReplayable(SETS_NOTHING)
-    command = Risk[body["risk"]] >= Risk.DANGEROUS
+    command = Risk.of(started.risk) >= Risk.DANGEROUS
     if tool.intents is None and not tool.idempotent and not command:
         raise _NotReplayable(NOT_TOLD)
-    given = read_back(tool, body["arguments"])
-    step = Step(
-        source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=_secret_fields(given)
-    )
+    given = read_back(tool, started.arguments)
+    marks = _marks(started, given)
+    secrets = {*given.secret_fields(), *marks}
+    step = Step(source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=secrets)
     if tool.intents is not None:
         intents = tool.intents(given)
         action = getattr(given, "action", None)
@@ -207,32 +208,39 @@ def _steps(
         elif not intents:
             raise _NotReplayable(SETS_NOTHING)
         for key, intent in intents.items():
-            yield _step(step, key, intent, tools)
+            yield _step(step, key, intent, tools, marks.values())
     elif tool.idempotent:
         yield replace(step, key=f"{tool.name} {json.dumps(arguments_of(given), sort_keys=True)}")
     else:
         yield replace(step, mark=IS_COMMAND)
 
 
-def _step(call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool]) -> Step:
+def _step(
+    call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool], marks: Collection[str]
+) -> Step:
     tool = tools.get(intent.tool)
     if not isinstance(tool, PlaybookTool):
         raise _NotReplayable(NO_TOOL)
-    secrets = {name for name, value in intent.arguments.items() if call.secrets and value == SECRET}
     given = read_back(tool, intent.arguments)
-    newest = getattr(call.given, "state", None) == "latest"
-    secrets |= _secret_fields(given)
-    return replace(call, tool=tool, given=given, key=key, secrets=secrets, newest=newest)
+    hidden = {name for name, value in intent.arguments.items() if value in marks}
+    return replace(
+        call,
+        tool=tool,
+        given=given,
+        key=key,
+        secrets={*given.secret_fields(), *hidden},
+        hides_name=any(str(mark) in key for mark in marks),
+        newest=getattr(call.given, "state", None) == "latest",
+    )
 
 
-def _secret_fields(given: ToolInput) -> set[str]:
-    """The fields that hold a secret, or one of the settings, which was hidden in the
-    record.
+def _marks(started: Started, given: ToolInput) -> dict[str, Any]:
+    """The hidden arguments, each with what stands in the record.
 
     Raises _NotReplayable when that is no text, in whose place another one could be given.
     """
-    told = {name: value for name, value in given.recorded().items() if name not in NO_VARIABLES}
-    hidden = {name for name, value in told.items() if HIDDEN in json.dumps(value)}
-    if any(not isinstance(told[name], str) for name in hidden):
+    hidden = [name for name in started.hidden if name not in NO_VARIABLES]
+    recorded = given.recorded()
+    if any(not isinstance(recorded.get(name), str) for name in hidden):
         raise _NotReplayable(NOT_KEPT)
-    return {*given.secret_fields(), *hidden}
+    return {name: started.arguments[name] for name in hidden if name in started.arguments}

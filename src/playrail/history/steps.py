@@ -61,7 +61,8 @@ class Step:
 
     `key` is what it sets, None of a command; `thing` is the same by the name that the host
     itself has for it, such as a file's path without links. `secrets` are the fields whose
-    value the record does not have; `mark` is why it is not idempotent; `newest`: it asked
+    value the record does not have, `hides_name` is whether one is in the key; `mark` is why it
+    is not idempotent; `newest`: it asked
     for the newest version, whatever was asked for before.
     """
 
@@ -71,6 +72,7 @@ class Step:
     hosts: Sequence[str]
     key: str | None
     secrets: Collection[str] = ()
+    hides_name: bool = False
     mark: str | None = None
     thing: str | None = None
     newest: bool = False

@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.errors import Problem
 from playrail.hosts import Hosts
+from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect, Invocation
 
 DEFAULT_TIMEOUT_S = 60.0
-SECRET = "(secret)"  # noqa: S105  what stands in records for one
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
 ENVELOPE_BYTES = 400  # of these for what is around the reports
 HOST_BYTES = 100  # and for each host's name, and what tells of it
@@ -48,6 +48,11 @@ class Risk(IntEnum):
     def changes(self) -> bool:
         return self >= Risk.WRITE
 
+    @classmethod
+    def of(cls, name: str | None) -> Risk:
+        """The risk of this name, as records have it; the worst for one that is not known."""
+        return cls.__members__.get(name or "", cls.SHELL)
+
 
 class ToolInput(BaseModel):
     """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a
@@ -66,7 +71,7 @@ class ToolInput(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """The arguments as JSON data for records, in which no secret is."""
         told = self.model_dump(mode="json")  # a SecretStr dumps as asterisks
-        return {**told, **dict.fromkeys(self.secret_fields(), SECRET)}
+        return {**told, **dict.fromkeys(self.secret_fields(), HIDDEN)}
 
 
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
@@ -341,7 +346,7 @@ def variables(given: ToolInput) -> dict[str, Any]:
 
 
 def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
-    """The input that `recorded` came from, with SECRET where a secret was. Raises
+    """The input that `recorded` came from, with HIDDEN where a secret was. Raises
     pydantic's ValidationError.
     """
     given: ToolInput = tool.input.model_validate(
