@@ -20,6 +20,7 @@ from playrail.canonical import digest
 from playrail.ledger.entries import PlanMade, PlannedStep
 from playrail.safe_text.visible import all_visible
 from playrail.tools.effects import Effect, diff_of, shown
+from playrail.tools.planned import PlanShort, PlanView
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval
@@ -173,6 +174,22 @@ class Plan:
             not_undone=entry.not_undone,
             items=entry.items,
         )
+
+    def short(self) -> PlanShort:
+        """The plan in a list."""
+        return PlanShort(
+            plan_id=self.plan_id,
+            tools=[step.tool for step in self.steps],
+            hosts=list(self.hosts),
+            would_change=[host for host, changes in self.changes.items() if changes],
+            needs_approval_by=None if self.approval == "none" else self.approval,
+            made_at=self.made_at,
+            expires_at=self.expires_at,
+        )
+
+    def view(self, **more: Any) -> PlanView:
+        """The plan as a caller is told of it, with `more` about what became of it."""
+        return PlanView.model_validate({**self.told(), **more})
 
     def told(self, *, whole: bool = False) -> dict[str, Any]:
         """The plan as data, without what only the ledger needs; what shows nothing is told

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,9 @@ from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect, Invocation
+
+if TYPE_CHECKING:
+    from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 DEFAULT_TIMEOUT_S = 60.0
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
@@ -295,22 +298,22 @@ class Context(Protocol):
     async def durations_ms(self) -> Mapping[str, Sequence[int]]:
         """Per tool how long its latest calls took that went well."""
 
-    async def plans(self) -> Sequence[Mapping[str, Any]]:
+    async def plans(self) -> Sequence[PlanShort]:
         """The caller's plans that can still be applied, in short."""
 
-    async def plan(self, plan_id: str) -> Mapping[str, Any]:
+    async def plan(self, plan_id: str) -> PlanView:
         """One of the caller's plans, with what became of it."""
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Closes a plan for good."""
 
-    async def apply_plan(self, plan_id: str) -> Sequence[tuple[Mapping[str, Any], Problem | None]]:
+    async def apply_plan(self, plan_id: str) -> Sequence[tuple[StepDone, Problem | None]]:
         """Carries a plan out; what came of each step."""
 
-    async def undo_run(self, run_id: str) -> Mapping[str, Any]:
+    async def undo_run(self, run_id: str) -> PlanView:
         """The plan that takes a run back."""
 
-    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, Any]:
+    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
 
 
