@@ -1,6 +1,6 @@
 """What must hold for every tool and every playbook, so that nobody must remember it.
 
-`python tests/test_catalog.py --write` writes the snapshots in tests/schemas anew: what
+`python tests/test_catalog.py --write` writes the snapshots in tests/cases/schemas anew: what
 `tools/list` says of each tool. A changed snapshot is a changed contract with every client;
 look at the difference before you commit it.
 """
@@ -21,6 +21,7 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import (
     AnyTool,
     ByField,
@@ -31,11 +32,10 @@ from playrail.tools.tool import (
     Risk,
     variables,
 )
+from worlds.checkout import CASE_FILES, PLAYBOOKS, ROOT
+from worlds.example_calls import INSTEAD, example_of
 
-ROOT = Path(__file__).resolve().parents[1]
-PLAYBOOKS = ROOT / "playbooks"
-SCHEMAS = ROOT / "tests" / "schemas"
-CASES = ROOT / "tests" / "tools"
+SCHEMAS = CASE_FILES / "schemas"
 INTERNAL = ("runs", "hosts", "resident")  # folders of playbooks that Playrail plays by itself
 
 TASK_WORDS = {
@@ -133,8 +133,8 @@ REFUSED = {
 }
 UNCHECKED = {"command", "run_program"}  # modules that do nothing in check mode
 HINTS = {
-    Risk.READ: (True, False, False),
-    Risk.SENSITIVE: (True, False, False),
+    Risk.READ: (True, None, False),
+    Risk.SENSITIVE: (True, None, False),
     Risk.WRITE: (False, False, False),
     Risk.DESTRUCTIVE: (False, True, False),
     Risk.DANGEROUS: (False, True, True),
@@ -201,24 +201,6 @@ def reports(task: Mapping[str, Any]) -> bool:
     """Whether this is the task Report, or a block each of whose ends is one."""
     ends = [task[word][-1] for word in ("block", "rescue") if word in task]
     return all(reports(end) for end in ends) if ends else task["name"] == "Report"
-
-
-# Arguments that stand in the place of others, or need other ones: a call with each.
-INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "write_file": {
-        "link_to": {"path": "/etc/a", "link_to": "../a"},
-        "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},
-    }
-}
-
-
-def example_of(tool: AnyTool) -> dict[str, Any]:
-    """Arguments for the tool, made of its fields' examples."""
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
-    left_out = INSTEAD.get(tool.name, {})
-    return {
-        name: schema["examples"][0] for name, schema in properties.items() if name not in left_out
-    }
 
 
 @every_playbook
@@ -441,17 +423,17 @@ def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any
 def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: AnyTool) -> None:
     cases = [
         yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in (CASES / tool.name).glob("*.yml")
+        for path in (CASE_FILES / "tools" / tool.name).glob("*.yml")
     ]
 
     assert {"problem" in case for case in cases} == {True, False}, (
-        f"add one to tests/tools/{tool.name}"
+        f"add one to tests/cases/tools/{tool.name}"
     )
 
 
 @every_tool
 def test_every_argument_is_described_with_an_example_that_is_right(tool: AnyTool) -> None:
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
 
     assert set(properties) == set(tool.input.model_fields)
     for schema in properties.values():
@@ -469,16 +451,16 @@ def test_the_hints_agree_with_the_risk(tool: AnyTool) -> None:
     hints = describe(tool.name, tool).annotations
     assert hints is not None
 
-    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[
-        tool.worst_risk
-    ]
-    assert hints.idempotent_hint is (tool.idempotent or not tool.worst_risk.changes)
+    told = (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint)
+    assert told == HINTS[tool.worst_risk]
+    # Of what only reads the specification asks no more, and absent is false
+    assert bool(hints.idempotent_hint) is (tool.worst_risk.changes and tool.idempotent)
 
 
 @every_tool
 def test_a_risk_by_field_is_of_a_real_field_and_its_values(tool: AnyTool) -> None:
     if isinstance(tool.risk, ByField):
-        field = describe(tool.name, tool).input_schema["properties"][tool.risk.field]
+        field = input_schema(tool)["properties"][tool.risk.field]
         allowed = [False, True] if field["type"] == "boolean" else field["enum"]
         assert set(tool.risk.cases) <= set(allowed)
         assert tool.risk.otherwise is tool.risk.worst  # a value nobody thought of is the worst
@@ -499,7 +481,8 @@ def test_a_description_is_short_and_starts_with_the_risk(tool: AnyTool) -> None:
 
 def listed(name: str) -> dict[str, Any]:
     """What `tools/list` says of the tool."""
-    return describe(name, NAMES[name]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    told = describe(name, NAMES[name], output=True)
+    return told.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def shown(name: str) -> str:
@@ -528,7 +511,7 @@ def test_every_client_can_read_the_schemas(name: str) -> None:
     for schema in (told["inputSchema"], told["outputSchema"]):
         assert schema["type"] == "object"
         assert schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"} == set()
-    assert told["inputSchema"]["additionalProperties"] is False
+    assert input_schema(NAMES[name])["additionalProperties"] is False
 
 
 def test_readmes_table_is_the_catalogues() -> None:

@@ -16,6 +16,7 @@ from playrail.plans.plan import Step
 from playrail.plans.planning import grants_in, state_in
 from playrail.plans.undo import Undoing, undo
 from playrail.settings.settings import Settings
+from playrail.tools.offering import Absence
 from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 NOT_RUN = "not_run"  # of a step after one that failed
@@ -31,6 +32,8 @@ class Office(Undoing, Protocol):
     def settings(self) -> Settings: ...
     @property
     def inventory(self) -> Inventory: ...
+    @property
+    def absent(self) -> Mapping[str, Absence]: ...
     async def durations_ms(self) -> Mapping[str, Sequence[int]]: ...
 
 
@@ -43,6 +46,7 @@ class Desk:
         self.settings = door.settings
         self.hosts = door.inventory.hosts
         self.tools = door.tools
+        self.absent = {name: absence.why for name, absence in door.absent.items()}
         self.durations_ms = door.durations_ms
 
     async def plans(self) -> list[PlanShort]:

@@ -20,6 +20,7 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
 from playrail.calls.call import Call, Granted
+from playrail.codes import calls as call_codes
 from playrail.door.desk import Desk, in_time
 from playrail.door.going import Going
 from playrail.door.hints import Hints
@@ -34,6 +35,7 @@ from playrail.errors import (
     Cancelled,
     Denied,
     LimitReached,
+    NotOffered,
     OutcomeUnknown,
     PlanOutdated,
     PlanRequired,
@@ -54,6 +56,7 @@ from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.arguments import as_meant
 from playrail.tools.effects import Effect
+from playrail.tools.offering import absences
 from playrail.tools.tool import (
     AnyTool,
     ApiTool,
@@ -70,9 +73,7 @@ log = logging.getLogger(__name__)
 CLOSE_GRACE_S = 60.0
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
 
-INTERNAL = Problem(
-    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
-)
+INTERNAL = Problem.of(call_codes.INTERNAL)
 
 
 class Playrail:
@@ -87,10 +88,13 @@ class Playrail:
         self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False
     ) -> None:
         self.settings = settings
-        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
-        every = catalog.load()
-        self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
-        self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
+        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load()))
+        self.kinds = catalog.kinds()
+        self.absent = absences(self.tools, settings)
+        self._hints = Hints(self.tools, self.offered, writes=settings.enable_write_operations)
+        self.policy = (
+            read_policy(settings.policy_file, self.tools) if settings.policy_file else None
+        )
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
         self._rulings = Rulings(
@@ -110,6 +114,11 @@ class Playrail:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def offered(self) -> Mapping[str, AnyTool]:
+        """The tools that clients are told of, and may call."""
+        return {name: tool for name, tool in self.tools.items() if name not in self.absent}
 
     async def open(self) -> str:
         """Claims the state directory, and returns the name of this process there. Raises
@@ -317,8 +326,10 @@ class Playrail:
         )
 
     def _tool(self, name: str) -> AnyTool:
+        if (absence := self.absent.get(name)) is not None:
+            raise NotOffered(f"{name} is not offered: {absence.why}.", hint=absence.hint)
         if name not in self.tools:
-            raise UnknownTool.named(name, self.tools)
+            raise UnknownTool.named(name, self.offered)
         return self.tools[name]
 
     async def _meant(

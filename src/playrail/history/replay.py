@@ -1,8 +1,8 @@
 """What calls left behind, read from their records, as the steps that lead to the same on a
 fresh host.
 
-A tool's `intents` tell what a call set, each by a key. Of several calls that set the same,
-the latest counts (folding.py). What cannot be repeated without changing something again is
+A tool's `intents` tell which things a call set. Of several calls that set the same, the
+latest counts (folding.py). What cannot be repeated without changing something again is
 marked.
 """
 
@@ -17,9 +17,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from playrail.history.folding import Names, fold
-from playrail.history.steps import ACTIONS, LeftOut, Source, Step
-from playrail.ledger.entries import Capture, Ended, Interrupted, Kind, Started
-from playrail.tools.effects import Invocation
+from playrail.history.steps import LeftOut, Source, Step
+from playrail.ledger import entries
+from playrail.ledger.entries import Capture, Ended, Interrupted, Started
+from playrail.tools.lasting import Intent, Kind, Thing
 from playrail.tools.tool import (
     NO_VARIABLES,
     AnyTool,
@@ -33,7 +34,7 @@ from playrail.tools.tool import (
 )
 
 # The records that tell what calls left behind
-REPLAYED: tuple[Kind, ...] = (Started.KIND, Ended.KIND, Interrupted.KIND, Capture.KIND)
+REPLAYED: tuple[entries.Kind, ...] = (Started.KIND, Ended.KIND, Interrupted.KIND, Capture.KIND)
 
 NO_TOOL = "there is no such tool any more"
 SETS_NOTHING = "it set nothing that lasts"
@@ -199,38 +200,39 @@ def _steps(
     given = read_back(tool, started.arguments)
     marks = _marks(started, given)
     secrets = {*given.secret_fields(), *marks}
-    step = Step(source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=secrets)
+    step = Step(source=source, tool=tool, given=given, hosts=hosts, sets=None, secrets=secrets)
     if tool.intents is not None:
         intents = tool.intents(given)
-        action = getattr(given, "action", None)
-        if action in ACTIONS:
-            yield replace(step, key=f"{action} {getattr(given, 'name', '')}", mark=IS_AN_ACTION)
-        elif not intents:
+        if not intents:
             raise _NotReplayable(SETS_NOTHING)
-        for key, intent in intents.items():
-            yield _step(step, key, intent, tools, marks.values())
+        for intent in intents:
+            yield _step(step, intent, tools, marks.values())
     elif tool.idempotent:
-        yield replace(step, key=f"{tool.name} {json.dumps(arguments_of(given), sort_keys=True)}")
+        kind = Kind(name=tool.name, drifts=False)
+        yield replace(step, sets=Thing(kind, json.dumps(arguments_of(given), sort_keys=True)))
     else:
         yield replace(step, mark=IS_COMMAND)
 
 
-def _step(
-    call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool], marks: Collection[str]
-) -> Step:
-    tool = tools.get(intent.tool)
+def _step(step: Step, intent: Intent, tools: Mapping[str, AnyTool], marks: Collection[str]) -> Step:
+    """The step of a whole call, narrowed to one of its intents. `marks` stand in the record
+    for what is hidden.
+    """
+    tool, arguments = tools.get(intent.call.tool), intent.call.arguments
     if not isinstance(tool, PlaybookTool):
         raise _NotReplayable(NO_TOOL)
-    given = read_back(tool, intent.arguments)
-    hidden = {name for name, value in intent.arguments.items() if value in marks}
+    given = read_back(tool, arguments)
+    hidden = {name for name, value in arguments.items() if value in marks}
     return replace(
-        call,
+        step,
         tool=tool,
         given=given,
-        key=key,
+        sets=intent.thing,
+        removes=intent.call.removes,
+        afresh=intent.afresh,
         secrets={*given.secret_fields(), *hidden},
-        hides_name=any(str(mark) in key for mark in marks),
-        newest=getattr(call.given, "state", None) == "latest",
+        hides_name=any(str(mark) in intent.thing.name for mark in marks),
+        mark=IS_AN_ACTION if intent.again else None,
     )
 
 

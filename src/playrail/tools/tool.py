@@ -18,7 +18,8 @@ from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation
 
 if TYPE_CHECKING:
     from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
@@ -91,10 +92,7 @@ class OnHosts(ToolInput):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description=(
-                "A server's name, a group's name, tag:NAME, or a list of them. Omit it for the "
-                "default server."
-            ),
+            description="Server, group, tag:NAME or list; else the default.",
             examples=["web1", ["web1", "db1"], "tag:web"],
             # The same in fewer words: it stands in nearly every tool that a client reads at
             # its start.
@@ -114,7 +112,7 @@ class Reading(OnHosts):
         default=ANSWER_BYTES,
         ge=LEAST_SHARE_BYTES,
         le=1_000_000,
-        description="Most bytes of the answer, shared among the servers.",
+        description="Most bytes of the answer.",
         examples=[ANSWER_BYTES],
     )
 
@@ -136,7 +134,7 @@ class Changing(OnHosts):
 
     preview: bool = Field(
         default=False,
-        description="Change nothing: make a plan, which tells what would change, for apply_plan.",
+        description="Change nothing: make a plan for apply_plan.",
         examples=[True],
     )
 
@@ -217,7 +215,11 @@ class Tool(Generic[InputT]):
     without saying so.
     """
     aliases: tuple[str, ...] = ()
-    """Other names under which the same tool is offered."""
+    """Other names of the same tool, which are offered only when the operator wants them."""
+    same_as: str | None = None
+    """The tool that does all that this one does, which is for those who know it by its name:
+    it is offered as an alias is.
+    """
     unforeseeable: str | None = None
     """Why check mode cannot tell what a change would do, a sentence; a plan then only tells
     what would be run.
@@ -226,10 +228,9 @@ class Tool(Generic[InputT]):
     """The call that takes one of its effects back, or why there is none. None: what it does
     cannot be taken back.
     """
-    intents: Callable[[InputT], Mapping[str, Invocation]] | None = None
-    """What is to hold after a call, as calls that set just that, each by a key such as
-    `file /etc/motd` or `service nginx active`: of two calls with the same key the later one
-    counts. None: what a call sets is not known; `nothing_lasting` says that it is nothing.
+    intents: Callable[[InputT], Sequence[Intent]] | None = None
+    """What is to hold after a call: of two that set the same thing the later one counts.
+    None: what a call sets is not known; `nothing_lasting` says that it is nothing.
     """
 
     @property
@@ -291,7 +292,13 @@ class Context(Protocol):
     @property
     def settings(self) -> Settings: ...
     @property
-    def tools(self) -> Mapping[str, AnyTool]: ...
+    def tools(self) -> Mapping[str, AnyTool]:
+        """Every tool, also those that are not offered."""
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Per tool that is not offered the reason, the end of a sentence."""
+
     async def hosts(self) -> Hosts:
         """What the inventory has."""
 
@@ -331,9 +338,9 @@ class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
 AnyTool = PlaybookTool[Any, Any] | ApiTool[Any, Any] | DirectTool[Any, Any]
 
 
-def nothing_lasting(_: ToolInput) -> Mapping[str, Invocation]:
+def nothing_lasting(_: ToolInput) -> Sequence[Intent]:
     """The intents of a tool after whose calls nothing has to hold."""
-    return {}
+    return ()
 
 
 def variables(given: ToolInput) -> dict[str, Any]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.key_material import key_in
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
+from playrail.tools.lasting import Intent, Invocation
 from playrail.tools.tool import Changing, PlaybookTool, Risk
-from playrail.toolsets.files.effects import FileAttributes, FileChange, lasting, undo_file
+from playrail.toolsets.files.effects import (
+    FILE,
+    FileAttributes,
+    FileChange,
+    arguments_but,
+    file_intent,
+    undo_file,
+)
 from playrail.toolsets.files.tools import Group, Mode, Owner
 
 
@@ -22,28 +30,28 @@ class NewFile(Changing):
     path: AbsolutePath
     content: FileContent | None = Field(
         default=None,
-        description="The whole new text of the file, written byte for byte as UTF-8.",
+        description="The whole new text.",
         examples=["Welcome\n"],
     )
     encoding: Literal["utf-8", "base64"] = Field(
-        default="utf-8", description="base64: content is bytes, not text.", examples=["base64"]
+        default="utf-8", description="base64: content is bytes.", examples=["base64"]
     )
     link_to: LinkTarget | None = Field(
         default=None,
-        description="In place of content: make path a symbolic link.",
+        description="Instead of content: make path a symbolic link to this.",
         examples=["../a"],
     )
     mode: FileMode | None = Field(
-        default=None, description="Permissions in octal. Omit it to keep them.", examples=["0644"]
+        default=None, description="Octal, such as 0644; omitted: kept.", examples=["0644"]
     )
     owner: OwnerName | None = Field(
         default=None,
-        description="The owner's name or number. Omit it to keep it.",
+        description="Name or number; omitted: kept.",
         examples=["www-data"],
     )
     group: OwnerName | None = Field(
         default=None,
-        description="The group's name or number. Omit it to keep it.",
+        description="Name or number; omitted: kept.",
         examples=["www-data"],
     )
     parents: bool = Field(
@@ -51,32 +59,27 @@ class NewFile(Changing):
     )
     backup: bool = Field(
         default=False,
-        description="Whether to keep the old file beside the new one.",
+        description="Keep the old file beside the new one.",
         examples=[True],
     )
     hard_links: Literal["keep", "break"] | None = Field(
         default=None,
-        description="Of a file with several names: keep writes all, break only this one.",
+        description="Of several names: keep writes all, break only this.",
         examples=["keep"],
     )
     replace_all: bool = Field(
         default=False,
-        description=(
-            "Write though odd bytes, control characters or CRLF of the old file are lost. Ask "
-            "a person first."
-        ),
+        description="Write though odd bytes, control characters or CRLF are lost; ask first.",
         examples=[True],
     )
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description=(
-            "Write only if the file still has this SHA-256: the `sha256` that read_file told."
-        ),
+        description="Only if this is its SHA-256 still; read_file tells it.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     secret: bool = Field(
         default=False,
-        description="The content is a secret: no record, plan or diff shows it.",
+        description="No record, plan or diff is to show the content.",
         examples=[True],
     )
 
@@ -148,7 +151,7 @@ class WrittenFile(FileChange):
 
     def effects(self) -> Sequence[Effect]:
         effect = Effect(
-            kind="file", name=self.path, before=self.state_before(), after=self._state_after()
+            kind=FILE.name, name=self.path, before=self.state_before(), after=self._state_after()
         )
         return (effect,) if self.changed else ()
 
@@ -179,17 +182,13 @@ class WrittenFile(FileChange):
         return None if state is None else {**state, **told}
 
 
-def _what_is_written(given: NewFile) -> Mapping[str, Invocation]:
+def _what_is_written(given: NewFile) -> Sequence[Intent]:
     """It is to hold whatever the file is then: with other line ends, or other names."""
-    usual = {name for name in ("encoding", "parents", "replace_all") if not _is_given(given, name)}
-    found = lasting("write_file", given, without={"expected_sha256", "backup", *usual})
-    if given.link_to is not None:
-        return found
-    whole = {"replace_all": True, "hard_links": given.hard_links or "break"}
-    return {
-        key: Invocation(tool=one.tool, arguments={**one.arguments, **whole})
-        for key, one in found.items()
-    }
+    usual = [name for name in ("encoding", "parents", "replace_all") if not _is_given(given, name)]
+    arguments = arguments_but(given, "expected_sha256", "backup", *usual)
+    if given.link_to is None:
+        arguments |= {"replace_all": True, "hard_links": given.hard_links or "break"}
+    return (file_intent(Invocation(tool="write_file", arguments=arguments)),)
 
 
 def _is_given(given: NewFile, name: str) -> bool:
@@ -199,8 +198,7 @@ def _is_given(given: NewFile, name: str) -> bool:
 write_file = PlaybookTool(
     name="write_file",
     summary=(
-        "Write a whole text file, new or in place of the old one, at once and only if it "
-        "differs; or make a link."
+        "Create, edit or replace a text file: give all its new text. Or make a symbolic link."
     ),
     risk=Risk.WRITE,
     input=NewFile,
@@ -218,9 +216,7 @@ class OldFile(Changing):
     path: AbsolutePath
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description=(
-            "Remove only if the file still has this SHA-256: the `sha256` that read_file told."
-        ),
+        description="Only if this is its SHA-256 still; read_file tells it.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     empty_parents: int = Field(
@@ -232,7 +228,7 @@ class OldFile(Changing):
     )
     secret: bool = Field(
         default=False,
-        description="Its content is a secret: no record, plan or diff shows it.",
+        description="No record, plan or diff is to show the content.",
         examples=[True],
     )
 
@@ -252,21 +248,21 @@ class RemovedFile(FileChange):
         if before is not None and self.removed_directories:
             before = {**before, "removed_directories": list(self.removed_directories)}
         return (
-            (Effect(kind="file", name=self.path, before=before, after=None),)
+            (Effect(kind=FILE.name, name=self.path, before=before, after=None),)
             if self.changed
             else ()
         )
 
 
-def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
-    return lasting("remove_file", given, without={"expected_sha256", "empty_parents"})
+def _what_is_removed(given: OldFile) -> Sequence[Intent]:
+    arguments = arguments_but(given, "expected_sha256", "empty_parents")
+    return (file_intent(Invocation(tool="remove_file", arguments=arguments, removes=True)),)
 
 
 remove_file = PlaybookTool(
     name="remove_file",
     summary=(
-        "Remove one file, or a symbolic link and not what it points to; not directories or "
-        "protected places."
+        "Delete a file, or a symbolic link and not its target; not directories or protected places."
     ),
     risk=Risk.DESTRUCTIVE,
     input=OldFile,

@@ -8,20 +8,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from playrail.codes import work
 from playrail.errors import Problem
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Thing
 from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.packages.effects import (
+    MOST_NAMES,
     UNFINISHED,
+    UPGRADE,
     Outcome,
     blindness,
     effects_of,
+    installed,
+    intent,
     plain_name,
+    removed,
     undo_package,
-    what_is_installed,
 )
 from playrail.toolsets.packages.failures import (
-    FINISH,
     known_failure,
     last_words,
     no_lists,
@@ -113,25 +118,18 @@ class SystemUpdate(Report):
 
     def problem(self) -> Problem | None:
         if self.manager != "apt":
-            return Problem(
-                code="unsupported_os",
-                error=(
-                    f"This host runs {self.distribution}; only Debian, Ubuntu and their kin "
-                    "can be upgraded so far."
-                ),
-                hint=(
-                    "Nothing was changed. Do not retry; the operator can upgrade it with its "
-                    "own package manager."
-                ),
+            return Problem.of(
+                work.UNSUPPORTED_OS,
+                f"This host runs {self.distribution}; only Debian, Ubuntu and their kin can be "
+                "upgraded so far.",
             )
         if self.failure is None:
             return no_lists(self.unfetched)
         if self.script is None and (known := known_failure(self.failure)) is not None:
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="upgrade_failed",
-            error=f"The upgrade did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has what was upgraded before. {FINISH}",
+        return Problem.of(
+            work.UPGRADE_FAILED,
+            f"The upgrade did not finish: {self.script or last_words(self.failure)}",
         )
 
 
@@ -164,12 +162,14 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     }
 
 
+def _upgraded(_: Changing) -> Sequence[Intent]:
+    call = Invocation(tool="update_system", arguments={})
+    return (Intent(thing=Thing(UPGRADE, ""), call=call),)
+
+
 update_system = PlaybookTool(
     name="update_system",
-    summary=(
-        "Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells "
-        "the versions."
-    ),
+    summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files.",
     risk=Risk.WRITE,
     input=Changing,
     playbook="packages/update_system.yml",
@@ -178,6 +178,7 @@ update_system = PlaybookTool(
     idempotent=True,
     interruptible=False,
     undo=undo_package,
+    intents=_upgraded,
 )
 
 
@@ -193,30 +194,30 @@ PackageName = Annotated[
 ]
 
 
+Several = Annotated[list[PackageName], Field(min_length=1, max_length=MOST_NAMES)]
+
+
 class Packages(Changing):
-    name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
-        description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
+    name: PackageName | Several = Field(
+        description=f"A package, or a list of up to {MOST_NAMES}.",
+        examples=["nginx", ["jq", "htop"]],
     )
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
         description=(
-            "latest upgrades to the newest version as well; absent removes, and keeps "
-            "configuration files. "
-            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those "
-            "that depend on them, too."
+            "latest upgrades, too; absent removes but keeps configuration files. SSH, Python, "
+            "init and sudo stay."
         ),
         examples=["present"],
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
         default=None,
-        description="The exact version of one package, an older one too; with state present only.",
+        description="Exact version of one package, also an older one.",
         examples=["1.6-2.1"],
     )
     update_cache: bool = Field(
         default=False,
-        description=(
-            "Fetch the package lists first; done anyway for latest, and when they lack the package."
-        ),
+        description="Fetch the package lists first; done anyway where needed.",
         examples=[False],
     )
 
@@ -354,10 +355,10 @@ class PackageChanges(Report):
             and (known := known_failure(self.failure, version=self.version)) is not None
         ):
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="package_failed",
-            error=f"The {what} did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has the versions that are there now. {FINISH}",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The {what} did not finish: {self.script or last_words(self.failure)}",
+            hint=f"The report has the versions that are there now. {work.PACKAGE_FAILED.hint}",
         )
 
     def _not_latest(self) -> Problem | None:
@@ -370,10 +371,9 @@ class PackageChanges(Report):
         ]
         if not half:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"The package manager reported no failure, but {', '.join(half)}.",
-            hint=FINISH,
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The package manager reported no failure, but {', '.join(half)}.",
         )
 
     def _left(self) -> Problem | None:
@@ -381,9 +381,9 @@ class PackageChanges(Report):
         left = [one.name for one in self.packages if one.version_after is not None]
         if not left:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"{', '.join(left)} is still there, most likely half installed.",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"{', '.join(left)} is still there, most likely half installed.",
             hint=(
                 "`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` "
                 "can remove it."
@@ -397,9 +397,9 @@ class PackageChanges(Report):
         ]
         if not lacking:
             return None
-        return Problem(
-            code="package_failed",
-            error=(
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            (
                 f"{', '.join(lacking)}: no package of that name is installed, and none is "
                 "known to provide it."
             ),
@@ -458,19 +458,16 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
     return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
 
 
-def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
-    state = "absent" if given.state == "absent" else "present"
-    return {
-        f"package {name}": what_is_installed(name, state, given.version) for name in given.names
-    }
+def _what_is_set(given: Packages) -> Sequence[Intent]:
+    if given.state == "absent":
+        return [intent(name, removed(name)) for name in given.names]
+    newest = given.state == "latest"
+    return [intent(name, installed(name, given.version), newest=newest) for name in given.names]
 
 
 install_package = PlaybookTool(
     name="install_package",
-    summary=(
-        "Install, upgrade or remove packages by name; tells each version before and after, and "
-        "what else changed."
-    ),
+    summary="Install, upgrade or remove software: packages by name, with their versions.",
     risk=by_field(
         "state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
     ),
