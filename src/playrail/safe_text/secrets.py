@@ -24,6 +24,8 @@ SHORTEST_ANYWHERE = 8  # characters; a shorter one is hidden only where it stand
 NEVER_HIDDEN = frozenset({"owner", "group", "mode", "sha256", "kind"})  # keys of JSON data
 # What the values of these look like; anything else is a text that may hold a secret
 PLAIN = re.compile(r"[\w.@$-]{1,64}")
+# Around what stands alone: no part of a word, of a name with hyphens or dots, of a path
+NOT_BEHIND, NOT_BEFORE = r"(?<![\w.-])(?<!(?<!/)/)", r"(?![\w/-]|\.\w)"
 VARIABLE = "playrail_"  # before the name of an argument that is a variable of a playbook
 # The name of a variable that holds one
 OF_A_SECRET = re.compile("PASS|SECRET|TOKEN|_KEY$", re.IGNORECASE)
@@ -139,7 +141,7 @@ class _Form:
     def split(self, text: str) -> list[str]:
         if not self.alone:
             return text.split(self.text)
-        return re.split(rf"(?<![\w./-]){re.escape(self.text)}(?![\w/-]|\.\w)", text)
+        return re.split(f"{NOT_BEHIND}{re.escape(self.text)}{NOT_BEFORE}", text)
 
 
 def _forms(secret: str) -> Iterator[_Form]:
