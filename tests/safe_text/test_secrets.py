@@ -15,7 +15,7 @@ SHORT, LONG = "root", "correct-horse"
 def secrets(*passwords: str) -> Secrets:
     environ = {f"PASS{number}": password for number, password in enumerate(passwords)}
     settings = Settings.load(
-        {"HOME": "/nowhere", "PLAYRAIL_PASS_ENV": " ".join(environ)}, dotenv=None
+        {"HOME": "/nowhere", "PLAYRAIL_PASS_ENV": ",".join(environ)}, dotenv=None
     )
     return Secrets(settings, environ)
 
@@ -53,12 +53,9 @@ def test_what_is_hidden_is_hidden_once() -> None:
 def test_a_secret_is_found_as_json_and_python_write_it() -> None:
     secret = 'long"and\\odd\u0119'
 
-    for written in (
-        secret,
-        'long\\"and\\\\odd\u0119',
-        'long\\"and\\\\odd\\u0119',
-        repr(secret)[1:-1],
-    ):
+    as_json = 'long\\"and\\\\odd\u0119'
+    as_ascii = as_json.replace("\u0119", "\\u0119")
+    for written in (secret, as_json, as_ascii, repr(secret)[1:-1]):
         assert SecretTexts([secret]).hide(f"<{written}>") == f"<{HIDDEN}>"
 
 
