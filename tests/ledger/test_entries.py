@@ -184,7 +184,7 @@ def test_a_run_of_a_newer_playrail_is_listed(ledger: Ledger) -> None:
         ({"content": "password=********\n", "path": "/a"}, ("content",)),
         ({"content": "(secret)", "path": "/a"}, ("content",)),
         ({"names": ["a", "********"]}, ("names",)),
-        ({"path": "/a"}, ()),
+        ({"path": "/a", "content": "the (secret) plan"}, ()),
     ],
 )
 def test_a_mark_hides_in_version_1_alone(arguments: dict[str, Any], hidden: Any) -> None:

@@ -35,8 +35,9 @@ State = Mapping[str, Any] | None
 VERSION = "version"  # the key; a body without it is of version 1
 SECRET_CONTENT = "secret"  # noqa: S105  in a state: why its content is left out
 NO_CONTENT = hashlib.sha256(b"").hexdigest()  # of an empty file, in which no secret is
-# What stood for a secret in bodies of version 1, which do not name what they hide
-OLD_MARKS = ("********", "(secret)")
+# What stood in bodies of version 1, which do not name what they hide, for a secret within a
+# value, and for a value that was one
+OLD_MARK, OLD_SECRET = "********", "(secret)"
 
 
 class Misshapen(ValueError):
@@ -328,8 +329,7 @@ def _version(body: Mapping[str, Any]) -> int:
 
 
 def _is_marked(value: Any) -> bool:
-    text = json.dumps(value)
-    return any(mark in text for mark in OLD_MARKS)
+    return value == OLD_SECRET or OLD_MARK in json.dumps(value)
 
 
 def _with_old_marks(effect: CapturedEffect) -> CapturedEffect:
