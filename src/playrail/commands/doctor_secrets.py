@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from playrail.commands.doctor_project import Check
 from playrail.safe_text.secrets import is_common
-from playrail.settings.servers import secrets_of
 from playrail.settings.settings import Settings
 
 
@@ -15,7 +14,7 @@ def check_secrets(settings: Settings) -> Iterator[Check]:
     for name, server in settings.servers.items():
         common = [
             kind.replace("_", " ")
-            for kind, secret in secrets_of(server).items()
+            for kind, secret in server.secrets().items()
             if is_common(secret.get_secret_value())
         ]
         if common:
