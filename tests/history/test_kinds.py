@@ -169,12 +169,7 @@ def test_a_kind_that_removes_one_by_one() -> None:
 
 
 def test_its_words() -> None:
-    change = {
-        "kind": "job",
-        "name": "a",
-        "before": None,
-        "after": {"at": "1:00", "before": None, "after": None},
-    }
+    change = {"kind": "job", "name": "a", "before": None, "after": {"at": "1:00"}}
 
     assert in_short(change, {"job": JOB}) == "job a: new"
     assert in_short(change, {}) == "job a: at 1:00"
