@@ -1,6 +1,6 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test bench hosts own-hosts rest newest with-ansible check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test bench live rest newest with-ansible check style types plays fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -84,16 +84,13 @@ ifeq ($(LAB),none)
 	@pytest --quiet --numprocesses=2 --dist=worksteal
 else
 	@$(RAISE_LAB) || { echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target hosts own-hosts rest
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target live rest
 endif
 
-# These change the lab's hosts, so they run one after the other, beside the rest.
-hosts:
-	@pytest --quiet tests/live -m "not own_host"
-
-# These change only hosts that they made themselves.
-own-hosts:
-	@pytest --quiet tests/live -m own_host
+# Each process has hosts of its own to change. Much of the time is waiting, so there are more
+# of them than cores.
+live:
+	@pytest --quiet --numprocesses=4 --dist=loadfile --no-loadscope-reorder tests/live
 
 rest:
 	@pytest --quiet --numprocesses=2 --dist=worksteal --ignore=tests/live
@@ -118,6 +115,8 @@ style:
 	ruff check
 	ruff format --check
 	python tests/checks/limits.py
+	PYTHONPATH=tests lint-imports --no-logo
+	deptry src
 	python tests/checks/lock.py
 	python tests/checks/tools_list.py
 

@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from playrail.server.schemas import describe
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import AnyTool
 
 # Arguments that stand in the place of others, or need other ones: a call with each.
 INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "install_package": {"version": {"name": "nginx", "version": "1.6-2.1"}},
     "write_file": {
         "link_to": {"path": "/etc/a", "link_to": "../a"},
         "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},
-    }
+    },
 }
 
 
 def example_of(tool: AnyTool) -> dict[str, Any]:
     """Arguments for the tool of the catalogue, made of its fields' examples."""
     if tool.name not in _EXAMPLES:
-        properties = describe(tool.name, tool, output=False).input_schema.get("properties", {})
+        properties = input_schema(tool).get("properties", {})
         left_out = INSTEAD.get(tool.name, {})
         _EXAMPLES[tool.name] = {
             name: schema["examples"][0]

@@ -111,8 +111,8 @@ def _started(
                     written[key.fileobj].append(piece)
                 else:
                     watched.unregister(key.fileobj)
-        said, complained = (b"".join(written[one]).decode() for one in outputs)
-    return said, complained
+        told, complained = (b"".join(written[output]).decode() for output in outputs)
+    return told, complained
 
 
 def loaded(path: Path) -> ModuleType:

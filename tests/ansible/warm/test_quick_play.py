@@ -124,7 +124,7 @@ def test_a_play_that_is_not(change: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_most_tools_are_quick() -> None:
-    paths = {tool.playbook for tool in catalog.load(()).values() if isinstance(tool, PlaybookTool)}
+    paths = {tool.playbook for tool in catalog.load().values() if isinstance(tool, PlaybookTool)}
     whole = {path for path in paths if not is_quick(content_root() / "playbooks" / path)}
 
     assert whole == {"packages/install_package.yml", "packages/update_system.yml"}
@@ -245,7 +245,7 @@ def told(ran: RunResult) -> dict[str, Any]:
         "problem": outcome.problem,
         "lost": outcome.lost,
         "tasks": [
-            (task.task, task.action, task.status, task.diff, {*task.result} - {"changed"})
+            (task.task, task.action, task.status, task.diff, {*(task.result or ())} - {"changed"})
             for task in ran.tasks
         ],
         "unpreviewed": ran.unpreviewed,
