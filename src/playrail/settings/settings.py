@@ -21,6 +21,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
+from playrail.settings.entry_fields import expand_user
 from playrail.settings.private_files import trusted_text
 from playrail.settings.private_keys import has_agent
 from playrail.settings.project import (
@@ -33,14 +34,11 @@ from playrail.settings.project import (
 )
 from playrail.settings.servers import (
     FailedServer,
-    MikrusServer,
-    SshServer,
-    expand_user,
     parse_servers,
     read_servers,
     shown,
-    ssh_of,
 )
+from playrail.settings.target import Target
 from playrail.settings.variables import BUILT_IN_RULES, PLAYRAIL_VARIABLES, decided
 
 # In the environment of what a play starts, which may be another Playrail
@@ -57,7 +55,7 @@ class Settings:
 
     state_dir: Path
     runtime_dir: Path
-    servers: Mapping[str, SshServer | MikrusServer] = field(default_factory=dict)
+    servers: Mapping[str, Target] = field(default_factory=dict)
     failed_servers: Mapping[str, FailedServer] = field(default_factory=dict)
     default_server: str | None = None
     inventory: tuple[Path, ...] = ()
@@ -193,12 +191,9 @@ def _default_server(values: Mapping[str, str], entries: Mapping[str, object]) ->
     return named or next(iter(entries), None)
 
 
-def _warn(
-    servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, FailedServer]
-) -> None:
+def _warn(servers: Mapping[str, Target], failed: Mapping[str, FailedServer]) -> None:
     for name, server in servers.items():
-        ssh = ssh_of(server)
-        if ssh is not None and not ssh.verify_host_key:
+        if server.ssh is not None and not server.ssh.verify_host_key:
             _log.warning(
                 ("%s: host-key verification is off; whoever is on the way can pose as this server"),
                 name,

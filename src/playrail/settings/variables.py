@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from playrail.errors import SettingsInvalid
-from playrail.settings.servers import expand_user
+from playrail.settings.entry_fields import expand_user
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TEXTS = ("auto", "full", "short")
