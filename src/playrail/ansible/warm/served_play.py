@@ -168,7 +168,8 @@ def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[Non
         (own / "ansiballz_cache").symlink_to(shared)
     constants.DEFAULT_LOCAL_TMP = str(own)
     # Where Ansible's own server for workers, if it has one, puts its socket.
-    multiprocessing.process.current_process()._config["tempdir"] = str(own)  # type: ignore[attr-defined]
+    process = multiprocessing.process.current_process()
+    process._config["tempdir"] = str(own)  # type: ignore[attr-defined]
     try:
         yield
     finally:
