@@ -106,7 +106,7 @@ def _secret(value: object) -> object:
         return None
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
-        raise ValueError("must be a text")  # pydantic collects ValueError only
+        raise ValueError("must be a text")
     if len(text) > _SECRET_LIMIT or _CONTROL.search(text):
         raise ValueError(
             f"must be one line of at most {_SECRET_LIMIT} characters, without control characters"
