@@ -130,7 +130,8 @@ def _told(settings: Settings) -> Mapping[str, Any]:
     tool = catalog.load()["list_configured_servers"]
     assert isinstance(tool, DirectTool)
     context = SimpleNamespace(settings=settings, hosts=known)
-    report = asyncio.run(tool.run(cast("Any", context), tool.input(details=True)))
+    run: Any = tool.run(cast("Any", context), tool.input(details=True))
+    report: Any = asyncio.run(run)
     return {server["name"]: server for server in report.model_dump(mode="json")["servers"]}
 
 

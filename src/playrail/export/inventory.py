@@ -14,8 +14,9 @@ from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.ansible.inventory.generated import host_variables
 from playrail.export.site import Provided
 from playrail.settings.servers import GENERATED_GROUP
-from playrail.settings.settings import BUILT_IN_RULES, Settings
+from playrail.settings.settings import Settings
 from playrail.settings.target import Unsafe
+from playrail.settings.variables import BUILT_IN_RULES
 
 
 @dataclass(frozen=True, kw_only=True)

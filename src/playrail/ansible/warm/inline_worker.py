@@ -25,7 +25,7 @@ def choose_worker(*, alone: bool) -> None:
     set_worker(InlineWorker if alone and not WORKERS_ASK else WorkerProcess)
 
 
-class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no type information
+class InlineWorker(WorkerProcess):
     """Runs its task where it is made, for a play on one host: that play has a process of
     its own already.
 

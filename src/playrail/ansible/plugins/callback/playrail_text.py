@@ -28,7 +28,7 @@ author: Playrail
 """
 
 
-class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type information
+class CallbackModule(Default):
     """Writes past Ansible's display, which has a log file where it would be of no use."""
 
     CALLBACK_VERSION = 2.0

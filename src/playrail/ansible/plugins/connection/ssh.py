@@ -102,7 +102,7 @@ class Unfit(Exception):
 
 
 # ansible-core has no type information
-class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
+class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
     """See the module's docstring."""
 
     def exec_command(
@@ -178,7 +178,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
         in_data: bytes | None,
         sudoable: bool = True,
         # what ended with ssh's own status is told above, by the stock plugin
-        checkrc: bool = True,  # noqa: ARG002
+        checkrc: bool = True,
     ) -> tuple[int, bytes, bytes]:
         """Run ssh, sftp or scp. It is run again only when it ended before anybody was
         logged in.
