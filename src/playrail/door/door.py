@@ -286,16 +286,16 @@ class Playrail:
         """Makes a plan of a preview, and says what is to be done with it, which may be to
         carry it out.
         """
-        assert isinstance(going.given, Changing)  # noqa: S101  others have no preview
+        assert isinstance(going.given, Changing)  # others have no preview
         plan = await self.planning.propose(
             call,
             [self._prepared(going.tool, going.given, going.hosts, going.arguments)],
             self._foreseen(result),
             going.decision,
         )
-        data, remote = {"plan": plan.told()}, result.remote_text
+        data, remote, way = {"plan": plan.told()}, result.remote_text, result.way
         if going.given.preview or (going.decision is Decision.ALLOW):
-            return going.whole(Result(data=data, remote_text=remote))
+            return going.whole(Result(data=data, remote_text=remote, way=way))
         if going.decision is Decision.CLIENT_APPROVAL:
             try:
                 return going.whole(await self._carried_out(call, plan.plan_id))
@@ -309,7 +309,7 @@ class Playrail:
             else "has to be seen before it is done"
         )
         problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
-        return going.whole(Result(data=data, problem=problem, remote_text=remote))
+        return going.whole(Result(data=data, problem=problem, remote_text=remote, way=way))
 
     async def _carried_out(self, call: Call, plan_id: str) -> Result:
         """What the one step of a plan comes to, as the answer to a call of that step's
@@ -323,6 +323,7 @@ class Playrail:
             problem=answer.problem,
             truncated=meta.truncated,
             remote_text=meta.remote_text,
+            way=meta.way,
         )
 
     def _tool(self, name: str) -> AnyTool:
@@ -386,12 +387,12 @@ class Playrail:
             return Result(unforeseen=dict.fromkeys(going.hosts, (tool.unforeseeable,)))
         match tool:
             case PlaybookTool():
-                assert going.play is not None  # noqa: S101  see _asked
+                assert going.play is not None  # see _asked
                 return await self._engine.plays.run(
                     tool, given, going.play, stop=call.stop, progress=call.progress
                 )
             case ApiTool():
-                assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                assert isinstance(given, OnHosts)  # see the catalogue's test
                 return await self._apis.run(tool, given, going.hosts, stop=call.stop)
             case DirectTool():
                 output = await in_time(tool.run(Desk(self, call), given), tool.timeout_s, call)

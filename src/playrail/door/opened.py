@@ -54,13 +54,13 @@ class Engine:
 
     @property
     def plays(self) -> Plays:
-        assert self._plays is not None  # noqa: S101  every call opens first
+        assert self._plays is not None  # every call opens first
         return self._plays
 
     @property
     def server(self) -> str:
         """The name of this process in the ledger."""
-        assert self._alive is not None  # noqa: S101  every call opens first
+        assert self._alive is not None  # every call opens first
         return self._alive.server
 
     async def open(self) -> Alive:

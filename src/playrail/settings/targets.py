@@ -6,7 +6,10 @@ from playrail.settings.mikrus_server import MikrusServer
 from playrail.settings.ssh_server import SshServer
 from playrail.settings.target import Target
 
-TARGETS: dict[str, type[Target]] = {kind.kind: kind for kind in (SshServer, MikrusServer)}
+TARGETS: dict[str, type[Target]] = {
+    SshServer.kind: SshServer,
+    MikrusServer.kind: MikrusServer,
+}
 UNTYPED = MikrusServer.kind  # what an entry without a type is
 
 

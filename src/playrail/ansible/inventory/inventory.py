@@ -106,8 +106,8 @@ class Inventory:
         secrets that these have.
         """
         servers = self._settings.servers
-        found = {name: servers[name].play_secrets() for name in hosts if name in servers}
-        return {name: dict(held) for name, held in found.items() if held}
+        found = {name: dict(servers[name].play_secrets()) for name in hosts if name in servers}
+        return {name: held for name, held in found.items() if held}
 
     def variables(self, host: str) -> Mapping[str, Any]:
         """Return what the sources said of the host when they were last read, templates as
