@@ -15,12 +15,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local_plays import environ, made_for
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
 from playrail.engines.plays import Plays
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

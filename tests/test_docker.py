@@ -17,10 +17,9 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from host_modules import loaded, module_answer
+from host_modules import MODULES, SHARED, loaded, module_answer
 from playrail.toolsets.docker import get_docker_logs, list_docker_containers
 
-LIBRARY = Path(__file__).parent.parent / "playbooks" / "docker" / "library"
 STAMP = b"2026-01-31T12:00:00.123456789Z "
 ABOUT = {
     "Id": "c1",
@@ -106,7 +105,7 @@ def engine(tmp_path: Path) -> Iterator[FakeEngine]:
 def run(engine: FakeEngine) -> Run:
     def answer(module: str, **arguments: Any) -> dict[str, Any]:
         given = {"sockets": [str(engine.server_address)], **arguments}
-        return module_answer([str(LIBRARY / f"docker_{module}.py")], given, timeout_s=20)
+        return module_answer([str(MODULES / f"docker_{module}.py")], given, timeout_s=20)
 
     return answer
 
@@ -436,7 +435,7 @@ def test_the_first_engine_that_answers_is_asked_and_others_are_told(
 
 
 def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = loaded(LIBRARY.parent / "module_utils" / "playrail_docker.py")
+    module = loaded(SHARED / "docker.py")
     monkeypatch.setattr(module, "OF_USERS", ())
     monkeypatch.setattr(module, "elsewhere", lambda: None)
     refused = [

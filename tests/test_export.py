@@ -24,12 +24,12 @@ from hypothesis import strategies as st
 
 from playrail import catalog
 from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.history.replay import Selection
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fake_journal import MODULE, NOW_US, FakeJournal, entry, messages
-from host_modules import loaded
+from fake_journal import NOW_US, FakeJournal, entry, messages
+from host_modules import SHARED, loaded
 from playrail.toolsets.journal import find_system_errors, get_journal_logs, search_journal_logs
 
 
@@ -227,7 +227,7 @@ def test_a_term_is_text(journal: FakeJournal, term: str) -> None:
     assert not re.search(r"(?<!\\)[^\w\\żŻ]", pattern)  # nothing that means something to PCRE
 
 
-LITERAL = loaded(MODULE).literal
+LITERAL = loaded(SHARED / "journal_question.py").literal
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))

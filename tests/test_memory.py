@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from host_modules import loaded, module_answer
+from host_modules import MODULES, loaded, module_answer
 
-MODULE = Path(__file__).parent.parent / "playbooks" / "system" / "library" / "memory_info.py"
+MODULE = MODULES / "memory_info.py"
 GIB = 1 << 30
 
 

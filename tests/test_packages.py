@@ -14,13 +14,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from host_modules import loaded, module_answer
+from host_modules import MODULES, loaded, module_answer
 from playrail.tools.tool import Risk
 from playrail.toolsets.packages.tools import PackageChanges, Packages, install_package
 
-PACKAGE_STATE = (
-    Path(__file__).parent.parent / "playbooks" / "packages" / "library" / "package_state.py"
-)
+PACKAGE_STATE = MODULES / "package_state.py"
 on_debian = pytest.mark.skipif(
     shutil.which("dpkg-query") is None, reason="needs Debian's package manager"
 )

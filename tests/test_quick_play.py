@@ -21,10 +21,10 @@ from anyio.from_thread import start_blocking_portal
 
 from local_plays import inventory, made_for, play, playbook
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.run.runner import Runner, RunResult
 from playrail.ansible.warm.quick_play import quick_task
 from playrail.ansible.warm.resident import Resident
+from playrail.settings.content import content_root
 from playrail.tools.tool import PlaybookTool
 
 NOWHERE = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from host_modules import module_answer
+from host_modules import MODULES, module_answer
 from playrail.toolsets.files.tools import FileSearch, FoundLines
 
 pytestmark = pytest.mark.slow
 
-MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "search_text.py"
+MODULE = MODULES / "search_text.py"
 
 
 def search(path: Path | str, pattern: str, **arguments: Any) -> dict[str, Any]:

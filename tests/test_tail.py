@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from host_modules import module_answer
+from host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
 
-MODULE = Path(__file__).parent.parent / "playbooks" / "files" / "library" / "read_part.py"
+MODULE = MODULES / "read_part.py"
 BUDGET = 262144
 
 

@@ -12,7 +12,6 @@ from playrail import catalog
 from playrail.errors import SettingsInvalid
 
 ALL = catalog.load()
-PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
 
 
 def test_only_what_is_chosen_is_offered_and_what_tells_of_it() -> None:
@@ -40,19 +39,6 @@ def test_an_unknown_toolset_stops_the_start(tmp_path: Path) -> None:
         match="PLAYRAIL_TOOLSETS: 'dockr' is no toolset; allowed are commands, disk",
     ):
         playrail(tmp_path, PLAYRAIL_TOOLSETS="system,dockr")
-
-
-def test_no_two_files_for_hosts_have_one_name() -> None:
-    """The run that stays loads each name once: a second file of that name would never be
-    seen.
-    """
-    names = [
-        path.stem
-        for place in ("library", "module_utils")
-        for path in PLAYBOOKS.glob(f"*/{place}/*.py")
-    ]
-
-    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 
 import pytest
 
-MODULE = Path(__file__).parent.parent / "playbooks/services/module_utils/playrail_units.py"
+from host_modules import SHARED
+
+MODULE = SHARED / "units.py"
 TIMES = (
     "start_time=[Sat 2026-11-28 11:50:43 UTC] ; stop_time=[Sat 2026-11-28 11:50:43 UTC] ; pid=297"
 )

@@ -257,8 +257,8 @@ def inventory(*, as_json: AsJson = False) -> None:
 
 
 async def _inventory(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    from playrail.ansible.content.places import content_root  # noqa: PLC0415
     from playrail.ansible.inventory.inventory import Inventory  # noqa: PLC0415
+    from playrail.settings.content import content_root  # noqa: PLC0415
 
     source = Inventory(settings, content_root())
     try:

@@ -218,8 +218,8 @@ def _policy(settings: Settings) -> Policy | None:
 
 
 async def _hosts(settings: Settings) -> Hosts:
-    from playrail.ansible.content.places import content_root  # noqa: PLC0415
     from playrail.ansible.inventory.inventory import Inventory  # noqa: PLC0415
+    from playrail.settings.content import content_root  # noqa: PLC0415
 
     inventory = Inventory(settings, content_root(), environ=os.environ)
     try:

@@ -17,9 +17,9 @@ from playrail.calls.answers import Result
 from playrail.calls.call import Call
 from playrail.door.going import Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
-from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.sqlite.withheld import LEFT_OUT
+from playrail.safe_text.key_material import key_in
 from playrail.safe_text.secrets import WITHHELD, Secrets
 from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect

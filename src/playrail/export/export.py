@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed, SettingsInvalid
 from playrail.export.inventory import exported_inventory
@@ -21,6 +20,7 @@ from playrail.export.readme import readme, selected
 from playrail.export.site import Provided, folder, site
 from playrail.history.replay import Replay, Selection, replay
 from playrail.ledger.ledger import Ledger
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool

@@ -63,7 +63,7 @@ PLAYRAIL_VARIABLES = (
     "PLAYRAIL_WARM_IDLE_S",
     "PLAYRAIL_WARM_MEMORY_MB",
 )
-# Stands for the rules that playbooks/files/module_utils/playrail_places.py has
+# Stands for the rules that the collection's module_utils/places.py has
 BUILT_IN_RULES = "default"
 # In the environment of what a play starts, which may be another Playrail
 _SET_BY_PLAYS = "PLAYRAIL_RUN"

@@ -9,7 +9,6 @@ from typing import Any
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import (
     DIFF_LIMIT,
-    REPORT_TASK,
     SPARE,
     TEXT_LIMIT,
     shortened,
@@ -61,8 +60,8 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class HostOutcome:
-    """One host's part of a run. `report` is the raw result of the task `Report`; None when
-    that task did not run.
+    """One host's part of a run. `report` is the raw result of the task that reports; None
+    when no task ended.
     """
 
     report: Mapping[str, Any] | None = None
@@ -88,6 +87,8 @@ class Outcome:
     written back.
     """
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: set[str] = field(default_factory=set)
+    """Hosts whose report was registered as `playrail_report`: no later task replaces it."""
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
     failed_last: set[str] = field(default_factory=set)
@@ -134,8 +135,8 @@ class Outcome:
         result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
-        diff, diff_cut = shown_diffs(event["result"])  # of the report, otherwise they are beside it
-        diff = room.of(hide_in([*diff, *(event.get("diff") or ())], self.secrets, limit=DIFF_LIMIT))
+        diff, diff_cut = shown_diffs(event["result"])
+        diff = room.of(hide_in(diff, self.secrets, limit=DIFF_LIMIT))
         self.room = room.left
         name, action = event["task"] or "", event["action"] or ""
         self.tasks.append(
@@ -147,7 +148,7 @@ class Outcome:
                 duration_s=event.get("duration_s"),
                 result=result,
                 diff=diff,
-                cut=cut or diff_cut or room.cut or bool(event.get("cut")),
+                cut=cut or diff_cut or room.cut,
             )
         )
         if event.get("unpreviewed"):
@@ -173,7 +174,6 @@ class Outcome:
                 self.lost.add(host)
         if not unreachable:
             self.begun.add(host)
-        if not unreachable:
             self._take_report(host, event)
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,11 +183,18 @@ class Outcome:
         }
 
     def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
-        if event["task"] == REPORT_TASK:
-            result = event["result"]
-            shaped = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
-            if isinstance(shaped, Mapping):
-                self.reports[host] = shaped
+        """The report is the result of the last task that ended on the host, or of the one
+        that registers `playrail_report`. Of `debug` it is what that shows; text is none.
+        """
+        registered = bool(event.get("reports"))
+        if host in self.registered and not registered:
+            return
+        result = event["result"]
+        report = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
+        if isinstance(report, Mapping):
+            self.reports[host] = report
+            if registered:
+                self.registered.add(host)
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Each host's outcome. A host that the statistics do not know has not been run:

@@ -23,7 +23,7 @@ from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible.outcome.events import RESULT_LIMIT
-from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.outcome.remarks import remark_line
 from playrail.ansible.warm.captured_events import CapturedEvents
 from playrail.ansible.warm.inline_worker import InlineWorker
 
@@ -149,11 +149,10 @@ def _tell(
         "duration": duration_s,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
-    checked = context.CLIARGS.get("check")
-    text = (
-        unpreviewed_line({**shown, "skipped": status == "skipped"}, result._task_fields)
-        if checked
-        else ""
+    text = remark_line(
+        {**shown, "skipped": status == "skipped"},
+        result._task_fields,
+        checked=bool(context.CLIARGS.get("check")),
     )
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"

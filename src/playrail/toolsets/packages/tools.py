@@ -96,6 +96,7 @@ class SystemUpdate(Report):
             **raw,
             **_packages(raw["stdout"], raw.get("architecture")),
             **_left_open(raw),
+            **_failed(raw),
         }
 
     def effects(self) -> Sequence[Effect]:
@@ -142,6 +143,12 @@ def _left_open(raw: Mapping[str, Any]) -> dict[str, Any]:
         "unfinished": sorted(raw.get("unfinished") or ()) or None,
         "script": script_failure(raw["stdout"]),
     }
+
+
+def _failed(raw: Mapping[str, Any]) -> dict[str, str | None]:
+    """What was said of a failure: `blind` in check mode, where a real run may not fail."""
+    said = "\n".join(raw["said"]).strip() if raw["failed"] else None
+    return {"failure": None if raw["blind"] else said, "blind": said if raw["blind"] else None}
 
 
 def _packages(output: str, architecture: str | None) -> dict[str, Any]:
@@ -283,6 +290,7 @@ class PackageChanges(Report):
             raise ValueError("is no look at packages")
         done = packages_done(raw["stdout"], raw["results"], architecture := raw.get("architecture"))
         given: Packages = (info.context or {})["given"]
+        failed = _failed(raw)
         return {
             "packages": [_asked(name, raw, done, given) for name in dict.fromkeys(given.names)],
             "others": _others(given.names, done, architecture)
@@ -292,9 +300,9 @@ class PackageChanges(Report):
             "lists_updated": raw["lists_updated"],
             **_left_open(raw),
             "unfetched": raw.get("unfetched", ""),
-            "failure": raw["failure"]
-            and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
-            "blind": raw.get("blind"),
+            **failed,
+            "failure": failed["failure"]
+            and "\n".join([failed["failure"], *VIRTUAL.findall(raw["stdout"])]),
             "lists_wanted": raw.get("lists_wanted", False),
             "only_checked": raw["only_checked"],
             "version": given.version,

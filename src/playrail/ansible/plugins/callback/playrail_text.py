@@ -1,5 +1,5 @@
-"""The text that belongs to ansible-runner's events. In check mode it begins with what
-unpreviewed.py tells of a task.
+"""The text that belongs to ansible-runner's events. It begins with what remarks.py says of
+a task.
 
 It is also what Playrail has in every Ansible process when a play begins, so it has the play
 look beside the user's playbooks.
@@ -14,7 +14,7 @@ from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
-from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.outcome.remarks import remark_line
 from playrail.ansible.run.adjacent import look_beside_playbooks
 
 DOCUMENTATION = """
@@ -62,7 +62,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 
 
 def _tell(result: Any, *, skipped: bool) -> None:
-    if context.CLIARGS.get("check"):
-        # The status has been taken out of what callbacks are given.
-        raw, fields = result._result, result._task_fields  # noqa: SLF001
-        sys.stdout.write(unpreviewed_line({**raw, "skipped": skipped}, fields))
+    # The status has been taken out of what callbacks are given.
+    raw, fields = result._result, result._task_fields  # noqa: SLF001
+    checked = bool(context.CLIARGS.get("check"))
+    sys.stdout.write(remark_line({**raw, "skipped": skipped}, fields, checked=checked))
