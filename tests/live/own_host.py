@@ -23,12 +23,12 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from local_plays import environ, processes, tool
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Risk
+from worlds.local_plays import environ, processes, tool
 
 from .test_interruptions import until
 

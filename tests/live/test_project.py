@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from local_plays import WAY, environ
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
+from worlds.local_plays import WAY, environ
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("way")]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from local_plays import processes
 from playrail.door.door import MAX_RUNS
 from playrail.engines import plays
+from worlds.local_plays import processes
 
 from .own_host import (
     CHANGE_NAP,

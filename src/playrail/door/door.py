@@ -20,6 +20,7 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
 from playrail.calls.call import Call, Granted
+from playrail.codes import calls as call_codes
 from playrail.door.desk import Desk, in_time
 from playrail.door.going import Going
 from playrail.door.hints import Hints
@@ -71,9 +72,7 @@ log = logging.getLogger(__name__)
 CLOSE_GRACE_S = 60.0
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
 
-INTERNAL = Problem(
-    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
-)
+INTERNAL = Problem.of(call_codes.INTERNAL)
 
 
 class Playrail:
@@ -90,6 +89,7 @@ class Playrail:
         self.settings = settings
         self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
         every = catalog.load()
+        self.kinds = catalog.kinds()
         self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
         self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self._engine = Engine(settings, environ=environ, warm=warm)

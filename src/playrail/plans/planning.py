@@ -38,6 +38,7 @@ from playrail.plans.plan import (
 from playrail.plans.words import question
 from playrail.policy.rules import Decision
 from playrail.safe_text.visible import in_one_line
+from playrail.tools.lasting import Kinds
 
 APPROVALS: Mapping[Decision, Approval] = {
     Decision.CLIENT_APPROVAL: "client",
@@ -65,6 +66,9 @@ IN_WORDS = {
 
 class Door(Protocol):
     """What planning needs of the door."""
+
+    @property
+    def kinds(self) -> Kinds: ...
 
     async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
         """What the step would change now, without secrets. Raises PlayrailError when a host
@@ -262,7 +266,7 @@ class Planning:
         return True
 
     async def _ask(self, call: Call, plan: Plan) -> None:
-        text = question(plan, most=MOST_ASKED)
+        text = question(plan, self._door.kinds, most=MOST_ASKED)
         if text is None:
             raise ApprovalRequired(
                 (
