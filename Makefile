@@ -13,7 +13,7 @@ export LAB ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 EXPORT = --no-emit-project --no-annotate --no-header --quiet
-CONTENT = playbooks roles inventory
+CONTENT = playbooks roles inventory src/ansible_collections
 RAISE_LAB = $(PYTHON) tests/lab/lab.py up
 
 help: ## Tell what there is

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-COLLECTION = "ansible_collections/playrail/host"
+COLLECTION = "playrail.host"
+_COLLECTION_PATH = "ansible_collections/playrail/host"
 
 
 def content_root() -> Path:
@@ -26,4 +27,4 @@ def collections_root() -> Path:
 
 def collection() -> Path:
     """The directory of Playrail's own collection, `playrail.host`."""
-    return collections_root() / COLLECTION
+    return collections_root() / _COLLECTION_PATH

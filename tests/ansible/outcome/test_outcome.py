@@ -197,7 +197,7 @@ def test_a_task_tells_its_diff_without_secrets_also_of_the_report() -> None:
 
     task = task_of(
         ["s3cret"],
-        task="Report",
+        task="Look",
         res={"diff": diff, "content": "c" * 2 * TOTAL_LIMIT, "z": "s3cret"},
     )
 
@@ -317,7 +317,7 @@ def test_what_a_module_wrote_that_cannot_be_read_is_in_no_record_and_no_message(
         {
             "event": "runner_on_failed",
             "host": "a",
-            "task": "Report",
+            "task": "Look",
             "action": "x",
             "result": result,
         }

@@ -1,7 +1,7 @@
 """A playbook of one task on one host is played without a strategy: the outcome is what it
 is with one.
 
-TASKS and WHOLE hold the YAML text of the task named Report.
+TASKS and WHOLE hold the YAML text of a playbook's one task.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ WHOLE = {
 
 
 def book(place: Path, task: str) -> Path:
-    return playbook(place, yaml.safe_dump([{"name": "Report", **yaml.safe_load(task)}]))
+    return playbook(place, yaml.safe_dump([{"name": "Look", **yaml.safe_load(task)}]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -230,7 +230,7 @@ def test_what_runs_for_real_in_check_mode_is_told(way: str, ways: Ways, tmp_path
     assert (tmp_path / "x").exists()
     assert ran.unpreviewed == {
         "here": [
-            ("Task Report: ansible.builtin.command was run for real, for it has check_mode: false.")
+            ("Task Look: ansible.builtin.command was run for real, for it has check_mode: false.")
         ]
     }
 
