@@ -52,6 +52,7 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
             "duration_s": data.get("duration"),
             "unpreviewed": remark.unpreviewed,
             "reports": remark.reports,
+            "last": remark.last,
             "result": _result(data),
         }
     if name == "playbook_on_task_start":

@@ -55,7 +55,7 @@ def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class HostOutcome:
     """One host's part of a run. `report` is the raw result of the task that reports; None
-    when no task ended.
+    when the host did not come so far.
     """
 
     report: Mapping[str, Any] | None = None
@@ -83,6 +83,8 @@ class Outcome:
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     registered: set[str] = field(default_factory=set)
     """Hosts whose report was registered as `playrail_report`: no later task replaces it."""
+    complete: set[str] = field(default_factory=set)
+    """Hosts on which the task ended that registers the report, or the play's last task."""
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
     failed_last: set[str] = field(default_factory=set)
@@ -189,6 +191,8 @@ class Outcome:
             self.reports[host] = report
             if registered:
                 self.registered.add(host)
+            if registered or event.get("last"):
+                self.complete.add(host)
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Each host's outcome. A host that the statistics do not know has not been run:
@@ -197,19 +201,23 @@ class Outcome:
         return {host: self._of_one(host) for host in hosts}
 
     def _of_one(self, host: str) -> HostOutcome:
+        report = self._report(host)
         if self._has_failed(host):
             problem: Problem | None = self.failures.get(host, NO_REPORT)
-        elif host not in self.reports:
-            problem = NO_REPORT
         else:
-            problem = None
+            problem = NO_REPORT if report is None else None
         return HostOutcome(
-            report=self.reports.get(host),
+            report=report,
             changed=host in self.changed
             or bool((self.statistics or {}).get("changed", {}).get(host)),
             problem=problem,
             lost=host in self.lost,
         )
+
+    def _report(self, host: str) -> Mapping[str, Any] | None:
+        """Where the play broke off, an earlier task's result is no report."""
+        ended = self.statistics is not None and not self._has_failed(host)
+        return self.reports.get(host) if ended or host in self.complete else None
 
     def _has_failed(self, host: str) -> bool:
         if self.statistics is None:  # the run was cut short

@@ -23,18 +23,23 @@ class Remark:
     """What check mode cannot tell of it."""
     reports: bool = False
     """Whether it registers the report."""
+    last: bool = False
+    """Whether it is the play's last task."""
 
 
-def remark_line(result: Mapping[str, Any], fields: Mapping[str, Any], *, checked: bool) -> str:
+def remark_line(
+    result: Mapping[str, Any], fields: Mapping[str, Any], *, checked: bool, last: bool
+) -> str:
     """The line that stands before the event's text; empty when there is nothing to say.
 
     `result` is the task's, `fields` its keywords, as they were on the host. Whether it was
-    skipped is `skipped` there. `checked` says that this is check mode.
+    skipped is `skipped` there. `checked` says that this is check mode, `last` that no task comes after it.
     """
     why = _unpreviewed(result, fields) if checked else None
     said = {
         **({"unpreviewed": why[:REASON_LIMIT]} if why is not None else {}),
         **({"reports": True} if fields.get("register") == REPORT_VARIABLE else {}),
+        **({"last": True} if last else {}),
     }
     return f"{MARK}{json.dumps(said)}\n" if said else ""
 
@@ -54,7 +59,9 @@ def remark_in(text: str) -> Remark:
         return Remark()
     why = said.get("unpreviewed")
     return Remark(
-        unpreviewed=why if isinstance(why, str) else None, reports=said.get("reports") is True
+        unpreviewed=why if isinstance(why, str) else None,
+        reports=said.get("reports") is True,
+        last=said.get("last") is True,
     )
 
 

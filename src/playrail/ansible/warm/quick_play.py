@@ -153,6 +153,7 @@ def _tell(
         {**shown, "skipped": status == "skipped"},
         result._task_fields,
         checked=bool(context.CLIARGS.get("check")),
+        last=True,
     )
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"

@@ -145,7 +145,7 @@ def _left_open(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failed(raw: Mapping[str, Any]) -> dict[str, str | None]:
     """What was said of a failure: `blind` in check mode, where a real run may not fail."""
-    said = "\n".join(raw["said"]).strip() if raw["failed"] else None
+    said = "\n".join(raw["said"]).strip() if raw["change_failed"] else None
     return {"failure": None if raw["blind"] else said, "blind": said if raw["blind"] else None}
 
 

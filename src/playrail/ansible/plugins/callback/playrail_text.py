@@ -8,9 +8,11 @@ look beside the user's playbooks.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ansible import context
+from ansible.playbook.block import Block
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
@@ -40,29 +42,41 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
         # Before anything is forked: our plugin also answers to the full name of the stock
         # one, once it is loaded.
         connection_loader.get("ssh", class_only=True)
+        self._last_task: object = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         look_beside_playbooks(play.get_variable_manager()._loader)  # noqa: SLF001
+        self._last_task = _last(play.post_tasks or play.tasks)
         super().v2_playbook_on_play_start(play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        _tell(result, skipped=False)
+        self._tell(result, skipped=False)
         super().v2_runner_on_ok(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        _tell(result, skipped=False)
+        self._tell(result, skipped=False)
         super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        _tell(result, skipped=True)
+        self._tell(result, skipped=True)
         super().v2_runner_on_skipped(result)
 
     def v2_on_file_diff(self, result: Any) -> None:
         """Diffs are in the results; to compare large files line by line may take long."""
 
+    def _tell(self, result: Any, *, skipped: bool) -> None:
+        # The status has been taken out of what callbacks are given.
+        raw, fields = result._result, result._task_fields  # noqa: SLF001
+        checked = bool(context.CLIARGS.get("check"))
+        last = result._task._uuid == self._last_task  # noqa: SLF001
+        sys.stdout.write(
+            remark_line({**raw, "skipped": skipped}, fields, checked=checked, last=last)
+        )
 
-def _tell(result: Any, *, skipped: bool) -> None:
-    # The status has been taken out of what callbacks are given.
-    raw, fields = result._result, result._task_fields  # noqa: SLF001
-    checked = bool(context.CLIARGS.get("check"))
-    sys.stdout.write(remark_line({**raw, "skipped": skipped}, fields, checked=checked))
+
+def _last(tasks: Sequence[Any]) -> object:
+    """What the last of these tasks is known by, which may be in blocks."""
+    if not tasks:
+        return None
+    last = tasks[-1]
+    return _last(last.always or last.block) if isinstance(last, Block) else last._uuid  # noqa: SLF001
