@@ -33,7 +33,8 @@ def remark_line(
     """The line that stands before the event's text; empty when there is nothing to say.
 
     `result` is the task's, `fields` its keywords, as they were on the host. Whether it was
-    skipped is `skipped` there. `checked` says that this is check mode, `last` that no task comes after it.
+    skipped is `skipped` there. `checked` says that this is check mode, `last` that no task
+    comes after it.
     """
     why = _unpreviewed(result, fields) if checked else None
     said = {
