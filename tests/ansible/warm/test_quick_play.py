@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook import Playbook
 from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
 from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.vars.manager import VariableManager
 from anyio.from_thread import start_blocking_portal
 
 from playrail import catalog
@@ -91,7 +93,9 @@ def _ansible_is_loaded() -> None:
 
 def is_quick(path: Path) -> bool:
     add_all_plugin_dirs(str(path.parent))
-    return quick_task(Playbook.load(str(path), loader=DataLoader())) is not None
+    loader = DataLoader()
+    manager = VariableManager(loader=loader, inventory=InventoryManager(loader=loader))
+    return quick_task(Playbook.load(str(path), manager, loader)) is not None
 
 
 @pytest.mark.parametrize("name", TASKS)
