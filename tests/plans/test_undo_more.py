@@ -238,7 +238,12 @@ def test_what_was_left_can_be_taken_back_later(
         )
         ledger.append(
             Entry(
-                kind="plan", call="p", server="s", caller="ann", tool="undo_run", body=plan.body()
+                kind="plan",
+                call="p",
+                server="s",
+                caller="ann",
+                tool="undo_run",
+                body=plan.entry().to_body(),
             )
         )
         monkeypatch.setattr(

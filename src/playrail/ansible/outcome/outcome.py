@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,10 @@ from playrail.ansible.outcome.events import (
     shown_diffs,
 )
 from playrail.ansible.outcome.failures import judge, without_output
+from playrail.ansible.outcome.ways import Ways
 from playrail.codes import calls
 from playrail.errors import Problem
-from playrail.safe_text.secrets import forms, hide
+from playrail.safe_text.secrets import SecretTexts
 from playrail.tasks import TaskResult
 
 NO_REPORT = Problem.of(calls.NO_REPORT)
@@ -30,26 +31,20 @@ STATUSES = {
 }
 
 
-def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
+def without_secrets(value: Any, secrets: SecretTexts, *, limit: int) -> Any:
     """A value of JSON without the secrets in its texts and keys, each of which has at most
     `limit` characters then.
 
     A text may have been cut within a secret, `limit` + SPARE from its beginning.
     """
-    match value:
-        case str():
-            hidden = hide(value, secrets)
-            if len(value) >= limit + SPARE and secrets:  # what is left of a secret at its end goes
-                hidden = hidden[: -max(len(form) for secret in secrets for form in forms(secret))]
-            return hidden[:limit]
-        case Mapping():
-            return {
-                hide(str(key), secrets): hide_in(item, secrets, limit=limit)
-                for key, item in value.items()
-            }
-        case list():
-            return [hide_in(item, secrets, limit=limit) for item in value]
-    return value
+
+    def bounded(text: str) -> str:
+        hidden = secrets.hide(text)
+        if len(text) >= limit + SPARE and secrets.longest:
+            hidden = hidden[: -secrets.longest]  # what is left of a secret at its end goes
+        return hidden[:limit]
+
+    return secrets.hide_in(value, each=bounded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +71,7 @@ class Outcome:
     failed.
     """
 
-    secrets: Sequence[str] = ()
+    secrets: SecretTexts = field(default_factory=SecretTexts)
     """Hidden in messages. A report stays as it is, it may be a file's content that is to be
     written back.
     """
@@ -96,6 +91,7 @@ class Outcome:
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
     tasks: list[TaskResult] = field(default_factory=list)
+    ways: Ways = field(default_factory=Ways)
     unpreviewed: dict[str, list[str]] = field(default_factory=dict)
     """Per host what check mode could not tell, a sentence each."""
     room: int = RUN_LIMIT
@@ -109,6 +105,7 @@ class Outcome:
             return
         if event["event"] in STATUSES:
             self._take_task(event)
+        self.ways.take(event)
         match event["event"]:
             case "playbook_on_task_start":
                 self.tasks_started += 1
@@ -119,7 +116,7 @@ class Outcome:
             case "playbook_on_stats":
                 self.statistics = event
             case "text":
-                self.text.append(hide(event["text"], self.secrets))
+                self.text.append(self.secrets.hide(event["text"]))
 
     def _take_task(self, event: Mapping[str, Any]) -> None:
         status = STATUSES[event["event"]]
@@ -128,17 +125,17 @@ class Outcome:
         if status == "ok" and event["result"].get("changed"):
             status = "changed"
         result, cut = shortened(without_output(event["result"]), text=TEXT_LIMIT + SPARE)
-        result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
+        result = without_secrets(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
         diff, diff_cut = shown_diffs(event["result"])
-        diff = room.of(hide_in(diff, self.secrets, limit=DIFF_LIMIT))
+        diff = room.of(without_secrets(diff, self.secrets, limit=DIFF_LIMIT))
         self.room = room.left
         name, action = event["task"] or "", event["action"] or ""
         self.tasks.append(
             TaskResult(
                 host=event["host"],
-                task=hide(name, self.secrets),
+                task=self.secrets.hide(name),
                 action=action,
                 status=status,
                 duration_s=event.get("duration_s"),
@@ -148,7 +145,7 @@ class Outcome:
             )
         )
         if event.get("unpreviewed"):
-            why = hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.", self.secrets)
+            why = self.secrets.hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.")
             self.unpreviewed.setdefault(event["host"], []).append(why)
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
@@ -174,7 +171,7 @@ class Outcome:
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            key: hide(value, self.secrets) if isinstance(value, str) else value
+            key: self.secrets.hide(value) if isinstance(value, str) else value
             for key, value in result.items()
         }
 

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ansible import context
 from ansible.playbook.block import Block
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
+from playrail.ansible.internals import command_line, fields_of, id_of, loader_of, raw_of
 from playrail.ansible.outcome.remarks import remark_line
 from playrail.ansible.run.adjacent import look_beside_playbooks
 
@@ -30,7 +30,7 @@ author: Playrail
 """
 
 
-class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type information
+class CallbackModule(Default):
     """Writes past Ansible's display, which has a log file where it would be of no use."""
 
     CALLBACK_VERSION = 2.0
@@ -45,7 +45,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
         self._last_task: object = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        look_beside_playbooks(play.get_variable_manager()._loader)  # noqa: SLF001
+        look_beside_playbooks(loader_of(play.get_variable_manager()))
         self._last_task = _last(play.post_tasks or play.tasks)
         super().v2_playbook_on_play_start(play)
 
@@ -66,17 +66,15 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 
     def _tell(self, result: Any, *, skipped: bool) -> None:
         # The status has been taken out of what callbacks are given.
-        raw, fields = result._result, result._task_fields  # noqa: SLF001
-        checked = bool(context.CLIARGS.get("check"))
-        last = result._task._uuid == self._last_task  # noqa: SLF001
-        sys.stdout.write(
-            remark_line({**raw, "skipped": skipped}, fields, checked=checked, last=last)
-        )
+        raw = {**raw_of(result), "skipped": skipped}
+        checked = bool(command_line().get("check"))
+        last = id_of(result.task) == self._last_task
+        sys.stdout.write(remark_line(raw, fields_of(result), checked=checked, last=last))
 
 
 def _last(tasks: Sequence[Any]) -> object:
-    """What the last of these tasks is known by, which may be in blocks."""
+    """The id of the last of these tasks, which may be in blocks."""
     if not tasks:
         return None
     last = tasks[-1]
-    return _last(last.always or last.block) if isinstance(last, Block) else last._uuid  # noqa: SLF001
+    return _last(last.always or last.block) if isinstance(last, Block) else id_of(last)
