@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check
 EXPORT = --no-emit-project --no-annotate --no-header --quiet
-CONTENT = playbooks roles inventory
+CONTENT = playbooks roles inventory src/ansible_collections
 RAISE_LAB = $(PYTHON) tests/lab/lab.py up
 
 help: ## Tell what there is

@@ -17,12 +17,8 @@ from playrail.codes.every import EVERY, SUBJECTS, named
 from worlds.checkout import ROOT
 
 SOURCES = [path for path in (ROOT / "src" / "playrail").rglob("*.py") if "codes" not in path.parts]
-# They run on hosts, where they cannot import the codes; their collection may lie in src.
-HOST_MODULES = [
-    path
-    for pattern in ("playbooks/*/library/*.py", "playbooks/*/module_utils/*.py")
-    for path in ROOT.glob(pattern)
-] + [*(ROOT / "src" / "ansible_collections").rglob("*.py")]
+# They run on hosts, where they cannot import the codes.
+HOST_MODULES = [*(ROOT / "src" / "ansible_collections").rglob("*.py")]
 # Exceptions of host modules whose first argument is a code, and tables by error number.
 REFUSAL = re.compile(r"\w*(?:Failed|Refused)")
 TABLE = "CODES"

@@ -24,7 +24,7 @@ from worlds.local_plays import await_nap, environ, gone, inventory, naps, playra
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
-NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
+NAP = "- {name: Look, ansible.builtin.command: {argv: [sleep, '%s']}}"
 
 
 def kinds(place: Path) -> list[str]:
@@ -165,7 +165,7 @@ def test_what_the_cut_itself_brings_about_is_not_told_as_the_hosts_doing() -> No
         {
             "event": "runner_on_unreachable",
             "host": "a",
-            "task": "Report",
+            "task": "Look",
             "result": {"msg": "Killed."},
         }
     )

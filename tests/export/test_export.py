@@ -23,14 +23,14 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from playrail import catalog
-from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.places import content_root
+from playrail.ansible.content.named_content import named_collections, named_roles, named_tasks
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.history.replay import Selection
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 from playrail.settings.target import Unsafe
 from playrail.tools.tool import AnyTool
@@ -471,19 +471,22 @@ def test_what_playbooks_name(tmp_path: Path) -> None:
             ]
         },
         {"ansible.builtin.include_role": {"name": "third"}},
+        {"ansible.builtin.include_tasks": "tasks/more.yml"},
     ]
+    (tmp_path / "tasks").mkdir()
+    more = tmp_path / "tasks" / "more.yml"
+    more.write_text(yaml.safe_dump([{"playrail.host.read_part": {"path": "/etc/motd"}}]))
     path.write_text(
         yaml.safe_dump([{"hosts": "all", "roles": ["first", {"role": "second"}], "tasks": tasks}])
     )
 
     assert (named_collections(path), named_roles(path)) == (
-        {"community.docker"},
+        {"community.docker", "playrail.host"},
         {"first", "second", "third"},
     )
+    assert named_tasks(path) == [more]
     every = (content_root() / "playbooks").glob("*/*.yml")
-    assert {name for playbook in every for name in named_collections(playbook)} <= {
-        "community.docker"
-    }
+    assert {name for playbook in every for name in named_collections(playbook)} == {"playrail.host"}
 
 
 @hypothesis_given(

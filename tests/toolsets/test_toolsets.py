@@ -7,21 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
 from worlds.local_plays import playrail
-
-
-def test_no_two_files_for_hosts_have_one_name() -> None:
-    """The run that stays loads each name once: a second file of that name would never be
-    seen.
-    """
-    names = [
-        path.stem
-        for place in ("library", "module_utils")
-        for path in PLAYBOOKS.glob(f"*/{place}/*.py")
-    ]
-
-    assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Runs the modules that playbooks bring along as Ansible does on a host: a process, its
-arguments as JSON.
+"""Runs the modules of the collection playrail.host as Ansible does on a host: a process,
+its arguments as JSON.
 
 The process is a fork of one that has loaded what modules import (module_server.py).
 
@@ -27,12 +27,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import ansible.module_utils
+from playrail.settings.content import collection, collections_root
 
-BESIDE = (
-    "import ansible.module_utils as shared, runpy, sys;"
-    "shared.__path__.append(sys.argv[1]); del sys.argv[:2]; runpy.run_path(sys.argv[0], "
-    "run_name='__main__')"
+MODULES = collection() / "plugins" / "modules"
+SHARED = collection() / "plugins" / "module_utils"
+WITH_COLLECTION = (
+    f"import runpy, sys; sys.path.insert(0, {str(collections_root())!r}); del sys.argv[0];"
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
 )
 PLAIN = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
@@ -47,11 +48,11 @@ def module_answer(
     """What Python answers with these words, the module's path among them. Raises
     TimeoutExpired.
 
-    A module alone finds what is in the folder module_utils beside its library, as Ansible
-    sees to on a host. Programs that a test puts into the folder `programs` are found first.
+    A module alone finds what the collection's modules share, as Ansible sees to on a host.
+    Programs that a test puts into the folder `programs` are found first.
     """
     if len(words) == 1:
-        words = ["-c", BESIDE, str(Path(words[0]).parents[1] / "module_utils"), *words]
+        words = ["-c", WITH_COLLECTION, *words]
     order = {
         "words": [str(word) for word in words],
         "environment": PLAIN
@@ -117,9 +118,7 @@ def _started(
 
 def loaded(path: Path) -> ModuleType:
     """The file of a module, or of what modules share, as Python imports it."""
-    beside = str(path.parents[1] / "module_utils")
-    if beside not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(beside)
+    assert str(collections_root()) in sys.path  # what it imports of the collection
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -28,7 +28,7 @@ def a_call(name: str, run: str, **started: Any) -> list[Entry]:
     effect = {"kind": "file", "name": "/etc/motd", "before": None, "after": {"sha256": "0" * 64}}
     task = {
         "host": "web1",
-        "task": "Report",
+        "task": "Look",
         "action": "write_text",
         "status": "changed",
         "duration_s": 0.2,

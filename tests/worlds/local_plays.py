@@ -21,7 +21,6 @@ from typing import Any
 import yaml
 from anyio.from_thread import start_blocking_portal
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import Play, new_run_id
@@ -30,6 +29,7 @@ from playrail.ansible.warm.resident import Resident
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.errors import Problem
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk

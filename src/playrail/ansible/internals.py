@@ -178,6 +178,11 @@ def raw_of(result: Any) -> Mapping[str, Any]:
     return raw
 
 
+def id_of(task: Any) -> object:
+    """What a task is known by, in its play and on each host."""
+    return task._uuid
+
+
 def fields_of(result: Any) -> Mapping[str, Any]:
     """The task's keywords as they were on the host."""
     fields: Mapping[str, Any] = result._task_fields

@@ -19,7 +19,6 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import MEND, host_keys
 from playrail.ansible.inventory.inventory import Hosts, Inventory
@@ -36,6 +35,7 @@ from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file

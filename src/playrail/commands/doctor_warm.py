@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
@@ -23,6 +22,7 @@ from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
 from playrail.commands.doctor_project import Check
 from playrail.errors import PlayrailError
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 
 PLAYBOOK = Path("system", "get_memory_info.yml")

@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.commands.tables import print_table
 from playrail.commands.terminal import AsJson, print_json, read_settings, until_done
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 
 app = typer.Typer()

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.calls.answers import parse
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
@@ -25,6 +24,7 @@ from playrail.policy.file import read_policy
 from playrail.policy.limits import of_caller, of_host
 from playrail.policy.rules import Policy, Rule, decide
 from playrail.safe_text.visible import in_one_line
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 from playrail.tools.offering import absences
 from playrail.tools.tool import AnyTool, ApiTool, DirectTool, OnHosts, ToolInput

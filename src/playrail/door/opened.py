@@ -10,7 +10,6 @@ import logging
 import shutil
 from collections.abc import Mapping
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
@@ -23,6 +22,7 @@ from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, S
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.entries import Interrupted
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

@@ -17,7 +17,6 @@ from playrail.calls.answers import Result
 from playrail.calls.call import Call
 from playrail.door.going import Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
-from playrail.key_material import key_in
 from playrail.ledger.entries import (
     SECRET_CONTENT,
     Body,
@@ -31,6 +30,7 @@ from playrail.ledger.entries import (
     State,
 )
 from playrail.ledger.ledger import Entry, Ledger, Read, is_busy
+from playrail.safe_text.key_material import key_in
 from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.settings.targets import TARGETS
 from playrail.tasks import TaskResult

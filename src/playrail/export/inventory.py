@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from playrail.ansible.content.named_content import inventory_hosts
-from playrail.ansible.content.places import content_root
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.ansible.inventory.generated import host_variables
 from playrail.export.site import Provided
+from playrail.settings.content import content_root
 from playrail.settings.servers import GENERATED_GROUP
 from playrail.settings.settings import Settings
 from playrail.settings.target import Unsafe

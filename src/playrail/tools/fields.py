@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 from playrail.tools.arguments import OnlyText
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# How a name with this byte would be spelled, see playrail_names.py in playbooks/files.
+# How a name with this byte would be spelled, see the collection's module_utils/names.py.
 NUL_BYTE = "\\x00"
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_OWNER = 2**32 - 2  # the number above means to the kernel: leave it as it is

@@ -141,7 +141,9 @@ class Changing(OnHosts):
 
 
 class Report(BaseModel):
-    """What a play reports of one host, read from the result of its task named `Report`."""
+    """What a play reports of one host: the result of the last task that ended there, or of the
+    one that registers `playrail_report`. Of `debug` it is what that shows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 

@@ -12,16 +12,18 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook import Playbook
 from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
 from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.vars.manager import VariableManager
 
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
 from playrail.ansible.warm.quick_play import quick_task
+from playrail.settings.content import content_root
 from playrail.tools.tool import PlaybookTool
 from worlds.local_plays import inventory, play, playbook, ready, run
 
@@ -78,7 +80,7 @@ WHOLE = {
 
 
 def book(place: Path, task: str) -> Path:
-    return playbook(place, yaml.safe_dump([{"name": "Report", **yaml.safe_load(task)}]))
+    return playbook(place, yaml.safe_dump([{"name": "Look", **yaml.safe_load(task)}]))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +91,9 @@ def _ansible_is_loaded() -> None:
 
 def is_quick(path: Path) -> bool:
     add_all_plugin_dirs(str(path.parent))
-    return quick_task(Playbook.load(str(path), loader=DataLoader())) is not None
+    loader = DataLoader()
+    manager = VariableManager(loader=loader, inventory=InventoryManager(loader=loader))
+    return quick_task(Playbook.load(str(path), manager, loader)) is not None
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -223,7 +227,7 @@ def test_what_runs_for_real_in_check_mode_is_told(way: str, ways: Ways, tmp_path
     assert (tmp_path / "x").exists()
     assert ran.unpreviewed == {
         "here": [
-            ("Task Report: ansible.builtin.command was run for real, for it has check_mode: false.")
+            ("Task Look: ansible.builtin.command was run for real, for it has check_mode: false.")
         ]
     }
 

@@ -18,6 +18,10 @@ _LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")
 class _Dumper(yaml.SafeDumper):
     """YAML as Ansible reads it, with `!unsafe`."""
 
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        del indentless  # the items of a list stand indented, as ansible-lint wants them
+        super().increase_indent(flow, False)
+
     def ignore_aliases(self, _data: Any) -> bool:
         return True  # each value stands where it is used
 

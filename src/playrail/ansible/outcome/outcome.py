@@ -9,7 +9,6 @@ from typing import Any
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import (
     DIFF_LIMIT,
-    REPORT_TASK,
     SPARE,
     TEXT_LIMIT,
     shortened,
@@ -50,8 +49,8 @@ def without_secrets(value: Any, secrets: SecretTexts, *, limit: int) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class HostOutcome:
-    """One host's part of a run. `report` is the raw result of the task `Report`; None when
-    that task did not run.
+    """One host's part of a run. `report` is the raw result of the task that reports; None
+    when the host did not come so far.
     """
 
     report: Mapping[str, Any] | None = None
@@ -77,6 +76,10 @@ class Outcome:
     written back.
     """
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: set[str] = field(default_factory=set)
+    """Hosts whose report was registered as `playrail_report`: no later task replaces it."""
+    complete: set[str] = field(default_factory=set)
+    """Hosts on which the task ended that registers the report, or the play's last task."""
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
     failed_last: set[str] = field(default_factory=set)
@@ -125,8 +128,7 @@ class Outcome:
         result = without_secrets(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
-        diff, diff_cut = shown_diffs(event["result"])  # of the report, otherwise they are beside it
-        diff = [*diff, *(event.get("diff") or ())]
+        diff, diff_cut = shown_diffs(event["result"])
         diff = room.of(without_secrets(diff, self.secrets, limit=DIFF_LIMIT))
         self.room = room.left
         name, action = event["task"] or "", event["action"] or ""
@@ -139,7 +141,7 @@ class Outcome:
                 duration_s=event.get("duration_s"),
                 result=result,
                 diff=diff,
-                cut=cut or diff_cut or room.cut or bool(event.get("cut")),
+                cut=cut or diff_cut or room.cut,
             )
         )
         if event.get("unpreviewed"):
@@ -165,7 +167,6 @@ class Outcome:
                 self.lost.add(host)
         if not unreachable:
             self.begun.add(host)
-        if not unreachable:
             self._take_report(host, event)
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,11 +176,20 @@ class Outcome:
         }
 
     def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
-        if event["task"] == REPORT_TASK:
-            result = event["result"]
-            shaped = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
-            if isinstance(shaped, Mapping):
-                self.reports[host] = shaped
+        """The report is the result of the last task that ended on the host, or of the one
+        that registers `playrail_report`. Of `debug` it is what that shows; text is none.
+        """
+        registered = bool(event.get("reports"))
+        if host in self.registered and not registered:
+            return
+        result = event["result"]
+        report = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
+        if isinstance(report, Mapping):
+            self.reports[host] = report
+            if registered:
+                self.registered.add(host)
+            if registered or event.get("last"):
+                self.complete.add(host)
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Each host's outcome. A host that the statistics do not know has not been run:
@@ -188,19 +198,23 @@ class Outcome:
         return {host: self._of_one(host) for host in hosts}
 
     def _of_one(self, host: str) -> HostOutcome:
+        report = self._report(host)
         if self._has_failed(host):
             problem: Problem | None = self.failures.get(host, NO_REPORT)
-        elif host not in self.reports:
-            problem = NO_REPORT
         else:
-            problem = None
+            problem = NO_REPORT if report is None else None
         return HostOutcome(
-            report=self.reports.get(host),
+            report=report,
             changed=host in self.changed
             or bool((self.statistics or {}).get("changed", {}).get(host)),
             problem=problem,
             lost=host in self.lost,
         )
+
+    def _report(self, host: str) -> Mapping[str, Any] | None:
+        """Where the play broke off, an earlier task's result is no report."""
+        ended = self.statistics is not None and not self._has_failed(host)
+        return self.reports.get(host) if ended or host in self.complete else None
 
     def _has_failed(self, host: str) -> bool:
         if self.statistics is None:  # the run was cut short

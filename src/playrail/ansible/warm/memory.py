@@ -15,12 +15,12 @@ from typing import Any
 from ansible import constants
 from ansible.cli import CLI
 from ansible.playbook import Playbook
-from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
+from ansible.plugins.loader import callback_loader
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible import internals
-from playrail.ansible.content.places import content_root
 from playrail.ansible.warm.quick_play import quick_task
+from playrail.settings.content import content_root
 
 # Bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed
 LEARNED_LIMIT = 4096
@@ -100,10 +100,7 @@ class Warm:
                 self._keep_interpreter(fact["host"], fact["python"])
 
     def _keep(self, playbook: Path) -> None:
-        """Reads a playbook of ours for all plays to come. No two folders of ours have a
-        module of one name.
-        """
-        add_all_plugin_dirs(os.fsencode(playbook.parent))
+        """Reads a playbook of ours for all plays to come."""
         self.loader.set_basedir(str(playbook.parent))
         state = _state(playbook)
         task = quick_task(

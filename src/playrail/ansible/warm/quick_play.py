@@ -22,7 +22,7 @@ from ansible.vars.manager import VariableManager
 
 from playrail.ansible.internals import command_line, fields_of, read_result
 from playrail.ansible.outcome.events import RESULT_LIMIT
-from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.outcome.remarks import remark_line
 from playrail.ansible.warm.captured_events import CapturedEvents
 from playrail.ansible.warm.inline_worker import InlineWorker
 
@@ -139,11 +139,11 @@ def _tell(
         "duration": duration_s,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
-    checked = command_line().get("check")
-    text = (
-        unpreviewed_line({**shown, "skipped": status == "skipped"}, fields_of(result))
-        if checked
-        else ""
+    text = remark_line(
+        {**shown, "skipped": status == "skipped"},
+        fields_of(result),
+        checked=bool(command_line().get("check")),
+        last=True,
     )
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"

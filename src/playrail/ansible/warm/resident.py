@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.cold import ColdPlay, start_cold
 from playrail.ansible.run.ending import end_descendants, is_alive
 from playrail.ansible.run.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id
 from playrail.errors import Cancelled, PlayrailError
+from playrail.settings.content import content_root
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,6 @@ from ansible.utils.display import Display
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible import internals
-from playrail.ansible.content.places import content_root
 from playrail.ansible.outcome.ways import play_way
 from playrail.ansible.run.adjacent import look_beside_playbooks
 from playrail.ansible.run.ending import adopt_orphans, end_descendants, is_ssh_master, marked
@@ -40,8 +39,10 @@ from playrail.ansible.warm.captured_events import INTERPRETER, CapturedEvents, E
 from playrail.ansible.warm.inline_worker import choose_worker
 from playrail.ansible.warm.memory import OURS, Warm
 from playrail.ansible.warm.quick_play import play_quickly
+from playrail.settings.content import collection, content_root
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+OUR_MODULES = [collection() / "plugins" / kind for kind in ("modules", "module_utils")]
 WARM_UP = content_root() / "playbooks" / "resident" / "warm_up.yml"
 GET_READY = WARM_UP.with_name("get_ready.yml")
 
@@ -154,9 +155,7 @@ def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[Non
     """
     own.mkdir(mode=0o700)
     if playbook.is_relative_to(OURS):
-        name = hashlib.sha256(
-            repr([str(playbook), *_states_of_modules(playbook)]).encode()
-        ).hexdigest()
+        name = hashlib.sha256(repr([str(playbook), *_states_of_modules()]).encode()).hexdigest()
         shared = place / "modules" / name
         shared.mkdir(mode=0o700, parents=True, exist_ok=True)
         (own / "ansiballz_cache").symlink_to(shared)
@@ -167,11 +166,10 @@ def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[Non
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _states_of_modules(playbook: Path) -> Iterator[tuple[str, int, int]]:
+def _states_of_modules() -> Iterator[tuple[str, int, int]]:
     """What changes when a module changes that is not Ansible's."""
-    beside = [playbook.parent / name for name in ("library", "module_utils")]
     users = [*(constants.DEFAULT_MODULE_PATH or ()), *(constants.DEFAULT_MODULE_UTILS_PATH or ())]
-    for directory in (*beside, *users):
+    for directory in (*OUR_MODULES, *users):
         with contextlib.suppress(OSError):
             for entry in os.scandir(directory):
                 state = entry.stat()

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationInfo, computed_field, field_validator, mod
 
 from playrail.codes import work
 from playrail.errors import Problem
-from playrail.key_material import key_in
+from playrail.safe_text.key_material import key_in
 from playrail.tools.fields import AbsolutePath, CommandLine
 from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 from playrail.toolsets.commands.disasters import disaster

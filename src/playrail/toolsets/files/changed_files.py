@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from playrail.key_material import key_in
+from playrail.safe_text.key_material import key_in
 from playrail.tools.effects import Effect
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
 from playrail.tools.lasting import Intent, Invocation

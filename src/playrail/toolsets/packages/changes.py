@@ -26,7 +26,7 @@ from playrail.toolsets.packages.failures import (
     with_repositories,
 )
 from playrail.toolsets.packages.input import Packages
-from playrail.toolsets.packages.output import Versions, left_open, packages_done
+from playrail.toolsets.packages.output import Versions, failure_of, left_open, packages_done
 from playrail.toolsets.packages.versions import is_older
 
 VIRTUAL = re.compile(r"is a virtual package provided by")  # apt tells it apart from its errors
@@ -84,6 +84,7 @@ class PackageChanges(Report):
             raise ValueError("is no look at packages")
         done = packages_done(raw["stdout"], raw["results"], architecture := raw.get("architecture"))
         given: Packages = (info.context or {})["given"]
+        failed = failure_of(raw)
         return {
             "packages": [_asked(name, raw, done, given) for name in dict.fromkeys(given.names)],
             "others": _others(given.names, done, architecture)
@@ -93,9 +94,9 @@ class PackageChanges(Report):
             "lists_updated": raw["lists_updated"],
             **left_open(raw),
             "unfetched": raw.get("unfetched", ""),
-            "failure": raw["failure"]
-            and "\n".join([raw["failure"], *VIRTUAL.findall(raw["stdout"])]),
-            "blind": raw.get("blind"),
+            **failed,
+            "failure": failed["failure"]
+            and "\n".join([failed["failure"], *VIRTUAL.findall(raw["stdout"])]),
             "lists_wanted": raw.get("lists_wanted", False),
             "only_checked": raw["only_checked"],
             "version": given.version,

@@ -58,3 +58,9 @@ def left_open(raw: Mapping[str, Any]) -> dict[str, Any]:
         "unfinished": sorted(raw.get("unfinished") or ()) or None,
         "script": script_failure(raw["stdout"]),
     }
+
+
+def failure_of(raw: Mapping[str, Any]) -> dict[str, str | None]:
+    """What was said of a failure: `blind` in check mode, where a real run may not fail."""
+    said = "\n".join(raw["said"]).strip() if raw["change_failed"] else None
+    return {"failure": None if raw["blind"] else said, "blind": said if raw["blind"] else None}

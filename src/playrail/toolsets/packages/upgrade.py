@@ -19,7 +19,7 @@ from playrail.toolsets.packages.failures import (
     no_lists,
     with_repositories,
 )
-from playrail.toolsets.packages.output import Versions, left_open, packages_done
+from playrail.toolsets.packages.output import Versions, failure_of, left_open, packages_done
 
 KEPT_BACK = re.compile(
     (
@@ -83,6 +83,7 @@ class SystemUpdate(Report):
             **raw,
             **_packages(raw["stdout"], raw.get("architecture")),
             **left_open(raw),
+            **failure_of(raw),
         }
 
     def effects(self) -> Sequence[Effect]:
