@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 from anyio.from_thread import start_blocking_portal
 
+from callers import ANN
 from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
@@ -32,7 +33,7 @@ from playrail.door.door import Playrail
 from playrail.errors import Problem
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.tool import AnyTool, OnHosts, PlaybookTool, Report, Risk
 
 LOCAL = {
     "ansible_connection": "local",
@@ -65,20 +66,20 @@ def environ(place: Path, **more: str) -> dict[str, str]:
     }
 
 
-def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playrail:
+def playrail(place: Path, *tools: AnyTool, **more: str) -> Playrail:
     """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory
     it has the bundled one.
     """
     given = environ(place, **more)
-    made = Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm)
-    made.tools = {**made.tools, **{tool.name: tool for tool in tools}}
-    return made
+    offered = {tool.name: tool for tool in tools}
+    settings = Settings.load(given, dotenv=None)
+    return Playrail(settings, environ=given, warm=WAY.warm, tools=offered)
 
 
 def answered(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool_, arguments, caller="ann")
+            return await server.call(tool_, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -92,7 +93,7 @@ def standing(place: Path, **more: str) -> Iterator[Callable[..., Answer]]:
     given = environ(private_directory(place), **more)
 
     async def call(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
-        return await server.call(tool_, arguments, caller="ann")
+        return await server.call(tool_, arguments, caller=ANN)
 
     with (
         start_blocking_portal() as portal,

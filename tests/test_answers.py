@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from playrail import catalog, errors
 from playrail.ansible.outcome.failures import classify
 from playrail.calls.answers import Answer, Meta, Result, parse
-from playrail.door.door import INTERNAL
+from playrail.door.running import INTERNAL
 from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.tools.tool import DirectTool, Report, Risk, ToolInput
 

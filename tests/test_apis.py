@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from callers import ANN
 from local_plays import LOCAL, below, playrail
 from mikrus import simulator as sim
 from playrail.calls.answers import Answer
@@ -66,7 +67,7 @@ def servers(url: str, **more: Mapping[str, Any]) -> str:
 def call(server: Playrail, tool: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool, arguments, caller="ann")
+            return await server.call(tool, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -174,7 +175,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
 
     async def cancelling() -> list[Mapping[str, Any]]:
         async with server:
-            calling = asyncio.create_task(server.call(tool, {}, caller="ann"))
+            calling = asyncio.create_task(server.call(tool, {}, caller=ANN))
             while not simulator.requests:  # noqa: ASYNC110  it runs in another thread
                 await asyncio.sleep(0.01)
             calling.cancel()
@@ -204,7 +205,7 @@ def test_the_key_is_in_nothing_that_is_written_or_told(place: Path, api: Api) ->
                 "list_configured_servers",
                 "get_memory_info",
             )
-            answers = [await server.call(name, {}, caller="ann") for name in names]
+            answers = [await server.call(name, {}, caller=ANN) for name in names]
             written = b"".join(below(place).values())
             assert sim.KEY.encode() not in written
             return answers

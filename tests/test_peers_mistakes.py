@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from callers import ANN
 from local_plays import below, playrail, standing
 from mikrus import simulator as sim
 from mikrus.execute import on_this_machine
@@ -54,7 +55,7 @@ def call(
 
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool, arguments, caller="ann")
+            return await server.call(tool, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -194,7 +195,7 @@ def test_what_is_said_of_the_call_is_measured(place: Path, api: Api) -> None:
 
     async def twice() -> list[Answer]:
         async with server:
-            return [await server.call("get_server_info", {}, caller="ann") for _ in range(2)]
+            return [await server.call("get_server_info", {}, caller=ANN) for _ in range(2)]
 
     first, second = asyncio.run(twice())
 
@@ -230,7 +231,7 @@ def test_a_refused_change_says_so_and_is_not_retryable(tool: Any, place: Path, a
     if "server" in tool.input.model_json_schema().get("required", []):
         given["server"] = names
 
-    answer = asyncio.run(server.call(tool.name, given, caller="ann"))
+    answer = asyncio.run(server.call(tool.name, given, caller=ANN))
 
     assert (answer.code, answer.problem and answer.problem.retryable) == ("writes_disabled", False)
     assert simulator.requests == []
@@ -312,7 +313,7 @@ def test_the_rate_limit_is_on_the_way_of_every_request(place: Path, api: Api) ->
 
     async def several() -> list[Answer]:
         async with server:
-            return [await server.call("get_logs", {}, caller="ann") for _ in range(3)]
+            return [await server.call("get_logs", {}, caller=ANN) for _ in range(3)]
 
     answers = asyncio.run(several())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from callers import ANN
 from local_plays import playrail
 from playrail import catalog
 from playrail.errors import SettingsInvalid
@@ -27,7 +28,7 @@ def test_a_tool_that_is_not_chosen_cannot_be_called(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     server = playrail(tmp_path, PLAYRAIL_TOOLSETS="docker")
 
-    answer = asyncio.run(server.call("read_file", {"path": "/etc/hostname"}, caller="ann"))
+    answer = asyncio.run(server.call("read_file", {"path": "/etc/hostname"}, caller=ANN))
 
     assert answer.code == "unknown_tool"
     assert answer.data is not None
@@ -72,7 +73,7 @@ def test_a_name_that_is_nearly_a_tools_is_told_the_tool(
     tmp_path.chmod(0o700)
     server = playrail(tmp_path)
 
-    answer = asyncio.run(server.call(name, {}, caller="ann"))
+    answer = asyncio.run(server.call(name, {}, caller=ANN))
 
     assert answer.code == "unknown_tool"
     assert answer.problem is not None

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from callers import ANN
 from local_plays import LOCAL, WAY, environ
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
@@ -33,7 +34,7 @@ def call(given: dict[str, str], tool: str, **arguments: Any) -> dict[str, Any]:
         async with Playrail(
             Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
         ) as playrail:
-            return (await playrail.call(tool, arguments, caller="ann")).envelope()
+            return (await playrail.call(tool, arguments, caller=ANN)).envelope()
 
     return asyncio.run(calling())
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playrail.calls.caller import CLI
 from playrail.commands import export, ledger, plans, policy, runs
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.terminal import (
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from playrail.calls.asking import Question, Said
     from playrail.door.door import Playrail
     from playrail.settings.settings import Settings
-
-CALLER = "cli"
 
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
@@ -206,10 +205,10 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
 
     async with Playrail(settings, environ=os.environ) as playrail:
         try:
-            return await playrail.call(tool, given, caller=CALLER, progress=_progress, ask=_ask)
+            return await playrail.call(tool, given, caller=CLI, progress=_progress, ask=_ask)
         except asyncio.CancelledError:
             typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
-            server = await playrail.open()
+            server = (await playrail.open()).server
             await playrail.close()
             for record in playrail.ledger.read(server=server):
                 if record["kind"] == "ended":

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from callers import ANN
 from playrail.door.door import Playrail
 from playrail.settings.settings import Settings
 
@@ -458,7 +459,7 @@ def cold(env: Mapping[str, str], tool: str, **arguments: Any) -> Told:
 
 def warm_call(portal: BlockingPortal, playrail: Playrail) -> Any:
     async def ask(tool: str, arguments: dict[str, Any]) -> Any:
-        return await playrail.call(tool, arguments, caller="ann")
+        return await playrail.call(tool, arguments, caller=ANN)
 
     def call(tool: str, **arguments: Any) -> Told:
         return told(portal.call(ask, tool, arguments).envelope())

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from callers import ANN
 from local_plays import WAY, environ
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
@@ -90,7 +91,7 @@ def test_the_way_is_that_of_plain_ansible(project: Path, named: str) -> None:
         ) as playrail:
             words: dict[str, Any] = {"server": "web", "path": "/etc/hostname"}
             return [
-                (await playrail.call("read_file", words, caller="ann")).envelope() for _ in range(2)
+                (await playrail.call("read_file", words, caller=ANN)).envelope() for _ in range(2)
             ]
 
     for answer in asyncio.run(calling()):

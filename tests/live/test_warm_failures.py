@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from local_plays import processes
-from playrail.door.door import MAX_RUNS
-from playrail.engines import plays
 
 from .own_host import (
+    BOUNDS,
     CHANGE_NAP,
     CONNECT_S,
     DEADLINE_S,
@@ -31,7 +30,6 @@ from .own_host import (
 from .test_interruptions import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
-END_S = 5.0  # here, for ending work on the host
 SILENCE_S = 6.0  # after which a connection is asked whether it still is one
 # Processes that run no play: the run that stays, its parent, the broker of connections, ssh
 # clients.
@@ -40,9 +38,8 @@ ENDING = 4  # forks that wait for a play, or whose play has just ended
 
 
 @pytest.fixture
-def operated(living: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operated(living: Operator) -> Operator:
     """It has connections, which are used, and nothing is left of an earlier test."""
-    monkeypatch.setattr(plays, "END_RUN_DEADLINE_S", END_S)
     living.host.clear()
     living.works()
     assert living.stays()
@@ -147,7 +144,7 @@ def test_in_the_middle_of_a_call(operated: Operator, trouble: Any) -> None:
         took_s = time.monotonic() - began
     finally:
         trouble.end(host)
-    assert took_s < DEADLINE_S + CONNECT_S + (END_S + CONNECT_S) + 3
+    assert took_s < DEADLINE_S + CONNECT_S + (BOUNDS.end_run_s + CONNECT_S) + 3
     assert [answer.code for answer in told] == ["deadline_exceeded", "outcome_unknown"]
     read_problem, change_problem = (answer.problem for answer in told)
     assert read_problem is not None
@@ -246,8 +243,8 @@ def test_two_hundred_calls_at_once(operated: Operator) -> None:
     assert {answer.data["hosts"][NAME]["content"] for answer in answers if answer.data} == {
         f"{NAME}\n"
     }
-    assert 1 < forks <= MAX_RUNS + ENDING
-    assert here <= MAX_RUNS + ENDING + BESIDE
+    assert 1 < forks <= BOUNDS.runs_at_once + ENDING
+    assert here <= BOUNDS.runs_at_once + ENDING + BESIDE
     operated.await_idle()
     until(lambda: len(host.kept()) <= 1, within_s=5)  # and no module
     assert host.sh("ls -A /tmp /var/tmp") == before

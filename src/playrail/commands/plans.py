@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from playrail.calls.bounds import utc_now
+from playrail.calls.caller import OPERATOR
 from playrail.commands.terminal import (
     FAILED,
     WRONG_USAGE,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from playrail.ledger.ledger import Ledger
     from playrail.plans.plan import Plan
 
-CALLER = "operator"
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
 
 PlanArgument = Annotated[
@@ -46,11 +46,14 @@ def plans(
     """List the plans that can be applied, of all callers, and whether they wait for
     approval.
     """
-    from playrail.plans.planning import plans_in  # noqa: PLC0415
+    from playrail.plans.recorded import plans_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as ledger:
         found = (
-            [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)]
+            [
+                (plan, _state(ledger, plan))
+                for plan in plans_in(ledger, now=utc_now(), usable=not every)
+            ]
             if ledger
             else []
         )
@@ -83,18 +86,20 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    from playrail.plans.planning import grants_in, state_in  # noqa: PLC0415
+    from playrail.plans.recorded import grants_in, state_in  # noqa: PLC0415
 
-    if (state := state_in(ledger, plan)) != "open":
+    if (state := state_in(ledger, plan, now=utc_now())) != "open":
         return state
     if plan.approval == "none":
         return "needs no approval"
-    return "approved" if grants_in(ledger, plan) else f"waits for the {plan.approval}"
+    return (
+        "approved" if grants_in(ledger, plan, now=utc_now()) else f"waits for the {plan.approval}"
+    )
 
 
 def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     """Show a plan whole: what it runs on which hosts, and what would change."""
-    from playrail.plans.planning import plan_in  # noqa: PLC0415
+    from playrail.plans.recorded import plan_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as ledger:
         found = plan_in(_recorded(ledger), plan_id)
@@ -120,20 +125,21 @@ def reject(plan_id: PlanArgument) -> None:
 
 def _decide(plan_id: str, *, approved: bool) -> None:
     from playrail.errors import PlanUnusable  # noqa: PLC0415
-    from playrail.plans.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
+    from playrail.plans.recorded import approval_body, closed_in, plan_in  # noqa: PLC0415
 
     with opened_ledger(read_settings()) as recorded:
         ledger = _recorded(recorded)
         found = plan_in(ledger, plan_id)
         if (closed := closed_in(ledger, plan_id)) is not None:
             raise PlanUnusable(f"{plan_id} was {closed['outcome']} already.")
-        if found.has_expired(datetime.now(UTC)):
+        if found.has_expired(utc_now()):
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
         by = _who()
         answer = "approved" if approved else "declined"
-        bodies = [("approval", approval_body(found, how="operator", answer=answer, by=by))]
+        approval = approval_body(found, how="operator", answer=answer, by=by, now=utc_now())
+        bodies = [("approval", approval)]
         if not approved:
             bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
         _write(ledger, found, bodies)
@@ -193,7 +199,7 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
     tool = found.steps[0].tool
     ledger.append(
         *(
-            Entry(kind=kind, call=made_by, server="-", caller=CALLER, tool=tool, body=body)  # type: ignore[arg-type]
+            Entry(kind=kind, call=made_by, server="-", caller=OPERATOR.name, tool=tool, body=body)  # type: ignore[arg-type]
             for kind, body in bodies
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +11,14 @@ import typer
 
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.terminal import FAILED, print_table, read_settings, until_done
+from playrail.errors import UnknownTool
 from playrail.safe_text.visible import in_one_line
 
 if TYPE_CHECKING:
+    from playrail.door.understanding import Understood
     from playrail.hosts import Host, Hosts
     from playrail.policy.rules import Policy, Rule
     from playrail.settings.settings import Settings
-    from playrail.tools.tool import AnyTool, ToolInput
 
 NO_POLICY = (
     "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
@@ -74,76 +75,61 @@ def explain(
     ] = None,
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.calls.answers import parse  # noqa: PLC0415
-    from playrail.errors import UnknownTool  # noqa: PLC0415
-
     settings = read_settings(quiet=True)
-    tools = catalog.load(settings.toolsets)
-    if tool not in tools:
-        raise UnknownTool(
-            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
-        )
-    given = parse(tools[tool], arguments_of(tool, arguments or []))
-    policy = _policy(settings)
-    hosts = until_done(_resolved(settings, tools[tool], given))
     now = (at or datetime.now()).astimezone()  # noqa: DTZ005  the operator's own clock
-    for line in _explained(settings, policy, tools[tool], given, hosts, caller=caller, now=now):
+    given = arguments_of(tool, arguments or [])
+    policy, understood = until_done(_understood(settings, tool, given, caller=caller, now=now))
+    for line in _explained(policy, understood):
         typer.echo(line)
 
 
-def _explained(
-    settings: Settings,
-    policy: Policy | None,
-    tool: AnyTool,
-    given: ToolInput,
-    hosts: list[Host],
-    *,
-    caller: str,
-    now: datetime,
-) -> Iterator[str]:
-    from playrail.errors import Denied  # noqa: PLC0415
-    from playrail.policy.rules import decide  # noqa: PLC0415
+async def _understood(
+    settings: Settings, tool: str, given: Mapping[str, Any], *, caller: str, now: datetime
+) -> tuple[Policy | None, Understood]:
+    """The policy, and the call as the door understands it."""
+    from playrail.calls.bounds import Bounds  # noqa: PLC0415
+    from playrail.calls.call import Call  # noqa: PLC0415
+    from playrail.calls.caller import Caller  # noqa: PLC0415
+    from playrail.door.door import Playrail  # noqa: PLC0415  it is slow to import
+
+    door = Playrail(settings, environ=os.environ, bounds=Bounds(now=lambda: now))
+    async with door:
+        if tool not in door.tools:
+            raise UnknownTool(
+                f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+            )
+        understanding = door.understanding
+        call = Call(name=tool, caller=Caller(name=caller, way="cli"))
+        understood = await understanding.understand(understanding.parse(tool, given), call)
+    return understanding.policy, understood
+
+
+def _explained(policy: Policy | None, call: Understood) -> Iterator[str]:
     from playrail.tools.tool import DirectTool  # noqa: PLC0415
 
-    risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
+    preview = ", a preview" if call.wants_preview else ""
     yield (
-        f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at "
-        f"{now.isoformat(' ', 'minutes')}"
+        f"{call.tool.name} ({call.risk.name}{preview}) by {call.caller.name} at "
+        f"{call.now.isoformat(' ', 'minutes')}"
     )
-    if isinstance(tool, DirectTool):
+    if isinstance(call.tool, DirectTool):
         yield "It is about Playrail itself and reaches no host, so it is always allowed."
     elif policy is None:
         yield NO_POLICY
     else:
-        for host in hosts:
-            yield from _of_host(policy, tool, given, host, caller=caller, now=now)
-        yield from _limited(policy, caller, hosts)
-    try:
-        verdict = decide(
-            tool=tool,
-            risk=risk,
-            hosts=hosts,
-            caller=caller,
-            policy=policy,
-            writes=settings.enable_write_operations,
-            preview=preview,
-            now=now,
-        )
-    except Denied as error:
-        yield f"→ {error.code}: {error}"
+        for host in call.judged:
+            yield from _of_host(policy, call, host)
+        yield from _limited(policy, call)
+    if call.refusal is not None:
+        yield f"→ {call.refusal.code}: {call.refusal}"
+    elif call.wants_preview:
+        yield f"→ allow; to carry it out: {call.decision.word}"
     else:
-        yield (
-            f"→ allow; to carry it out: {verdict.decision.word}"
-            if preview
-            else f"→ {verdict.decision.word}"
-        )
+        yield f"→ {call.decision.word}"
 
 
-def _of_host(
-    policy: Policy, tool: AnyTool, given: ToolInput, host: Host, *, caller: str, now: datetime
-) -> Iterator[str]:
-    asked = policy.asked(tool, tool.risk_of(given), host, caller=caller, now=now)
+def _of_host(policy: Policy, call: Understood, host: Host) -> Iterator[str]:
+    asked = policy.asked(call.tool, call.risk, host, caller=call.caller.name, now=call.now)
     ruling = policy.ruling(asked)
     told = sorted(asked.words - {host.name, "group:all"})
     told += [f"{name} cannot be read: {_counts(name)}" for name in host.unread]
@@ -166,11 +152,12 @@ def _counts(name: str) -> str:
     return "any tag may be meant" if "tags" in name else "production"
 
 
-def _limited(policy: Policy, caller: str, hosts: list[Host]) -> Iterator[str]:
+def _limited(policy: Policy, call: Understood) -> Iterator[str]:
     from playrail.policy.limits import of_caller, of_host  # noqa: PLC0415
 
+    caller = call.caller.name
     told = {f"the caller {caller}": _limits(of_caller(policy, caller))}
-    told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in hosts}
+    told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in call.judged}
     for whose, limits in told.items():
         if limits:
             yield f"limit of {whose}: {limits}"
@@ -226,20 +213,3 @@ async def _hosts(settings: Settings) -> Hosts:
         return await inventory.hosts()
     finally:
         inventory.close()
-
-
-async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list[Host]:
-    """The hosts that the call would be for, as the door finds them."""
-    from playrail.engines.apis import Apis  # noqa: PLC0415
-    from playrail.tools.tool import ApiTool, OnHosts  # noqa: PLC0415
-
-    if not isinstance(given, OnHosts):
-        return []
-    known = await _hosts(settings)
-    of_api = isinstance(tool, ApiTool)
-    names = (
-        Apis(settings).resolve(given.server, known)
-        if of_api
-        else known.resolve(given.server, settings)
-    )
-    return [known.hosts[name] for name in names]

@@ -10,17 +10,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
+from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call
-from playrail.door.going import Going
-from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
+from playrail.door.understanding import Understood
+from playrail.errors import EndUnrecorded, LedgerUnavailable, PlayrailError
 from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.sqlite.withheld import LEFT_OUT
-from playrail.safe_text.secrets import WITHHELD, Secrets
+from playrail.safe_text.secrets import Secrets
 from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect
 from playrail.tools.tool import SECRET, AnyTool, PlaybookTool, ToolInput
@@ -35,51 +36,23 @@ MOST_TOLD = 5  # hosts whose error a record has in words
 # anyway
 LONGEST_COMMAND = 10_000
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
-MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
-BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
 SHORTEST_KEY = 24  # characters
-
-
-def check_no_mark(given: ToolInput, *, changes: bool) -> None:
-    """Raises InvalidArgument when a change would write the mark where a secret of the
-    settings stood.
-    """
-    marked = (
-        [name for name, value in given.recorded().items() if WITHHELD in str(value)]
-        if changes
-        else []
-    )
-    if marked:
-        raise InvalidArgument(
-            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret "
-            "of Playrail's "
-            "settings; what is on the server is not that.",
-            hint=(
-                "Change the other lines without this one, or ask the operator to make this change."
-            ),
-        )
-
-
-class Ledgers(Protocol):
-    """Where the records go, and the name of this process there, once it is open."""
-
-    @property
-    def ledger(self) -> Ledger: ...
-    @property
-    def server(self) -> str: ...
 
 
 class Records:
     """Writes down what calls do."""
 
-    def __init__(self, to: Ledgers, secrets: Secrets) -> None:
-        self._to = to
+    def __init__(self, ledger: Ledger, *, server: str, secrets: Secrets, bounds: Bounds) -> None:
+        self._ledger = ledger
+        self._server = server
         self._secrets = secrets
+        self._bounds = bounds
 
     async def started(
         self,
         call: Call,
-        going: Going,
+        understood: Understood,
+        play: Play | None,
         asked: Mapping[str, Any],
         *,
         provided: Callable[[Read], None] | None,
@@ -92,18 +65,18 @@ class Records:
         """
         body = {
             **asked,
-            **beginning(going, self._secrets),
-            "preview": call.check,
+            **beginning(understood, play, self._secrets),
+            "preview": understood.check,
             "plan": call.granted.plan_id if call.granted else None,
             "parent": call.parent,
         }
         entries = [self._entry("started", call, body)]
         if call.granted is not None and call.granted.closes:
-            used = {"plan": call.granted.plan_id, "outcome": "used", "by": call.caller}
+            used = {"plan": call.granted.plan_id, "outcome": "used", "by": call.caller.name}
             entries.insert(0, self._entry("closed", call, used))
-        await asyncio.to_thread(self._to.ledger.append, *entries, provided=provided)
-        call.began = True
-        call.run_id = going.play.run_id if going.play is not None else None
+        await asyncio.to_thread(self._ledger.append, *entries, provided=provided)
+        call.trace.began = True
+        call.trace.run_id = play.run_id if play is not None else None
 
     async def refused(
         self,
@@ -120,23 +93,31 @@ class Records:
             refusal["parent"] = call.parent
         entry = self._entry("refused", call, refusal)
         try:
-            await asyncio.to_thread(self._to.ledger.append, entry, provided=provided)
+            await asyncio.to_thread(self._ledger.append, entry, provided=provided)
         except LedgerUnavailable as unrecorded:
             log.warning("a refused call could not be recorded: %s", unrecorded)
 
-    async def ended(self, call: Call, going: Going, result: Result) -> Result:
+    async def ended(
+        self, call: Call, understood: Understood, play: Play | None, result: Result
+    ) -> Result:
         """Records what Ansible did, what was changed, and how the call ended, all or
         nothing.
         """
         entries = []
-        if going.play is not None:
-            told = events(going.play.run_id, result, preview=call.check, changes=going.risk.changes)
+        if play is not None:
+            told = events(
+                play.run_id,
+                result,
+                preview=understood.check,
+                changes=understood.risk.changes,
+                most=self._bounds.event_characters,
+            )
             entries.append(self._entry("events", call, without_keys(self._secrets.hidden(told))))
-        if going.play is not None and going.risk.changes and not call.check:
-            call.runs = (going.play.run_id,)
-            captured = capture(going.play.run_id, result.effects, self._secrets)
+        if play is not None and understood.changes:
+            call.trace.runs = (play.run_id,)
+            captured = capture(play.run_id, result.effects, self._secrets)
             entries += [self._entry("capture", call, captured)] if captured is not None else []
-        ended = self._secrets.hidden(ending(result, duration_ms=call.elapsed_ms()))
+        ended = self._secrets.hidden(ending(result, duration_ms=call.trace.elapsed_ms()))
         end = self._entry("ended", call, without_keys(ended))
         try:
             await self._append_patiently(*entries, end)
@@ -155,27 +136,27 @@ class Records:
         """Waits for whoever is writing to the ledger: the work is done already. Raises
         LedgerUnavailable.
         """
-        until = time.monotonic() + BUSY_PATIENCE_S
+        until = time.monotonic() + self._bounds.end_patience_s
         while True:
             try:
-                await asyncio.to_thread(self._to.ledger.append, *entries)
+                await asyncio.to_thread(self._ledger.append, *entries)
             except LedgerUnavailable as error:
                 if not is_busy(error) or time.monotonic() > until:
                     raise
-                await asyncio.sleep(BUSY_PAUSE_S)
+                await asyncio.sleep(self._bounds.end_pause_s)
             else:
                 return
 
     async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
         """Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
-        await asyncio.to_thread(self._to.ledger.append, self._entry(kind, call, body))
+        await asyncio.to_thread(self._ledger.append, self._entry(kind, call, body))
 
     def _entry(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> Entry:
         return Entry(
             kind=kind,
             call=call.request_id,
-            server=self._to.server,
-            caller=call.caller,
+            server=self._server,
+            caller=call.caller.name,
             tool=call.name[:128],
             body=body,
         )
@@ -229,14 +210,14 @@ def without_keys(value: Any) -> Any:
     return value
 
 
-def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:
+def beginning(understood: Understood, play: Play | None, secrets: Secrets) -> dict[str, Any]:
     """What the record `started` has of what is going to be run."""
-    tool, given, play = going.tool, going.given, going.play
-    command = None if play is None or given.secret_fields() else by_hand(play, secrets)
+    tool = understood.tool
+    command = None if play is None or understood.input.secret_fields() else by_hand(play, secrets)
     if command is not None and len(command) > LONGEST_COMMAND:
         command = None
     return {
-        "risk": going.risk.name,
+        "risk": understood.risk.name,
         "run": play.run_id if play else None,
         "command": command,
         "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
@@ -285,11 +266,13 @@ def _error(result: Result) -> str | None:
     return "; ".join([result.problem.error, *each])
 
 
-def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict[str, Any]:
-    """The record `events`: what Ansible did. Of a read no results are kept: what hosts hold
-    is not the ledger's.
+def events(
+    run_id: str, result: Result, *, preview: bool, changes: bool, most: int
+) -> dict[str, Any]:
+    """The record `events`: what Ansible did, with results and diffs of at most `most`
+    characters. Of a read no results are kept: what hosts hold is not the ledger's.
     """
-    left = MOST_EVENTS
+    left = most
     tasks: list[dict[str, Any]] = []
     for task in result.tasks:
         told = _task(task, changes=changes)

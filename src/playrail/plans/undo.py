@@ -7,9 +7,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from playrail.calls.call import Call
+from playrail.calls.caller import Caller, Grant
 from playrail.errors import (
     Cancelled,
     ChangedSince,
@@ -22,15 +23,15 @@ from playrail.errors import (
     UnknownRun,
 )
 from playrail.history.runs import taken_back
-from playrail.ledger.ledger import Ledger
-from playrail.plans.plan import Foreseen, Plan, Prepared
-from playrail.plans.planning import Door, Planning, plan_in
+from playrail.plans.door import Door
+from playrail.plans.plan import Foreseen, Plan
+from playrail.plans.planning import Planning
+from playrail.plans.recorded import plan_in
 from playrail.safe_text.diffs import unified
-from playrail.safe_text.secrets import HIDDEN, Secrets
+from playrail.safe_text.secrets import HIDDEN
 from playrail.tools.effects import Effect, Invocation, is_text, without_content
 from playrail.tools.tool import AnyTool
 
-OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
 # Kinds whose state is somebody's work; a service that was stopped is none
 LOSES_WORK = ("file", "package")
 MOST_NAMES = 20  # packages of one call
@@ -84,25 +85,7 @@ class Look:
         return not self.effects and any(self.now.unforeseen.values())
 
 
-class Undoing(Door, Protocol):
-    """What undoing needs of the door."""
-
-    @property
-    def tools(self) -> Mapping[str, AnyTool]: ...
-    @property
-    def ledger(self) -> Ledger: ...
-    @property
-    def planning(self) -> Planning: ...
-    @property
-    def secrets(self) -> Secrets: ...
-
-    async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
-        """A step that calls the tool with these arguments. Raises what stands in the way of
-        such a call.
-        """
-
-
-async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
+async def undo(door: Door, planning: Planning, call: Call, run_id: str) -> Plan:
     """Makes a plan that takes back what the run changed. Raises UnknownRun, NotUndoable,
     ChangedSince.
     """
@@ -118,20 +101,20 @@ async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
         raise NotUndoable(f"There is nothing to take back: {why}")
     not_undone += dict.fromkeys(sentence for look in looks for sentence in look.back.leaves)
     steps = [await door.prepare(*_step(look)) for look in looks]
-    decision = max([await door.decide(prepared, call.caller) for prepared in steps])
+    basis = await door.basis(steps, call.caller, anew=False)
     now = Foreseen.of([look.now for look in looks])
-    told = door.secrets.hidden(not_undone)
-    return await door.planning.propose(call, steps, now, decision, undoes=run_id, not_undone=told)
+    left = door.secrets.hidden(not_undone)
+    return await planning.propose(call, steps, now, basis, undoes=run_id, not_undone=left)
 
 
 def _captured(
-    door: Undoing, caller: str, run_id: str
+    door: Door, caller: Caller, run_id: str
 ) -> tuple[AnyTool, dict[str, list[Effect]], list[str]]:
     """The tool and the effects per host of a run that can be undone, and in sentences what
     was not captured.
     """
     started = next(iter(door.ledger.read(kinds=("started",), run=run_id)), None)
-    if started is None or caller not in (started["caller"], OPERATORS):
+    if started is None or not (started["caller"] == caller.name or caller.may(Grant.OPERATE)):
         raise UnknownRun(f"There is no run {run_id[:64]!r} of this caller.")
     if started["body"].get("preview"):
         raise NotUndoable(f"{run_id} was a preview: it changed nothing.")
@@ -233,7 +216,7 @@ def _together(backs: Sequence[Back]) -> list[Back]:
 
 
 async def _looked_at(
-    door: Undoing, call: Call, backs: Sequence[Back], not_undone: list[str]
+    door: Door, call: Call, backs: Sequence[Back], not_undone: list[str]
 ) -> list[Look]:
     """The calls that can be made now, with what they would change. Adds to `not_undone`
     what stands in the way of the others: one host that cannot be reached is not to keep all
