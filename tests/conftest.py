@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from local_plays import WAY
+from worlds.local_plays import WAY
 
 
 @pytest.fixture(scope="module", params=["cold", "warm"])

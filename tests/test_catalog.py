@@ -1,6 +1,6 @@
 """What must hold for every tool and every playbook, so that nobody must remember it.
 
-`python tests/test_catalog.py --write` writes the snapshots in tests/schemas anew: what
+`python tests/test_catalog.py --write` writes the snapshots in tests/cases/schemas anew: what
 `tools/list` says of each tool. A changed snapshot is a changed contract with every client;
 look at the difference before you commit it.
 """
@@ -31,11 +31,10 @@ from playrail.tools.tool import (
     Risk,
     variables,
 )
+from worlds.checkout import CASE_FILES, PLAYBOOKS, ROOT
+from worlds.example_calls import INSTEAD, example_of
 
-ROOT = Path(__file__).resolve().parents[1]
-PLAYBOOKS = ROOT / "playbooks"
-SCHEMAS = ROOT / "tests" / "schemas"
-CASES = ROOT / "tests" / "tools"
+SCHEMAS = CASE_FILES / "schemas"
 INTERNAL = ("runs", "hosts", "resident")  # folders of playbooks that Playrail plays by itself
 
 TASK_WORDS = {
@@ -201,24 +200,6 @@ def reports(task: Mapping[str, Any]) -> bool:
     """Whether this is the task Report, or a block each of whose ends is one."""
     ends = [task[word][-1] for word in ("block", "rescue") if word in task]
     return all(reports(end) for end in ends) if ends else task["name"] == "Report"
-
-
-# Arguments that stand in the place of others, or need other ones: a call with each.
-INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "write_file": {
-        "link_to": {"path": "/etc/a", "link_to": "../a"},
-        "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},
-    }
-}
-
-
-def example_of(tool: AnyTool) -> dict[str, Any]:
-    """Arguments for the tool, made of its fields' examples."""
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
-    left_out = INSTEAD.get(tool.name, {})
-    return {
-        name: schema["examples"][0] for name, schema in properties.items() if name not in left_out
-    }
 
 
 @every_playbook
@@ -441,11 +422,11 @@ def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any
 def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: AnyTool) -> None:
     cases = [
         yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in (CASES / tool.name).glob("*.yml")
+        for path in (CASE_FILES / "tools" / tool.name).glob("*.yml")
     ]
 
     assert {"problem" in case for case in cases} == {True, False}, (
-        f"add one to tests/tools/{tool.name}"
+        f"add one to tests/cases/tools/{tool.name}"
     )
 
 

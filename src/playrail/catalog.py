@@ -9,9 +9,11 @@ import pkgutil
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType
+from typing import Any
 
 from playrail import toolsets
 from playrail.errors import SettingsInvalid
+from playrail.tools.lasting import Kind, Kinds
 from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
@@ -26,7 +28,7 @@ def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
     SettingsInvalid when a toolset is unknown, ValueError when two tools claim one name.
     """
     found: dict[str, AnyTool] = {}
-    for tool in _tools(_modules()):
+    for tool in _declared(PlaybookTool | ApiTool | DirectTool):
         _check(tool)
         for name in (tool.name, *tool.aliases):
             if name in found:
@@ -43,6 +45,15 @@ def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
         for name, tool in sorted(found.items())
         if not chosen or tool.toolset in {*chosen, ALWAYS}
     }
+
+
+def kinds() -> Kinds:
+    """Every kind of lasting thing by its name. Raises ValueError when two have one name."""
+    found: dict[str, Kind] = {}
+    for kind in _declared(Kind):
+        if found.setdefault(kind.name, kind) is not kind:
+            raise ValueError(f"two kinds are named {kind.name}")
+    return found
 
 
 def _check(tool: AnyTool) -> None:
@@ -73,8 +84,7 @@ def _modules() -> Iterable[ModuleType]:
         yield plugin.load()
 
 
-def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
-    for module in modules:
-        for value in vars(module).values():
-            if isinstance(value, PlaybookTool | ApiTool | DirectTool):
-                yield value
+def _declared(what: Any) -> Iterable[Any]:
+    """What the modules of toolsets declare of this type."""
+    for module in _modules():
+        yield from (value for value in vars(module).values() if isinstance(value, what))

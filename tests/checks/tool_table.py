@@ -1,7 +1,7 @@
-"""README's table of tools, made from the catalogue: `python tests/checks/tool_table.py
+"""The table of tools in docs/tools.md, made from the catalogue: `python tests/checks/tool_table.py
 [--write | --check]`.
 
-Without an option it prints the table; --write puts it between the markers in README.md;
+Without an option it prints the table; --write puts it between the markers there;
 --check fails when what is there is something else.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from playrail import catalog
 from playrail.tools.tool import AnyTool, ApiTool, ByField, PlaybookTool
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tools.md"
 START, END = "<!-- tools -->", "<!-- /tools -->"
 COMMAND = "python tests/checks/tool_table.py --write"
 
@@ -37,7 +37,7 @@ def _cells(tool: AnyTool) -> tuple[str, str, str, str]:
 def _runs(tool: AnyTool) -> str:
     match tool:
         case PlaybookTool():
-            return f"[{tool.playbook}](playbooks/{tool.playbook})"
+            return f"[{tool.playbook}](../playbooks/{tool.playbook})"
         case ApiTool():
             return f"the API's `{tool.endpoint}`"
     return "nothing"
@@ -55,17 +55,15 @@ def _risk(tool: AnyTool) -> str:
     return f"{tool.risk.otherwise.name}; {cases}"
 
 
-def replaced(readme: str, table: str) -> str:
-    """`readme` with `table` between its markers. Raises ValueError when it has not exactly
+def replaced(page: str, table: str) -> str:
+    """`page` with `table` between its markers. Raises ValueError when it has not exactly
     one pair of them.
     """
-    if (
-        readme.count(START) != 1
-        or readme.count(END) != 1
-        or readme.index(START) > readme.index(END)
-    ):
-        raise ValueError(f"README.md must hold a line {START} and below it a line {END}, once each")
-    return f"{readme.partition(START)[0]}{START}\n{table}\n{END}{readme.partition(END)[2]}"
+    if page.count(START) != 1 or page.count(END) != 1 or page.index(START) > page.index(END):
+        raise ValueError(
+            f"docs/tools.md must hold a line {START} and below it a line {END}, once each"
+        )
+    return f"{page.partition(START)[0]}{START}\n{table}\n{END}{page.partition(END)[2]}"
 
 
 def main(arguments: list[str]) -> int:
@@ -73,16 +71,16 @@ def main(arguments: list[str]) -> int:
     if arguments not in (["--write"], ["--check"]):
         sys.stdout.write(table + "\n")
         return 0
-    readme = README.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     try:
-        wanted = replaced(readme, table)
+        wanted = replaced(page, table)
     except ValueError as error:
         sys.stderr.write(f"{error}; then run: {COMMAND}\n")
         return 1
     if arguments == ["--write"]:
-        README.write_text(wanted, encoding="utf-8")
-    elif wanted != readme:
-        sys.stderr.write(f"README.md's table of tools is not the catalogue's; run: {COMMAND}\n")
+        PAGE.write_text(wanted, encoding="utf-8")
+    elif wanted != page:
+        sys.stderr.write(f"docs/tools.md's table of tools is not the catalogue's; run: {COMMAND}\n")
         return 1
     return 0
 

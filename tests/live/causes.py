@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from callers import ANN
 from playrail.door.door import Playrail
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
 
 from .own_host import OwnHost
 

@@ -23,14 +23,14 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from callers import ANN
-from local_plays import environ, processes, tool
 from playrail.calls.answers import Answer
 from playrail.calls.bounds import Bounds
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Risk
+from worlds.callers import ANN
+from worlds.local_plays import environ, processes, tool
 
 from .test_interruptions import until
 

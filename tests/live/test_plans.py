@@ -13,7 +13,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from stub_client import LEGACY, Person
+from worlds.stub_client import LEGACY, Person
 
 from .conftest import Wire, connected, entry, environment, on_host
 from .test_previews import MAKE, REMOVE

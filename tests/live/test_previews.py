@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from playrail.settings.private_files import private_directory
-from stage import Stage, stage
+from worlds.stage import Stage, stage
 
 from .conftest import entry, on_host
 from .repository import MAKES_PACKAGES

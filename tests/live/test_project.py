@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from callers import ANN
-from local_plays import WAY, environ
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
+from worlds.local_plays import WAY, environ
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("way")]
 

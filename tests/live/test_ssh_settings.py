@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from local_plays import answered, playrail
 from playrail.settings.private_files import private_directory
+from worlds.local_plays import answered, playrail
 
 from .own_host import OwnHost
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from local_plays import gone, processes
+from worlds.local_plays import gone, processes
 
 from .conftest import environment
 from .own_host import CHANGE_NAP, LINES, NAME, READ_NAP, Operator, OwnHost

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local_plays import processes
+from worlds.local_plays import processes
 
 from .own_host import (
     BOUNDS,

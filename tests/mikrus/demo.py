@@ -9,7 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from worlds.checkout import ROOT
+
+sys.path.insert(0, str(ROOT))
 
 from mikrus.execute import on_this_machine
 from mikrus.simulator import KEY, SRV, Simulator, running

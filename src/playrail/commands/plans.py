@@ -206,9 +206,10 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
 
 
 def _show(found: Plan) -> None:
+    from playrail import catalog  # noqa: PLC0415
     from playrail.plans.words import in_words  # noqa: PLC0415
 
-    typer.echo(in_words(found))
+    typer.echo(in_words(found, catalog.kinds()))
     for host, changes in found.changes.items():
         for change in changes:
             if change.get("diff"):

@@ -108,6 +108,7 @@ def _listed(hosts: Sequence[str]) -> str:
 
 
 def _show(found: Run) -> None:
+    from playrail import catalog  # noqa: PLC0415
     from playrail.history.transcripts import diff, output  # noqa: PLC0415
 
     for line in _facts(found):
@@ -116,7 +117,7 @@ def _show(found: Run) -> None:
         print_table(("server", "result"), [tuple(map(in_one_line, row)) for row in _results(found)])
     if found.tasks or found.text:
         typer.echo("\n".join(output(found)))
-    changes = list(diff(found))
+    changes = list(diff(found, catalog.kinds()))
     if changes:
         typer.secho("\nwould change" if found.summary.preview else "\nchanged", bold=True)
     for line in changes:

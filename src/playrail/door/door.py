@@ -76,6 +76,7 @@ class Playrail:
         )
         self.previews = Previews(
             understanding=self.understanding,
+            kinds=catalog.kinds(),
             opener=self._opener,
             secrets=self.secrets,
             bounds=self._bounds,

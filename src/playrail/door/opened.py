@@ -241,4 +241,4 @@ class Opener:
 def _mend(error: Exception) -> str | None:
     """What mends a directory that is not private, where that is it."""
     hint = error.problem.hint if isinstance(error, SettingsInvalid) else None
-    return None if hint == SettingsInvalid.hint else hint
+    return None if hint == SettingsInvalid.code.hint else hint

@@ -23,6 +23,7 @@ from playrail.plans.planning import Planning
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.tools.effects import Effect
+from playrail.tools.lasting import Kinds
 from playrail.tools.tool import SECRET
 
 
@@ -37,6 +38,7 @@ class Previews:
         self,
         *,
         understanding: Understanding,
+        kinds: Kinds,
         opener: Opener,
         secrets: Secrets,
         bounds: Bounds,
@@ -44,6 +46,7 @@ class Previews:
         answer: Callable[[Call, Mapping[str, Any]], Awaitable[Answer]],
     ) -> None:
         self.tools = understanding.tools
+        self.kinds = kinds
         self.ledger = opener.ledger
         self.secrets = secrets
         self.planning = Planning(self, self.ledger, bounds)

@@ -11,6 +11,7 @@ from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
 from playrail.calls.call import Call
+from playrail.codes import calls as codes
 from playrail.door.desk import Desk, in_time
 from playrail.door.opened import Opened
 from playrail.door.previews import Previews
@@ -23,9 +24,7 @@ from playrail.tools.tool import ApiTool, DirectTool, OnHosts, PlaybookTool
 
 log = logging.getLogger(__name__)
 
-INTERNAL = Problem(
-    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
-)
+INTERNAL = Problem.of(codes.INTERNAL)
 
 
 class Running:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playrail.calls.answers import Result
+from playrail.codes.calls import SOME_HOSTS_FAILED
+from playrail.codes.every import named
 from playrail.engines.fitting import fitted, size
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Report
 
 NOTHING = (None, 0)
-SOME_FAILED = "some_hosts_failed"
 NAMED = 10  # servers that the one sentence names
 LONGEST_SENTENCE = 1_000  # characters of an error or a hint
 ENVELOPE_BYTES = 300  # of an answer without its data and its problem
@@ -201,14 +202,10 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
     told = ", ".join(f"{host} ({problem.code})" for host, problem in list(problems.items())[:NAMED])
     more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     alike = len({problem.code for problem in problems.values()}) == 1
-    return Problem(
-        code=first.code if alike and len(problems) == of else SOME_FAILED,
-        error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint=(
-            "See data.failed for each host's error and hint; data.hosts has what the others "
-            "reported. "
-            "Call again, if at all, with `server` set to those that failed."
-        ),
+    return Problem.of(
+        first.code if alike and len(problems) == of else SOME_HOSTS_FAILED,
+        f"{len(problems)} of {of} hosts failed: {told}{more}",
+        hint=SOME_HOSTS_FAILED.hint,
         retryable=all(problem.retryable for problem in problems.values())
         and (again or len(problems) == of),
         retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0)
@@ -219,7 +216,7 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
 def failed_preview(result: Result, problem: Problem) -> Result:
     """Says that it was a preview: what it tells of changes has not come about."""
     failed = (result.data or {}).get("failed", {})
-    several = problem.code == SOME_FAILED
+    several = problem.code == SOME_HOSTS_FAILED
     hint = (
         "data.failed has each host's code and hint. Preview again on the others alone."
         if several
@@ -244,9 +241,12 @@ def with_unusable(result: Result, unusable: Mapping[str, Problem], *, of: int) -
         **{host: one.told() for host, one in unusable.items()},
     }
     problem = result.problem
-    if problem is None or problem.code == SOME_FAILED:
+    if problem is None or problem.code == SOME_HOSTS_FAILED:
         problem = _summary(
-            {host: Problem(**told) for host, told in failed.items()},
+            {
+                host: Problem(**{**told, "code": named(told["code"])})
+                for host, told in failed.items()
+            },
             of=of + len(unusable),
             again=True,
         )

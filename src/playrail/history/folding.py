@@ -6,18 +6,18 @@ it set; it is marked then.
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from playrail.history.steps import NEEDS, LeftOut, Step
+from playrail.history.steps import LeftOut, Step
 from playrail.safe_text.secrets import HIDDEN
+from playrail.tools.lasting import Kind, Thing
 
 NEEDED_LATER = "set anew later, but what comes in between may need it"
 NEEDS_WHAT_GOES = "may need what is there only until a later step removes it"
-UNIT_GOES = "no step brings its unit about, and a later one removes it"
+SOURCE_GOES = "no step brings its {} about, and a later one removes it"
 
 Numbered = Sequence[tuple[int, Step]]  # of one host's steps, each with its place among all
 
@@ -28,18 +28,18 @@ class Names:
     captures tell it.
     """
 
-    captured: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
-    """Per call and host the kind and name of each effect."""
-    own: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    """Per host, call and key the name that the call's capture tells."""
-    latest: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    captured: dict[tuple[str, str], list[Thing]] = field(default_factory=dict)
+    """Per call and host what its effects were of."""
+    own: dict[tuple[str, str, Thing | None], str] = field(default_factory=dict)
+    """Per host, call and thing the name that the call's capture tells."""
+    latest: dict[tuple[str, Kind, str], str] = field(default_factory=dict)
     """Per host, kind and given name the name that the latest capture tells."""
 
     def take(self, capture: Mapping[str, Any]) -> None:
         """Reads a record of that kind."""
         for host, effects in capture["body"]["effects"].items():
             self.captured[capture["call"], host] = [
-                (effect["kind"], effect["name"]) for effect in effects
+                Thing(Kind(name=effect["kind"]), effect["name"]) for effect in effects
             ]
 
     def learn(self, steps: Sequence[Step]) -> None:
@@ -49,48 +49,36 @@ class Names:
             for host in step.hosts:
                 name = self._in_capture(host, step, alone=of_call[step.source.call, step.kind] == 1)
                 if name is not None:
-                    self.own[host, step.source.call, step.key or ""] = name
-                    self.latest[host, step.kind, _plain(step)] = name
+                    self.own[host, step.source.call, step.sets] = name
+                    self.latest[host, step.kind, _likeliest(step)] = name
 
-    def thing(self, host: str, step: Step) -> str | None:
-        """The step's key by the host's own name. One with a hidden secret is none that any
-        other step has.
+    def thing(self, host: str, step: Step) -> Thing | None:
+        """What the step sets by the host's own name. One with a hidden secret is none that
+        any other step has.
         """
-        if step.key is None or HIDDEN in step.key:
-            return step.key and f"{step.key} {step.source.call}"
-        given = _plain(step)
+        if step.sets is None:
+            return None
+        if HIDDEN in step.name:
+            return replace(step.sets, aspect=f"{step.sets.aspect} {step.source.call}")
+        given = _likeliest(step)
         latest = self.latest.get((host, step.kind, given), given)
-        name = self.own.get((host, step.source.call, step.key), latest)
-        return " ".join([step.kind, name, *_aspect(step)])
+        name = self.own.get((host, step.source.call, step.sets), latest)
+        return replace(step.sets, name=name)
 
-    def packages(self, host: str, step: Step) -> list[str]:
-        """Those that the step's call changed."""
-        return [
-            name
-            for kind, name in self.captured.get((step.source.call, host), ())
-            if kind == "package"
-        ]
+    def changed(self, host: str, step: Step) -> Sequence[Thing]:
+        """What the step's call changed."""
+        return self.captured.get((step.source.call, host), ())
 
     def _in_capture(self, host: str, step: Step, *, alone: bool) -> str | None:
-        found = [
-            name
-            for kind, name in self.captured.get((step.source.call, host), ())
-            if kind == step.kind
-        ]
-        if step.kind == "package":  # beside those that were asked for there are others
-            return next(
-                (name for name in (step.name, step.name.partition(":")[0]) if name in found), None
-            )
-        return found[0] if alone and len(found) == 1 else None
+        captured = [thing.name for thing in self.changed(host, step) if thing.kind == step.kind]
+        if step.kind.has_aliases:
+            return captured[0] if alone and len(captured) == 1 else None
+        return next((name for name in step.kind.spellings(step.name) if name in captured), None)
 
 
-def _plain(step: Step) -> str:
-    return posixpath.normpath(step.name) if step.kind == "file" else step.name
-
-
-def _aspect(step: Step) -> list[str]:
-    """What of a unit is set: `active` of `service nginx active`."""
-    return (step.key or "").split(" ")[2:] if step.is_of_a_unit else []
+def _likeliest(step: Step) -> str:
+    """The spelling of its thing's name that the host most likely has."""
+    return step.kind.spellings(step.name)[0]
 
 
 def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]]:
@@ -103,7 +91,7 @@ def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]
     for host in hosts:
         here = [(at, step) for at, step in enumerate(steps) if host in step.hosts]
         own = [(at, replace(step, thing=names.thing(host, step))) for at, step in here]
-        goes[host] = _with_a_unit_that_goes(own)
+        goes[host] = _whose_source_goes(own)
         remain[host] = _remaining(
             [(at, step) for at, step in own if at not in goes[host]], names, host
         )
@@ -119,36 +107,41 @@ def fold(steps: Sequence[Step], names: Names) -> tuple[list[Step], list[LeftOut]
                     same.append(host)
         folded += [replace(its, hosts=on) for its, on in alike]
         if without := [host for host in step.hosts if at in goes[host]]:
-            left_out.append(LeftOut(source=step.source, hosts=without, why=UNIT_GOES))
+            why = SOURCE_GOES.format(step.kind.carrier)
+            left_out.append(LeftOut(source=step.source, hosts=without, why=why))
     return folded, left_out
 
 
-def _with_a_unit_that_goes(steps: Numbered) -> set[int]:
-    """The places of steps of a unit that a later step removes: on a fresh host, where it is
-    not, they would fail.
+def _whose_source_goes(steps: Numbered) -> set[int]:
+    """The places of steps that set what comes and goes with a thing that a later step
+    removes, such as a unit with its file: on a fresh host, where it is not, they would fail.
     """
     removals = _removals(steps)
     return {
         at
         for place, (at, step) in enumerate(steps)
-        if _unit_goes(step, at, removals)
-        and not any(_may_make_the_unit_of(step, one) for _, one in steps[:place])
+        if _source_goes(step, at, removals)
+        and not any(_may_make(step, earlier) for _, earlier in steps[:place])
     }
 
 
 def _removals(steps: Numbered) -> Numbered:
-    return [(at, step) for at, step in steps if step.kind in ("file", "package") and step.removes]
+    return [(at, step) for at, step in steps if step.removes]
 
 
-def _unit_goes(step: Step, at: int, removals: Numbered) -> bool:
-    return step.is_of_a_unit and any(
-        place > at and step.is_of_the_unit_of(one) for place, one in removals
+def _source_goes(step: Step, at: int, removals: Numbered) -> bool:
+    return step.kind.comes_with is not None and any(
+        place > at and step.comes_with(removal) for place, removal in removals
     )
 
 
-def _may_make_the_unit_of(step: Step, earlier: Step) -> bool:
-    """A command, and what only a plugin knows, may make any."""
-    return earlier.kind not in NEEDS or (not earlier.removes and step.is_of_the_unit_of(earlier))
+def _may_make(step: Step, earlier: Step) -> bool:
+    """Whether the earlier step may make what `step` comes with. A command, and a kind of
+    which nothing is known, may make anything.
+    """
+    if earlier.kind.needs is None:
+        return True
+    return not earlier.removes and bool(step.comes_with(earlier))
 
 
 def _remaining(steps: Numbered, names: Names, host: str) -> dict[int, Step]:
@@ -160,17 +153,16 @@ def _remaining(steps: Numbered, names: Names, host: str) -> dict[int, Step]:
     """
     marks = _marks(steps)
     remaining: dict[int, Step] = {}
-    latest: dict[str, tuple[int, Step]] = {}
+    latest: dict[Thing, tuple[int, Step]] = {}
     for at, step in steps:
-        for thing in (f"package {name}" for name in names.packages(host, step)):
-            # An upgrade has changed it since, or an installation that needed another
-            # version
+        for thing in names.changed(host, step):
+            # Of a package: an upgrade, or an installation that needed another version
             if thing in latest:
                 place, there = latest[thing]
-                latest[thing] = place, there.of_any_version()
+                latest[thing] = place, there.yielding()
                 if place in remaining and not remaining[place].mark:
-                    remaining[place] = remaining[place].of_any_version()
-        before = latest.get(step.thing or "")
+                    remaining[place] = remaining[place].yielding()
+        before = None if step.thing is None else latest.get(step.thing)
         its = step if before is None or before[0] in marks else step.keeping(before[1])
         if at in marks:
             remaining[at] = replace(its, mark=marks[at])
@@ -186,13 +178,13 @@ def _marks(steps: Numbered) -> dict[int, str | None]:
     when it remains.
     """
     marks: dict[int, str | None] = {}
-    later: dict[str, int] = {}
+    later: dict[Thing, int] = {}
     # Per kind those that remain, the first at the end; it decides what is needed
-    places: dict[str, list[int]] = {}
+    places: dict[Kind, list[int]] = {}
     given, removals = dict(steps), _removals(steps)
     for at, step in reversed(steps):
         mark = step.mark
-        if step.thing in later:
+        if step.thing is not None and step.thing in later:
             until = later[step.thing]
             needing = [
                 its for its in places.values() if its[-1] < until and given[its[-1]].may_need(step)
@@ -203,7 +195,7 @@ def _marks(steps: Numbered) -> dict[int, str | None]:
             for place in (place for its in needing if given[until].removes for place in its):
                 if place < until and given[place].fails_without(given[until]):
                     marks[place] = marks[place] or NEEDS_WHAT_GOES
-        elif _unit_goes(step, at, removals):
+        elif _source_goes(step, at, removals):
             mark = mark or NEEDS_WHAT_GOES
         marks[at] = mark
         places.setdefault(step.kind, []).append(at)

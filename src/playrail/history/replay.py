@@ -1,8 +1,8 @@
 """What calls left behind, read from their records, as the steps that lead to the same on a
 fresh host.
 
-A tool's `intents` tell what a call set, each by a key. Of several calls that set the same,
-the latest counts (folding.py). What cannot be repeated without changing something again is
+A tool's `intents` tell which things a call set. Of several calls that set the same, the
+latest counts (folding.py). What cannot be repeated without changing something again is
 marked.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from playrail.history.folding import Names, fold
-from playrail.history.steps import ACTIONS, LeftOut, Source, Step
+from playrail.history.steps import LeftOut, Source, Step
 from playrail.safe_text.secrets import HIDDEN
-from playrail.tools.effects import Invocation
+from playrail.tools.lasting import Intent, Kind, Thing
 from playrail.tools.tool import (
     NO_VARIABLES,
     SECRET,
@@ -197,32 +197,38 @@ def _steps(
         raise _NotReplayable(NOT_TOLD)
     given = read_back(tool, body["arguments"])
     step = Step(
-        source=source, tool=tool, given=given, hosts=hosts, key=None, secrets=_secret_fields(given)
+        source=source, tool=tool, given=given, hosts=hosts, sets=None, secrets=_secret_fields(given)
     )
     if tool.intents is not None:
         intents = tool.intents(given)
-        action = getattr(given, "action", None)
-        if action in ACTIONS:
-            yield replace(step, key=f"{action} {getattr(given, 'name', '')}", mark=IS_AN_ACTION)
-        elif not intents:
+        if not intents:
             raise _NotReplayable(SETS_NOTHING)
-        for key, intent in intents.items():
-            yield _step(step, key, intent, tools)
+        for intent in intents:
+            yield _step(step, intent, tools)
     elif tool.idempotent:
-        yield replace(step, key=f"{tool.name} {json.dumps(arguments_of(given), sort_keys=True)}")
+        kind = Kind(name=tool.name, drifts=False)
+        yield replace(step, sets=Thing(kind, json.dumps(arguments_of(given), sort_keys=True)))
     else:
         yield replace(step, mark=IS_COMMAND)
 
 
-def _step(call: Step, key: str, intent: Invocation, tools: Mapping[str, AnyTool]) -> Step:
-    tool = tools.get(intent.tool)
+def _step(step: Step, intent: Intent, tools: Mapping[str, AnyTool]) -> Step:
+    """The step of a whole call, narrowed to one of its intents."""
+    tool, arguments = tools.get(intent.call.tool), intent.call.arguments
     if not isinstance(tool, PlaybookTool):
         raise _NotReplayable(NO_TOOL)
-    secrets = {name for name, value in intent.arguments.items() if call.secrets and value == SECRET}
-    given = read_back(tool, intent.arguments)
-    newest = getattr(call.given, "state", None) == "latest"
-    secrets |= _secret_fields(given)
-    return replace(call, tool=tool, given=given, key=key, secrets=secrets, newest=newest)
+    secrets = {name for name, value in arguments.items() if step.secrets and value == SECRET}
+    given = read_back(tool, arguments)
+    return replace(
+        step,
+        tool=tool,
+        given=given,
+        sets=intent.thing,
+        removes=intent.call.removes,
+        afresh=intent.afresh,
+        secrets=secrets | _secret_fields(given),
+        mark=IS_AN_ACTION if intent.again else None,
+    )
 
 
 def _secret_fields(given: ToolInput) -> set[str]:

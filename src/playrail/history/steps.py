@@ -4,30 +4,14 @@ need that others set.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
+from playrail.tools.lasting import Kind, Thing
 from playrail.tools.tool import PlaybookTool, ToolInput
 
-# What a step may need that others have set before it. One that is not in here may need
-# anything.
-NEEDS: Mapping[str, Collection[str]] = {
-    "file": ("package",),  # an owner, a directory
-    "package": ("file",),  # a source of packages
-    "service": ("file", "package"),
-    "restart": ("file", "package"),
-    "reload": ("file", "package", "service"),
-    "update_system": ("file", "package"),
-}
-# What manage_service does to what runs, so that it is as what was set before says: a
-# service that the installation of its package started does not know the files that were
-# written after that.
-ACTIONS = ("restart", "reload")
-# Fields that, left unset, leave what an earlier call set
-KEPT = ("mode", "owner", "group", "version")
-UNIT_TYPES = (".service", ".socket", ".timer", ".path", ".target", ".mount")
+ANYTHING = Kind(name="")  # what a command may set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,80 +36,61 @@ class LeftOut:
     source: Source
     hosts: Sequence[str]
     why: str
-    things: Collection[tuple[str, str]] = ()
+    things: Collection[tuple[str, Thing]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One playbook with its input on hosts.
 
-    `key` is what it sets, None of a command; `thing` is the same by the name that the host
-    itself has for it, such as a file's path without links. `secrets` are the fields whose
-    value the record does not have; `mark` is why it is not idempotent; `newest`: it asked
-    for the newest version, whatever was asked for before.
+    `sets` is the thing that it sets, as the caller named it, None of a command; `thing` is
+    the same by the name that the host itself has for it, such as a file's path without links.
+    `secrets` are the fields whose value the record does not have; `mark` is why it is not
+    idempotent; `afresh`: what it leaves out is not as an earlier step set it.
     """
 
     source: Source
     tool: PlaybookTool[Any, Any]
     given: ToolInput
     hosts: Sequence[str]
-    key: str | None
+    sets: Thing | None
+    removes: bool = False
+    afresh: bool = False
     secrets: Collection[str] = ()
     mark: str | None = None
-    thing: str | None = None
-    newest: bool = False
+    thing: Thing | None = None
 
     @property
-    def kind(self) -> str:
-        return (self.key or "").partition(" ")[0]
+    def kind(self) -> Kind:
+        return ANYTHING if self.sets is None else self.sets.kind
 
     @property
     def name(self) -> str:
         """Of what it sets: a path, a package, a unit."""
-        rest = (self.key or "").partition(" ")[2]
-        return rest.partition(" ")[0] if self.is_of_a_unit else rest
+        return "" if self.sets is None else self.sets.name
 
     @property
     def title(self) -> str:
         """What a person calls it."""
-        key = self.key or self.tool.name
-        return self.tool.name if key.startswith(self.tool.name) else f"{key[0].upper()}{key[1:]}"
-
-    @property
-    def removes(self) -> bool:
-        return self.tool.name == "remove_file" or getattr(self.given, "state", None) == "absent"
-
-    @property
-    def is_of_a_unit(self) -> bool:
-        return self.kind in ("service", *ACTIONS)
+        if self.sets is None or self.kind.name == self.tool.name:
+            return self.tool.name
+        words = str(self.sets)
+        return f"{words[0].upper()}{words[1:]}"
 
     def may_need(self, earlier: Step) -> bool:
-        return (
-            self.kind not in NEEDS or earlier.kind not in NEEDS or earlier.kind in NEEDS[self.kind]
-        )
+        """Whether it may need what an earlier step set."""
+        needs = self.kind.needs
+        return needs is None or earlier.kind.needs is None or earlier.kind.name in needs
+
+    def comes_with(self, other: Step) -> bool | None:
+        """Whether what it sets comes and goes with what the other step sets; None: it may."""
+        if self.kind.comes_with is None or other.sets is None:
+            return False
+        return self.kind.comes_with(self.name, other.sets)
 
     def fails_without(self, later: Step) -> bool:
-        """Whether it cannot be done again after `later`: of a service whose unit may be
-        gone then.
-        """
-        return (
-            self.kind == "service"
-            and later.removes
-            and (later.kind != "file" or self.is_of_the_unit_of(later))
-        )
-
-    def is_of_the_unit_of(self, other: Step) -> bool:
-        """Whether it is about a unit that `other` makes or removes: a unit's file, or the
-        package of that name.
-        """
-        if not self.is_of_a_unit or other.kind not in ("file", "package"):
-            return False
-        unit = self.name if self.name.endswith(UNIT_TYPES) else f"{self.name}.service"
-        name, _, kind = unit.rpartition(".")
-        template = name.partition("@")[0]
-        if other.kind == "package":
-            return other.name.partition(":")[0] == template
-        return PurePath(other.name).name in (unit, f"{template}@.{kind}" if "@" in name else unit)
+        """Whether it cannot be done again after `later`, which may remove what it needs."""
+        return later.removes and self.comes_with(later) is not False
 
     def keeping(self, earlier: Step | None) -> Step:
         """The step, with what it leaves as an earlier one, which set the same thing, has
@@ -133,29 +98,29 @@ class Step:
         """
         if (
             earlier is None
-            or self.newest
+            or self.afresh
             or self.removes
             or earlier.removes
             or self.tool.name != earlier.tool.name
         ):
             return self
         kept = {
-            name: getattr(earlier.given, name, None)
-            for name in KEPT
-            if name in type(self.given).model_fields
-        }
-        kept = {
             name: value
-            for name, value in kept.items()
-            if value is not None and getattr(self.given, name) is None
+            for name in self.kind.keeps
+            if name in type(self.given).model_fields
+            and getattr(self.given, name) is None
+            and (value := getattr(earlier.given, name)) is not None
         }
         if not kept:
             return self
         secrets = {*self.secrets, *(name for name in earlier.secrets if name in kept)}
         return replace(self, given=self.given.model_copy(update=kept), secrets=secrets)
 
-    def of_any_version(self) -> Step:
-        """The step without its version, which something else has changed since."""
-        if getattr(self.given, "version", None) is None:
+    def yielding(self) -> Step:
+        """The step without the arguments that hold no longer, as another one has changed the
+        thing since.
+        """
+        yields = [name for name in self.kind.yields if getattr(self.given, name, None) is not None]
+        if not yields:
             return self
-        return replace(self, given=self.given.model_copy(update={"version": None}))
+        return replace(self, given=self.given.model_copy(update=dict.fromkeys(yields)))

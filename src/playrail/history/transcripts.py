@@ -12,6 +12,7 @@ from playrail.safe_text.diffs import unified
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
 from playrail.tools.effects import Effect, diff_of, in_short, without_content
+from playrail.tools.lasting import Kinds
 
 WIDTH = 80  # columns, as ansible-playbook has where it cannot ask a terminal
 COUNTED = ("ok", "changed", "unreachable", "failed", "skipped", "ignored")
@@ -39,7 +40,7 @@ def output(run: Run) -> Iterator[str]:
         yield "\\ The record of this run leaves out results that were too large."
 
 
-def diff(run: Run) -> Iterator[str]:
+def diff(run: Run, kinds: Kinds) -> Iterator[str]:
     """What changed on each host, files as unified diffs: what was captured, or else what
     Ansible reported.
     """
@@ -48,7 +49,11 @@ def diff(run: Run) -> Iterator[str]:
         reported.setdefault(task.host, []).extend(task.diff)
     for host in dict.fromkeys([*run.effects, *reported]):
         effects = run.effects.get(host, ())
-        texts = map(_of_effect, effects) if effects else map(_of_ansible, reported[host])
+        texts = (
+            [_of_effect(effect, kinds) for effect in effects]
+            if effects
+            else map(_of_ansible, reported[host])
+        )
         lines = [line for text in texts for line in text.removesuffix("\n").split("\n") if line]
         if lines:
             yield f"# {in_one_line(host)}"
@@ -85,10 +90,8 @@ def _of_a_host(task: Task) -> Iterator[str]:
                 yield "...ignoring"
 
 
-def _of_effect(effect: Effect) -> str:
-    """A line about the change, and of a file whose content is known before and after the
-    diff.
-    """
+def _of_effect(effect: Effect, kinds: Kinds) -> str:
+    """A line about the change, and of a text that is known before and after the diff."""
     text, _ = diff_of(effect) or ("", False)
     was, became = without_content(effect.before), without_content(effect.after)
     told = in_short(
@@ -98,7 +101,8 @@ def _of_effect(effect: Effect) -> str:
             "before": was,
             "after": became,
             "diff": text or None,
-        }
+        },
+        kinds,
     )
     return f"# {in_one_line(told)}\n{text}"
 

@@ -11,12 +11,15 @@ from playrail.calls.caller import Caller
 from playrail.ledger.ledger import Kind, Ledger
 from playrail.plans.plan import Basis, Foreseen, Prepared
 from playrail.safe_text.secrets import Secrets
+from playrail.tools.lasting import Kinds
 from playrail.tools.tool import AnyTool
 
 
 class Door(Protocol):
     @property
     def tools(self) -> Mapping[str, AnyTool]: ...
+    @property
+    def kinds(self) -> Kinds: ...
     @property
     def ledger(self) -> Ledger: ...
     @property

@@ -5,8 +5,6 @@ again in check mode.
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,13 +17,8 @@ from playrail.history.steps import Step
 from playrail.plans.door import Door
 from playrail.plans.plan import changes_of
 from playrail.plans.recorded import plan_in
+from playrail.tools.lasting import Thing
 from playrail.tools.tool import arguments_of
-
-# What is meant to stay as it was set; an upgrade of everything is not
-KINDS = ("file", "service", "package")
-# The directory, the unit: and so what was set there
-GONE = {"file": "not_found", "service": "service_not_found"}
-ATTRIBUTES = ("mode", "owner", "group", "action")
 
 
 async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
@@ -44,7 +37,7 @@ async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
         changes, why = found.get((host, thing)) or ([], doubts[host, thing])
         told[host]["set_by_playrail"] += 1
         if why is not None:
-            told[host]["not_checked"][step.key] = why
+            told[host]["not_checked"][str(step.sets)] = why
         source = step.source
         told[host]["drifted"] += [
             {**change, "set_by": source.run, "set_at": source.at} for change in changes
@@ -54,7 +47,7 @@ async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
 
 def _latest(
     door: Door, hosts: Sequence[str]
-) -> tuple[dict[tuple[str, str], Step], dict[tuple[str, str], str]]:
+) -> tuple[dict[tuple[str, Thing], Step], dict[tuple[str, Thing], str]]:
     """The latest step per host and thing; and of those that something was done to after
     that, nobody knows what, why.
 
@@ -67,9 +60,9 @@ def _latest(
     }
     records = door.ledger.read(kinds=("started", "ended", "interrupted", "capture"))
     replayed = replay(records, Selection(hosts=hosts), door.tools)
-    latest: dict[tuple[str, str], Step] = {}
+    latest: dict[tuple[str, Thing], Step] = {}
     for step in replayed.steps:
-        if step.thing is not None and step.kind in KINDS and step.source.run not in undone:
+        if step.thing is not None and step.kind.drifts and step.source.run not in undone:
             for host in (host for host in step.hosts if host in hosts):
                 latest[host, step.thing] = step.keeping(latest.get((host, step.thing)))
     doubts = {
@@ -96,20 +89,15 @@ async def _look(
         foreseen = await door.foresee(prepared, call)
     except PlayrailError as error:
         why = f"{error.problem.code}: {error.problem.error}"
-        if error.problem.code != GONE.get(step.kind):
+        if error.problem.code != step.kind.gone_code:
             return [], why
         if step.mark == NEEDS_WHAT_GOES:
             return [], f"{why} A later call of Playrail may have removed it."
-        return [] if step.removes or _is_off(step) else [_gone(step, why)], None
+        return _gone(step, why), None
     changes = changes_of(foreseen).get(host, [])
     if not changes and (unseen := foreseen.unforeseen.get(host)):
         return [], " ".join(unseen)
     return [_drifted(change) for change in changes], None
-
-
-def _is_off(step: Step) -> bool:
-    """Whether a service was set not to run: so it does not, when its unit is gone."""
-    return step.kind == "service" and arguments_of(step.given).get("action") in ("stop", "disable")
 
 
 def _drifted(change: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,12 +105,12 @@ def _drifted(change: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "now": change["before"], "wanted": change["after"]}
 
 
-def _gone(step: Step, why: str) -> dict[str, Any]:
-    """A drift of what has gone with all that was around it."""
-    arguments = arguments_of(step.given)
-    wanted = {name: arguments[name] for name in ATTRIBUTES if name in arguments}
-    if "content" in arguments:
-        content = arguments["content"].encode()
-        raw = base64.b64decode(content) if arguments.get("encoding") == "base64" else content
-        wanted["sha256"] = hashlib.sha256(raw).hexdigest()
-    return {"kind": step.kind, "name": step.name, "now": None, "wanted": wanted, "because": why}
+def _gone(step: Step, why: str) -> list[Mapping[str, Any]]:
+    """The drift of what has gone with all that was around it; none of what was set to a
+    state that it has now as well.
+    """
+    wanted = None if step.removes else step.kind.wanted(arguments_of(step.given))
+    if wanted is None:
+        return []
+    about = {"kind": step.kind.name, "name": step.name, "now": None}
+    return [{**about, "wanted": dict(wanted), "because": why}]

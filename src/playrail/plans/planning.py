@@ -285,7 +285,7 @@ class Planning:
         return True
 
     async def _ask(self, call: Call, plan: Plan) -> None:
-        text = question(plan, most=MOST_ASKED)
+        text = question(plan, self._door.kinds, most=MOST_ASKED)
         if text is None:
             raise ApprovalRequired(
                 (

@@ -29,43 +29,41 @@ from playrail.plans.planning import Planning
 from playrail.plans.recorded import plan_in
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.secrets import HIDDEN
-from playrail.tools.effects import Effect, Invocation, is_text, without_content
+from playrail.tools.effects import Effect, is_text, without_content
+from playrail.tools.lasting import Invocation, Kind, Kinds, kind_named
 from playrail.tools.tool import AnyTool
 
-# Kinds whose state is somebody's work; a service that was stopped is none
-LOSES_WORK = ("file", "package")
-MOST_NAMES = 20  # packages of one call
-NOT_COMPARED = {
-    *("content", "encoding", "left_out", "hard_links", "line_endings", "loses"),
-    *("created_directories", "removed_directories"),
-}
+# Of any state: the same content may be told of one, and be left out of another
+NOT_COMPARED = {"content", "encoding", "left_out"}
 # What these say of one host holds for all
 ABOUT_ALL = (Denied, LimitReached, LedgerUnavailable, Stopping, Cancelled)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Back:
-    """A call on one host that takes an effect back; of packages that go, several effects."""
+    """A call on one host that takes an effect back, or several of one kind."""
 
     host: str
-    tool: str
-    arguments: Mapping[str, Any]
-    leaves: tuple[str, ...] = ()
-    """What it does not bring back, in sentences."""
-
-    @property
-    def going(self) -> bool:
-        """Whether it removes packages."""
-        return self.arguments.get("state") == "absent"
+    kind: Kind
+    names: tuple[str, ...]
+    """Of the things that it brings back, or removes."""
+    call: Invocation
 
     @property
     def about(self) -> str:
         """The call, in words."""
-        named = self.arguments.get("path") or self.arguments.get("name")
-        return (
-            f"{self.tool} {named if isinstance(named, str) else ', '.join(named or ())} on "
-            f"{self.host}"
-        )
+        return f"{self.call.tool} {', '.join(self.names)} on {self.host}"
+
+    def arguments(self, *, guarded: bool) -> dict[str, Any]:
+        """Those of the call on its host. `guarded`: with what refuses it when the thing is
+        not as the run left it.
+        """
+        given = {
+            name: value
+            for name, value in self.call.arguments.items()
+            if guarded or name not in self.kind.guards
+        }
+        return {**given, "server": [self.host]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +88,16 @@ async def undo(door: Door, planning: Planning, call: Call, run_id: str) -> Plan:
     ChangedSince.
     """
     tool, effects, not_undone = await asyncio.to_thread(_captured, door, call.caller, run_id)
-    backs = _backwards(tool, effects, not_undone)
+    backs = _backwards(tool, effects, door.kinds, not_undone)
     if not backs:
         raise NotUndoable(f"Nothing of {run_id} can be taken back. {' '.join(not_undone)}")
     looks = await _looked_at(door, call, backs, not_undone)
-    _check_work(run_id, effects, Foreseen.of([look.now for look in looks]))
+    _check_work(run_id, effects, Foreseen.of([look.now for look in looks]), door.kinds)
     looks = _useful(looks, effects, not_undone)
     if not looks:
         why = " ".join(not_undone) or f"everything is as it was before {run_id}."
         raise NotUndoable(f"There is nothing to take back: {why}")
-    not_undone += dict.fromkeys(sentence for look in looks for sentence in look.back.leaves)
+    not_undone += dict.fromkeys(sentence for look in looks for sentence in look.back.call.leaves)
     steps = [await door.prepare(*_step(look)) for look in looks]
     basis = await door.basis(steps, call.caller, anew=False)
     now = Foreseen.of([look.now for look in looks])
@@ -165,7 +163,7 @@ def _not_known(
 
 
 def _backwards(
-    tool: AnyTool, effects: Mapping[str, Sequence[Effect]], not_undone: list[str]
+    tool: AnyTool, effects: Mapping[str, Sequence[Effect]], kinds: Kinds, not_undone: list[str]
 ) -> list[Back]:
     """The calls that take the effects back, the last effect first. Adds what none does to
     `not_undone`.
@@ -182,9 +180,8 @@ def _backwards(
                 leaves = tuple(
                     f"{effect.kind} {effect.name} on {host}: {sentence}" for sentence in back.leaves
                 )
-                of_host.append(
-                    Back(host=host, tool=back.tool, arguments=back.arguments, leaves=leaves)
-                )
+                kind, call = kind_named(effect.kind, kinds), replace(back, leaves=leaves)
+                of_host.append(Back(host=host, kind=kind, names=(effect.name,), call=call))
             else:
                 not_undone.append(f"{effect.kind} {effect.name} on {host}: {back}")
         backs += _together(of_host)
@@ -192,27 +189,31 @@ def _backwards(
 
 
 def _together(backs: Sequence[Back]) -> list[Back]:
-    """Packages come back before others go: what comes back may no longer need those, while
-    what is there does. With what was asked for what depends on it went, so that comes back
-    first. What goes, goes in as few calls as possible.
+    """Things come back before others go: what comes back may no longer need those, while
+    what is there does. What goes, goes in as few calls as possible.
     """
-    going = [back for back in backs if back.going]
-    coming = [back for back in backs if not back.going]
-    if any(back.tool == "install_package" for back in coming):
-        coming.reverse()
-    names = [back.arguments["name"] for back in going]
-    parts = [names[start : start + MOST_NAMES] for start in range(0, len(names), MOST_NAMES)]
-    several = [
-        replace(going[0], arguments={**going[0].arguments, "name": part})
-        for part in parts
-        if len(part) > 1
-    ]
-    single = [
-        replace(going[0], arguments={**going[0].arguments, "name": part[0]})
-        for part in parts
-        if len(part) == 1
-    ]
-    return [*coming, *several, *single]
+    restoring = [back for back in backs if not back.call.removes]
+    if any(back.kind.restored_in_order for back in restoring):
+        restoring.reverse()
+    removing: dict[Kind, list[Back]] = {}
+    for back in backs:
+        if back.call.removes:
+            removing.setdefault(back.kind, []).append(back)
+    return [*restoring, *(one for of_kind in removing.values() for one in _at_once(of_kind))]
+
+
+def _at_once(removing: Sequence[Back]) -> Iterator[Back]:
+    """The removals of one kind on one host, in as few calls as it allows."""
+    most, remove_several = removing[0].kind.most_removed, removing[0].kind.remove_several
+    for start in range(0, len(removing), most):
+        part = removing[start : start + most]
+        if remove_several is None or len(part) == 1:
+            yield from part
+            continue
+        names = tuple(name for back in part for name in back.names)
+        leaves = tuple(sentence for back in part for sentence in back.call.leaves)
+        call = replace(remove_several(names), leaves=leaves)
+        yield replace(part[0], names=names, call=call)
 
 
 async def _looked_at(
@@ -225,31 +226,24 @@ async def _looked_at(
     looks = []
     for back in backs:
         try:
-            prepared = await door.prepare(back.tool, {**_unguarded(back), "server": [back.host]})
+            prepared = await door.prepare(back.call.tool, back.arguments(guarded=False))
             looks.append(Look(back=back, now=await door.foresee(prepared, call)))
         except ABOUT_ALL:
             raise
         except PlayrailError as error:
             if call.stop.is_set():
                 raise
-            alone = (
-                " Versions come back one by one, not together."
-                if "version" in back.arguments
-                else ""
-            )
-            not_undone.append(f"{back.about}: {error.problem.code}: {error.problem.error}{alone}")
+            why = f"{back.about}: {error.problem.code}: {error.problem.error}"
+            alone = "" if back.call.removes else back.kind.restored_alone
+            not_undone.append(f"{why} {alone}".rstrip())
     return looks
 
 
-def _unguarded(back: Back) -> dict[str, Any]:
-    return {name: value for name, value in back.arguments.items() if name != "expected_sha256"}
-
-
 def _step(look: Look) -> tuple[str, dict[str, Any]]:
-    """The tool and the arguments. A file that is gone has no content to expect."""
-    gone = any(one.kind == "file" and one.before is None for one in look.effects)
-    arguments = _unguarded(look.back) if gone else dict(look.back.arguments)
-    return look.back.tool, {**arguments, "server": [look.back.host]}
+    """The tool and the arguments. What is gone is not as the run left it."""
+    kind = look.back.kind.name
+    gone = any(one.kind == kind and one.before is None for one in look.effects)
+    return look.back.call.tool, look.back.arguments(guarded=not gone)
 
 
 def _useful(
@@ -280,31 +274,34 @@ def _useful(
         key=lambda look: (
             look.back.host in blind,
             hosts[look.back.host],
-            look.back.going,
+            look.back.call.removes,
             look.blind,
         ),
     )
 
 
 def _lost(look: Look, looks: Sequence[Look], effects: Mapping[str, Sequence[Effect]]) -> str:
-    """What would go with the packages that go, though it was there before the run, and no
+    """What would go with the things that go, though it was there before the run, and no
     call brings it back first.
     """
     host = look.back.host
     were = {one.name for one in effects[host] if one.before is not None}
-    first = [other for other in looks if other.back.host == host and not other.back.going]
+    first = [other for other in looks if other.back.host == host and not other.back.call.removes]
     back = {one.name for other in first for one in other.effects if one.after is not None}
     lost = [one.name for one in look.effects if one.after is None and one.name in were - back]
     return (
         f"{look.back.about}: {', '.join(lost)} would go as well."
-        if look.back.going and lost
+        if look.back.call.removes and lost
         else ""
     )
 
 
-def _check_work(run_id: str, effects: Mapping[str, Sequence[Effect]], now: Foreseen) -> None:
+def _check_work(
+    run_id: str, effects: Mapping[str, Sequence[Effect]], now: Foreseen, kinds: Kinds
+) -> None:
     """Raises ChangedSince when what somebody did after the run would be lost."""
-    changed, others = _changed_since(effects, now), _not_of_the_run(effects, now)
+    changed = _changed_since(effects, now, kinds)
+    others = _not_of_the_run(effects, now, kinds)
     told = []
     for words, found in (
         (f"Somebody changed it after {run_id}", changed),
@@ -321,15 +318,16 @@ def _check_work(run_id: str, effects: Mapping[str, Sequence[Effect]], now: Fores
 
 
 def _changed_since(
-    effects: Mapping[str, Sequence[Effect]], now: Foreseen
+    effects: Mapping[str, Sequence[Effect]], now: Foreseen, kinds: Kinds
 ) -> dict[str, list[dict[str, Any]]]:
     """Per host what is neither as the run left it nor gone."""
     changed: dict[str, list[dict[str, Any]]] = {}
     for host, left, found in _pairs(effects, now):
+        kind = kind_named(left.kind, kinds)
         if (
             found is not None
-            and left.kind in LOSES_WORK
-            and _compared(found) != _compared(left.after)
+            and kind.is_work
+            and _compared(found, kind) != _compared(left.after, kind)
         ):
             told = {
                 "kind": left.kind,
@@ -344,7 +342,7 @@ def _changed_since(
 
 
 def _not_of_the_run(
-    effects: Mapping[str, Sequence[Effect]], now: Foreseen
+    effects: Mapping[str, Sequence[Effect]], now: Foreseen, kinds: Kinds
 ) -> dict[str, list[dict[str, Any]]]:
     """Per host what is there, would be changed, and was not by the run: what others put on
     top of it goes with it.
@@ -356,7 +354,7 @@ def _not_of_the_run(
             (one.kind, one.name): one for one in effects_now if (one.kind, one.name) not in own
         }
         for one in others.values():
-            if one.kind in LOSES_WORK and one.before is not None:
+            if kind_named(one.kind, kinds).is_work and one.before is not None:
                 told = {
                     "kind": one.kind,
                     "name": one.name,
@@ -367,11 +365,10 @@ def _not_of_the_run(
     return found
 
 
-def _compared(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What tells states apart. The same content may be told of one, by its hash too, and be
-    left out of the other; and what a change made beside it is no state.
-    """
-    return None if state is None else {key: state[key] for key in state if key not in NOT_COMPARED}
+def _compared(state: Mapping[str, Any] | None, kind: Kind) -> dict[str, Any] | None:
+    """What tells states of this kind apart."""
+    left_out = {*NOT_COMPARED, *kind.not_compared}
+    return None if state is None else {key: state[key] for key in state if key not in left_out}
 
 
 def _pairs(

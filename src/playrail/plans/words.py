@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from playrail.plans.plan import Plan, Step
 from playrail.safe_text.visible import in_one_line
 from playrail.tools.effects import in_short, lines_changed
+from playrail.tools.lasting import Kinds, kind_named
 
 LONG = 300  # characters of an argument; a longer one comes after the others
 LEAST_SHOWN = 400  # characters of a long text, half of them from its end
@@ -20,25 +21,26 @@ DOING = ("action", "state")  # arguments that say what a tool does
 SHORTENED = "LONG PARTS OF THIS PLAN ARE SHORTENED HERE: `playrail plan {}` shows all of it."
 
 
-def in_words(plan: Plan) -> str:
+def in_words(plan: Plan, kinds: Kinds) -> str:
     """The whole plan: what on which hosts, how much would change, with which arguments, and
     each change.
     """
     arguments = [text for step in plan.steps for text in _step(plan, step)]
-    return "\n".join([*_head(plan), *arguments, *_not_previewed(plan), *_changes(plan)])
+    changes = _changes(plan, kinds)
+    return "\n".join([*_head(plan, kinds), *arguments, *_not_previewed(plan), *changes])
 
 
-def question(plan: Plan, *, most: int) -> str | None:
+def question(plan: Plan, kinds: Kinds, *, most: int) -> str | None:
     """The same in at most so many characters, with long texts shortened in their middle.
 
     None when that would leave out something by which a person decides: what is done where,
     how much changes, and every argument of what cannot be previewed. Nobody can approve
     that unseen.
     """
-    whole = in_words(plan)
+    whole = in_words(plan, kinds)
     if len(whole) <= most:
         return whole
-    head = [SHORTENED.format(plan.plan_id), *_head(plan)]
+    head = [SHORTENED.format(plan.plan_id), *_head(plan, kinds)]
     arguments = [text for step in plan.steps for text in _step(plan, step)]
     blind = list(_not_previewed(plan))
     long = sum(isinstance(text, Long) for text in arguments)
@@ -47,7 +49,7 @@ def question(plan: Plan, *, most: int) -> str | None:
     left = most - sum(len(line) + 1 for line in essential) - kept
     if left < LEAST_SHOWN:
         return None
-    effects = _fitting(list(_changes(plan)), left)
+    effects = _fitting(list(_changes(plan, kinds)), left)
     left += kept - sum(len(line) + 1 for line in effects)
     each = left // max(1, long) - GAP
     shown = [text.shortened(each) if isinstance(text, Long) else text for text in arguments]
@@ -74,12 +76,12 @@ class Long(str):
         return f"{self[:half]}{gap}{self[-half:]}"
 
 
-def _head(plan: Plan) -> list[str]:
+def _head(plan: Plan, kinds: Kinds) -> list[str]:
     """What is done on which hosts, and how much changes there."""
     what = [_what(step) for step in plan.steps] if len(plan.steps) == 1 else []
     return [
         in_one_line(line)
-        for line in (f"Plan {plan.plan_id} of {plan.caller}:", *what, _how_much(plan))
+        for line in (f"Plan {plan.plan_id} of {plan.caller}:", *what, _how_much(plan, kinds))
     ]
 
 
@@ -105,14 +107,14 @@ def _step(plan: Plan, step: Step) -> Iterator[str]:
         yield Long(line) if foreseen and isinstance(value, str) and len(line) > LONG else line
 
 
-def _how_much(plan: Plan) -> str:
+def _how_much(plan: Plan, kinds: Kinds) -> str:
     changes = [change for found in plan.changes.values() for change in found]
     if not changes:
         blind = any(plan.not_previewed.values())
         return "  What would change is not known." if blind else "  Nothing would change."
     hosts = sum(bool(found) for found in plan.changes.values())
-    kinds = Counter(str(change["kind"]) for change in changes)
-    told = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
+    counts = Counter(str(change["kind"]) for change in changes)
+    told = [kind_named(name, kinds).counted(count) for name, count in counts.items()]
     lines = [found for change in changes if (found := lines_changed(change)) is not None]
     if lines:
         least = "at least " if any(change.get("diff_cut") for change in changes) else ""
@@ -133,12 +135,12 @@ def _not_previewed(plan: Plan) -> Iterator[str]:
     )
 
 
-def _changes(plan: Plan) -> Iterator[str]:
+def _changes(plan: Plan, kinds: Kinds) -> Iterator[str]:
     """A line for each change, with all hosts on which it is the same."""
     hosts: dict[str, list[str]] = {}
     for host, found in plan.changes.items():
         for change in found:
-            hosts.setdefault(in_short(change), []).append(host)
+            hosts.setdefault(in_short(change, kinds), []).append(host)
     return (in_one_line(f"  {', '.join(of)}: {change}") for change, of in hosts.items())
 
 

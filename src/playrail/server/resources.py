@@ -206,9 +206,10 @@ def _stdout(run: Run) -> list[str]:
 
 
 def _diff(run: Run) -> list[str]:
+    from playrail import catalog  # noqa: PLC0415  the door has loaded it by then
     from playrail.history.transcripts import diff  # noqa: PLC0415
 
-    return _texts(DIFF, run, diff(run))
+    return _texts(DIFF, run, diff(run, catalog.kinds()))
 
 
 def _texts(part: Part, run: Run, lines: Iterable[str]) -> list[str]:

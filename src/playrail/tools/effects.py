@@ -8,32 +8,23 @@ from typing import Any
 
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.visible import in_one_line
+from playrail.tools.lasting import Kinds, kind_named
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """One thing on a host that a call changed; of a preview, that it would change.
 
-    A state is JSON data, None where the thing was or will not be there. Which keys it has
-    depends on `kind`: file: sha256, mode, owner, group, and content where that is text of
-    at most 100 KiB and no secret, otherwise left_out (binary, larger, secret); service:
-    active, enabled; package: version.
+    `kind` is the name of a lasting kind (lasting.py). A state is JSON data, None where the
+    thing was or will not be there. Its keys depend on the kind, but of what holds text each
+    has a `sha256`, and the `content` (bytes in base64 with an `encoding`) or, in `left_out`,
+    why that is not kept: binary, larger, secret.
     """
 
     kind: str
     name: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """A call of a tool: its name, and its arguments without `server`."""
-
-    tool: str
-    arguments: Mapping[str, Any]
-    leaves: tuple[str, ...] = ()
-    """Of a call that takes an effect back: what it does not bring back, in sentences."""
 
 
 def shown(effect: Effect) -> dict[str, Any]:
@@ -47,7 +38,7 @@ def shown(effect: Effect) -> dict[str, Any]:
 
 
 def without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The state of a file, or of another thing, without the file's content."""
+    """The state without the content that the thing has."""
     return (
         None
         if state is None
@@ -56,27 +47,27 @@ def without_content(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def diff_of(effect: Effect) -> tuple[str, bool] | None:
-    """The unified diff of a file whose content is known on both sides, and whether it was
-    cut.
+    """The unified diff of what holds text that is known before and after, and whether it
+    was cut.
     """
-    if effect.kind != "file":
+    there = [state for state in (effect.before, effect.after) if state is not None]
+    if not there or not all(map(is_text, there)):
         return None
     sides = (effect.before, effect.after)
-    before, after = (None if state is None else state.get("content") for state in sides)
-    known = all(state is None or is_text(state) for state in sides)
-    return unified(before, after, name=effect.name) if known else None
+    before, after = (None if state is None else state["content"] for state in sides)
+    return unified(before, after, name=effect.name)
 
 
 def is_text(state: Mapping[str, Any]) -> bool:
-    """Whether the state of a file has its content, and that as text."""
+    """Whether the state has a content, and that as text."""
     return "content" in state and "encoding" not in state
 
 
-def in_short(change: Mapping[str, Any]) -> str:
+def in_short(change: Mapping[str, Any], kinds: Kinds) -> str:
     """One line about a change: `file /etc/motd: +3 -1 lines, mode 0600 → 0644`."""
     before, after = change["before"], change["after"]
     if before is None:
-        told = ["new" if change["kind"] == "file" else _state(after)]
+        told = [kind_named(change["kind"], kinds).new or _state(after)]
     elif after is None:
         told = ["removed"]
     else:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.settings.settings import Settings
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation
 
 DEFAULT_TIMEOUT_S = 60.0
 SECRET = "(secret)"  # noqa: S105  what stands in records for one
@@ -218,10 +219,9 @@ class Tool(Generic[InputT]):
     """The call that takes one of its effects back, or why there is none. None: what it does
     cannot be taken back.
     """
-    intents: Callable[[InputT], Mapping[str, Invocation]] | None = None
-    """What is to hold after a call, as calls that set just that, each by a key such as
-    `file /etc/motd` or `service nginx active`: of two calls with the same key the later one
-    counts. None: what a call sets is not known; `nothing_lasting` says that it is nothing.
+    intents: Callable[[InputT], Sequence[Intent]] | None = None
+    """What is to hold after a call: of two that set the same thing the later one counts.
+    None: what a call sets is not known; `nothing_lasting` says that it is nothing.
     """
 
     @property
@@ -323,9 +323,9 @@ class DirectTool(Tool[InputT], Generic[InputT, ReportT]):
 AnyTool = PlaybookTool[Any, Any] | ApiTool[Any, Any] | DirectTool[Any, Any]
 
 
-def nothing_lasting(_: ToolInput) -> Mapping[str, Invocation]:
+def nothing_lasting(_: ToolInput) -> Sequence[Intent]:
     """The intents of a tool after whose calls nothing has to hold."""
-    return {}
+    return ()
 
 
 def variables(given: ToolInput) -> dict[str, Any]:

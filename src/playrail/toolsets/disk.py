@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.tools.fields import AbsolutePath
@@ -129,18 +130,13 @@ class DiskUsage(OrTrouble):
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or raw.get("playrail_code") != "file_system_silent":
+        if not isinstance(raw, dict) or raw.get("playrail_code") != files.FILE_SYSTEM_SILENT:
             return raw
         return cls.without_all(_silent(raw))
 
 
 def _silent(raw: Mapping[str, Any]) -> Problem:
-    return Problem(
-        code="file_system_silent",
-        error=sentence(raw.get("msg")),
-        hint="Analyze another path; the operator has to look at what is mounted there.",
-        retryable=True,
-    )
+    return Problem.of(files.FILE_SYSTEM_SILENT, sentence(raw.get("msg")))
 
 
 analyze_disk = PlaybookTool(

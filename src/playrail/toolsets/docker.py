@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
+from playrail.codes import files, work
+from playrail.codes.code import Code
+from playrail.codes.every import named
 from playrail.errors import Problem
 from playrail.tools.fields import Since, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -22,39 +25,25 @@ ContainerName = Annotated[
     ),
 ]
 
-# What the host modules' codes mean: the sentence, in which {0} is what Docker or the system
-# said, and what to do next.
-WHY: Mapping[str, tuple[str, str]] = {
-    "no_docker": (
-        "Docker is not installed on this host.",
-        "Use another server, or ask the operator to install Docker there.",
+# The sentences for what Docker said, which stands in {0}; other codes have their own.
+WORDS: Mapping[Code, str] = {
+    work.DOCKER_UNAVAILABLE: "Docker is installed on this host but does not answer: {0}",
+    work.PODMAN_SILENT: (
+        "Podman is installed on this host, but {0}, so its containers cannot be listed."
     ),
-    "permission_denied": (
-        "The user that Playrail logs in as may not talk to Docker on this host.",
-        "The operator can add that user to the group docker, or set become for this host.",
+    work.LOG_NOT_KEPT: (
+        "Docker keeps nothing of what this container writes: its log driver is {0}."
     ),
-    "docker_unavailable": (
-        "Docker is installed on this host but does not answer: {0}",
-        "manage_service with name docker and action status says whether its daemon runs.",
-    ),
-    "podman_silent": (
-        "Podman is installed on this host, but {0}, so its containers cannot be listed.",
-        "The operator can start podman.socket there.",
-    ),
-    "log_not_kept": (
-        "Docker keeps nothing of what this container writes: its log driver is {0}.",
-        "Look where that driver sends it, or ask the operator for the driver local or json-file.",
-    ),
-    "docker_failed": ("Docker could not do it: {0}", "The message is Docker's own."),
-    "container_not_found": (
-        "There is no such container on this host; it may have been removed, and its log with it.",
-        "list_docker_containers tells the names of those that there are.",
-    ),
-    "container_not_running": (
-        "There is nothing to measure: {0}.",
-        "list_docker_containers tells each one's state; get_docker_logs may say why it ended.",
+    work.DOCKER_FAILED: "Docker could not do it: {0}",
+    work.CONTAINER_NOT_RUNNING: "There is nothing to measure: {0}.",
+    work.NO_DOCKER: "Docker is not installed on this host.",
+    work.CONTAINER_NOT_FOUND: work.CONTAINER_NOT_FOUND.meaning,
+    files.PERMISSION_DENIED: (
+        "The user that Playrail logs in as may not talk to Docker on this host."
     ),
 }
+# Here the operator can do more than the code's own hint says.
+GROUP_DOCKER = "The operator can add that user to the group docker, or set become for this host."
 
 
 class OtherEngine(Report):
@@ -80,16 +69,11 @@ class OfDocker(OrTrouble):
     def _why(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             raise ValueError("is no answer of Docker")  # noqa: TRY004  pydantic's way to refuse
-        code = str(raw.get("playrail_code"))
-        if code not in WHY:
+        code = named(str(raw.get("playrail_code")))
+        if code not in WORDS:
             return {key: value for key, value in raw.items() if key != "trouble"}
-        error, hint = WHY[code]
-        problem = Problem(
-            code=code,
-            error=error.format(raw.get("docker")),
-            hint=hint,
-            retryable=code in ("docker_unavailable", "podman_silent"),
-        )
+        hint = GROUP_DOCKER if code == files.PERMISSION_DENIED else None
+        problem = Problem.of(code, WORDS[code].format(raw.get("docker")), hint=hint)
         return cls.without_all(problem)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
@@ -151,7 +152,10 @@ class JournalEntries(OrTrouble):
             raise ValueError("is no result of read_journal")  # noqa: TRY004
         problem = _problem_of(raw)
         if problem is not None:
-            return {**cls.without_all(problem), "incomplete": problem.code == "permission_denied"}
+            return {
+                **cls.without_all(problem),
+                "incomplete": problem.code == files.PERMISSION_DENIED,
+            }
         if "entries" not in raw:
             return raw
         return {
@@ -165,15 +169,7 @@ class JournalEntries(OrTrouble):
         if self.trouble is not None:
             return self.trouble
         if self.complete is False and not self.entries:
-            return Problem(
-                code="journal_timed_out",
-                error=(
-                    "Time was over before an entry was found in this host's journal; there may "
-                    "be some."
-                ),
-                hint="Ask for a shorter time or for a single unit.",
-                retryable=True,
-            )
+            return Problem.of(work.JOURNAL_TIMED_OUT)
         return None
 
     @property
@@ -184,19 +180,17 @@ class JournalEntries(OrTrouble):
 def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
     """The failures for which this toolset has better words than the module's."""
     match raw.get("playrail_code"):
-        case "permission_denied":
-            return Problem(
-                code="permission_denied",
-                error=(
-                    "The user that Playrail logs in as may not read these entries of this "
-                    "host's journal."
-                ),
+        case files.PERMISSION_DENIED:
+            return Problem.of(
+                files.PERMISSION_DENIED,
+                "The user that Playrail logs in as may not read these entries of this host's "
+                "journal.",
                 hint=HOW_TO_SEE_MORE,
             )
-        case "service_not_found":
-            return Problem(
-                code="service_not_found",
-                error=sentence(raw.get("msg")),
+        case work.SERVICE_NOT_FOUND:
+            return Problem.of(
+                work.SERVICE_NOT_FOUND,
+                sentence(raw.get("msg")),
                 hint=(
                     "Ask for a unit that there is, or let search_journal_logs look without `unit`."
                 ),

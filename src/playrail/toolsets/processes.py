@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, computed_field, model_validator
 
+from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
 from playrail.tools.fields import CONTROL, OwnerName
@@ -222,20 +223,17 @@ class ProcessOutcome(Report):
         denied = [one for one in self.signalled if one.how == "not_permitted"]
         left = [one for one in self.signalled if one.how == "running"]
         if denied:
-            return Problem(
-                code="permission_denied",
-                error=(
-                    f"The user that Playrail logs in as may not send a signal to {_named(denied)}."
-                ),
+            return Problem.of(
+                files.PERMISSION_DENIED,
+                f"The user that Playrail logs in as may not send a signal to {_named(denied)}.",
                 hint=(
                     "data.hosts tells what came of each; the operator can set become for this host."
                 ),
             )
         if left:
-            return Problem(
-                code="process_not_ended",
-                error=f"The signal was sent, but nothing has come of it yet for {_named(left)}.",
-                hint="It may need more time (wait_s) or ignore the signal; KILL cannot be ignored.",
+            return Problem.of(
+                work.PROCESS_NOT_ENDED,
+                f"The signal was sent, but nothing has come of it yet for {_named(left)}.",
             )
         return None
 

@@ -16,18 +16,12 @@ from playrail.ansible.outcome.events import (
     shown_diffs,
 )
 from playrail.ansible.outcome.failures import judge, without_output
+from playrail.codes import calls
 from playrail.errors import Problem
 from playrail.safe_text.secrets import forms, hide
 from playrail.tasks import TaskResult
 
-NO_REPORT = Problem(
-    code="no_report",
-    error="Ansible ended without an outcome for this host.",
-    hint=(
-        "Look at the host's state before you call again; the operator can run the playbook by "
-        "hand to see why."
-    ),
-)
+NO_REPORT = Problem.of(calls.NO_REPORT)
 RUN_LIMIT = 4 * 1024 * 1024  # characters of all results and diffs of a run
 STATUSES = {
     "runner_on_ok": "ok",

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
+from playrail.codes import work
 from playrail.errors import Problem
 from playrail.key_material import key_in
 from playrail.tools.fields import AbsolutePath, CommandLine
@@ -253,10 +254,10 @@ class CommandResult(Report):
         if self.timed_out:
             return self._timed_out()
         how = f"exit code {self.exit_code}" if self.signal is None else f"signal {self.signal}"
-        return Problem(
-            code="command_failed",
-            error=f"{self.argv[0]} ended with {how}.",
-            hint="data.hosts has its stdout and stderr." + self._of_another_shell(),
+        return Problem.of(
+            work.COMMAND_FAILED,
+            f"{self.argv[0]} ended with {how}.",
+            hint=work.COMMAND_FAILED.hint + self._of_another_shell(),
         )
 
     def _of_another_shell(self) -> str:
@@ -289,7 +290,7 @@ class CommandResult(Report):
                 "Choose a greater timeout_s only if it needs more time."
             )
         error = f"{self.argv[0]} did not end within its time and {ending}."
-        return Problem(code="command_timed_out", error=error, hint=hint)
+        return Problem.of(work.COMMAND_TIMED_OUT, error, hint=hint)
 
 
 def shortened_word(word: str) -> str:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.key_material import key_in
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
+from playrail.tools.lasting import Intent, Invocation
 from playrail.tools.tool import Changing, PlaybookTool, Risk
-from playrail.toolsets.files.effects import FileAttributes, FileChange, lasting, undo_file
+from playrail.toolsets.files.effects import (
+    FILE,
+    FileAttributes,
+    FileChange,
+    arguments_but,
+    file_intent,
+    undo_file,
+)
 from playrail.toolsets.files.tools import Group, Mode, Owner
 
 
@@ -148,7 +156,7 @@ class WrittenFile(FileChange):
 
     def effects(self) -> Sequence[Effect]:
         effect = Effect(
-            kind="file", name=self.path, before=self.state_before(), after=self._state_after()
+            kind=FILE.name, name=self.path, before=self.state_before(), after=self._state_after()
         )
         return (effect,) if self.changed else ()
 
@@ -179,17 +187,13 @@ class WrittenFile(FileChange):
         return None if state is None else {**state, **told}
 
 
-def _what_is_written(given: NewFile) -> Mapping[str, Invocation]:
+def _what_is_written(given: NewFile) -> Sequence[Intent]:
     """It is to hold whatever the file is then: with other line ends, or other names."""
-    usual = {name for name in ("encoding", "parents", "replace_all") if not _is_given(given, name)}
-    found = lasting("write_file", given, without={"expected_sha256", "backup", *usual})
-    if given.link_to is not None:
-        return found
-    whole = {"replace_all": True, "hard_links": given.hard_links or "break"}
-    return {
-        key: Invocation(tool=one.tool, arguments={**one.arguments, **whole})
-        for key, one in found.items()
-    }
+    usual = [name for name in ("encoding", "parents", "replace_all") if not _is_given(given, name)]
+    arguments = arguments_but(given, "expected_sha256", "backup", *usual)
+    if given.link_to is None:
+        arguments |= {"replace_all": True, "hard_links": given.hard_links or "break"}
+    return (file_intent(Invocation(tool="write_file", arguments=arguments)),)
 
 
 def _is_given(given: NewFile, name: str) -> bool:
@@ -252,14 +256,15 @@ class RemovedFile(FileChange):
         if before is not None and self.removed_directories:
             before = {**before, "removed_directories": list(self.removed_directories)}
         return (
-            (Effect(kind="file", name=self.path, before=before, after=None),)
+            (Effect(kind=FILE.name, name=self.path, before=before, after=None),)
             if self.changed
             else ()
         )
 
 
-def _what_is_removed(given: OldFile) -> Mapping[str, Invocation]:
-    return lasting("remove_file", given, without={"expected_sha256", "empty_parents"})
+def _what_is_removed(given: OldFile) -> Sequence[Intent]:
+    arguments = arguments_but(given, "expected_sha256", "empty_parents")
+    return (file_intent(Invocation(tool="remove_file", arguments=arguments, removes=True)),)
 
 
 remove_file = PlaybookTool(

@@ -1,18 +1,20 @@
-"""What the tools for files change: a file's state before and after, and the calls that
-bring either about.
+"""The kind of thing that files are: a file's state before and after a change, and the calls
+that bring either about.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.tools.brief import Brief
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Kind, Thing
 from playrail.tools.tool import Report
 
 LEFT_OUT = ("secret", "larger", "binary")  # the first that holds is told
@@ -24,6 +26,38 @@ WHY = {
     "binary": "is no text",
     "unknown": "is not known",
 }
+
+
+def _spellings(path: str) -> Sequence[str]:
+    return (posixpath.normpath(path),)
+
+
+def _wanted(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state that a call of write_file sets."""
+    if "link_to" in arguments:
+        return {"link": arguments["link_to"]}
+    state = {key: arguments[key] for key in ("mode", "owner", "group") if key in arguments}
+    if "content" in arguments:
+        content = arguments["content"].encode()
+        raw = base64.b64decode(content) if arguments.get("encoding") == "base64" else content
+        state["sha256"] = hashlib.sha256(raw).hexdigest()
+    return state
+
+
+FILE = Kind(
+    name="file",
+    new="new",
+    needs=("package",),  # an owner, a directory
+    keeps=("mode", "owner", "group"),
+    spellings=_spellings,
+    gone_code="not_found",  # its directory
+    wanted=_wanted,
+    not_compared=(
+        *("hard_links", "line_endings", "loses"),
+        *("created_directories", "removed_directories"),
+    ),
+    guards=("expected_sha256",),
+)
 
 
 class FileAttributes(BaseModel):
@@ -100,7 +134,9 @@ def undo_file(effect: Effect) -> Invocation | str:
             else {}
         )
         return Invocation(
-            tool="remove_file", arguments={"path": effect.name, **now, **made, **hidden}
+            tool="remove_file",
+            arguments={"path": effect.name, **now, **made, **hidden},
+            removes=True,
         )
     if "link" in before:
         return Invocation(
@@ -128,11 +164,11 @@ def undo_file(effect: Effect) -> Invocation | str:
     )
 
 
-def lasting(tool: str, given: BaseModel, *, without: set[str]) -> Mapping[str, Invocation]:
-    """What holds for a file after the call: the call itself, without what was only to hold
-    before it.
-    """
-    arguments = given.model_dump(
-        mode="json", exclude={"server", "preview", *without}, exclude_none=True
-    )
-    return {f"file {arguments['path']}": Invocation(tool=tool, arguments=arguments)}
+def arguments_but(given: BaseModel, *without: str) -> dict[str, Any]:
+    """The arguments of a call without these: what was only to hold before it."""
+    return given.model_dump(mode="json", exclude={"server", "preview", *without}, exclude_none=True)
+
+
+def file_intent(call: Invocation) -> Intent:
+    """What holds for a file after the call."""
+    return Intent(thing=Thing(FILE, call.arguments["path"]), call=call)

@@ -1,5 +1,5 @@
-"""What the tools for packages change: versions before and after, and the calls that bring
-either about.
+"""The kind of thing that packages are: versions before and after a change, and the calls that
+bring either about.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Kind, Thing
 from playrail.toolsets.packages.failures import last_words
 
 # Those that dpkg did not finish have its own words.
@@ -20,6 +21,7 @@ Outcome = (
     | Unfinished
 )
 UNFINISHED = get_args(Unfinished)
+MOST_NAMES = 20  # of one call
 
 
 def plain_name(name: str, architecture: str | None) -> str:
@@ -34,7 +36,7 @@ def plain_name(name: str, architecture: str | None) -> str:
 def effects_of(versions: Mapping[str, tuple[str | None, str | None]]) -> Sequence[Effect]:
     """Of packages with their versions before and after; None where they are not installed."""
     return [
-        Effect(kind="package", name=name, before=_state(before), after=_state(after))
+        Effect(kind=PACKAGE.name, name=name, before=_state(before), after=_state(after))
         for name, (before, after) in versions.items()
         if before != after
     ]
@@ -60,10 +62,44 @@ def undo_package(effect: Effect) -> Invocation:
     it.
     """
     if effect.before is None:
-        return what_is_installed(effect.name, "absent", None)
-    return what_is_installed(effect.name, "present", effect.before["version"])
+        return removed(effect.name)
+    return installed(effect.name, effect.before["version"])
 
 
-def what_is_installed(name: str, state: str, version: str | None) -> Invocation:
-    given = {"name": name, "state": state, **({"version": version} if version else {})}
+def installed(name: str, version: str | None) -> Invocation:
+    """The call that installs a package, in this version if it is given."""
+    given = {"name": name, "state": "present", **({"version": version} if version else {})}
     return Invocation(tool="install_package", arguments=given)
+
+
+def removed(name: str | Sequence[str]) -> Invocation:
+    """The call that removes a package, or several."""
+    given = {"name": name if isinstance(name, str) else list(name), "state": "absent"}
+    return Invocation(tool="install_package", arguments=given, removes=True)
+
+
+def _spellings(name: str) -> Sequence[str]:
+    """Dpkg may leave out the architecture."""
+    return (name, name.partition(":")[0])
+
+
+PACKAGE = Kind(
+    name="package",
+    needs=("file",),  # a source of packages
+    keeps=("version",),
+    yields=("version",),
+    spellings=_spellings,
+    has_aliases=False,  # beside those that were asked for a call changes others
+    restored_in_order=True,  # what depends on others went first
+    restored_alone="Versions come back one by one, not together.",
+    remove_several=removed,
+    most_removed=MOST_NAMES,
+)
+UPGRADE = Kind(name="update_system", needs=("file", "package"), drifts=False, is_work=False)
+
+
+def intent(name: str, call: Invocation, *, newest: bool = False) -> Intent:
+    """What holds for a package after the call. `newest`: whatever version was asked for
+    before.
+    """
+    return Intent(thing=Thing(PACKAGE, name), call=call, afresh=newest)

@@ -8,20 +8,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from playrail.codes import work
 from playrail.errors import Problem
-from playrail.tools.effects import Effect, Invocation
+from playrail.tools.effects import Effect
+from playrail.tools.lasting import Intent, Invocation, Thing
 from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.packages.effects import (
+    MOST_NAMES,
     UNFINISHED,
+    UPGRADE,
     Outcome,
     blindness,
     effects_of,
+    installed,
+    intent,
     plain_name,
+    removed,
     undo_package,
-    what_is_installed,
 )
 from playrail.toolsets.packages.failures import (
-    FINISH,
     known_failure,
     last_words,
     no_lists,
@@ -113,25 +118,18 @@ class SystemUpdate(Report):
 
     def problem(self) -> Problem | None:
         if self.manager != "apt":
-            return Problem(
-                code="unsupported_os",
-                error=(
-                    f"This host runs {self.distribution}; only Debian, Ubuntu and their kin "
-                    "can be upgraded so far."
-                ),
-                hint=(
-                    "Nothing was changed. Do not retry; the operator can upgrade it with its "
-                    "own package manager."
-                ),
+            return Problem.of(
+                work.UNSUPPORTED_OS,
+                f"This host runs {self.distribution}; only Debian, Ubuntu and their kin can be "
+                "upgraded so far.",
             )
         if self.failure is None:
             return no_lists(self.unfetched)
         if self.script is None and (known := known_failure(self.failure)) is not None:
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="upgrade_failed",
-            error=f"The upgrade did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has what was upgraded before. {FINISH}",
+        return Problem.of(
+            work.UPGRADE_FAILED,
+            f"The upgrade did not finish: {self.script or last_words(self.failure)}",
         )
 
 
@@ -164,6 +162,11 @@ def _packages(output: str, architecture: str | None) -> dict[str, Any]:
     }
 
 
+def _upgraded(_: Changing) -> Sequence[Intent]:
+    call = Invocation(tool="update_system", arguments={})
+    return (Intent(thing=Thing(UPGRADE, ""), call=call),)
+
+
 update_system = PlaybookTool(
     name="update_system",
     summary=(
@@ -178,6 +181,7 @@ update_system = PlaybookTool(
     idempotent=True,
     interruptible=False,
     undo=undo_package,
+    intents=_upgraded,
 )
 
 
@@ -193,9 +197,13 @@ PackageName = Annotated[
 ]
 
 
+Several = Annotated[list[PackageName], Field(min_length=1, max_length=MOST_NAMES)]
+
+
 class Packages(Changing):
-    name: PackageName | Annotated[list[PackageName], Field(min_length=1, max_length=20)] = Field(
-        description="A package, or a list of up to 20.", examples=["nginx", ["jq", "htop"]]
+    name: PackageName | Several = Field(
+        description=f"A package, or a list of up to {MOST_NAMES}.",
+        examples=["nginx", ["jq", "htop"]],
     )
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
@@ -354,10 +362,10 @@ class PackageChanges(Report):
             and (known := known_failure(self.failure, version=self.version)) is not None
         ):
             return with_repositories(known, self.unreachable_repositories or ())
-        return Problem(
-            code="package_failed",
-            error=f"The {what} did not finish: {self.script or last_words(self.failure)}",
-            hint=f"The report has the versions that are there now. {FINISH}",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The {what} did not finish: {self.script or last_words(self.failure)}",
+            hint=f"The report has the versions that are there now. {work.PACKAGE_FAILED.hint}",
         )
 
     def _not_latest(self) -> Problem | None:
@@ -370,10 +378,9 @@ class PackageChanges(Report):
         ]
         if not half:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"The package manager reported no failure, but {', '.join(half)}.",
-            hint=FINISH,
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"The package manager reported no failure, but {', '.join(half)}.",
         )
 
     def _left(self) -> Problem | None:
@@ -381,9 +388,9 @@ class PackageChanges(Report):
         left = [one.name for one in self.packages if one.version_after is not None]
         if not left:
             return None
-        return Problem(
-            code="package_failed",
-            error=f"{', '.join(left)} is still there, most likely half installed.",
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            f"{', '.join(left)} is still there, most likely half installed.",
             hint=(
                 "`dpkg --audit` tells what is wrong; execute_command with `dpkg --remove NAME` "
                 "can remove it."
@@ -397,9 +404,9 @@ class PackageChanges(Report):
         ]
         if not lacking:
             return None
-        return Problem(
-            code="package_failed",
-            error=(
+        return Problem.of(
+            work.PACKAGE_FAILED,
+            (
                 f"{', '.join(lacking)}: no package of that name is installed, and none is "
                 "known to provide it."
             ),
@@ -458,11 +465,11 @@ def _change(name: str, versions: Versions) -> dict[str, Any]:
     return {"name": name, "outcome": outcome, "version_before": before, "version_after": after}
 
 
-def _what_is_set(given: Packages) -> Mapping[str, Invocation]:
-    state = "absent" if given.state == "absent" else "present"
-    return {
-        f"package {name}": what_is_installed(name, state, given.version) for name in given.names
-    }
+def _what_is_set(given: Packages) -> Sequence[Intent]:
+    if given.state == "absent":
+        return [intent(name, removed(name)) for name in given.names]
+    newest = given.state == "latest"
+    return [intent(name, installed(name, given.version), newest=newest) for name in given.names]
 
 
 install_package = PlaybookTool(

@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 from pydantic import SecretStr, ValidationError
 
 from playrail.ansible.kept.ansiballz import as_input
+from playrail.codes import calls
 from playrail.errors import PlayrailError, RateLimited
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.jobs import ANSWER_S, PATIENCE_S, Done, Input, JobFailed, Jobs, Place
@@ -114,11 +115,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
                     str(problem["loc"][0]) for problem in error.errors(include_input=False)
                 )
                 raise _failure(
-                    "server_misconfigured", f"These settings of the server are wrong: {fields}."
+                    calls.SERVER_MISCONFIGURED, f"These settings of the server are wrong: {fields}."
                 ) from None
             except ValueError as error:
                 raise _failure(
-                    "server_misconfigured", f"The settings of the server are wrong: {error}."
+                    calls.SERVER_MISCONFIGURED, f"The settings of the server are wrong: {error}."
                 ) from None
             self._runner = asyncio.Runner()
             self._client = Mikrus(pace)
@@ -183,7 +184,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
         try:
             return self._runner.run(work)
         except JobFailed as error:
-            raise _failure(error.kind, str(error)) from None
+            raise _failure(error.code, str(error)) from None
         except RateLimited as error:
             after_s = error.problem.retry_after_s
             raise _failure(
