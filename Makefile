@@ -1,14 +1,18 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test bench hosts own-hosts rest check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test bench live rest newest with-ansible check style types plays fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-VENV := .venv
+PYTHON ?= python3
+# Of each Python that is named: PYTHON=python3.13 has .venv-python3.13
+NAMED := $(filter-out python python3,$(notdir $(PYTHON)))
+VENV := .venv$(if $(NAMED),-$(NAMED))
 RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.locked
 UV := $(shell command -v uv)
-PYTHON ?= python3
+UV_SYNC = uv sync --locked --quiet $(if $(NAMED),--python $(PYTHON))
+export UV_PROJECT_ENVIRONMENT := $(VENV)
 export LAB ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -25,7 +29,7 @@ setup: $(STAMP) ## Make .venv with the locked versions of everything, tests and 
 $(RUNS): pyproject.toml uv.lock requirements.lock | packages
 ifneq ($(UV),)
 	@echo "Installing what running needs into $(VENV), with uv"
-	uv sync --locked --no-dev --inexact --quiet
+	$(UV_SYNC) --no-dev --inexact
 else
 	@echo "Making $(VENV) and installing what running needs into it, 100 MB"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -37,7 +41,7 @@ endif
 $(STAMP): requirements-dev.lock $(RUNS)
 ifneq ($(UV),)
 	@echo "Installing what tests and checks need, with uv"
-	uv sync --locked --all-extras --quiet
+	$(UV_SYNC) --all-extras
 else
 	@echo "Installing what tests and checks need, 360 MB more, most of it Ansible's collections"
 	@$(call install,requirements-dev.lock)
@@ -80,19 +84,29 @@ ifeq ($(LAB),none)
 	@pytest --quiet --numprocesses=2 --dist=worksteal
 else
 	@$(RAISE_LAB) || { echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target hosts own-hosts rest
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target live rest
 endif
 
-# These change the lab's hosts, so they run one after the other, beside the rest.
-hosts:
-	@pytest --quiet tests/live -m "not own_host"
-
-# These change only hosts that they made themselves.
-own-hosts:
-	@pytest --quiet tests/live -m own_host
+# Each process has hosts of its own to change. Much of the time is waiting, so there are more
+# of them than cores.
+live:
+	@pytest --quiet --numprocesses=4 --dist=loadfile --no-loadscope-reorder tests/live
 
 rest:
 	@pytest --quiet --numprocesses=2 --dist=worksteal --ignore=tests/live
+
+# All that starts Ansible, imports it, or is run by it. Those on the lab's hosts take too long for
+# a second time.
+WITH_ANSIBLE = $(addprefix tests/,ansible demo door engines export modules plans tools toolsets)
+NEWEST = $(shell for one in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.13; do \
+  if $$one -c '' 2>/dev/null; then echo $$one; break; fi; done)
+
+newest: ## Run the tests of all that touches Ansible with Python 3.13, so with the newest Ansible
+	@test -n "$(NEWEST)" || { echo "There is no Python 3.13 here, so the newest Ansible was not tried." >&2; exit 1; }
+	@$(MAKE) --no-print-directory PYTHON=$(NEWEST) with-ansible
+
+with-ansible: setup
+	@pytest --quiet --numprocesses=2 --dist=worksteal -m "not lab" $(WITH_ANSIBLE)
 
 check: setup ## Check all that is quick and needs no hosts, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
@@ -133,5 +147,5 @@ lock: ## Choose versions anew, for uv and for pip
 	uv export --locked $(EXPORT) --all-extras --output-file requirements-dev.lock
 
 clean: ## Remove what was made here, but for the lab
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
+	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
 	find src tests playbooks roles -name __pycache__ -type d -prune -exec rm -rf {} +

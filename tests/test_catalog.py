@@ -21,6 +21,7 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import (
     AnyTool,
     ByField,
@@ -132,8 +133,8 @@ REFUSED = {
 }
 UNCHECKED = {"command", "run_program"}  # modules that do nothing in check mode
 HINTS = {
-    Risk.READ: (True, False, False),
-    Risk.SENSITIVE: (True, False, False),
+    Risk.READ: (True, None, False),
+    Risk.SENSITIVE: (True, None, False),
     Risk.WRITE: (False, False, False),
     Risk.DESTRUCTIVE: (False, True, False),
     Risk.DANGEROUS: (False, True, True),
@@ -432,7 +433,7 @@ def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: AnyTool) -> No
 
 @every_tool
 def test_every_argument_is_described_with_an_example_that_is_right(tool: AnyTool) -> None:
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
 
     assert set(properties) == set(tool.input.model_fields)
     for schema in properties.values():
@@ -450,16 +451,16 @@ def test_the_hints_agree_with_the_risk(tool: AnyTool) -> None:
     hints = describe(tool.name, tool).annotations
     assert hints is not None
 
-    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[
-        tool.worst_risk
-    ]
-    assert hints.idempotent_hint is (tool.idempotent or not tool.worst_risk.changes)
+    told = (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint)
+    assert told == HINTS[tool.worst_risk]
+    # Of what only reads the specification asks no more, and absent is false
+    assert bool(hints.idempotent_hint) is (tool.worst_risk.changes and tool.idempotent)
 
 
 @every_tool
 def test_a_risk_by_field_is_of_a_real_field_and_its_values(tool: AnyTool) -> None:
     if isinstance(tool.risk, ByField):
-        field = describe(tool.name, tool).input_schema["properties"][tool.risk.field]
+        field = input_schema(tool)["properties"][tool.risk.field]
         allowed = [False, True] if field["type"] == "boolean" else field["enum"]
         assert set(tool.risk.cases) <= set(allowed)
         assert tool.risk.otherwise is tool.risk.worst  # a value nobody thought of is the worst
@@ -480,7 +481,8 @@ def test_a_description_is_short_and_starts_with_the_risk(tool: AnyTool) -> None:
 
 def listed(name: str) -> dict[str, Any]:
     """What `tools/list` says of the tool."""
-    return describe(name, NAMES[name]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    told = describe(name, NAMES[name], output=True)
+    return told.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def shown(name: str) -> str:
@@ -509,7 +511,7 @@ def test_every_client_can_read_the_schemas(name: str) -> None:
     for schema in (told["inputSchema"], told["outputSchema"]):
         assert schema["type"] == "object"
         assert schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"} == set()
-    assert told["inputSchema"]["additionalProperties"] is False
+    assert input_schema(NAMES[name])["additionalProperties"] is False
 
 
 def test_readmes_table_is_the_catalogues() -> None:

@@ -109,6 +109,12 @@ class UnknownTool(PlayrailError):
         return cls(f"There is no tool named {name[:64]!r}.", hint=hint, data={"tools": list(tools)})
 
 
+class NotOffered(PlayrailError):
+    """There is such a tool, and nobody can call it with these settings."""
+
+    code = calls.NOT_OFFERED
+
+
 class UnknownServer(PlayrailError):
     code = calls.UNKNOWN_SERVER
 

@@ -1,5 +1,5 @@
 """The page of codes, made from their declarations: `python tests/checks/codes_page.py
-[--write]` prints it, or writes docs/codes.md.
+[--write | --check]` prints it, writes docs/codes.md, or fails when that is something else.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ def _lines() -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     if arguments == ["--write"]:
         PAGE.write_text(page(), encoding="utf-8")
+    elif arguments == ["--check"]:
+        if PAGE.read_text(encoding="utf-8") != page():
+            sys.stderr.write(f"docs/codes.md is not what the codes say; run: {COMMAND}\n")
+            return 1
     else:
         sys.stdout.write(page())
     return 0

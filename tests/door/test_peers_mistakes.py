@@ -20,8 +20,8 @@ from mikrus.execute import on_this_machine
 from playrail import catalog
 from playrail.calls.answers import Answer, parse
 from playrail.errors import InvalidArgument
-from playrail.server.schemas import describe
 from playrail.settings.settings import Settings
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
 from playrail.toolsets.commands.disasters import disaster
 from worlds.callers import ANN
@@ -263,7 +263,7 @@ def test_a_key_file_in_the_home_directory_is_found(place: Path) -> None:
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
 def test_a_number_out_of_range_is_refused_and_never_made_fit(tool: Any) -> None:
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
     for name, schema in properties.items():
         for limit, beyond in (("maximum", 1), ("minimum", -1)):
             if limit in schema:
@@ -448,5 +448,5 @@ def test_a_write_leaves_the_old_file_or_the_new_one(here: Here, place: Path) -> 
 def test_a_schema_tells_the_limits_that_hold() -> None:
     for tool in TOOLS.values():
         if isinstance(tool, PlaybookTool) and "limit" in tool.input.model_fields:
-            most = describe(tool.name, tool).input_schema["properties"]["limit"]["maximum"]
+            most = input_schema(tool)["properties"]["limit"]["maximum"]
             parse(tool, {**example_of(tool), "limit": most})

@@ -13,7 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from playrail.calls.call import Call, Granted
 from playrail.door.door import Playrail
 from playrail.door.understanding import Understood
-from playrail.errors import InvalidArgument, NotOnMikrus, UnknownServer, UnknownTool
+from playrail.errors import InvalidArgument, NotOffered, UnknownServer, UnknownTool
 from playrail.policy.rules import Decision
 from worlds.callers import ANN
 from worlds.local_plays import inventory, playrail
@@ -147,7 +147,7 @@ def test_a_refusal_is_told_with_all_that_is_understood(
         ("rm_rf", {}, UnknownTool),
         ("read_file", {"path": "relative"}, InvalidArgument),
         ("read_file", {"path": "/x", "server": "web9"}, UnknownServer),
-        ("get_db_info", {"server": "web1"}, NotOnMikrus),
+        ("get_db_info", {"server": "web1"}, NotOffered),
     ],
 )
 def test_what_cannot_be_understood(

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs inside a plain Debian container and turns it into one of the lab's images.
 # The arguments are what to add, in order: "bare" (systemd and sshd, no Python), "python",
-# "engine" (Docker).
+# "engine" (Docker), "shells" (fish, csh and a Polish locale), "rust" (sudo in Rust).
 # The base may be the public image or a fresh bootstrap: what comes out is the same.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -70,6 +70,11 @@ add_engine() {
     rm -rf "$root"
 }
 
+add_shells() {
+    add locales fish csh
+    localedef -i pl_PL -f UTF-8 pl_PL.UTF-8
+}
+
 finish() {
     apt-get clean
     rm -rf /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /var/log/journal/*
@@ -84,6 +89,8 @@ for part in "$@"; do
     bare) add_bare ;;
     python) add python3 python3-apt python3-requests ;;
     engine) add_engine ;;
+    shells) add_shells ;;
+    rust) add sudo-rs ;;
     *) echo "image.sh: unknown part $part" >&2 && exit 2 ;;
     esac
 done

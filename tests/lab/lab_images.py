@@ -45,6 +45,9 @@ IMAGES = (
     Image("nopython", "bookworm", ("bare",)),
     Image("bookworm", "bookworm", ("python", "engine"), parent="nopython"),
     Image("trixie", "trixie", ("bare", "python")),
+    # For hosts that tests make of their own.
+    Image("shells", "bookworm", ("shells",), parent="bookworm"),
+    Image("rust", "trixie", ("rust",), parent="trixie"),
 )
 
 

@@ -4,23 +4,10 @@ inventory.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shlex
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
-
-import yaml
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-from playrail.door.door import Playrail
-from playrail.settings.settings import Settings
-from worlds.callers import ANN
 
 from .own_host import OwnHost
 
@@ -30,6 +17,7 @@ BANNER = (
     "the bank\\n"
 )
 RAN = "/srv/ran"  # a directory on the host that everybody may write to
+WAIT_S = 10  # of a login that never begins, and of a password that nobody asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +267,11 @@ CAUSES = [
     ),
     Cause(
         name="no_su_password",
-        given={"ansible_become": True, "ansible_become_method": "su"},
+        given={
+            "ansible_become": True,
+            "ansible_become_method": "su",
+            "ansible_timeout": WAIT_S,
+        },
         code="become_failed",
     ),
     Cause(
@@ -308,14 +300,18 @@ CAUSES = [
             "printf '#!/bin/sh\\nexec sleep 30\\n' >/usr/local/bin/silent-sudo; chmod 755 "
             "/usr/local/bin/silent-sudo"
         ),
-        given={**SUDO, "ansible_become_exe": "/usr/local/bin/silent-sudo"},
+        given={
+            **SUDO,
+            "ansible_become_exe": "/usr/local/bin/silent-sudo",
+            "ansible_timeout": WAIT_S,
+        },
         code="become_failed",
         says="asked for nothing",
     ),
     Cause(
         name="slow_login",
         setup=FREE + "; " + bashrc("sleep 30"),
-        given={"ansible_become": True},
+        given={"ansible_become": True, "ansible_timeout": WAIT_S},
         code="host_unreachable",
         says="did not begin in time",
         retryable=True,
@@ -396,81 +392,6 @@ def variables(cause: Cause, host: OwnHost, keys: Mapping[str, str]) -> dict[str,
         "ansible_user": user_of(cause),
         "ansible_ssh_private_key_file": keys.get(key, key),
         "ansible_ssh_common_args": " ".join(filter(None, args)),
-        "ansible_timeout": 12,
+        "ansible_timeout": 40,  # all log in at once
         **given,
     }
-
-
-@dataclass(frozen=True)
-class Told:
-    """How an answer tells of the one host."""
-
-    code: str
-    error: str
-    hint: str
-    retryable: bool
-    text: str
-
-
-@contextlib.contextmanager
-def calling(way: str, every: Mapping[str, Mapping[str, Any]], place: Path) -> Iterator[Any]:
-    """What calls tools on these hosts: a process for each call, or one that keeps an
-    Ansible ready.
-    """
-    inventory, config = place / "hosts.yml", place / "ansible.cfg"
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": dict(every)}}))
-    inventory.chmod(0o600)
-    config.write_text("[ssh_connection]\nretries = 2\n")
-    env = {
-        "HOME": str(place),
-        "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
-        "PLAYRAIL_STATE_DIR": str(place / "state"),
-        "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
-        "PLAYRAIL_INVENTORY": str(inventory),
-        "ANSIBLE_CONFIG": str(config),
-        "ENABLE_WRITE_OPERATIONS": "1",
-    }
-    if way == "cold":
-        yield partial(cold, env)
-        return
-    playrail = Playrail(Settings.load(env, dotenv=None), environ=env, warm=True)
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(playrail):
-        portal.call(playrail.warm_up)
-        yield warm_call(portal, playrail)
-
-
-def cold(env: Mapping[str, str], tool: str, **arguments: Any) -> Told:
-    words = [
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in arguments.items()
-    ]
-    command = [sys.executable, "-m", "playrail.cli", "call", tool, *words]
-    done = subprocess.run(
-        command,
-        env=dict(env),
-        cwd=env["HOME"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return told(json.loads(done.stdout))
-
-
-def warm_call(portal: BlockingPortal, playrail: Playrail) -> Any:
-    async def ask(tool: str, arguments: dict[str, Any]) -> Any:
-        return await playrail.call(tool, arguments, caller=ANN)
-
-    def call(tool: str, **arguments: Any) -> Told:
-        return told(portal.call(ask, tool, arguments).envelope())
-
-    return call
-
-
-def told(answer: Mapping[str, Any]) -> Told:
-    text = json.dumps(answer, ensure_ascii=False)
-    if answer["success"]:
-        return Told("ok", "", "", retryable=False, text=text)
-    return Told(
-        answer["code"], answer["error"], answer["hint"], retryable=answer["retryable"], text=text
-    )

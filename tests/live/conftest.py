@@ -52,18 +52,45 @@ class Wire:
         return found
 
 
+# By the names of deb12 and deb13 the containers of this process
+CONTAINERS: dict[str, str] = {}
+
+
 def on_host(host: str, *argv: str, check: bool = True) -> str:
-    """What a command prints on a lab host, seen past Playrail and SSH."""
-    command = ["docker", "exec", f"playrail-lab-{host}", *argv]
+    """What a command prints on a host of this process, seen past Playrail and SSH."""
+    command = ["docker", "exec", CONTAINERS[host], *argv]
     return subprocess.run(command, check=check, capture_output=True, text=True, timeout=60).stdout
 
 
 @pytest.fixture(scope="session")
-def hosts() -> Mapping[str, Any]:
-    """The lab as its file tells it. A lab that is not up is a failure, never a skip."""
+def raised() -> Mapping[str, Any]:
+    """The lab as its file tells it, which no test changes. A lab that is not up is a
+    failure, never a skip.
+    """
     assert LAB.is_file(), "the lab is not up: make lab-up"
-    found: dict[str, Any] = json.loads(LAB.read_text())
-    return found
+    told: dict[str, Any] = json.loads(LAB.read_text())
+    return told
+
+
+@pytest.fixture(scope="session")
+def lab_file(raised: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of a lab that is this process's own."""
+    from .own_lab import own_lab  # noqa: PLC0415  it imports what imports this module
+
+    place = tmp_path_factory.mktemp("lab")
+    with own_lab(raised, place) as told:
+        CONTAINERS.update(
+            {name: host["container"] for name, host in told["hosts"].items() if "container" in host}
+        )
+        yield place / "lab.json"
+    CONTAINERS.clear()
+
+
+@pytest.fixture(scope="session")
+def hosts(lab_file: Path) -> Mapping[str, Any]:
+    """The hosts of this process's own lab, as its file tells them."""
+    told: dict[str, Any] = json.loads(lab_file.read_text())
+    return told
 
 
 def entry(lab: Mapping[str, Any], name: str, **other: Any) -> dict[str, Any]:
@@ -89,6 +116,7 @@ def environment(state: Path, servers: Mapping[str, Any], **other: str) -> dict[s
         "PLAYRAIL_STATE_DIR": str(state),
         **({"MCP_SERVERS": json.dumps(servers)} if servers else {}),
         "ENABLE_WRITE_OPERATIONS": "1",
+        "PLAYRAIL_ALIASES": "1",
         "PLAYRAIL_OUTPUT_SCHEMAS": "1",  # so the client compares each answer with its schema
         **other,
     }
@@ -110,28 +138,47 @@ def connected(env: Mapping[str, str], **options: Any) -> Iterator[Wire]:
         yield Wire(client, portal)
 
 
-@pytest.fixture(scope="session", params=["ssh", "mikrus"])
-def wire(
-    request: pytest.FixtureRequest,
-    hosts: Mapping[str, Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Wire]:
-    """A client of a server that knows the lab's hosts, writes on.
-
-    So tests that take it may run twice: the second time deb12 is a server of mikr.us,
-    reached through the simulator's /exec, which runs what it gets on deb12.
+@contextlib.contextmanager
+def _wired(hosts: Mapping[str, Any], state: Path, **others: Mapping[str, Any]) -> Iterator[Wire]:
+    """A client of a server that knows the lab's hosts, writes on; `others` are entries that
+    stand in their place.
     """
-    state = tmp_path_factory.mktemp("state")
     state.chmod(0o700)
-    servers = {name: entry(hosts, name) for name in BASE_NAMES}
-    with contextlib.ExitStack() as stack:
-        if request.param == "mikrus":
-            execute = stack.enter_context(on_lab_host("deb12"))
-            url = stack.enter_context(running(Simulator(execute=execute)))
-            servers["deb12"] = mikrus_entry(url)
-        yield stack.enter_context(
-            connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="9999/1"))
-        )
+    servers = {**{name: entry(hosts, name) for name in BASE_NAMES}, **others}
+    with connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="9999/1")) as wire:
+        yield wire
+
+
+@pytest.fixture(scope="session")
+def wire_by_ssh(
+    hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Wire]:
+    with _wired(hosts, tmp_path_factory.mktemp("state")) as wire:
+        yield wire
+
+
+@pytest.fixture(scope="session")
+def wire_by_mikrus(
+    hosts: Mapping[str, Any], lab_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Wire]:
+    """deb12 is a server of mikr.us, reached through the simulator's /exec, which runs what it
+    gets on deb12.
+    """
+    with (
+        on_lab_host("deb12", lab=lab_file) as execute,
+        running(Simulator(execute=execute)) as url,
+        _wired(hosts, tmp_path_factory.mktemp("state"), deb12=mikrus_entry(url)) as wire,
+    ):
+        yield wire
+
+
+@pytest.fixture(params=["ssh", "mikrus"])
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """A client of a server that knows the lab's hosts, writes on. Tests that take it may run
+    twice, the second time by way of mikr.us.
+    """
+    made: Wire = request.getfixturevalue(f"wire_by_{request.param}")
+    return made
 
 
 def mikrus_entry(url: str) -> dict[str, str]:
@@ -139,22 +186,31 @@ def mikrus_entry(url: str) -> dict[str, str]:
     return {"type": "mikrus", "srv": SRV, "key": KEY, "api_url": url}
 
 
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
+@pytest.fixture(scope="module")
+def simulator(lab_file: Path) -> Iterator[Simulator]:
     """The API whose only server is deb12, which before and afterwards has nothing of
     Playrail.
     """
-    with on_lab_host("deb12") as execute:
+    with on_lab_host("deb12", lab=lab_file) as execute:
         on_host("deb12", "rm", "-rf", MIKRUS_REMOTE)
         yield Simulator(execute=execute)
         on_host("deb12", "rm", "-rf", MIKRUS_REMOTE)
 
 
-@pytest.fixture
-def vps(simulator: Simulator, wired: Callable[..., Wire]) -> Iterator[Wire]:
+@contextlib.contextmanager
+def client_of(simulator: Simulator, state: Path) -> Iterator[Wire]:
     """A client of a server that knows the simulator's server as `vps`."""
+    state.chmod(0o700)
     with running(simulator) as url:
-        yield wired({"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")
+        servers = {"vps": mikrus_entry(url)}
+        with connected(environment(state, servers, PLAYRAIL_MIKRUS_RATE="1000/60")) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def vps(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    with client_of(simulator, tmp_path_factory.mktemp("state")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -182,7 +238,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         (kept if _is_kept(item, seen) else left).append(item)
     config.hook.pytest_deselected(items=left)
-    items[:] = kept
+    # What takes long begins first, so that it does not go on alone at the end.
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == Path(__file__).parent:
+            own = "raised" in item.fixturenames and "hosts" not in item.fixturenames
+            if not own:
+                item.fixturenames.insert(0, "hosts")  # on_host works on them
 
 
 def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
@@ -206,11 +268,11 @@ def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def host(hosts: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
+def host(raised: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnHost]:
     """A host of the module's own, that may be restarted, cut off and filled."""
     from .own_host import own_host  # noqa: PLC0415  it imports what imports this module
 
-    with own_host(hosts, tmp_path_factory.mktemp("own")) as made:
+    with own_host(raised, tmp_path_factory.mktemp("own")) as made:
         yield made
 
 

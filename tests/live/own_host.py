@@ -32,7 +32,7 @@ from playrail.tools.tool import Risk
 from worlds.callers import ANN
 from worlds.local_plays import environ, processes, tool
 
-from .test_interruptions import until
+from .waiting import until
 
 IMAGE, NETWORK = "playrail-lab:bookworm", "playrail-lab"
 NAME = "own"
@@ -125,7 +125,6 @@ class OwnHost:
     def await_ssh(self) -> None:
         until(
             lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"),
-            within_s=60,
         )
 
     def join(self) -> None:
@@ -159,34 +158,17 @@ def docker(*words: str) -> str:
 
 
 @contextlib.contextmanager
-def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iterator[OwnHost]:
+def own_host(
+    lab: Mapping[str, Any], place: Path, *, image: str = IMAGE, name: str = NAME
+) -> Iterator[OwnHost]:
     """The host, running; `place` is for its known_hosts file."""
     container = f"playrail-own-{secrets.token_hex(4)}"
-    network = lab["hosts"]["deb12"]["address"].rpartition(".")[0]
-    taken = docker(
-        "network", "inspect", "--format", "{{range .Containers}}{{.IPv4Address}} {{end}}", NETWORK
-    )
-    free = [
-        address
-        for number in range(100, 200)
-        if f"{(address := f'{network}.{number}')}/" not in taken
-    ]
-    address = random.choice(free)  # fixed, so that it is there again after it was gone
-    host = OwnHost(container, address, lab["hosts"]["deb12"]["key"], place / "known_hosts")
-    words = (
-        "run",
-        "--detach",
-        "--name",
-        container,
-        "--hostname",
-        NAME,
-        "--network",
-        NETWORK,
-        "--ip",
-        address,
-    )
+    network = lab["hosts"]["nopython"]["address"].rpartition(".")[0]
     try:
-        docker(*words, *RUN, image, "/lib/systemd/systemd")
+        address = _started(container, network, image, name)
+        host = OwnHost(
+            container, address, lab["hosts"]["nopython"]["key"], place / f"known_hosts_{name}"
+        )
         public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
         host.sh(
             f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys"
@@ -200,6 +182,34 @@ def own_host(lab: Mapping[str, Any], place: Path, *, image: str = IMAGE) -> Iter
         subprocess.run(
             ["docker", "rm", "--force", "--volumes", container], capture_output=True, check=False
         )
+
+
+def _started(container: str, network: str, image: str, name: str) -> str:
+    """Starts the container; returns its address, which is fixed, so that it is there again
+    after it was gone.
+    """
+    words = ("run", "--detach", "--name", container, "--hostname", name, "--network", NETWORK)
+    while True:
+        address = random.choice(_free(network))
+        try:
+            docker(*words, "--ip", address, *RUN, image, "/lib/systemd/systemd")
+        except AssertionError:
+            docker("rm", "--force", container)
+            if address in _free(network):
+                raise
+        else:
+            return address
+
+
+def _free(network: str) -> list[str]:
+    """Addresses that nobody has. Tests beside this one take some too."""
+    form = "{{range .Containers}}{{.IPv4Address}} {{end}}"
+    taken = docker("network", "inspect", "--format", form, NETWORK)
+    return [
+        address
+        for number in range(100, 250)
+        if f"{(address := f'{network}.{number}')}/" not in taken
+    ]
 
 
 @dataclass(frozen=True)
@@ -256,7 +266,7 @@ class Operator:
 
     def await_idle(self) -> None:
         """Returns when no play goes on; one fork may wait for the next."""
-        until(lambda: len(self.forks()) <= 1, within_s=10)
+        until(lambda: len(self.forks()) <= 1)
 
     def _ansible(self) -> list[int]:
         return processes("serve_plays.yml", f"HOME={self.place}\0")

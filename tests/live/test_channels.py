@@ -9,20 +9,22 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import on_host
+from .repository import only_own_packages
+from .waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"
 HOSTS = ("deb12", "deb13")
+WAYS = (*HOSTS, "deb13-root")
 # Seconds; each test that sleeps on a host does so for a number of its own
 NAPS = iter(range(64_001, 65_000))
 TASKS = (
@@ -35,8 +37,11 @@ TASKS = (
     "ansible.builtin.systemd_service: {name: no-such-unit, state: started}",
     "ansible.builtin.apt: {name: no-such-package}",
     "ansible.builtin.file: {path: /nonexistent/deep, state: touch}",
-    "ansible.builtin.copy: {dest: /tmp/playrail-channels, content: 'a\\n', mode: '0600'}",
-    "ansible.builtin.file: {path: /tmp/playrail-channels, state: absent}",
+    (
+        "ansible.builtin.copy: "
+        "{dest: '/tmp/channels-{{ inventory_hostname }}', content: 'a\\n', mode: '0600'}"
+    ),
+    "ansible.builtin.file: {path: '/tmp/channels-{{ inventory_hostname }}', state: absent}",
     "ansible.builtin.command: {argv: [no-such-program]}",
     "ansible.builtin.setup: {gather_subset: ['!all', '!min', distribution, pkg_mgr, user]}",
 )
@@ -70,6 +75,7 @@ class Plays:
                 "ansible_become_password": host.get("sudo_password", ""),
                 "ansible_python_interpreter": "/usr/bin/python3",
             }
+        hosts["deb13-root"] = {**hosts["deb13"], "ansible_become": True}
         (directory / "inventory.json").write_text(json.dumps({"all": {"hosts": hosts}}))
         command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.place)]
         self.broker = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -78,8 +84,14 @@ class Plays:
         self, host: str, *tasks: str, keywords: str = "", **variables: object
     ) -> list[dict[str, Any]]:
         """The result of each task."""
+        return self.play_on([host], *tasks, keywords=keywords, **variables)[host]
+
+    def play_on(
+        self, hosts: Sequence[str], *tasks: str, keywords: str = "", **variables: object
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Per host the result of each task."""
         lines = [
-            f"- hosts: {host}",
+            f"- hosts: {','.join(hosts)}",
             "  gather_facts: false",
             "  ignore_errors: true",
             f"  {keywords}",
@@ -111,7 +123,8 @@ class Plays:
         )
         assert "{" in done.stdout, done.stderr
         found = json.loads(done.stdout[done.stdout.index("{") :])
-        return [task["hosts"][host] for task in found["plays"][0]["tasks"]]
+        played = found["plays"][0]["tasks"]
+        return {host: [task["hosts"][host] for task in played] for host in hosts}
 
     def channels(self) -> list[int]:
         """The ssh clients of the broker."""
@@ -156,32 +169,28 @@ def interpreter(tmp_path: Path) -> Iterator[str]:
         on_host(host, "rm", "-f", path)
 
 
-def until(what: Callable[[], object], *, within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def steady(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {key: value for key, value in result.items() if key not in VARYING} for result in results
     ]
 
 
-@pytest.mark.parametrize(
-    ("host", "keywords"), [("deb12", ""), ("deb13", "become: true"), ("deb13", "")]
-)
-def test_modules_end_as_by_plain_ssh(
-    host: str, keywords: str, plays: Plays, interpreter: str
-) -> None:
-    fast = plays.play(host, *TASKS, keywords=keywords, ansible_python_interpreter=interpreter)
-    assert len(kept_on(host, interpreter)) == 1
-    plain = plays.play(
-        host, *TASKS, keywords=keywords, ansible_python_interpreter=interpreter, playrail_fast=False
-    )
+@pytest.fixture
+def _few_packages() -> Iterator[None]:
+    with only_own_packages("deb12"), only_own_packages("deb13"):
+        yield
 
-    assert steady(fast) == steady(plain)
+
+@pytest.mark.usefixtures("_few_packages")
+def test_modules_end_as_by_plain_ssh(plays: Plays, interpreter: str) -> None:
+    """On both systems, as the login user and as root."""
+    given = {"ansible_python_interpreter": interpreter}
+    fast = plays.play_on(WAYS, *TASKS, **given)
+    assert [len(kept_on(host, interpreter)) for host in HOSTS] == [1, 2]
+    plain = plays.play_on(WAYS, *TASKS, playrail_fast=False, **given)
+
+    for way in WAYS:
+        assert steady(fast[way]) == steady(plain[way]), way
 
 
 def test_nothing_stays_when_the_broker_has_ended(plays: Plays, interpreter: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from .own_host import Operator, OwnHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host]
+pytestmark = [pytest.mark.lab]
 MIB = 1 << 20
 
 

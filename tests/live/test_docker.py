@@ -102,7 +102,6 @@ def test_what_cannot_be_told(wire: Wire, name: str) -> None:
     docker("rm", silent)
 
 
-@pytest.mark.own_host
 def test_an_engine_of_a_user(host: OwnHost, living: Operator) -> None:
     """A second engine, which listens where a rootless one does."""
     place = "/run/user/1000"

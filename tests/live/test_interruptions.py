@@ -11,8 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,9 @@ from typing import Any
 import pytest
 
 from .conftest import Wire, entry, environment, on_host
+from .waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
-SETTLE_S = 60.0
-
-
-def until(what: Callable[[], Any], *, within_s: float = SETTLE_S) -> Any:
-    """What `what` returns once it is true; fails after the time."""
-    deadline = time.monotonic() + within_s
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 def sleeping(host: str, seconds: int) -> bool:
@@ -165,7 +155,7 @@ def test_stopping_the_server_ends_running_work(
         server.stdin.close()
     else:
         server.send_signal(getattr(signal, way))
-    assert server.wait(timeout=SETTLE_S) == 0
+    assert server.wait(timeout=PATIENCE_S) == 0
     assert not sleeping("deb12", seconds)
     assert [r["kind"] for r in records(place / "state")] == ["started", "events", "ended"]
     assert not alive(children)
@@ -228,7 +218,6 @@ def test_a_frozen_host(
         tell(server, "notifications/cancelled", requestId=2)
         last = until(
             lambda: next((r for r in records(place / "state") if r["kind"] == "ended"), None),
-            within_s=60,
         )
     finally:
         subprocess.run(["docker", "unpause", container], check=True, capture_output=True)

@@ -13,7 +13,7 @@ import pytest
 
 from .own_host import Operator, OwnHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host]
+pytestmark = [pytest.mark.lab]
 SETTINGS = "/etc/systemd/journald.conf.d/50-test.conf"
 RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
 

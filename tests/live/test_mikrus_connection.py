@@ -18,12 +18,12 @@ from mikrus.simulator import (
     cut_before_work,
     delay,
     html_page,
-    running,
     status,
 )
 
-from .conftest import MIKRUS_REMOTE, Wire, connected, environment, mikrus_entry, on_host
-from .test_interruptions import sleeping, until
+from .conftest import MIKRUS_REMOTE, Wire, client_of, on_host
+from .test_interruptions import sleeping
+from .waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -63,7 +63,18 @@ def test_a_command_runs_once_whatever_happens(
         )
         assert on_host(HOST, "stat", "-c", "%s", file) == "1\n"
     finally:
+        simulator.faults = []
         on_host(HOST, "rm", "-f", file)
+
+
+def test_what_a_server_lacks_is_brought_whatever_happens(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    on_host(HOST, "rm", "-rf", MIKRUS_REMOTE)
+    simulator.faults = [cut_after_work(), html_page()]
+    with client_of(simulator, tmp_path) as wire:
+        assert wire.report("execute_command", server="vps", cmd="id -un")["stdout"] == "root\n"
+    assert simulator.faults == []
 
 
 @pytest.mark.slow
@@ -81,11 +92,10 @@ def test_the_deadline_ends_the_work_on_the_host(vps: Wire) -> None:
 
 def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_path: Path) -> None:
     seconds = random.randrange(10_000, 10_000_000)
-    tmp_path.chmod(0o700)
-    with running(simulator) as url, ThreadPoolExecutor() as pool:
-        with connected(
-            environment(tmp_path, {"vps": mikrus_entry(url)}, PLAYRAIL_MIKRUS_RATE="1000/60")
-        ) as wire:
+    jobs = f"{MIKRUS_REMOTE}/jobs"
+    before = {*on_host(HOST, "ls", jobs, check=False).split()}
+    with ThreadPoolExecutor() as pool:
+        with client_of(simulator, tmp_path) as wire:
             calling = pool.submit(
                 wire.call, "execute_command", server="vps", cmd=f"sleep {seconds}", timeout_s=300
             )
@@ -93,7 +103,7 @@ def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_
         with contextlib.suppress(Exception):
             calling.result(timeout=60)
     assert not sleeping(HOST, seconds)
-    jobs = on_host(HOST, "ls", f"{MIKRUS_REMOTE}/jobs").split()
-    assert len(jobs) == 2
-    ended = f"ls -d {MIKRUS_REMOTE}/jobs/*/exit.* | wc -l"
+    made = {*on_host(HOST, "ls", jobs).split()} - before
+    assert len(made) == 2
+    ended = f"cd {jobs}; ls -d {' '.join(f'{job}/exit.*' for job in made)} | wc -l"
     until(lambda: on_host(HOST, "sh", "-c", ended).strip() == "2")  # each job notes its end itself

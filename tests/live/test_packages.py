@@ -4,13 +4,14 @@ are made here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from .conftest import Wire, on_host
-from .repository import MAKES_PACKAGES
+from .repository import MAKES_PACKAGES, only_own_packages
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
@@ -29,16 +30,24 @@ make probe-other 1.0 'Conflicts: probe-one'
 echo 'deb [trusted=yes] file:/srv/probes ./' > /etc/apt/sources.list.d/probes.list
 """
 REMOVE = """apt-mark unhold probe-tool; dpkg --purge probe-lib probe-tool probe-one probe-other
-rm -rf /srv/probes /etc/apt/sources.list.d/probes.list /var/lib/apt/lists/_srv_probes*"""
+rm -rf /var/lib/apt/lists/*"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _repositories() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for host in ("deb12", "deb13"):
+            stack.enter_context(only_own_packages(host))
+            on_host(host, "sh", "-c", MAKE)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _probes() -> Iterator[None]:
-    for host in ("deb12", "deb13"):
-        on_host(host, "sh", "-c", MAKE)
+def _probes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Afterwards none is installed, and the lists do not know the repository."""
     yield
-    for host in ("deb12", "deb13"):
-        on_host(host, "sh", "-c", REMOVE, check=False)
+    host = "deb13" if "deb13" in request.node.name else "deb12"
+    on_host(host, "sh", "-c", REMOVE, check=False)
 
 
 def version(host: str, name: str) -> str | None:

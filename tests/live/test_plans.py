@@ -16,6 +16,7 @@ import pytest
 from worlds.stub_client import LEGACY, Person
 
 from .conftest import Wire, connected, entry, environment, on_host
+from .repository import only_own_packages
 from .test_previews import MAKE, REMOVE
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
@@ -51,9 +52,10 @@ def _unit() -> Iterator[None]:
 
 @pytest.fixture
 def _repository() -> Iterator[None]:
-    on_host(HOST, "sh", "-c", MAKE)
-    yield
-    on_host(HOST, "sh", "-c", REMOVE, check=False)
+    with only_own_packages(HOST):
+        on_host(HOST, "sh", "-c", MAKE)
+        yield
+        on_host(HOST, "sh", "-c", REMOVE, check=False)
 
 
 def is_active() -> str:

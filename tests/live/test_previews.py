@@ -18,7 +18,7 @@ from playrail.settings.private_files import private_directory
 from worlds.stage import Stage, stage
 
 from .conftest import entry, on_host
-from .repository import MAKES_PACKAGES
+from .repository import MAKES_PACKAGES, only_own_packages
 
 pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
 HOST = "deb12"
@@ -50,7 +50,8 @@ dpkg --purge seen-lib seen-tool
 rm -rf /srv/seen /etc/apt/sources.list.d/seen.list /var/lib/apt/lists/_srv_seen*"""
 # All files with mode, owner, size and time; the packages with their versions; the units
 # with their states.
-LOOK = """find /etc /srv /usr/local /var/lib/apt /var/lib/dpkg -xdev \\
+LOOK = """find /etc /srv /usr/local /var/lib/apt /var/lib/dpkg \\
+    /etc/apt/sources.list.d /var/lib/apt/lists -xdev \\
     -printf '%p %m %U:%G %s %T@ %l\\n' | sort
 dpkg-query --show --showformat='${Package} ${db:Status-Abbrev} ${Version}\\n'
 systemctl list-unit-files --no-legend seen.service; systemctl is-active seen.service
@@ -110,9 +111,10 @@ def lab_stage(staged: Callable[[str], Stage], request: pytest.FixtureRequest) ->
 
 @pytest.fixture(scope="module")
 def _seen() -> Iterator[None]:
-    on_host(HOST, "sh", "-c", MAKE)
-    yield
-    on_host(HOST, "sh", "-c", REMOVE, check=False)
+    with only_own_packages(HOST):
+        on_host(HOST, "sh", "-c", MAKE)
+        yield
+        on_host(HOST, "sh", "-c", REMOVE, check=False)
 
 
 @pytest.mark.usefixtures("_seen")

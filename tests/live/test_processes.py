@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from .conftest import Wire, entry, on_host
+from .waiting import until
 
 pytestmark = pytest.mark.lab
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
@@ -38,10 +39,7 @@ def start(host: str, name: str, script: str = "while :; do sleep 1; done") -> in
         name,
         script,
     )
-    deadline = time.monotonic() + 10
-    while not (found := on_host(host, "pgrep", "-o", "-f", f"^{name}", check=False).strip()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    found = until(lambda: on_host(host, "pgrep", "-o", "-f", f"^{name}", check=False).strip())
     time.sleep(0.2)  # for its trap
     return int(found)
 

@@ -4,55 +4,12 @@ systemd had not read.
 
 from __future__ import annotations
 
-import shlex
-from typing import Any
-
 import pytest
 
-from playrail.calls.answers import Answer
-
 from .own_host import NAME, Operator, OwnHost, reported
+from .units import SLEEPS, STATIC, foreseen, manage, program_of, shows, succeeded, unit, write
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
-STATIC = "[Service]\nExecStart=/bin/sleep infinity\n"
-SLEEPS = f"{STATIC}[Install]\nWantedBy=multi-user.target\n"
-
-
-def write(host: OwnHost, path: str, text: str, *, reload: bool = False) -> None:
-    host.sh(
-        f"install -D /dev/stdin {path} <<'EOF'\n{text}EOF\n"
-        + ("systemctl daemon-reload" if reload else "")
-    )
-
-
-def unit(host: OwnHost, name: str, text: str = SLEEPS, *, reload: bool = True) -> None:
-    write(host, f"/etc/systemd/system/{name}", text, reload=reload)
-
-
-def manage(living: Operator, name: str, action: str, **more: Any) -> Answer:
-    return living.call("manage_service", name=name, action=action, **more)
-
-
-def succeeded(answer: Answer) -> dict[str, Any]:
-    assert answer.code == "ok", answer
-    return reported(answer)
-
-
-def shows(host: OwnHost, name: str, *properties: str) -> list[str]:
-    return [host.sh(f"systemctl show --value -p {one} {shlex.quote(name)}") for one in properties]
-
-
-def program_of(host: OwnHost, name: str) -> str:
-    return host.sh(
-        f"tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID {name})/cmdline"
-    ).strip()
-
-
-def foreseen(answer: Answer) -> str:
-    assert answer.code == "ok", answer
-    assert answer.data is not None
-    return str(answer.data)
-
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh, pytest.mark.timeout(300)]
 
 DROP_IN = "[Service]\nExecStart=\nExecStart=/bin/sleep 4242\n"
 
@@ -201,77 +158,6 @@ def test_what_a_socket_starts_again_is_told(living: Operator, host: OwnHost) -> 
     assert "knock.socket" in stopped["said"]
 
 
-def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHost) -> None:
-    unit(host, "static.service", STATIC)
-    failed = manage(living, "static", "enable")
-    assert failed.code == "service_not_enabled"
-    assert failed.problem is not None
-    assert "[Install]" in failed.problem.error
-    assert failed.data is not None
-    assert "changed" not in failed.data
-    assert "no installation config" in reported(failed)["said"]
-    assert manage(living, "static", "enable", preview=True).code == "service_not_enabled"
-    unit(host, "hidden.service")
-    host.sh("mv /etc/systemd/system/hidden.service /usr/lib/systemd/system; systemctl mask hidden")
-    failed = manage(living, "hidden", "enable")
-    assert failed.code == "service_not_enabled"
-    assert "masked" in str(failed.problem)
-    failed = manage(living, "hidden", "start")
-    assert failed.code == "service_failed"
-    assert "masked" in str(failed.problem)
-    host.sh("systemd-run --unit=fleeting sleep infinity")
-    assert manage(living, "fleeting", "enable").code == "service_not_enabled"
-
-
-def test_what_is_enabled_by_what_comes_with_it(living: Operator, host: OwnHost) -> None:
-    """Its [Install] only names the socket: systemd calls it indirect."""
-    unit(
-        host,
-        "door.socket",
-        "[Socket]\nListenStream=/run/d.sock\n[Install]\nWantedBy=sockets.target\n",
-        reload=False,
-    )
-    unit(host, "door.service", f"{STATIC}[Install]\nAlso=door.socket\n")
-    done = succeeded(manage(living, "door", "enable"))
-    assert (done["unit_file_state"], shows(host, "door.socket", "UnitFileState")) == (
-        "indirect",
-        ["enabled"],
-    )
-    assert succeeded(manage(living, "door", "disable"))["unit_file_state"] == "indirect"
-    assert shows(host, "door.socket", "UnitFileState") == ["disabled"]
-
-
-def test_what_stays_enabled_is_not_said_to_be_disabled(living: Operator, host: OwnHost) -> None:
-    unit(host, "wanted.service", STATIC)
-    host.sh("mkdir -p /etc/systemd/system/multi-user.target.wants")
-    host.sh(
-        "ln -s ../wanted.service /etc/systemd/system/multi-user.target.wants/; systemctl "
-        "daemon-reload"
-    )
-    state = shows(host, "wanted.service", "UnitFileState")
-    answer = manage(living, "wanted", "disable")
-    boots = host.sh("systemctl show --value -p WantedBy wanted.service")
-    assert (answer.code == "ok") is (boots == ""), (state, answer)
-    unit(host, "helper.service", STATIC)
-    host.sh("mkdir -p /usr/lib/systemd/system/multi-user.target.wants")
-    host.sh("mv /etc/systemd/system/helper.service /usr/lib/systemd/system/")
-    host.sh(
-        "ln -s ../helper.service /usr/lib/systemd/system/multi-user.target.wants/; systemctl "
-        "daemon-reload"
-    )
-    failed = manage(living, "helper", "disable")
-    assert failed.code == "service_not_disabled"
-    assert "multi-user.target" in str(failed.problem)
-
-
-def test_enable_and_disable_by_another_name(living: Operator, host: OwnHost) -> None:
-    unit(host, "real.service", SLEEPS + "Alias=nick.service\n")
-    assert succeeded(manage(living, "real", "enable"))["enabled"] is True
-    for action, enabled in (("enable", True), ("disable", False)):
-        done = succeeded(manage(living, "nick", action))
-        assert (done["name"], done["enabled"]) == ("real.service", enabled)
-
-
 def test_a_unit_that_goes_with_its_stop(living: Operator, host: OwnHost) -> None:
     host.sh(
         "systemd-run --unit=once sleep infinity; systemd-run --scope --unit=room sleep 9999 "
@@ -290,16 +176,6 @@ def test_a_unit_that_goes_with_its_stop(living: Operator, host: OwnHost) -> None
     undone = living.call("undo_run", run_id=stopped.runs[0])
     assert undone.code == "not_undoable"
     assert "is gone with its stop" in str(undone)
-
-
-def test_disable_that_removes_the_unit(living: Operator, host: OwnHost) -> None:
-    write(host, "/srv/linked.service", SLEEPS)
-    host.sh("systemctl enable /srv/linked.service")
-    done = succeeded(manage(living, "linked", "disable"))
-    assert (done["load_state"], host.sh("ls /etc/systemd/system/linked.service || true")) == (
-        "not-found",
-        "",
-    )
 
 
 DYING = {
@@ -433,20 +309,3 @@ def test_what_was_started_too_often(living: Operator, host: OwnHost) -> None:
     assert failed.code == "service_failed"
     assert failed.problem is not None
     assert "systemctl reset-failed often.service" in str(failed.problem.hint)
-
-
-def test_what_is_enabled_by_nothing(living: Operator, host: OwnHost) -> None:
-    """systemd makes the link, says that the target is not there, and exits with 0."""
-    unit(host, "adrift.service", f"{STATIC}[Install]\nWantedBy=multi-users.target\n")
-    for _ in range(2):  # the second time there is nothing to do
-        failed = manage(living, "adrift", "enable")
-        assert failed.code == "service_not_enabled"
-        assert failed.problem is not None
-        assert "multi-users.target" in failed.problem.error
-    unit(
-        host,
-        "adrift.service",
-        f"{STATIC}[Install]\nWantedBy=multi-users.target multi-user.target\n",
-    )
-    host.sh("systemctl disable adrift")
-    assert succeeded(manage(living, "adrift", "enable"))["enabled"] is True

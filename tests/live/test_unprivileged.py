@@ -4,34 +4,26 @@ ended that still runs.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import entry, environment, on_host
+from .waiting import until
 
 pytestmark = pytest.mark.lab
 HOST = "deb13"
+NUMBERS = itertools.count(2)  # of requests
 RULE = "/etc/sudoers.d/playrail-test"
-SETTLE_S = 60.0
 SURE, UNSURE = "was ended", "may still be running"
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """What `what` returns once it is true; fails after the time."""
-    deadline = time.monotonic() + SETTLE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture
@@ -54,14 +46,20 @@ def _ops_may_sleep_as_root() -> Iterator[None]:
         on_host(HOST, "rm", "-f", RULE)
 
 
-@pytest.fixture
-def server(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("unprivileged") / "state"
+    made.mkdir(mode=0o700)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(hosts: Mapping[str, Any], state: Path) -> Iterator[subprocess.Popen[str]]:
     """A server that does not become root on the host, spoken to in raw protocol."""
-    (tmp_path / "state").mkdir(mode=0o700)
-    env = environment(tmp_path / "state", {HOST: entry(hosts, HOST, sudo_password=None)})
+    env = environment(state, {HOST: entry(hosts, HOST, sudo_password=None)})
     command = [sys.executable, "-m", "playrail.cli", "serve"]
     with subprocess.Popen(
-        command, stdin=-1, stdout=-1, env=env, cwd=tmp_path, text=True
+        command, stdin=-1, stdout=-1, env=env, cwd=state.parent, text=True
     ) as process:
         info = {"name": "t", "version": "1"}
         send(
@@ -70,7 +68,7 @@ def server(hosts: Mapping[str, Any], tmp_path: Path) -> Iterator[subprocess.Pope
             method="initialize",
             params={"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info},
         )
-        assert receive(process)["id"] == 1
+        assert receive(process, 1)
         send(process, method="notifications/initialized")
         yield process
         process.kill()
@@ -82,23 +80,30 @@ def send(server: subprocess.Popen[str], **message: Any) -> None:
     server.stdin.flush()
 
 
-def receive(server: subprocess.Popen[str]) -> dict[str, Any]:
-    """The next answer; what the server tells unasked is passed over."""
+def receive(server: subprocess.Popen[str], number: int) -> dict[str, Any]:
+    """The answer to the request of that number; what else the server says is passed over."""
     assert server.stdout is not None
-    while "id" not in (message := json.loads(server.stdout.readline())):
+    while (message := json.loads(server.stdout.readline())).get("id") != number:
         pass
     found: dict[str, Any] = message
     return found
 
 
-def execute(server: subprocess.Popen[str], cmd: str, timeout_s: int) -> None:
+def execute(server: subprocess.Popen[str], cmd: str, timeout_s: int) -> int:
+    """Asks for the command to be run; returns the request's number."""
+    number = next(NUMBERS)
     arguments = {"server": HOST, "cmd": cmd, "timeout_s": timeout_s}
-    send(
-        server,
-        id=2,
-        method="tools/call",
-        params={"name": "execute_command", "arguments": arguments},
-    )
+    params = {"name": "execute_command", "arguments": arguments}
+    send(server, id=number, method="tools/call", params=params)
+    return number
+
+
+def cancelled(server: subprocess.Popen[str], number: int, state: Path) -> dict[str, Any]:
+    """What the ledger says of the request's end after it was cancelled."""
+    before = len(ends(state))
+    send(server, method="notifications/cancelled", params={"requestId": number})
+    last: dict[str, Any] = until(lambda: ends(state)[before:])[0]
+    return last
 
 
 def sleeping(seconds: int) -> bool:
@@ -106,10 +111,10 @@ def sleeping(seconds: int) -> bool:
     return bool(on_host(HOST, "pgrep", "-f", f"sleep {seconds}$", check=False).strip())
 
 
-def last_record(state: Path) -> dict[str, Any] | None:
+def ends(state: Path) -> list[dict[str, Any]]:
     with sqlite3.connect(state / "ledger.sqlite") as connection:
-        rows = connection.execute("SELECT body FROM records WHERE kind = 'ended'").fetchall()
-    return json.loads(rows[-1][0]) if rows else None
+        rows = connection.execute("SELECT body FROM records WHERE kind = 'ended' ORDER BY seq")
+        return [json.loads(body) for (body,) in rows]
 
 
 # sudo hands SIGTERM on to the program, though not SIGKILL, so one that ignores the first
@@ -121,9 +126,8 @@ HEARS, DEAF = "sudo -n sleep {}", "sh -c \"trap '' TERM; exec sudo -n sleep {}\"
 def test_the_deadline_of_a_program_of_root(
     server: subprocess.Popen[str], seconds: int, cmd: str
 ) -> None:
-    execute(server, cmd.format(seconds), timeout_s=3)
-    until(lambda: sleeping(seconds))
-    answer = receive(server)["result"]["structuredContent"]
+    number = execute(server, cmd.format(seconds), timeout_s=3)
+    answer = receive(server, number)["result"]["structuredContent"]
     runs = sleeping(seconds)
 
     assert answer["code"] == "command_timed_out", answer
@@ -136,12 +140,11 @@ def test_the_deadline_of_a_program_of_root(
 
 @pytest.mark.parametrize("cmd", [HEARS, DEAF], ids=["hears", "deaf"])
 def test_cancelling_a_program_of_root(
-    server: subprocess.Popen[str], seconds: int, tmp_path: Path, cmd: str
+    server: subprocess.Popen[str], seconds: int, state: Path, cmd: str
 ) -> None:
-    execute(server, cmd.format(seconds), timeout_s=300)
+    number = execute(server, cmd.format(seconds), timeout_s=300)
     until(lambda: sleeping(seconds))
-    send(server, method="notifications/cancelled", params={"requestId": 2})
-    last = until(lambda: last_record(tmp_path / "state"))
+    last = cancelled(server, number, state)
     runs = sleeping(seconds)
 
     assert last["outcome"] == "outcome_unknown"
@@ -151,12 +154,11 @@ def test_cancelling_a_program_of_root(
 
 
 def test_cancelling_a_program_of_its_own(
-    server: subprocess.Popen[str], seconds: int, tmp_path: Path
+    server: subprocess.Popen[str], seconds: int, state: Path
 ) -> None:
-    execute(server, f"sleep {seconds}", timeout_s=300)
+    number = execute(server, f"sleep {seconds}", timeout_s=300)
     until(lambda: sleeping(seconds))
-    send(server, method="notifications/cancelled", params={"requestId": 2})
-    last = until(lambda: last_record(tmp_path / "state"))
+    last = cancelled(server, number, state)
 
     assert last["outcome"] == "outcome_unknown"
     assert SURE in last["error"]

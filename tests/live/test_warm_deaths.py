@@ -22,9 +22,10 @@ from worlds.local_plays import gone, processes
 
 from .conftest import environment
 from .own_host import CHANGE_NAP, LINES, NAME, READ_NAP, Operator, OwnHost
-from .test_interruptions import alive, ask, below, tell, until
+from .test_interruptions import alive, ask, below, tell
+from .waiting import PATIENCE_S, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
 JOURNALCTL = "/usr/local/bin/journalctl"  # stands before the real one
 KILLED_BY_CHANCE = 6  # calls in which the run that stays dies at some moment
 
@@ -49,7 +50,7 @@ def test_the_run_that_stays_is_killed_between_two_calls(operated: Operator) -> N
     kill(operated.stays())
     operated.works()
     assert operated.stays()
-    until(lambda: not alive(before), within_s=10)
+    until(lambda: not alive(before))
 
 
 @pytest.mark.parametrize("what", ["the run that stays", "the forks"])
@@ -70,7 +71,7 @@ def test_killed_in_the_middle_of_a_call(operated: Operator, what: str) -> None:
         )
         assert not host.naps(READ_NAP) + host.naps(CHANGE_NAP)
     else:
-        until(lambda: not alive(before), within_s=10)
+        until(lambda: not alive(before))
     operated.works()
     operated.await_idle()
     assert host.sh(f"cat {LINES}") == "begun"
@@ -161,15 +162,15 @@ def test_the_server_ends(
     assert set(host.sessions()) - others
     server.send_signal(number)
     server.wait(timeout=30)
-    assert gone(home, within_s=10)
+    assert gone(home, within_s=PATIENCE_S)
     assert not alive(children)
     assert list((home / "tmp").iterdir()) == []
-    until(lambda: set(host.sessions()) <= others, within_s=10)
+    until(lambda: set(host.sessions()) <= others)
     assert host.sh(f"cat {LINES}") == "begun"
     if number == signal.SIGTERM:
         assert not host.naps(READ_NAP) + host.naps(CHANGE_NAP)
         assert list((home / "runtime").iterdir()) == []
     else:
         host.clear()  # a module goes on, and ends with its program
-    until(lambda: set(host.kept()) <= others, within_s=10)
-    until(lambda: "ansible" not in host.sh("ls -A /tmp /var/tmp"), within_s=10)
+    until(lambda: set(host.kept()) <= others)
+    until(lambda: "ansible" not in host.sh("ls -A /tmp /var/tmp"))

@@ -18,8 +18,6 @@ from worlds.local_plays import processes
 from .own_host import (
     BOUNDS,
     CHANGE_NAP,
-    CONNECT_S,
-    DEADLINE_S,
     LINES,
     NAME,
     READ_NAP,
@@ -27,9 +25,10 @@ from .own_host import (
     OwnHost,
     docker,
 )
-from .test_interruptions import until
+from .waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.own_host, pytest.mark.over_ssh]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
+MOST_TRIES = 6  # each waits for the host some seconds
 SILENCE_S = 6.0  # after which a connection is asked whether it still is one
 # Processes that run no play: the run that stays, its parent, the broker of connections, ssh
 # clients.
@@ -46,18 +45,17 @@ def operated(living: Operator) -> Operator:
     return living
 
 
-def works_within(operated: Operator, seconds: float) -> None:
+def works_again(operated: Operator) -> None:
     """A call that meets a connection in the moment of its end may say that the host does
-    not answer: try again.
+    not answer: it is tried again.
     """
-    ends = time.monotonic() + seconds
-    while (
-        answer := operated.call("read_file", path="/etc/hostname")
-    ).code != "ok" and time.monotonic() < ends:
+    for _ in range(MOST_TRIES):
+        answer = operated.call("read_file", path="/etc/hostname")
+        if answer.code == "ok":
+            break
         assert answer.problem is not None
         assert (answer.code, answer.problem.retryable) == ("host_unreachable", True)
     operated.works()
-    assert time.monotonic() < ends
 
 
 def reboot(host: OwnHost) -> None:
@@ -89,7 +87,7 @@ def end_sessions(host: OwnHost) -> None:
 @pytest.mark.parametrize("what", [reboot, lose_power, restart_sshd, end_sessions])
 def test_between_two_calls(operated: Operator, what: Callable[[OwnHost], None]) -> None:
     what(operated.host)
-    works_within(operated, 10)
+    works_again(operated)
     assert operated.stays()
     operated.await_idle()
 
@@ -137,14 +135,11 @@ def test_in_the_middle_of_a_call(operated: Operator, trouble: Any) -> None:
     host = operated.host
     read, change = operated.start("slow_read"), operated.start("slow_change")
     until(lambda: host.naps(READ_NAP) and host.naps(CHANGE_NAP))
-    began = time.monotonic()
     trouble.begin(host)
     try:
         told = [read.result(60), change.result(60)]
-        took_s = time.monotonic() - began
     finally:
         trouble.end(host)
-    assert took_s < DEADLINE_S + CONNECT_S + (BOUNDS.end_run_s + CONNECT_S) + 3
     assert [answer.code for answer in told] == ["deadline_exceeded", "outcome_unknown"]
     read_problem, change_problem = (answer.problem for answer in told)
     assert read_problem is not None
@@ -154,7 +149,7 @@ def test_in_the_middle_of_a_call(operated: Operator, trouble: Any) -> None:
     if not isinstance(trouble, Forget):
         assert "its work may still be running on own" in change_problem.error
     operated.await_idle()
-    works_within(operated, 20)
+    works_again(operated)
     assert host.sh(f"cat {LINES}") == "begun"
 
 
@@ -165,25 +160,23 @@ def test_while_nobody_calls(operated: Operator, trouble: Any) -> None:
     try:
         time.sleep(SILENCE_S)
         if not isinstance(trouble, Forget):
-            began = time.monotonic()
             answer = operated.call("read_file", path="/etc/hostname")
             assert answer.code == "host_unreachable", answer
-            assert time.monotonic() - began < 15
     finally:
         trouble.end(host)
-    works_within(operated, 20)
+    works_again(operated)
 
 
 def test_the_interpreter_on_the_host_is_killed(operated: Operator) -> None:
     host = operated.host
     host.kill(host.kept())
-    works_within(operated, 10)
+    works_again(operated)
 
     read, change = operated.start("slow_read"), operated.start("slow_change")
     until(lambda: host.naps(READ_NAP) and host.naps(CHANGE_NAP))
     host.kill(host.kept())
     assert [read.result(60).code, change.result(60).code] == ["connection_lost", "outcome_unknown"]
-    works_within(operated, 10)
+    works_again(operated)
     assert host.sh(f"cat {LINES}") == "begun"
 
 
@@ -224,7 +217,7 @@ def test_no_space_for_temporary_files(
         assert host.sh(f"ls {mark} 2>/dev/null || true") == ""
     for place in small_disks:
         host.sh(f"rm {place}/filler")
-    works_within(operated, 10)
+    works_again(operated)
     left = host.sh("ls -A " + " ".join(small_disks)).split()
     assert not [name for name in left if "ansible" in name]
 
@@ -246,5 +239,5 @@ def test_two_hundred_calls_at_once(operated: Operator) -> None:
     assert 1 < forks <= BOUNDS.runs_at_once + ENDING
     assert here <= BOUNDS.runs_at_once + ENDING + BESIDE
     operated.await_idle()
-    until(lambda: len(host.kept()) <= 1, within_s=5)  # and no module
+    until(lambda: len(host.kept()) <= 1)  # and no module
     assert host.sh("ls -A /tmp /var/tmp") == before

@@ -27,7 +27,8 @@ def capability(tmp_path: Path, name: str, took_ms: Sequence[int] = ()) -> dict[s
         return {name: took_ms} if took_ms else {}
 
     context = cast(
-        "Context", SimpleNamespace(settings=settings, tools=TOOLS, durations_ms=durations_ms)
+        "Context",
+        SimpleNamespace(settings=settings, tools=TOOLS, absent={}, durations_ms=durations_ms),
     )
 
     async def describe() -> Capabilities:

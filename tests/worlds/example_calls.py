@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from playrail.server.schemas import describe
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import AnyTool
 
 # Arguments that stand in the place of others, or need other ones: a call with each.
 INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "install_package": {"version": {"name": "nginx", "version": "1.6-2.1"}},
     "write_file": {
         "link_to": {"path": "/etc/a", "link_to": "../a"},
         "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},
-    }
+    },
 }
 
 
 def example_of(tool: AnyTool) -> dict[str, Any]:
     """Arguments for the tool, made of its fields' examples."""
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
     left_out = INSTEAD.get(tool.name, {})
     return {
         name: schema["examples"][0] for name, schema in properties.items() if name not in left_out

@@ -62,6 +62,7 @@ def environ(place: Path, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "PLAYRAIL_STATE_DIR": str(place / "state"),
         "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+        "PLAYRAIL_ALIASES": "1",  # so that every tool can be called
         **more,
     }
 

@@ -24,6 +24,11 @@ UNKNOWN_TOOL = Code(
     "There is no such tool.",
     "Call one of the tools that tools/list names.",
 )
+NOT_OFFERED = Code(
+    "not_offered",
+    "There is such a tool, and these settings leave it out; the answer says why.",
+    "Do not retry; call one of the tools that tools/list names.",
+)
 UNKNOWN_SERVER = Code(
     "unknown_server",
     "There is no such host or group; the answer lists those that there are.",

@@ -7,27 +7,31 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from playrail import catalog
 from playrail.calls.bounds import utc_now
 from playrail.calls.caller import OPERATOR
-from playrail.commands.terminal import (
-    FAILED,
-    WRONG_USAGE,
-    AsJson,
-    opened_ledger,
-    print_json,
-    print_table,
-    read_settings,
+from playrail.commands.failing import FAILED, WRONG_USAGE
+from playrail.commands.recorded import opened_ledger
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import AsJson, print_json, read_settings
+from playrail.errors import PlanUnusable, UnknownPlan
+from playrail.ledger.ledger import Entry, Ledger
+from playrail.plans.plan import Plan
+from playrail.plans.recorded import (
+    approval_body,
+    closed_in,
+    grants_in,
+    plan_in,
+    plans_in,
+    state_in,
 )
+from playrail.plans.words import in_words
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
-
-if TYPE_CHECKING:
-    from playrail.ledger.ledger import Ledger
-    from playrail.plans.plan import Plan
 
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
 
@@ -36,6 +40,10 @@ PlanArgument = Annotated[
 ]
 
 
+app = typer.Typer()
+
+
+@app.command()
 def plans(
     *,
     every: Annotated[
@@ -46,8 +54,6 @@ def plans(
     """List the plans that can be applied, of all callers, and whether they wait for
     approval.
     """
-    from playrail.plans.recorded import plans_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as ledger:
         found = (
             [
@@ -86,8 +92,6 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    from playrail.plans.recorded import grants_in, state_in  # noqa: PLC0415
-
     if (state := state_in(ledger, plan, now=utc_now())) != "open":
         return state
     if plan.approval == "none":
@@ -97,10 +101,9 @@ def _state(ledger: Ledger, plan: Plan) -> str:
     )
 
 
+@app.command()
 def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     """Show a plan whole: what it runs on which hosts, and what would change."""
-    from playrail.plans.recorded import plan_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as ledger:
         found = plan_in(_recorded(ledger), plan_id)
         state = _state(_recorded(ledger), found)
@@ -111,6 +114,7 @@ def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     typer.echo(state)
 
 
+@app.command()
 def approve(plan_id: PlanArgument) -> None:
     """Approve exactly this plan, for an hour. Asks on the terminal, after it has shown the
     plan.
@@ -118,15 +122,13 @@ def approve(plan_id: PlanArgument) -> None:
     _decide(plan_id, approved=True)
 
 
+@app.command()
 def reject(plan_id: PlanArgument) -> None:
     """Reject a plan for good."""
     _decide(plan_id, approved=False)
 
 
 def _decide(plan_id: str, *, approved: bool) -> None:
-    from playrail.errors import PlanUnusable  # noqa: PLC0415
-    from playrail.plans.recorded import approval_body, closed_in, plan_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as recorded:
         ledger = _recorded(recorded)
         found = plan_in(ledger, plan_id)
@@ -161,8 +163,6 @@ def _who() -> str:
 
 def _recorded(ledger: Ledger | None) -> Ledger:
     """Raises UnknownPlan where nothing is recorded yet."""
-    from playrail.errors import UnknownPlan  # noqa: PLC0415
-
     if ledger is None:
         raise UnknownPlan("There are no plans: nothing is recorded yet.")
     return ledger
@@ -193,8 +193,6 @@ def _confirm(found: Plan, verb: str) -> None:
 
 
 def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object]]]) -> None:
-    from playrail.ledger.ledger import Entry  # noqa: PLC0415
-
     made_by = next(record["call"] for record in ledger.read(kinds=("plan",), plan=found.plan_id))
     tool = found.steps[0].tool
     ledger.append(
@@ -206,9 +204,6 @@ def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object
 
 
 def _show(found: Plan) -> None:
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.plans.words import in_words  # noqa: PLC0415
-
     typer.echo(in_words(found, catalog.kinds()))
     for host, changes in found.changes.items():
         for change in changes:

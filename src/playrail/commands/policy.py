@@ -5,20 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from playrail import catalog
+from playrail.ansible.content.places import content_root
+from playrail.ansible.inventory.inventory import Inventory
+from playrail.calls.bounds import Bounds
+from playrail.calls.call import Call
+from playrail.calls.caller import Caller
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
-from playrail.commands.terminal import FAILED, print_table, read_settings, until_done
+from playrail.commands.failing import FAILED
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import read_settings, until_done
+from playrail.door.door import Playrail
+from playrail.door.understanding import Understood
 from playrail.errors import UnknownTool
+from playrail.hosts import Host, Hosts
+from playrail.policy.doubts import doubts
+from playrail.policy.file import read_policy
+from playrail.policy.limits import of_caller, of_host
+from playrail.policy.rules import Policy, Rule
 from playrail.safe_text.visible import in_one_line
-
-if TYPE_CHECKING:
-    from playrail.door.understanding import Understood
-    from playrail.hosts import Host, Hosts
-    from playrail.policy.rules import Policy, Rule
-    from playrail.settings.settings import Settings
+from playrail.settings.settings import Settings
+from playrail.tools.tool import DirectTool
 
 NO_POLICY = (
     "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
@@ -47,8 +58,6 @@ def check() -> None:
     if limits:
         print_table(("limited", "to"), limits)
     typer.echo(_switch(settings))
-    from playrail.policy.doubts import doubts  # noqa: PLC0415
-
     found = list(doubts(policy, until_done(_hosts(settings))))
     for doubt in found:
         typer.echo(f"! {in_one_line(doubt)}", err=True)
@@ -87,16 +96,11 @@ async def _understood(
     settings: Settings, tool: str, given: Mapping[str, Any], *, caller: str, now: datetime
 ) -> tuple[Policy | None, Understood]:
     """The policy, and the call as the door understands it."""
-    from playrail.calls.bounds import Bounds  # noqa: PLC0415
-    from playrail.calls.call import Call  # noqa: PLC0415
-    from playrail.calls.caller import Caller  # noqa: PLC0415
-    from playrail.door.door import Playrail  # noqa: PLC0415  it is slow to import
-
     door = Playrail(settings, environ=os.environ, bounds=Bounds(now=lambda: now))
     async with door:
         if tool not in door.tools:
             raise UnknownTool(
-                f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+                f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
             )
         understanding = door.understanding
         call = Call(name=tool, caller=Caller(name=caller, way="cli"))
@@ -105,7 +109,6 @@ async def _understood(
 
 
 def _explained(policy: Policy | None, call: Understood) -> Iterator[str]:
-    from playrail.tools.tool import DirectTool  # noqa: PLC0415
 
     preview = ", a preview" if call.wants_preview else ""
     yield (
@@ -153,8 +156,6 @@ def _counts(name: str) -> str:
 
 
 def _limited(policy: Policy, call: Understood) -> Iterator[str]:
-    from playrail.policy.limits import of_caller, of_host  # noqa: PLC0415
-
     caller = call.caller.name
     told = {f"the caller {caller}": _limits(of_caller(policy, caller))}
     told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in call.judged}
@@ -196,18 +197,12 @@ def _switch(settings: Settings) -> str:
 
 
 def _policy(settings: Settings) -> Policy | None:
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.policy.file import read_policy  # noqa: PLC0415
-
     return (
         None if settings.policy_file is None else read_policy(settings.policy_file, catalog.load())
     )
 
 
 async def _hosts(settings: Settings) -> Hosts:
-    from playrail.ansible.content.places import content_root  # noqa: PLC0415
-    from playrail.ansible.inventory.inventory import Inventory  # noqa: PLC0415
-
     inventory = Inventory(settings, content_root(), environ=os.environ)
     try:
         return await inventory.hosts()

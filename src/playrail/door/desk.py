@@ -15,6 +15,7 @@ from playrail.plans.drift import drift
 from playrail.plans.planning import Planning
 from playrail.plans.undo import undo
 from playrail.settings.settings import Settings
+from playrail.tools.offering import Absence
 
 NOT_RUN = "not_run"  # of a step after one that failed
 
@@ -32,6 +33,7 @@ class Desk:
         door: Door,
         planning: Planning,
         settings: Settings,
+        absent: Mapping[str, Absence],
         hosts: Callable[[], Awaitable[Hosts]],
     ) -> None:
         self._call = call
@@ -40,6 +42,7 @@ class Desk:
         self._hosts = hosts
         self.settings = settings
         self.tools = door.tools
+        self.absent = {name: absence.why for name, absence in absent.items()}
 
     async def hosts(self) -> Hosts:
         """What the inventory has."""

@@ -32,6 +32,7 @@ from playrail.policy.file import read_policy
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
+from playrail.tools.offering import absences
 from playrail.tools.tool import AnyTool, most_bytes
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Playrail:
     manager.
 
     With `warm` it keeps an Ansible ready, which pays from the second play on. `tools` are
-    offered beside those of the settings' toolsets. Raises SettingsInvalid.
+    offered beside those of the catalogue that the settings choose. Raises SettingsInvalid.
     """
 
     def __init__(
@@ -56,19 +57,21 @@ class Playrail:
     ) -> None:
         self.settings = settings
         self.secrets = Secrets(settings, environ)
-        self.tools = MappingProxyType({**catalog.load(settings.toolsets), **(tools or {})})
+        every = catalog.load()
+        absent = absences(every, settings)
+        self.tools = MappingProxyType({**every, **(tools or {})})
         self._bounds = bounds or Bounds()
         self._opener = Opener(
             settings, environ=environ, secrets=self.secrets, bounds=self._bounds, warm=warm
         )
         self.inventory = self._opener.inventory
         self.ledger = self._opener.ledger
-        every = catalog.load()
         policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self._apis = Apis(settings)
         self.understanding = Understanding(
             settings,
             tools=self.tools,
+            absent=absent,
             policy=policy,
             inventory=self.inventory,
             apis=self._apis,
@@ -84,7 +87,7 @@ class Playrail:
             answer=self._call,
         )
         self._doubts = Doubts(policy, self.inventory)
-        self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
+        self._hints = Hints(every, self.offered, writes=settings.enable_write_operations)
         self._running = Running(
             settings, apis=self._apis, inventory=self.inventory, previews=self.previews
         )
@@ -96,6 +99,11 @@ class Playrail:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def offered(self) -> Mapping[str, AnyTool]:
+        """The tools that clients are told of, and may call."""
+        return self.understanding.offered
 
     async def open(self) -> Opened:
         """Claims the state directory. Raises LedgerUnavailable.

@@ -47,6 +47,7 @@ class Previews:
     ) -> None:
         self.tools = understanding.tools
         self.kinds = kinds
+        self.absent = understanding.absent
         self.ledger = opener.ledger
         self.secrets = secrets
         self.planning = Planning(self, self.ledger, bounds)

@@ -31,7 +31,12 @@ class Running:
     """Runs the calls of one door."""
 
     def __init__(
-        self, settings: Settings, *, apis: Apis, inventory: Inventory, previews: Previews
+        self,
+        settings: Settings,
+        *,
+        apis: Apis,
+        inventory: Inventory,
+        previews: Previews,
     ) -> None:
         self._settings = settings
         self._apis = apis
@@ -104,5 +109,6 @@ class Running:
             door=self._previews,
             planning=self._previews.planning,
             settings=self._settings,
+            absent=self._previews.absent,
             hosts=self._inventory.hosts,
         )

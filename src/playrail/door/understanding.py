@@ -20,6 +20,7 @@ from playrail.engines.results import with_unusable
 from playrail.errors import (
     Denied,
     InvalidArgument,
+    NotOffered,
     PlanOutdated,
     PlayrailError,
     Problem,
@@ -32,6 +33,7 @@ from playrail.policy.rules import Decision, Policy, decide
 from playrail.safe_text.secrets import WITHHELD
 from playrail.settings.settings import Settings
 from playrail.tools.arguments import as_meant
+from playrail.tools.offering import Absence
 from playrail.tools.tool import AnyTool, ApiTool, Changing, OnHosts, Risk, ToolInput
 
 
@@ -101,6 +103,7 @@ class Understanding:
         settings: Settings,
         *,
         tools: Mapping[str, AnyTool],
+        absent: Mapping[str, Absence],
         policy: Policy | None,
         inventory: Inventory,
         apis: Apis,
@@ -108,15 +111,19 @@ class Understanding:
     ) -> None:
         self.policy = policy
         self.tools = tools
+        self.absent = absent
+        self.offered = {name: tool for name, tool in tools.items() if name not in absent}
         self._settings = settings
         self._inventory = inventory
         self._apis = apis
         self._now = now
 
     def parse(self, name: str, arguments: Mapping[str, Any]) -> Parsed:
-        """Raises UnknownTool, InvalidArgument."""
+        """Raises NotOffered, UnknownTool, InvalidArgument."""
+        if (absence := self.absent.get(name)) is not None:
+            raise NotOffered(f"{name} is not offered: {absence.why}.", hint=absence.hint)
         if name not in self.tools:
-            raise UnknownTool.named(name, self.tools)
+            raise UnknownTool.named(name, self.offered)
         tool = self.tools[name]
         arguments = as_meant(tool.input, arguments)
         parsed = Parsed(tool=tool, arguments=arguments, input=parse(tool, arguments))

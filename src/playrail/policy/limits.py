@@ -5,21 +5,21 @@ read from the ledger.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import TAG, Host
 from playrail.policy.rules import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
 from playrail.tools.tool import Risk
 
-if TYPE_CHECKING:
-    from playrail.ledger.ledger import Read
-
 CALLS, CHANGES = "calls_per_minute", "changes_per_hour"
 OVER = (LimitReached.code, TooManyHosts.code)  # refusals that a limit made
 LASTING: Mapping[str, timedelta] = {CALLS: timedelta(minutes=1), CHANGES: timedelta(hours=1)}
+
+Read = Callable[..., Iterator[dict[str, Any]]]
+"""What reads the records of a kind since a time."""
 
 Limited = tuple[str, str]
 """What is counted: whose, as words for a sentence, and which of LASTING."""

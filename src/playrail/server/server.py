@@ -108,7 +108,7 @@ def build(starting: Starting) -> Server[Any]:
 
             output = playrail.settings.output_schemas
             listed.extend(
-                describe(name, tool, output=output) for name, tool in playrail.tools.items()
+                describe(name, tool, output=output) for name, tool in playrail.offered.items()
             )
         return types.ListToolsResult(tools=listed)
 

@@ -46,6 +46,7 @@ from playrail.settings.servers import (
 TEXTS = ("auto", "full", "short")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 PLAYRAIL_VARIABLES = (
+    "PLAYRAIL_ALIASES",
     "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS",
     "PLAYRAIL_INVENTORY",
     "PLAYRAIL_MIKRUS_RATE",
@@ -103,7 +104,9 @@ class Settings:
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()
     toolsets: tuple[str, ...] = ()
-    """The toolsets that are offered; empty: all."""
+    """Bundles, toolsets and tools that are offered; empty: all, see tools/offering.py."""
+    aliases: bool = False
+    """Whether tools are offered under their other names, too."""
     protect_read: tuple[str, ...] = (BUILT_IN_RULES,)
     """Patterns of paths that no tool for files reads on any server."""
     protect_write: tuple[str, ...] = (BUILT_IN_RULES,)
@@ -166,6 +169,7 @@ class Settings:
             allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
             pass_env=pass_env,
             toolsets=_words(values, "PLAYRAIL_TOOLSETS"),
+            aliases=_switch(values, "PLAYRAIL_ALIASES"),
             protect_read=_rules(values, "PLAYRAIL_PROTECT_READ"),
             protect_write=_rules(values, "PLAYRAIL_PROTECT_WRITE"),
             mikrus_rate=_rate(values, "PLAYRAIL_MIKRUS_RATE"),

@@ -84,10 +84,7 @@ class OnHosts(ToolInput):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description=(
-                "A server's name, a group's name, tag:NAME, or a list of them. Omit it for the "
-                "default server."
-            ),
+            description="Server, group, tag:NAME or list; else the default.",
             examples=["web1", ["web1", "db1"], "tag:web"],
             # The same in fewer words: it stands in nearly every tool that a client reads at
             # its start.
@@ -107,7 +104,7 @@ class Reading(OnHosts):
         default=ANSWER_BYTES,
         ge=LEAST_SHARE_BYTES,
         le=1_000_000,
-        description="Most bytes of the answer, shared among the servers.",
+        description="Most bytes of the answer.",
         examples=[ANSWER_BYTES],
     )
 
@@ -129,7 +126,7 @@ class Changing(OnHosts):
 
     preview: bool = Field(
         default=False,
-        description="Change nothing: make a plan, which tells what would change, for apply_plan.",
+        description="Change nothing: make a plan for apply_plan.",
         examples=[True],
     )
 
@@ -210,7 +207,11 @@ class Tool(Generic[InputT]):
     without saying so.
     """
     aliases: tuple[str, ...] = ()
-    """Other names under which the same tool is offered."""
+    """Other names of the same tool, which are offered only when the operator wants them."""
+    same_as: str | None = None
+    """The tool that does all that this one does, which is for those who know it by its name:
+    it is offered as an alias is.
+    """
     unforeseeable: str | None = None
     """Why check mode cannot tell what a change would do, a sentence; a plan then only tells
     what would be run.
@@ -283,7 +284,13 @@ class Context(Protocol):
     @property
     def settings(self) -> Settings: ...
     @property
-    def tools(self) -> Mapping[str, AnyTool]: ...
+    def tools(self) -> Mapping[str, AnyTool]:
+        """Every tool, also those that are not offered."""
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Per tool that is not offered the reason, the end of a sentence."""
+
     async def hosts(self) -> Hosts:
         """What the inventory has."""
 

@@ -18,14 +18,14 @@ from playrail.tools.troubled import OrTrouble
 class DiskPlace(Reading):
     path: AbsolutePath = Field(
         default="/",
-        description="A directory; its file system is looked at.",
+        description="A directory of the file system.",
         examples=["/", "/var"],
     )
     limit: int = Field(
         default=10,
         ge=1,
         le=100,
-        description="How many of the largest entries to list.",
+        description="Most entries.",
         examples=[10],
     )
 
@@ -142,8 +142,8 @@ def _silent(raw: Mapping[str, Any]) -> Problem:
 analyze_disk = PlaybookTool(
     name="analyze_disk",
     summary=(
-        "See how full file systems are, and which files, directories or deleted files still "
-        "open take most of it."
+        "Disk full? How full all file systems are, and which files, directories and deleted files "
+        "take most of one."
     ),
     risk=Risk.READ,
     input=DiskPlace,

@@ -81,21 +81,19 @@ EngineSocket = Annotated[
     str,
     Field(
         pattern=r"^/(?:var/)?run/[A-Za-z0-9/._-]{1,100}$",
-        description="Another engine of the host, by its socket: one of `other_engines`.",
+        description="Another engine: a socket of `other_engines`.",
         examples=["/run/user/1000/docker.sock"],
     ),
 ]
 
 
 class ContainerChoice(Reading):
-    all: bool = Field(
-        default=True, description="Whether to list those that do not run as well.", examples=[True]
-    )
+    all: bool = Field(default=True, description="Also those that do not run.", examples=[True])
     details: bool = Field(
         default=False, description="Also command, mounts and labels of each.", examples=[True]
     )
     offset: int = Field(
-        default=0, ge=0, le=100_000, description="`next_offset` of the answer before.", examples=[0]
+        default=0, ge=0, le=100_000, description="`next_offset` of the last answer.", examples=[0]
     )
     engine: EngineSocket | None = None
 
@@ -174,12 +172,10 @@ class Containers(OfDocker):
 
 class LogPart(Reading):
     container: ContainerName
-    lines: int = Field(
-        default=50, ge=1, le=1000, description="How many lines at most.", examples=[50]
-    )
+    lines: int = Field(default=50, ge=1, le=1000, description="Most lines.", examples=[50])
     since: Since | None = None
     message_characters: int = Field(
-        default=500, ge=50, le=100_000, description="How much of each line at most.", examples=[500]
+        default=500, ge=50, le=100_000, description="Most of each line.", examples=[500]
     )
     engine: EngineSocket | None = None
 
@@ -229,7 +225,7 @@ class ContainerLog(OfDocker):
 class OneContainer(Reading):
     container: ContainerName | None = Field(
         default=None,
-        description="A container's name or id; all that run when omitted.",
+        description="A container's name or id; omitted: all that run.",
         examples=["web"],
     )
     engine: EngineSocket | None = None
@@ -282,8 +278,8 @@ class AllStats(OfDocker):
 list_docker_containers = PlaybookTool(
     name="list_docker_containers",
     summary=(
-        "List a server's Docker containers with state, image and ports; on request command, "
-        "mounts and labels."
+        "Which Docker containers there are: state, image, ports; with details command, mounts and "
+        "labels."
     ),
     risk=Risk.READ,
     input=ContainerChoice,
@@ -293,7 +289,7 @@ list_docker_containers = PlaybookTool(
 
 get_docker_logs = PlaybookTool(
     name="get_docker_logs",
-    summary="Read the newest lines that a Docker container wrote, of both its outputs in order.",
+    summary="Logs of a Docker container: its newest lines, and why it ended.",
     risk=Risk.SENSITIVE,
     input=LogPart,
     playbook="docker/get_docker_logs.yml",
@@ -302,7 +298,7 @@ get_docker_logs = PlaybookTool(
 
 get_docker_stats = PlaybookTool(
     name="get_docker_stats",
-    summary="See what running Docker containers take of processor, memory, network and disk.",
+    summary="How much CPU, memory, network and disk Docker containers use.",
     risk=Risk.READ,
     input=OneContainer,
     playbook="docker/get_docker_stats.yml",

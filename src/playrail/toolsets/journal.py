@@ -38,16 +38,16 @@ Cursor = Annotated[
     Field(
         pattern=r"^[a-z]=[0-9a-f]+(;[a-z]=[0-9a-f]+){1,9}$",
         max_length=300,
-        description="Only entries older than this one: `older` of the answer before.",
+        description="Only older entries: `older` of the last answer.",
         examples=["s=4720aa27;i=108;b=98c9905e;m=4ec9fa5e;t=660bc2e2f1636;x=d204faab"],
     ),
 ]
-Lines = Annotated[int, Field(ge=1, le=1000, description="How many entries at most.", examples=[50])]
+Lines = Annotated[int, Field(ge=1, le=1000, description="Most entries.", examples=[50])]
 
 
 MessageCharacters = Annotated[
     int,
-    Field(ge=50, le=100_000, description="How much of each message at most.", examples=[500]),
+    Field(ge=50, le=100_000, description="Most of each message.", examples=[500]),
 ]
 
 
@@ -70,14 +70,14 @@ class JournalSearch(Reading):
     term: Annotated[str, AfterValidator(_one_line)] = Field(
         min_length=1,
         max_length=200,
-        description="The text that a message must hold; plain, not a pattern.",
+        description="The text that a message holds; no pattern.",
         examples=["connection refused"],
     )
     lines: Lines = 50
     hours: int = Field(default=24, ge=1, le=720, description="How far to look back.", examples=[24])
     unit: UnitName | None = None
     ignore_case: bool = Field(
-        default=True, description="Whether upper and lower case are the same.", examples=[True]
+        default=True, description="Upper and lower case are alike.", examples=[True]
     )
     before: Cursor | None = None
     message_characters: MessageCharacters = 500
@@ -212,10 +212,7 @@ class SystemErrors(JournalEntries):
 
 get_journal_logs = PlaybookTool(
     name="get_journal_logs",
-    summary=(
-        "Read the newest journal entries of a systemd unit, since a time or before an entry "
-        "that was already read."
-    ),
+    summary="Logs of a service such as nginx: the newest journal entries of one systemd unit.",
     risk=Risk.SENSITIVE,
     input=JournalPart,
     playbook="journal/get_journal_logs.yml",
@@ -225,8 +222,8 @@ get_journal_logs = PlaybookTool(
 find_system_errors = PlaybookTool(
     name="find_system_errors",
     summary=(
-        "See which errors a server's journal holds of the last hours, over all units, and how "
-        "many of each."
+        "What went wrong: errors of the last hours in a server's whole journal, and how many of "
+        "each."
     ),
     risk=Risk.SENSITIVE,
     input=ErrorsPart,
@@ -237,7 +234,7 @@ find_system_errors = PlaybookTool(
 search_journal_logs = PlaybookTool(
     name="search_journal_logs",
     summary=(
-        "Find the newest journal entries of the last hours that hold a text, of one systemd "
+        "Find text in the logs: journal entries of the last hours that hold it, of one systemd "
         "unit or all."
     ),
     risk=Risk.SENSITIVE,

@@ -304,7 +304,7 @@ class AssignedDomain(Told):
 get_server_info = ApiTool(
     name="get_server_info",
     elsewhere="get_system_info",
-    summary="See a mikr.us server's plan: memory, disk, and until when it is paid.",
+    summary="mikr.us plan of a server: its memory, disk, and until when it is paid.",
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/info",
@@ -313,7 +313,7 @@ get_server_info = ApiTool(
 list_servers = ApiTool(
     name="list_servers",
     elsewhere="list_configured_servers",
-    summary="List all servers of the mikr.us account that a configured server belongs to.",
+    summary=("mikr.us account: all servers that it owns, also those that are not configured here."),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/serwery",
@@ -322,7 +322,9 @@ list_servers = ApiTool(
 get_server_stats = ApiTool(
     name="get_server_stats",
     elsewhere="get_memory_info, get_process_tree or analyze_disk",
-    summary="See memory, disks, load and processes of a mikr.us server, as of the last minute.",
+    summary=(
+        "mikr.us panel: memory, disks, load and processes of a server, as of the last minute."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/stats",
@@ -331,8 +333,8 @@ get_server_stats = ApiTool(
 restart_server = ApiTool(
     name="restart_server",
     summary=(
-        "Restart a whole mikr.us server, which ends all that runs on it. get_logs tells when "
-        "it is done."
+        "Reboot a whole mikr.us server, which ends all that runs on it; no service alone. "
+        "get_logs tells when it is done."
     ),
     risk=Risk.DESTRUCTIVE,
     input=Changing,
@@ -346,8 +348,8 @@ get_logs = ApiTool(
     name="get_logs",
     elsewhere="get_journal_logs or find_system_errors",
     summary=(
-        "List the last tasks that mikr.us carried out for a server, such as restarts, with "
-        "their output."
+        "mikr.us tasks: what mikr.us did with a server, such as restarts; no logs of the server's "
+        "own."
     ),
     risk=Risk.READ,
     input=OnHosts,
@@ -357,7 +359,10 @@ get_logs = ApiTool(
 get_log_by_id = ApiTool(
     name="get_log_by_id",
     elsewhere="get_journal_logs",
-    summary="See one task that mikr.us carried out for a server, and whether it is done.",
+    summary=(
+        "mikr.us task: one that mikr.us carried out for a server, by the id in get_logs, and "
+        "whether it is done."
+    ),
     risk=Risk.READ,
     input=LogWanted,
     endpoint="/logs/{id}",
@@ -365,9 +370,7 @@ get_log_by_id = ApiTool(
 )
 boost_server = ApiTool(
     name="boost_server",
-    summary=(
-        "Give a mikr.us server more memory and disk speed for 30 minutes; possible once in 6 hours."
-    ),
+    summary=("mikr.us boost: more memory and disk speed for 30 minutes; possible once in 6 hours."),
     risk=Risk.WRITE,
     input=Changing,
     endpoint="/amfetamina",
@@ -376,7 +379,7 @@ boost_server = ApiTool(
 )
 get_db_info = ApiTool(
     name="get_db_info",
-    summary="Get hosts, logins and passwords of the databases that belong to a mikr.us server.",
+    summary="mikr.us databases of a server: hosts, logins and passwords.",
     risk=Risk.SENSITIVE,
     input=OnHosts,
     endpoint="/db",
@@ -385,7 +388,10 @@ get_db_info = ApiTool(
 get_ports = ApiTool(
     name="get_ports",
     elsewhere="check_port or get_network_info",
-    summary="List the public ports that mikr.us forwards to a server.",
+    summary=(
+        "mikr.us ports: the public ones that it forwards to a server; check_port tells what "
+        "listens."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/porty",
@@ -393,7 +399,7 @@ get_ports = ApiTool(
 )
 get_cloud = ApiTool(
     name="get_cloud",
-    summary="List the cloud services that belong to a mikr.us server, with status and usage.",
+    summary="mikr.us cloud services of a server, with status and usage.",
     risk=Risk.READ,
     input=OnHosts,
     endpoint="/cloud",
@@ -401,7 +407,7 @@ get_cloud = ApiTool(
 )
 assign_domain = ApiTool(
     name="assign_domain",
-    summary="Give a mikr.us server a free domain name that leads to one of its ports.",
+    summary="mikr.us domain: a free name that leads to a port of a server.",
     risk=Risk.WRITE,
     input=DomainWanted,
     endpoint="/domain",

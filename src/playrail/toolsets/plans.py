@@ -38,10 +38,7 @@ class OnePlan(ToolInput):
 
 class OneRun(ToolInput):
     run_id: RunId = Field(
-        description=(
-            "The run_id in _meta of the call that is to be taken back, or in data.steps of "
-            "apply_plan."
-        ),
+        description="`run_id` in _meta of that call, or in data.steps of apply_plan.",
         examples=["20260131-120000-0a1b2c3d"],
     )
 
@@ -115,7 +112,7 @@ async def _check_drift(context: Context, given: OnHosts) -> Drift:
 
 list_plans = DirectTool(
     name="list_plans",
-    summary="List your plans that can still be applied.",
+    summary="Which of your plans wait to be applied.",
     risk=Risk.READ,
     input=NoPlan,
     toolset="playrail",
@@ -124,7 +121,7 @@ list_plans = DirectTool(
 )
 get_plan = DirectTool(
     name="get_plan",
-    summary="See a plan again: what it would change on each host, and whether it is approved.",
+    summary="See again what a plan would change, and whether it is approved.",
     risk=Risk.READ,
     input=OnePlan,
     toolset="playrail",
@@ -134,7 +131,7 @@ get_plan = DirectTool(
 )
 cancel_plan = DirectTool(
     name="cancel_plan",
-    summary="Cancel a plan, so that it can never be applied. Changes nothing on any server.",
+    summary="Throw a plan away, so that nobody can apply it.",
     risk=Risk.READ,
     input=OnePlan,
     toolset="playrail",
@@ -144,8 +141,8 @@ cancel_plan = DirectTool(
 apply_plan = DirectTool(
     name="apply_plan",
     summary=(
-        "Carry out a plan exactly as it was made, once; refused when anything it depends on is "
-        "different now."
+        "Carry out a plan that a preview made: exactly that, once, unless what it rests on has "
+        "changed."
     ),
     risk=Risk.DANGEROUS,
     idempotent=True,  # a plan is used once
@@ -158,7 +155,9 @@ apply_plan = DirectTool(
 )
 undo_run = DirectTool(
     name="undo_run",
-    summary="Make a plan that takes back what an earlier run changed; apply_plan carries it out.",
+    summary=(
+        "Undo a change, go back: makes the plan that takes back what a run did, for apply_plan."
+    ),
     risk=Risk.READ,
     input=OneRun,
     toolset="playrail",
@@ -170,8 +169,8 @@ undo_run = DirectTool(
 check_drift = DirectTool(
     name="check_drift",
     summary=(
-        "Find what no longer holds on servers of the files, services and packages that "
-        "Playrail itself has set."
+        "Has somebody changed what Playrail set? Compares its files, services and packages with "
+        "the servers."
     ),
     risk=Risk.READ,
     input=OnHosts,

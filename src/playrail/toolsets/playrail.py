@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from playrail.errors import UnknownServer
+from playrail.errors import UnknownServer, UnknownTool
 from playrail.hosts import Host, Hosts
 from playrail.settings.servers import MikrusServer, shown
 from playrail.settings.settings import Settings
 from playrail.tools.brief import Brief
+from playrail.tools.schemas import description, input_schema, output_schema
 from playrail.tools.tool import (
     AnyTool,
     ByField,
@@ -45,8 +46,14 @@ SIDE_EFFECTS = {
 T = TypeVar("T")
 
 
-class NoArguments(ToolInput):
-    """A tool that is asked nothing."""
+class Capable(ToolInput):
+    tool: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="A tool, to see all about it.",
+        examples=["write_file"],
+    )
 
 
 class Choice(ToolInput):
@@ -54,32 +61,30 @@ class Choice(ToolInput):
         default=None,
         min_length=1,
         max_length=253,
-        description="Only servers of this group.",
+        description="Only of this group.",
         examples=["web"],
     )
     tag: str | None = Field(
         default=None,
         min_length=1,
         max_length=63,
-        description="Only servers with this tag.",
+        description="Only with this tag.",
         examples=["web"],
     )
     match: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
-        description="Only servers with this text in the name.",
+        description="Only with this text in the name.",
         examples=["db"],
     )
     offset: int = Field(
         default=0,
         ge=0,
-        description="Leave out so many of them first: next_offset of the last answer.",
+        description="`next_offset` of the last answer.",
         examples=[20],
     )
-    limit: int = Field(
-        default=20, ge=1, le=500, description="Most servers in one answer.", examples=[20]
-    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most servers.", examples=[20])
     details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 
@@ -293,6 +298,16 @@ class Capability(Report):
     playbook: str | None
 
 
+class WholeTool(Capability):
+    """All about one tool."""
+
+    not_offered: str | None = Field(description="Why it is not offered here, where it is not.")
+    description: str = Field(description="As the list of tools has it.")
+    unforeseeable: str | None = Field(description="Why a preview cannot tell what it would do.")
+    input_schema: dict[str, Any] = Field(description="JSON schema of its arguments, with examples.")
+    output_schema: dict[str, Any] = Field(description="JSON schema of its answers.")
+
+
 class Capabilities(Report):
     schema_version: Literal["1.0.0"] = "1.0.0"
     server: Literal["playrail"] = "playrail"
@@ -300,43 +315,65 @@ class Capabilities(Report):
     transports: tuple[str, ...] = ("stdio",)
     write_operations_enabled: bool
     tool_count: int
-    tools: tuple[Capability, ...]
+    tools: tuple[Capability, ...] | None = Field(
+        default=None, description="In short, those that are offered."
+    )
+    tool: WholeTool | None = Field(default=None, description="The one that was asked about.")
 
 
-async def _describe_capabilities(context: Context, _: NoArguments) -> Capabilities:
+async def _describe_capabilities(context: Context, given: Capable) -> Capabilities:
     writes = context.settings.enable_write_operations
     took = await context.durations_ms()
-    return Capabilities(
+    offered = {name: tool for name, tool in context.tools.items() if name not in context.absent}
+
+    def told(name: str, tool: AnyTool) -> dict[str, Any]:
+        return _capability(name, tool, writes=writes, took_ms=took.get(name, ()))
+
+    said = Capabilities(
         version=version("playrail"),
         write_operations_enabled=writes,
-        tool_count=len(context.tools),
-        tools=tuple(
-            _capability(name, tool, writes=writes, took_ms=took.get(name, ()))
-            for name, tool in context.tools.items()
-        ),
+        tool_count=len(offered),
     )
+    if given.tool is None:
+        each = [Capability(**told(name, tool)) for name, tool in offered.items()]
+        return said.model_copy(update={"tools": tuple(each)})
+    tool = context.tools.get(given.tool)
+    if tool is None:
+        raise UnknownTool.named(given.tool, offered)
+    whole = WholeTool(
+        **told(given.tool, tool),
+        not_offered=context.absent.get(given.tool),
+        description=description(tool),
+        unforeseeable=tool.unforeseeable,
+        input_schema=input_schema(tool),
+        output_schema=output_schema(tool),
+    )
+    return said.model_copy(update={"tool": whole})
 
 
-def _capability(name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int]) -> Capability:
-    return Capability(
-        name=name,
-        toolset=tool.toolset,
-        risk=tool.worst_risk.name,
-        risk_by=_risk_by(tool.risk) if isinstance(tool.risk, ByField) else {},
-        allowed=writes or not tool.worst_risk.changes,
-        changes=tool.worst_risk.changes,
-        side_effects=SIDE_EFFECTS[tool.worst_risk],
-        previewable=issubclass(tool.input, Changing) and tool.unforeseeable is None,
-        reversible=tool.undo is not None or not tool.worst_risk.changes,
-        typical_duration_ms=round(median(took_ms)) if took_ms else None,
-        idempotent=tool.idempotent or not tool.worst_risk.changes,
-        interruptible=tool.interruptible
+def _capability(
+    name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int]
+) -> dict[str, Any]:
+    """The fields of a Capability."""
+    return {
+        "name": name,
+        "toolset": tool.toolset,
+        "risk": tool.worst_risk.name,
+        "risk_by": _risk_by(tool.risk) if isinstance(tool.risk, ByField) else {},
+        "allowed": writes or not tool.worst_risk.changes,
+        "changes": tool.worst_risk.changes,
+        "side_effects": SIDE_EFFECTS[tool.worst_risk],
+        "previewable": issubclass(tool.input, Changing) and tool.unforeseeable is None,
+        "reversible": tool.undo is not None or not tool.worst_risk.changes,
+        "typical_duration_ms": round(median(took_ms)) if took_ms else None,
+        "idempotent": tool.idempotent or not tool.worst_risk.changes,
+        "interruptible": tool.interruptible
         if isinstance(tool, PlaybookTool)
         else not tool.worst_risk.changes,
-        deadline_s=tool.deadline_s(tool.input.model_construct()),
-        longest_deadline_s=_longest_deadline_s(tool),
-        playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
-    )
+        "deadline_s": tool.deadline_s(tool.input.model_construct()),
+        "longest_deadline_s": _longest_deadline_s(tool),
+        "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
+    }
 
 
 def _longest_deadline_s(tool: AnyTool) -> float:
@@ -355,8 +392,8 @@ def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:
 list_configured_servers = DirectTool(
     name="list_configured_servers",
     summary=(
-        "List the servers and groups that the other tools accept, and which is the default. "
-        "Call this first."
+        "Which servers and groups there are: the names that `server` takes, and the default. Call "
+        "this first."
     ),
     risk=Risk.READ,
     input=Choice,
@@ -368,12 +405,9 @@ list_configured_servers = DirectTool(
 describe_capabilities = DirectTool(
     name="describe_capabilities",
     aliases=("describe_mikrus_capabilities",),
-    summary=(
-        "Tell of every tool its risk, whether it is allowed here, how long it takes, and its "
-        "deadline."
-    ),
+    summary="What tools may do here, and how long they take; with `tool` all about one.",
     risk=Risk.READ,
-    input=NoArguments,
+    input=Capable,
     toolset="playrail",
     output=Capabilities,
     run=_describe_capabilities,

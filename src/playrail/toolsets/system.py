@@ -106,7 +106,7 @@ class SystemInfo(Report):
 
 get_system_info = PlaybookTool(
     name="get_system_info",
-    summary="What a server is: system, kernel, processor, memory, load, uptime, addresses.",
+    summary="What a server is: operating system, kernel, processor, load, uptime, addresses.",
     risk=Risk.READ,
     input=OnHosts,
     playbook="system/get_system_info.yml",
@@ -182,7 +182,7 @@ class MemoryInfo(Report):
 
 get_memory_info = PlaybookTool(
     name="get_memory_info",
-    summary="How much memory and swap a server has, uses and could still give, in bytes.",
+    summary="How much memory (RAM) and swap a server has, uses and has free.",
     risk=Risk.READ,
     input=MemoryChoice,
     playbook="system/get_memory_info.yml",

@@ -17,11 +17,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ansible.release import __version__ as ansible_core
+
 from playrail.ansible.kept.interpreter import READY, SIZES, frame
 from playrail.ansible.ssh.lines import LATE_LOGIN
 from playrail.ansible.ssh.marked_commands import BEGUN, SSH_FAILED
 
-OLDEST = (3, 8)  # version of Python; what ansible-core from 2.19 on sends needs it too
+# The oldest Python whose modules this ansible-core brings, `_PY_MIN` in its module_utils/basic.py
+OLDEST = (3, 9) if tuple(map(int, ansible_core.split(".")[:2])) >= (2, 20) else (3, 8)
 # In the order in which they are needed; the last is the program
 SOURCES = ("interpreter_files", "interpreter")
 START_S = 10.0  # for sudo, the login and the interpreter, beyond the time to connect

@@ -125,28 +125,23 @@ def _argv(text: str, *, shell: bool) -> list[str]:
 class Command(Changing, Reading):
     shell: bool = Field(
         default=False,
-        description=(
-            "Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused."
-        ),
+        description="Let /bin/sh run it: for pipes, variables, patterns.",
         examples=[False],
     )
     cmd: CommandLine = Field(
-        description=(
-            "A program and its arguments, quoted as for a shell; with shell=true a script for "
-            "/bin/sh."
-        ),
+        description="A program with arguments, quoted as for a shell; or a script.",
         examples=["df -h /", "grep -n 'max connections' /etc/app.conf"],
     )
     chdir: AbsolutePath | None = Field(
         default=None,
-        description="The directory to run it in; the login user's home when omitted.",
+        description="The directory to run it in; omitted: the home.",
         examples=["/srv/app"],
     )
     timeout_s: int = Field(
         default=60,
         ge=1,
         le=600,
-        description="Seconds after which the program is ended, with all that it started.",
+        description="Seconds until it is ended, and all it started.",
         examples=[60],
     )
 
@@ -323,7 +318,10 @@ def _signal_name(number: int) -> str:
 
 execute_command = PlaybookTool(
     name="execute_command",
-    summary="Run a program with arguments when no other tool fits; with shell=true a shell script.",
+    summary=(
+        "Run a command on one or more servers, when no other tool does it; with shell=true a "
+        "shell script."
+    ),
     risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=Command,
     playbook="commands/execute_command.yml",
@@ -333,9 +331,9 @@ execute_command = PlaybookTool(
 
 execute_on_multiple = PlaybookTool(
     name="execute_on_multiple",
+    same_as="execute_command",
     summary=(
-        "Run the same program, or shell script, on several servers at once; each server's "
-        "result is told apart."
+        "Run a command on several servers, as execute_command does; `server` has to be given."
     ),
     risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=CommandOnMany,

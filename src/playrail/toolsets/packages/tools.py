@@ -169,10 +169,7 @@ def _upgraded(_: Changing) -> Sequence[Intent]:
 
 update_system = PlaybookTool(
     name="update_system",
-    summary=(
-        "Upgrade all packages of a Debian or Ubuntu server, keeping configuration files; tells "
-        "the versions."
-    ),
+    summary="Upgrade all packages of a Debian or Ubuntu server, keeping configuration files.",
     risk=Risk.WRITE,
     input=Changing,
     playbook="packages/update_system.yml",
@@ -208,23 +205,19 @@ class Packages(Changing):
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
         description=(
-            "latest upgrades to the newest version as well; absent removes, and keeps "
-            "configuration files. "
-            "Refused when SSH, Python, init or sudo would go: named ones; Debian only: those "
-            "that depend on them, too."
+            "latest upgrades, too; absent removes but keeps configuration files. SSH, Python, "
+            "init and sudo stay."
         ),
         examples=["present"],
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
         default=None,
-        description="The exact version of one package, an older one too; with state present only.",
+        description="Exact version of one package, also an older one.",
         examples=["1.6-2.1"],
     )
     update_cache: bool = Field(
         default=False,
-        description=(
-            "Fetch the package lists first; done anyway for latest, and when they lack the package."
-        ),
+        description="Fetch the package lists first; done anyway where needed.",
         examples=[False],
     )
 
@@ -474,10 +467,7 @@ def _what_is_set(given: Packages) -> Sequence[Intent]:
 
 install_package = PlaybookTool(
     name="install_package",
-    summary=(
-        "Install, upgrade or remove packages by name; tells each version before and after, and "
-        "what else changed."
-    ),
+    summary="Install, upgrade or remove software: packages by name, with their versions.",
     risk=by_field(
         "state", {"present": Risk.WRITE, "latest": Risk.WRITE}, otherwise=Risk.DESTRUCTIVE
     ),
