@@ -115,6 +115,8 @@ style:
 	ruff check
 	ruff format --check
 	python tests/checks/limits.py
+	PYTHONPATH=tests lint-imports --no-logo
+	deptry src
 	python tests/checks/lock.py
 	python tests/checks/tools_list.py
 

@@ -24,7 +24,7 @@ def load() -> Mapping[str, AnyTool]:
     them are offered. Raises ValueError when two tools claim one name.
     """
     found: dict[str, AnyTool] = {}
-    for tool in _declared(PlaybookTool | ApiTool | DirectTool):
+    for tool in _tools(_modules()):
         _check(tool)
         for name in (tool.name, *tool.aliases):
             if name in found:
@@ -36,7 +36,7 @@ def load() -> Mapping[str, AnyTool]:
 def kinds() -> Kinds:
     """Every kind of lasting thing by its name. Raises ValueError when two have one name."""
     found: dict[str, Kind] = {}
-    for kind in _declared(Kind):
+    for kind in _declared(_modules(), Kind):
         if found.setdefault(kind.name, kind) is not kind:
             raise ValueError(f"two kinds are named {kind.name}")
     return found
@@ -70,7 +70,11 @@ def _modules() -> Iterable[ModuleType]:
         yield plugin.load()
 
 
-def _declared(what: Any) -> Iterable[Any]:
-    """What the modules of toolsets declare of this type."""
-    for module in _modules():
+def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
+    return _declared(modules, PlaybookTool | ApiTool | DirectTool)
+
+
+def _declared(modules: Iterable[ModuleType], what: Any) -> Iterable[Any]:
+    """What the modules declare of this type."""
+    for module in modules:
         yield from (value for value in vars(module).values() if isinstance(value, what))

@@ -20,7 +20,9 @@ class Commands(LazyGroup):
 
     places: ClassVar = {
         "serve": Place("serve", "Serve the tools to an MCP client over standard input and output."),
-        "tools": Place("tools", "List the tools; --json prints them as MCP clients see them."),
+        "tools": Place(
+            "tools", "List the tools that are offered; --json prints them as MCP clients see them."
+        ),
         "call": Place(
             "call",
             "Call a tool, as an MCP client does: same rules, same record. Prints the answer as "

@@ -257,8 +257,9 @@ def test_a_key_file_in_the_home_directory_is_found(place: Path) -> None:
 
     settings = Settings.load({"HOME": str(place), "MCP_SERVERS": json.dumps(entry)}, dotenv=None)
 
-    assert settings.servers["web"].ssh_key == key  # type: ignore[union-attr]  # an SshServer
-    assert settings.servers["web"].verify_host_key  # type: ignore[union-attr]
+    web = settings.servers["web"].ssh
+    assert web is not None
+    assert (web.ssh_key, web.verify_host_key) == (key, True)
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))

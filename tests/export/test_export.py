@@ -25,12 +25,13 @@ from hypothesis import strategies as st
 from playrail import catalog
 from playrail.ansible.content.named_content import named_collections, named_roles
 from playrail.ansible.content.places import content_root
-from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.history.replay import Selection
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.settings.settings import Settings
+from playrail.settings.target import Unsafe
 from playrail.tools.tool import AnyTool
 
 BIN = Path(sys.executable).parent

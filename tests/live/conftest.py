@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LAB = Path(__file__).parents[2] / ".lab" / "lab.json"
 MIKRUS_REMOTE = "/var/cache/playrail"  # where the connection over /exec keeps its files on a server
+TIMEOUT_S = 400  # the first test of a process waits for its hosts
 BASE_NAMES = ("deb12", "deb13", "nopython", "closed")
 
 
@@ -245,6 +246,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             own = "raised" in item.fixturenames and "hosts" not in item.fixturenames
             if not own:
                 item.fixturenames.insert(0, "hosts")  # on_host works on them
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 def _is_kept(item: pytest.Item, seen: set[str]) -> bool:
@@ -283,3 +286,11 @@ def living(host: OwnHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     with operator(host, tmp_path_factory.mktemp("living") / "place") as made:
         yield made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests have measured, whichever process they ran in."""
+    for report in terminalreporter.getreports("passed"):
+        for title, text in report.user_properties:
+            terminalreporter.section(title)
+            terminalreporter.write_line(str(text))

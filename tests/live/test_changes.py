@@ -148,7 +148,6 @@ echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/probe.list
 """
 
 
-@pytest.mark.timeout(400)
 @BOTH
 def test_update_system(wire: Wire, host: str) -> None:
     """A package with a newer version in a repository of the host's own is upgraded, and

@@ -119,7 +119,7 @@ class Plays:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=300,
         )
         assert "{" in done.stdout, done.stderr
         found = json.loads(done.stdout[done.stdout.index("{") :])

@@ -7,7 +7,7 @@ import pytest
 from .own_host import Operator, OwnHost, reported
 from .units import SLEEPS, STATIC, manage, shows, succeeded, unit, write
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 
 
 def test_what_cannot_be_enabled_is_not_said_to_be(living: Operator, host: OwnHost) -> None:

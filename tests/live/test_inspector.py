@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import entry, environment, on_host
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab]
 
 PLACE = Path(__file__).resolve().parents[2] / ".lab" / "inspector"
 # The inspector needs Node 22 or newer, Debian 12 has 18

@@ -52,20 +52,10 @@ MODULES = 2  # requests that bring what modules share to a server that has none 
 MORE = 2  # at most, that bring what one tool needs beside
 
 
-class Summary:
-    """Shows a table at the end of the tests' output."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section("requests per tool over mikr.us")
-        terminalreporter.write_line(self._text)
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_what_each_tool_costs(vps: Wire, simulator: Simulator, pytestconfig: pytest.Config) -> None:
+def test_what_each_tool_costs(
+    vps: Wire, simulator: Simulator, record_property: Callable[[str, object], None]
+) -> None:
     """A task takes one request when the server has what modules share."""
     assert set(CALLS) == PLAYED, "a tool is missing here, or gone"
 
@@ -77,7 +67,7 @@ def test_what_each_tool_costs(vps: Wire, simulator: Simulator, pytestconfig: pyt
         again = {tool: requests_of(simulator, calling(tool)) for tool in CALLS}
     finally:
         on_host("deb12", "rm", "-f", "/srv/requests")
-    pytestconfig.pluginmanager.register(Summary(table(first, again)))
+    record_property("requests per tool over mikr.us", table(first, again))
 
     assert first["get_memory_info"].requests <= 1 + MODULES
     assert too_many(again, 0) == {}

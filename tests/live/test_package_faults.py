@@ -13,7 +13,7 @@ from playrail.calls.answers import Answer
 from .own_host import NAME, Operator, OwnHost, reported
 from .repository import MAKES_PACKAGES
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 REFUSED = "http://127.0.0.1:9/debian"  # nothing listens there
 MAKE = f"""set -e
 mkdir -p /srv/faults && cd /srv/faults

@@ -13,7 +13,7 @@ import pytest
 from .conftest import Wire, on_host
 from .repository import MAKES_PACKAGES, only_own_packages
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 BOTH = pytest.mark.parametrize("host", ["deb12", "deb13"])
 
 # A repository of the host's own: probe-tool in two versions, probe-lib that needs it, two

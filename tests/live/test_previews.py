@@ -20,7 +20,7 @@ from worlds.stage import Stage, stage
 from .conftest import entry, on_host
 from .repository import MAKES_PACKAGES, only_own_packages
 
-pytestmark = [pytest.mark.lab, pytest.mark.over_ssh, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.over_ssh]
 HOST = "deb12"
 
 # A unit, and a repository with seen-tool in two versions and seen-lib that needs it.

@@ -22,7 +22,7 @@ from .conftest import Wire, environment
 from .own_host import NAME, OwnHost, own_host
 from .test_packages import MAKE
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 BIN = Path(sys.executable).parent
 SECRET = "hunter2-{{ 7 * 7 }}"

@@ -31,7 +31,7 @@ from .causes import (
 from .own_host import OwnHost, own_host
 from .ways import Caller, HostAnswer, calling
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
 ROOM_BYTES = 500_000  # for the answers of all of them
 SHELLS, RUST = "playrail-lab:shells", "playrail-lab:rust"
 BY_NAME = {cause.name: cause for cause in CAUSES}

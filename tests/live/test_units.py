@@ -9,7 +9,7 @@ import pytest
 from .own_host import NAME, Operator, OwnHost, reported
 from .units import SLEEPS, STATIC, foreseen, manage, program_of, shows, succeeded, unit, write
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
 
 DROP_IN = "[Service]\nExecStart=\nExecStart=/bin/sleep 4242\n"
 

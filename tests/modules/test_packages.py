@@ -15,7 +15,9 @@ import pytest
 from pydantic import ValidationError
 
 from playrail.tools.tool import Risk
-from playrail.toolsets.packages.tools import PackageChanges, Packages, install_package
+from playrail.toolsets.packages.changes import PackageChanges
+from playrail.toolsets.packages.input import Packages
+from playrail.toolsets.packages.tools import install_package
 from worlds.checkout import PLAYBOOKS
 from worlds.host_modules import loaded, module_answer
 

@@ -200,6 +200,26 @@ def run(
     return runs(place, what, deadline_s=deadline_s, given=given)[0]
 
 
+@contextmanager
+def ready(place: Path, source: Path) -> Iterator[Callable[[Play], RunResult]]:
+    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays."""
+    runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(source))
+    resident = Resident(
+        runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
+    )
+    made = Runner(runs_dir=runs_dir, environment=child, warm=resident)
+
+    async def playing(what: Play) -> RunResult:
+        assert await resident.ready() is not None
+        return await made.run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
+
+    with start_blocking_portal() as portal:
+        try:
+            yield partial(portal.call, playing)
+        finally:
+            portal.call(resident.close)
+
+
 def codes(ran: RunResult) -> dict[str, str | None]:
     """Per host the code of its problem, None when it has none."""
     return {host: _code(outcome.problem) for host, outcome in ran.hosts.items()}

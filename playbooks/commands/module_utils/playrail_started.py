@@ -122,7 +122,8 @@ class Started(object):
     def signal(self, number, told):
         """Sends the signal to each that lives and was not told before. Returns those."""
         new = set(self.alive()).difference(told)
-        for process in new:
+        # The oldest first: a shell that sees its program die goes on with the next
+        for process in sorted(new, key=lambda process: (process[1], process[0])):
             try:
                 os.kill(process[0], number)
             except OSError:

@@ -35,7 +35,6 @@ from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
 from playrail.settings.private_files import private_directory
-from playrail.settings.servers import ssh_of
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file
 
@@ -185,16 +184,8 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
             mend="Mend this entry; others still work.",
         )
     for name, server in settings.servers.items():
-        given = ssh_of(server)
-        if given is not None and not given.verify_host_key:
-            mend = (
-                f"Run `ssh-keyscan -p {given.port} {given.host}`, compare with the server's "
-                "own keys, keep them in "
-            )
-            mend += "known_hosts, and leave verify_host_key out."
-            yield Check(
-                name=f"server {name}", state="warn", found="its host key is not verified", mend=mend
-            )
+        for warned in server.warnings():
+            yield Check(name=f"server {name}", state="warn", found=warned.found, mend=warned.mend)
     present = {name for name, value in environ.items() if value}
     for winner, others in SEVERAL_SOURCES:
         for name in others:

@@ -22,9 +22,10 @@ from playrail.key_material import key_in
 from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
 from playrail.ledger.sqlite.withheld import LEFT_OUT
 from playrail.safe_text.secrets import Secrets
+from playrail.settings.targets import TARGETS
 from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect
-from playrail.tools.tool import SECRET, AnyTool, PlaybookTool, ToolInput
+from playrail.tools.tool import SECRET, AnyTool, ApiTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
@@ -235,8 +236,10 @@ def would_run(tool: AnyTool, given: ToolInput, play: Play | None, secrets: Secre
     """What a plan says that a step runs: the line that does the same by hand, or the
     request.
     """
+    if isinstance(tool, ApiTool):
+        return f"{tool.name}: a request to {TARGETS[tool.provider].way}, {tool.endpoint}"
     if play is None:
-        return f"{tool.name}: a request to the mikr.us API, {getattr(tool, 'endpoint', '')}"
+        return tool.name
     if given.secret_fields():
         return (
             f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {SECRET}"

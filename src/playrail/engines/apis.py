@@ -16,7 +16,7 @@ from playrail.engines.results import HostResult, combined
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
 from playrail.mikrus.pace import Pace, Rate
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 from playrail.settings.settings import Settings
 from playrail.settings.state import pace_directory
 from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report

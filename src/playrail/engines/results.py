@@ -14,7 +14,6 @@ from playrail.errors import Problem
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Report
 
-NOTHING = (None, 0)
 NAMED = 10  # servers that the one sentence names
 LONGEST_SENTENCE = 1_000  # characters of an error or a hint
 ENVELOPE_BYTES = 300  # of an answer without its data and its problem
@@ -33,6 +32,33 @@ class HostResult:
     unpreviewed: Sequence[str] = ()
     """Of a preview: what Ansible did not do in check mode."""
 
+    def unforeseen(self) -> tuple[str, ...]:
+        """Of a preview: what only a real run would tell."""
+        of_report = () if self.report is None else self.report.unforeseen()
+        return tuple(dict.fromkeys((*self.unpreviewed, *of_report)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clean:
+    """What came of it on one server, without terminal control sequences."""
+
+    report: Any
+    """The report as JSON data; None: there is none."""
+    problem: Problem | None
+    removed: int
+    """How many control sequences were taken out."""
+
+
+def _clean(result: HostResult) -> _Clean:
+    report, in_report = (
+        (None, 0) if result.report is None else cleaned(result.report.model_dump(mode="json"))
+    )
+    if result.problem is None:
+        return _Clean(report=report, problem=None, removed=in_report)
+    error, in_error = cleaned(result.problem.error)
+    problem = replace(result.problem, error=error)
+    return _Clean(report=report, problem=problem, removed=in_report + in_error)
+
 
 def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     """One result of all. `again`: to call twice does no harm.
@@ -40,21 +66,13 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     Texts in it come from servers: terminal control sequences are taken out, and it is told
     how many were.
     """
-    problems = {
-        host: result.problem for host, result in results.items() if result.problem is not None
-    }
-    errors = {host: cleaned(problem.error) for host, problem in problems.items()}
-    problems = {host: replace(problem, error=errors[host][0]) for host, problem in problems.items()}
-    changed = tuple(host for host, result in results.items() if result.changed)
+    clean = {host: _clean(result) for host, result in results.items()}
+    problems = {host: one.problem for host, one in clean.items() if one.problem is not None}
     reports = {host: result.report for host, result in results.items() if result.report is not None}
-    clean = {host: cleaned(report.model_dump(mode="json")) for host, report in reports.items()}
-    removed = {
-        host: count
-        for host in results
-        if (count := clean.get(host, NOTHING)[1] + errors.get(host, NOTHING)[1])
-    }
+    changed = tuple(host for host, result in results.items() if result.changed)
+    removed = {host: one.removed for host, one in clean.items() if one.removed}
     data = {
-        "hosts": {host: report for host, (report, _) in clean.items()},
+        "hosts": {host: clean[host].report for host in reports},
         "changed": list(changed),
         "failed": {host: problem.told() for host, problem in problems.items()},
         **({"control_sequences_removed": removed} if removed else {}),
@@ -68,13 +86,8 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
         remote_text=bool(reports or problems),
         failed={host: problem.code for host, problem in problems.items()},
         effects={host: tuple(report.effects()) for host, report in reports.items()},
-        unforeseen={host: _unforeseen(result) for host, result in results.items()},
+        unforeseen={host: result.unforeseen() for host, result in results.items()},
     )
-
-
-def _unforeseen(result: HostResult) -> tuple[str, ...]:
-    told = result.report.unforeseen() if result.report is not None else ()
-    return tuple(dict.fromkeys((*result.unpreviewed, *told)))
 
 
 def shown(result: Result, *, hide: Callable[[Any], Any], most: int) -> Result:

@@ -129,10 +129,9 @@ def _to_provide(
         )
         yield f"How to reach {', '.join(map(_code, inventory.elsewhere))}: that is in {where}."
     yield from (
-        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over the "
-        "mikr.us API, with a connection "
-        "plugin of its own; plain Ansible needs SSH."
-        for name in inventory.api_only
+        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over {way}, "
+        "with a connection plugin of its own; plain Ansible needs SSH."
+        for name, way in inventory.needs_playrail.items()
     )
 
 

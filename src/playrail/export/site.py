@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.history.steps import Step
 from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.target import Unsafe
 from playrail.tools.tool import PlaybookTool, variables
 
 NOT_IDEMPOTENT = "playrail_not_idempotent"  # the tag of what is marked

@@ -19,11 +19,13 @@ from pydantic import ValidationError
 from playrail.history.folding import Names, fold
 from playrail.history.steps import LeftOut, Source, Step
 from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.targets import TARGETS
 from playrail.tools.lasting import Intent, Kind, Thing
 from playrail.tools.tool import (
     NO_VARIABLES,
     SECRET,
     AnyTool,
+    ApiTool,
     DirectTool,
     PlaybookTool,
     Risk,
@@ -188,8 +190,10 @@ def _steps(
     tool = tools.get(source.tool)
     if tool is None:
         raise _NotReplayable(NO_TOOL)
+    if isinstance(tool, ApiTool):
+        raise _NotReplayable(f"it is a request to {TARGETS[tool.provider].way}, which is no play")
     if not isinstance(tool, PlaybookTool):
-        raise _NotReplayable("it is a request to the mikr.us API, which is no play")
+        raise _NotReplayable(SETS_NOTHING)
     if tool.intents is nothing_lasting:
         raise _NotReplayable(SETS_NOTHING)
     command = Risk[body["risk"]] >= Risk.DANGEROUS

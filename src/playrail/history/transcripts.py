@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from playrail.history.runs import Run, Task
@@ -49,7 +49,7 @@ def diff(run: Run, kinds: Kinds) -> Iterator[str]:
         reported.setdefault(task.host, []).extend(task.diff)
     for host in dict.fromkeys([*run.effects, *reported]):
         effects = run.effects.get(host, ())
-        texts = (
+        texts: Iterable[str] = (
             [_of_effect(effect, kinds) for effect in effects]
             if effects
             else map(_of_ansible, reported[host])

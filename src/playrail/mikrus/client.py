@@ -20,7 +20,7 @@ from playrail.errors import Cancelled, InvalidArgument, OutcomeUnknown, Playrail
 from playrail.mikrus.pace import Pace, Turn, too_fast
 from playrail.mikrus.replies import Outcome, without_key
 from playrail.mikrus.transport import Progress, Transport
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from playrail.settings.servers import MikrusServer, secrets_of
 from playrail.settings.settings import Settings
 
 HIDDEN = "********"
@@ -25,10 +24,9 @@ class Secrets:
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        servers = settings.servers.values()
-        of_servers = [secret for server in servers for secret in secrets_of(server).values()]
-        # Also beside ssh
-        of_servers += [server.key for server in servers if isinstance(server, MikrusServer)]
+        of_servers = [
+            secret for server in settings.servers.values() for secret in server.secrets().values()
+        ]
         handed_on = {name: environ[name] for name in settings.pass_env if name in environ}
         handed_on |= {
             name: secret.get_secret_value() for name, secret in settings.from_dotenv.items()

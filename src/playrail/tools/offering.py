@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from playrail.errors import SettingsInvalid
-from playrail.settings.servers import MikrusServer
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, ApiTool
 
@@ -98,16 +98,17 @@ def _is_brought(name: str, settings: Settings) -> bool:
     return any(name in need.brings and need.is_met(settings) for need in NEEDED.values())
 
 
-def _has_mikrus(settings: Settings) -> bool:
-    """Also one whose entry is wrong: its owner is told so by the tools."""
-    return any(isinstance(server, MikrusServer) for server in settings.servers.values()) or any(
-        failed.kind == "mikrus" for failed in settings.failed_servers.values()
-    )
+def _has_server(kind: str, settings: Settings) -> bool:
+    """Whether one of this kind is named; also one whose entry is wrong: its owner is told so
+    by the tools.
+    """
+    named = [server.kind for server in settings.servers.values()]
+    return kind in named or any(one.kind == kind for one in settings.failed_servers.values())
 
 
 NEEDED: Mapping[str, Need] = {
     "mikrus": Need(
-        is_met=_has_mikrus,
+        is_met=partial(_has_server, "mikrus"),
         why="no mikr.us server is configured",
         hint="The operator can add a mikr.us server to MCP_SERVERS.",
         brings=("describe_mikrus_capabilities",),  # a name of mikrus-mcp, as those of the toolset

@@ -1,8 +1,9 @@
 """What a tool is.
 
-A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us
-API, a `DirectTool` answers from Playrail itself. Everything that others need to know about
-it (schemas, annotations, policy, documentation) is derived from that declaration.
+A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the API of
+those who provide servers, a `DirectTool` answers from Playrail itself. Everything that
+others need to know about it (schemas, annotations, policy, documentation) is derived from
+that declaration.
 """
 
 from __future__ import annotations
@@ -263,19 +264,24 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
-    """A tool that is one request to the mikr.us API. Its input's fields but `server` are
-    the request's form fields.
+    """A tool that is one request to the API of those who provide servers. Its input's
+    fields but `server` are the request's form fields.
     """
 
+    provider: str
+    """The kind of the servers that the API knows, see settings/targets.py. Also the toolset."""
     endpoint: str
     """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands
     there, not in the form.
     """
     report: type[ReportT]
     """Reads the body of the answer, which is a JSON object or array."""
-    toolset: str = "mikrus"
     elsewhere: str | None = None
     """The tool, or tools, that tell the like of servers which this API does not know."""
+
+    @property
+    def toolset(self) -> str:
+        return self.provider
 
 
 class Context(Protocol):

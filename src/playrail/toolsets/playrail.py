@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from importlib.metadata import version
 from statistics import median
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from playrail.errors import UnknownServer, UnknownTool
 from playrail.hosts import Host, Hosts
-from playrail.settings.servers import MikrusServer, shown
+from playrail.settings.servers import shown
 from playrail.settings.settings import Settings
+from playrail.settings.targets import TARGETS
 from playrail.tools.brief import Brief
 from playrail.tools.schemas import description, input_schema, output_schema
 from playrail.tools.tool import (
@@ -42,6 +43,13 @@ SIDE_EFFECTS = {
     Risk.DANGEROUS: "anything",
     Risk.SHELL: "anything",
 }
+
+OF_INVENTORIES = ("ssh", "local")  # kinds of servers that inventories know
+
+# (No Literal, for a kind more is a line in targets.py)
+TypeOfServer = Annotated[
+    str, Field(json_schema_extra={"enum": [*dict.fromkeys([*OF_INVENTORIES, *TARGETS]), "other"]})
+]
 
 T = TypeVar("T")
 
@@ -102,7 +110,7 @@ class Server(Brief, Report):
         default=None, description="failed: its entry is wrong and it cannot be used."
     )
     error: str | None = Field(default=None, description="Why it failed.")
-    type: Literal["ssh", "local", "mikrus", "other"] | None = Field(
+    type: TypeOfServer | None = Field(
         default=None,
         description=(
             "How it is reached. mikrus: through the API, or over SSH when it has an address."
@@ -242,11 +250,12 @@ def _fitting(items: Sequence[T], most: int, written: Callable[[T], str]) -> list
     return fitting
 
 
-def _type(host: Host, settings: Settings) -> Literal["ssh", "local", "mikrus", "other"]:
-    if isinstance(settings.servers.get(host.name), MikrusServer):
-        return "mikrus"
-    kinds: dict[str, Literal["ssh", "local"]] = {"ssh": "ssh", "local": "local"}
-    return kinds.get(host.connection.rpartition(".")[2], "other")
+def _type(host: Host, settings: Settings) -> str:
+    server = settings.servers.get(host.name)
+    if server is not None and server.kind != "ssh":  # its connection may be set to another
+        return server.kind
+    connection = host.connection.rpartition(".")[2]
+    return connection if connection in OF_INVENTORIES else "other"
 
 
 class Capability(Report):

@@ -8,15 +8,11 @@ from typing import Any
 
 import yaml
 
+from playrail.settings.target import Unsafe
+
 _STR = "tag:yaml.org,2002:str"
 # What a literal block keeps as it is
 _LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")
-
-
-class Unsafe(str):
-    """A text that Ansible never takes for a template."""
-
-    __slots__ = ()
 
 
 class _Dumper(yaml.SafeDumper):

@@ -22,6 +22,7 @@ from playrail.codes import files, hosts, work
 from playrail.codes.code import Code
 from playrail.codes.every import named
 from playrail.errors import Problem
+from playrail.settings.targets import own_connections
 
 CODE = re.compile(r"[a-z][a-z_]{0,63}")
 UNEXPLAINED = "Ansible gave no reason."
@@ -58,9 +59,9 @@ _BECOME_SAID = re.compile(
     r"^(?:sudo|sudo-rs|su|doas|pbrun|pfexec|dzdo|ksu|runuser): "
     r"(?!unable to resolve host)"
 )
-# What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are
-# known, a sentence.
-_OF_API = re.compile(r"mikr\.us \[([a-z_]+)(?: ([0-9]+))?\]: (.*)", re.DOTALL)
+# What a connection plugin of Playrail's own says: for which kind of server, a code, the
+# seconds to wait where they are known, a sentence.
+_OWN_WORDS = r"(?:{}) \[([a-z_]+)(?: ([0-9]+))?\]: (.*)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +118,8 @@ def _unreachable(message: str) -> Failure:
     """Of a connection. Only here may "connection refused" be said of the host and not of,
     say, its Docker engine.
     """
-    if (found := _OF_API.search(message)) is not None:
-        # Any other code says that nothing was run, see mikrus_exec.py
+    if (found := _said_by_own_connection(message)) is not None:
+        # Any other code says that nothing was run
         lost = found[1] == hosts.CONNECTION_LOST
         return Failure(problem=_of_api(found[1], found[2], found[3], retryable=lost), begun=lost)
     if (lost := message.find(LOST.strip())) >= 0:  # Ansible takes blanks away at the end
@@ -140,6 +141,11 @@ def _unreachable(message: str) -> Failure:
     if trouble.error == ssh_reasons.UNKNOWN and not for_ssh:
         return Failure(problem=_problem(hosts.HOST_UNREACHABLE, bounded(message) or UNEXPLAINED))
     return _of_trouble(trouble)
+
+
+def _said_by_own_connection(message: str) -> re.Match[str] | None:
+    titles = "|".join(re.escape(kind.title) for kind in own_connections().values())
+    return re.search(_OWN_WORDS.format(titles), message, re.DOTALL)
 
 
 def _of_trouble(trouble: ssh_reasons.Trouble) -> Failure:

@@ -21,7 +21,7 @@ from playrail.errors import PlayrailError, RateLimited
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.jobs import ANSWER_S, PATIENCE_S, Done, Input, JobFailed, Jobs, Place
 from playrail.mikrus.pace import Pace, Rate, Turn
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 DOCUMENTATION = """
 name: mikrus_exec
