@@ -28,10 +28,11 @@ from playrail.ansible.inventory.withheld_environment import REMEDY
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, new_run_id, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
+from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check, check_project
+from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
-from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
 from playrail.settings.private_files import private_directory
@@ -87,6 +88,13 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         yield check
     async for check in _servers(settings, environ, child):
         yield check
+    try:
+        with private_place(settings.runtime_dir) as place:
+            async for check in check_warm(settings, environ, place):
+                yield check
+    except SettingsInvalid as error:
+        mend = "Mend the runtime directory."
+        yield Check(name="run that stays", state="warn", found=str(error), mend=mend)
 
 
 def _python() -> Check:
@@ -410,8 +418,6 @@ async def _check_hosts(
 ) -> RunResult:
     """Look at all hosts side by side."""
     hosts = tuple(name for name in known.hosts if name not in known.refused)
-    runtime = private_directory(settings.runtime_dir)
-    alive = _claimed(runtime)
     play = Play(
         run_id=new_run_id(),
         playbook=content_root() / "playbooks" / "runs" / "check_host.yml",
@@ -421,29 +427,9 @@ async def _check_hosts(
         secrets=inventory.secrets(hosts),
         at_most=forks_at_most(child),
     )
-    try:
-        runner = Runner(runs_dir=private_directory(runtime / alive.server), environment=child)
+    with private_place(settings.runtime_dir) as place:
+        runner = Runner(runs_dir=place, environment=child)
         return await runner.run(play, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
-    finally:
-        shutil.rmtree(runtime / alive.server, ignore_errors=True)
-        alive.release()
-
-
-def _claimed(runtime: Path) -> Alive:
-    """A name for this doctor's private files; those of doctors that were killed are
-    removed.
-
-    In the runtime directory: the state directory may be what is to be mended.
-    """
-    doctors = runtime / "doctors"
-    try:
-        alive = claim(doctors, runtime)
-        with the_dead(doctors) as dead:
-            for doctor in dead:
-                doctor.remove_private_files()
-    except OSError as error:
-        raise SettingsInvalid(f"{doctors}: cannot be used ({error.strerror})") from error
-    return alive
 
 
 def _outcomes(ran: RunResult, deadline_s: float) -> Iterator[Check]:

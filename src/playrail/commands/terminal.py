@@ -55,7 +55,7 @@ def until_done(work: Coroutine[Any, Any, T]) -> T:
 
     async def cancellable() -> T:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101  this is a coroutine that runs
+        assert task is not None  # this is a coroutine that runs
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         return await work
 

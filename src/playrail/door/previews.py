@@ -63,9 +63,9 @@ class Previews:
         steps = [await self._prepared(understood, understood.hosts)]
         basis = await self.basis(steps, call.caller, anew=False, preview=True)
         plan = await self.planning.propose(call, steps, self._foreseen(result), basis)
-        data, remote = {"plan": plan.told()}, result.remote_text
+        seen = Result(data={"plan": plan.told()}, remote_text=result.remote_text, way=result.way)
         if understood.wants_preview or basis.decision is Decision.ALLOW:
-            return understood.whole(Result(data=data, remote_text=remote))
+            return understood.whole(seen)
         if basis.decision is Decision.CLIENT_APPROVAL:
             try:
                 return understood.whole(await self.carried_out(call, plan.plan_id))
@@ -77,7 +77,7 @@ class Previews:
         if basis.decision is Decision.OPERATOR_APPROVAL:
             kind, why = ApprovalRequired, "has to be approved by the operator"
         problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
-        return understood.whole(Result(data=data, problem=problem, remote_text=remote))
+        return understood.whole(seen.with_problem(problem))
 
     async def resumed(self, call: Call, understood: Understood) -> str:
         """The plan that the same call made before its client was asked. Raises UnknownPlan
@@ -100,6 +100,7 @@ class Previews:
             problem=answer.problem,
             truncated=meta.truncated,
             remote_text=meta.remote_text,
+            way=meta.way,
         )
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:

@@ -87,12 +87,12 @@ class Running:
             return Result(unforeseen=dict.fromkeys(understood.hosts, (tool.unforeseeable,)))
         match tool:
             case PlaybookTool():
-                assert play is not None  # noqa: S101  see Opened.play
+                assert play is not None
                 return await opened.plays.run(
                     tool, given, play, stop=call.stop, progress=call.progress
                 )
             case ApiTool():
-                assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                assert isinstance(given, OnHosts)
                 return await self._apis.run(tool, given, understood.hosts, stop=call.stop)
             case DirectTool():
                 output = await in_time(tool.run(self._desk(call), given), tool.timeout_s, call)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,8 @@ class Apis:
         asking = {one: self._ask(tool, given, server, stop) for one, server in once.items()}
         answers = dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
         again = tool.idempotent or not tool.risk_of(given).changes
-        return combined({name: answers[vps[name]] for name in servers}, again=again)
+        result = combined({name: answers[vps[name]] for name in servers}, again=again)
+        return replace(result, way="api")
 
     async def _ask(
         self, tool: ApiTool[Any, Any], given: OnHosts, server: MikrusServer, stop: asyncio.Event

@@ -179,7 +179,12 @@ def _result(
             unpreviewed=unpreviewed,
         )
     result = combined(results, again=tool.idempotent or not changes)
-    return replace(result, tasks=ran.tasks, text=ran.text)
+    return replace(result, tasks=ran.tasks, text=ran.text, way=_way(ran))
+
+
+def _way(ran: RunResult) -> str | Mapping[str, str] | None:
+    ways = {host: str(way) for host, way in ran.ways.items()}
+    return ways if len(set(ways.values())) > 1 else next(iter(ways.values()), None)
 
 
 def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:

@@ -158,7 +158,7 @@ class _Examination:
         return self._start is None or seq != self._start.seq or self._start.hash == link
 
     def _gap(self, seq: int, previous: str) -> str | None:
-        assert self._head is not None  # noqa: S101  it is not the first record
+        assert self._head is not None  # it is not the first record
         if seq != self._head.seq + 1:
             return f"records are missing between {self._head.seq} and {seq}"
         if previous != self._head.hash:

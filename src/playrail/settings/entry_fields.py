@@ -44,7 +44,7 @@ def _file(value: object, info: ValidationInfo) -> object:
         return None
     if not isinstance(value, str | Path):
         # (pydantic collects ValueError only)
-        raise ValueError("must be a text, the path of a file")  # noqa: TRY004
+        raise ValueError("must be a text, the path of a file")
     home = info.context.get("home") if info.context else None
     path = expand_user(str(value), home).absolute()
     if _SSH_EXPANDS.search(str(path)):
@@ -106,7 +106,7 @@ def _secret(value: object) -> object:
         return None
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
-        raise ValueError("must be a text")  # noqa: TRY004  (pydantic collects ValueError only)
+        raise ValueError("must be a text")
     if len(text) > _SECRET_LIMIT or _CONTROL.search(text):
         raise ValueError(
             f"must be one line of at most {_SECRET_LIMIT} characters, without control characters"

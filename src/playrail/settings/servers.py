@@ -66,7 +66,7 @@ def parse_servers(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(entries, dict):
-        raise ValueError("is not a JSON object")  # noqa: TRY004  (one error type for one caller)
+        raise ValueError("is not a JSON object")  # one error type for one caller
     if not entries:
         raise ValueError("names no server")
     return entries

@@ -102,8 +102,8 @@ def _has_server(kind: str, settings: Settings) -> bool:
     """Whether one of this kind is named; also one whose entry is wrong: its owner is told so
     by the tools.
     """
-    named = [server.kind for server in settings.servers.values()]
-    return kind in named or any(one.kind == kind for one in settings.failed_servers.values())
+    kinds = {server.kind for server in settings.servers.values()}
+    return kind in kinds | {failed.kind for failed in settings.failed_servers.values()}
 
 
 NEEDED: Mapping[str, Need] = {

@@ -68,7 +68,7 @@ class OfDocker(OrTrouble):
     @classmethod
     def _why(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
-            raise ValueError("is no answer of Docker")  # noqa: TRY004  pydantic's way to refuse
+            raise ValueError("is no answer of Docker")  # pydantic's way to refuse
         code = named(str(raw.get("playrail_code")))
         if code not in WORDS:
             return {key: value for key, value in raw.items() if key != "trouble"}
@@ -179,7 +179,7 @@ class LogPart(Reading):
     )
     engine: EngineSocket | None = None
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @property
     def since_s(self) -> str | None:
         """`since` as the engine takes it: seconds since 1970."""

@@ -149,7 +149,7 @@ class JournalEntries(OrTrouble):
     def _of_module(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             # pydantic's way to refuse
-            raise ValueError("is no result of read_journal")  # noqa: TRY004
+            raise ValueError("is no result of read_journal")
         problem = _problem_of(raw)
         if problem is not None:
             return {

@@ -165,7 +165,7 @@ class ProcessAction(Changing):
             raise ValueError("target is for kill only")
         return self
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @property
     def process(self) -> str | None:
         """The target; the playbook's `playrail_process`."""

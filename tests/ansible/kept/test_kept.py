@@ -25,8 +25,8 @@ import pytest
 from ansible.module_utils.basic import _PY_MIN
 
 from playrail.ansible.kept.broker import _own_files
-from playrail.ansible.kept.channel import OLDEST, program
 from playrail.ansible.kept.interpreter import PLACEHOLDER, READY, SIZES, START, frame
+from playrail.ansible.kept.opening import OLDEST, program
 from playrail.ansible.kept.payload import ARCHIVE
 from worlds.kept_modules import ASKED, OWN, all_payloads, with_arguments
 

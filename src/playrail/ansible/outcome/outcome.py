@@ -16,6 +16,7 @@ from playrail.ansible.outcome.events import (
     shown_diffs,
 )
 from playrail.ansible.outcome.failures import judge, without_output
+from playrail.ansible.outcome.ways import Ways
 from playrail.codes import calls
 from playrail.errors import Problem
 from playrail.safe_text.secrets import forms, hide
@@ -93,6 +94,7 @@ class Outcome:
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
     tasks: list[TaskResult] = field(default_factory=list)
+    ways: Ways = field(default_factory=Ways)
     unpreviewed: dict[str, list[str]] = field(default_factory=dict)
     """Per host what check mode could not tell, a sentence each."""
     room: int = RUN_LIMIT
@@ -106,6 +108,7 @@ class Outcome:
             return
         if event["event"] in STATUSES:
             self._take_task(event)
+        self.ways.take(event)
         match event["event"]:
             case "playbook_on_task_start":
                 self.tasks_started += 1

@@ -148,7 +148,7 @@ def _used_in_file(path: Path) -> set[str]:
     if path.suffix == ".j2":
         return _names_in_templates(text)
     try:
-        content = yaml.load(text, Loader=_Tolerant)  # noqa: S506  a safe one
+        content = yaml.load(text, Loader=_Tolerant)  # a safe one
     except (yaml.YAMLError, RecursionError):
         return set(_WORD.findall(text))
     return _used_in_content(content)

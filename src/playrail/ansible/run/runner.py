@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from playrail.ansible.outcome.failures import classify
 from playrail.ansible.outcome.outcome import HostOutcome, Outcome
 from playrail.ansible.outcome.refusals import refused_by_ansible
+from playrail.ansible.outcome.ways import Way, play_way
 from playrail.ansible.run.cold import start_cold
 from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
@@ -51,6 +52,7 @@ class RunResult:
     ended: Ended
     text: str
     tasks: Sequence[TaskResult] = ()
+    ways: Mapping[str, Way] = field(default_factory=dict)
     unpreviewed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -76,7 +78,7 @@ class Runner:
         """
         outcome = Outcome(secrets=_texts(play.secrets))
         try:
-            started = await self._start(play, stop)
+            started = await self._start(play, stop, outcome)
         except OSError as error:
             raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
         ended, stderr = await _follow(
@@ -100,15 +102,18 @@ class Runner:
             ended=ended,
             text=text,
             tasks=outcome.tasks,
+            ways={host: outcome.ways.of(host) for host in play.hosts},
             unpreviewed=outcome.unpreviewed if play.check else {},
         )
 
-    async def _start(self, play: Play, stop: asyncio.Event) -> StartedPlay:
+    async def _start(self, play: Play, stop: asyncio.Event, outcome: Outcome) -> StartedPlay:
         """Starts the play warm if that can be had, else cold. Nothing of it has been run
         when it is not warm.
         """
         if self._warm is not None and (started := await self._warm.start(play, stop)) is not None:
             return started
+        why = "no run stays" if self._warm is None else self._warm.trouble
+        outcome.feed(play_way("cold", why))
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
 
 

@@ -240,64 +240,70 @@ def _by_its_end(text: str, lines: list[str], *, proxied: bool) -> Trouble:
     """No line is known: it depends on how the connection ended."""
     others = [line for line in lines if not _ENDED.match(line)]
     if proxied:
-        missing = next((line for line in reversed(others) if _SHELL_MISSING.match(line)), None)
-        if missing:
-            return Trouble(
-                code=hosts.CONNECTION_MISCONFIGURED,
-                error=(
-                    "The program that the ssh configuration names as ProxyCommand could not be "
-                    "started"
-                ),
-                words=missing,
-                hint=(
-                    "Do not retry; the operator has to install it on Playrail's machine, or "
-                    "mend ProxyCommand."
-                ),
-            )
-        return Trouble(
-            code=hosts.HOST_UNREACHABLE,
-            error="The way to the server, through a jump host or ProxyCommand, came to an end",
-            words=" ".join(others[-2:]),
-            hint=(
-                "Nothing was run. The operator should look at the jump host or the "
-                "ProxyCommand; try again later."
-            ),
-            retryable=True,
-        )
+        return _ended_on_the_way(others)
     if all(_ENDED.match(line) for line in lines):  # said before the login and after it alike
         return lost(text)
     if _ENDED.match(lines[-1]) and not may_have_had_session(text):
-        if others and "reset" not in lines[-1]:
-            return Trouble(
-                code=hosts.AUTH_FAILED,
-                error="The server ended the login after it had said why",
-                words=" ".join(others[-2:]),
-                hint=(
-                    "Do not retry; the operator has to look why the server lets this user not "
-                    "log in: "
-                    "its auth log, the user's limits, or /etc/nologin while it is under "
-                    "maintenance."
-                ),
-            )
-        return Trouble(
-            code=hosts.HOST_UNREACHABLE,
-            error="The server ended the connection before the login was complete",
-            words=lines[-1],
-            hint=(
-                "Nothing was run. Try again; if it stays so, the operator should look into the "
-                "server's auth log."
-            ),
-            retryable=True,
-        )
-    hint = (
-        "ssh's own words are in the error; the operator should try `ssh` by hand from "
-        "Playrail's machine."
-    )
+        return _ended_at_login(others, lines[-1])
     return Trouble(
         code=hosts.HOST_UNREACHABLE,
         error=UNKNOWN,
         words=" ".join(others[-3:] or lines[-1:]),
-        hint=hint,
+        hint=(
+            "ssh's own words are in the error; the operator should try `ssh` by hand from "
+            "Playrail's machine."
+        ),
+    )
+
+
+def _ended_on_the_way(others: list[str]) -> Trouble:
+    """What a jump host or ProxyCommand came to, and ssh did not say why."""
+    missing = next((line for line in reversed(others) if _SHELL_MISSING.match(line)), None)
+    if missing:
+        return Trouble(
+            code=hosts.CONNECTION_MISCONFIGURED,
+            error="The program that the ssh configuration names as ProxyCommand could not be "
+            "started",
+            words=missing,
+            hint=(
+                "Do not retry; the operator has to install it on Playrail's machine, or mend "
+                "ProxyCommand."
+            ),
+        )
+    return Trouble(
+        code=hosts.HOST_UNREACHABLE,
+        error="The way to the server, through a jump host or ProxyCommand, came to an end",
+        words=" ".join(others[-2:]),
+        hint=(
+            "Nothing was run. The operator should look at the jump host or the ProxyCommand; "
+            "try again later."
+        ),
+        retryable=True,
+    )
+
+
+def _ended_at_login(others: list[str], last: str) -> Trouble:
+    """The server ended the connection before anybody had a session."""
+    if others and "reset" not in last:
+        return Trouble(
+            code=hosts.AUTH_FAILED,
+            error="The server ended the login after it had said why",
+            words=" ".join(others[-2:]),
+            hint=(
+                "Do not retry; the operator has to look why the server lets this user not log "
+                "in: its auth log, the user's limits, or /etc/nologin while it is under "
+                "maintenance."
+            ),
+        )
+    return Trouble(
+        code=hosts.HOST_UNREACHABLE,
+        error="The server ended the connection before the login was complete",
+        words=last,
+        hint=(
+            "Nothing was run. Try again; if it stays so, the operator should look into the "
+            "server's auth log."
+        ),
+        retryable=True,
     )
 
 

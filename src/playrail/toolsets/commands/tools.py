@@ -80,7 +80,7 @@ class Command(Changing, Reading):
             )
         return self
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @cached_property
     def argv(self) -> list[str]:
         """What is run; the playbook's `playrail_argv`."""

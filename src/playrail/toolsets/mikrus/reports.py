@@ -45,7 +45,7 @@ class Listed(Report):
     @classmethod
     def _of_api(cls, raw: Any) -> Any:
         if not isinstance(raw, list):
-            raise ValueError("is no list")  # noqa: TRY004  pydantic collects ValueError only
+            raise ValueError("is no list")  # pydantic collects ValueError only
         (name,) = cls.model_fields.keys() - {"truncated"}
         return {name: raw[:MAX_ITEMS], "truncated": len(raw) > MAX_ITEMS}
 

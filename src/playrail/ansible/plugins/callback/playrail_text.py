@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ansible import context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible.plugins.loader import connection_loader
 
+from playrail.ansible.internals import command_line, fields_of, loader_of, raw_of
 from playrail.ansible.outcome.unpreviewed import unpreviewed_line
 from playrail.ansible.run.adjacent import look_beside_playbooks
 
@@ -28,7 +28,7 @@ author: Playrail
 """
 
 
-class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type information
+class CallbackModule(Default):
     """Writes past Ansible's display, which has a log file where it would be of no use."""
 
     CALLBACK_VERSION = 2.0
@@ -42,7 +42,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
         connection_loader.get("ssh", class_only=True)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        look_beside_playbooks(play.get_variable_manager()._loader)  # noqa: SLF001
+        look_beside_playbooks(loader_of(play.get_variable_manager()))
         super().v2_playbook_on_play_start(play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -62,7 +62,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # ansible-core has no type
 
 
 def _tell(result: Any, *, skipped: bool) -> None:
-    if context.CLIARGS.get("check"):
+    if command_line().get("check"):
         # The status has been taken out of what callbacks are given.
-        raw, fields = result._result, result._task_fields  # noqa: SLF001
-        sys.stdout.write(unpreviewed_line({**raw, "skipped": skipped}, fields))
+        raw = {**raw_of(result), "skipped": skipped}
+        sys.stdout.write(unpreviewed_line(raw, fields_of(result)))

@@ -77,7 +77,7 @@ options:
 display = Display()
 
 
-class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no type information
+class Connection(ConnectionBase):
     """One client and one event loop, from the first command until it is closed."""
 
     transport = "mikrus_exec"
@@ -176,11 +176,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
 
     def _run(self, command: str, given: Input) -> Done:
         self._connect()
-        assert self._jobs is not None  # noqa: S101  made by _connect
+        assert self._jobs is not None  # made by _connect
         return self._finish(self._jobs.run(command, given))
 
     def _finish(self, work: Coroutine[Any, Any, Done]) -> Done:
-        assert self._runner is not None  # noqa: S101  made by _connect
+        assert self._runner is not None  # made by _connect
         try:
             return self._runner.run(work)
         except JobFailed as error:
