@@ -22,6 +22,7 @@ from playrail.codes.every import named
 from playrail.commands import doctor
 from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check
+from playrail.commands.doctor_secrets import check_secrets
 from playrail.errors import Problem
 from playrail.hosts import Host, Hosts
 from playrail.ledger.ledger import Entry, Ledger
@@ -105,6 +106,18 @@ def test_settings_that_deserve_a_word(environ: dict[str, str], tmp_path: Path) -
         ("MCP_PORT", "warn", "is set, and Playrail does not use it"),
         (".env", "warn", "other users of this machine can read it"),
     ]
+
+
+def test_a_password_that_is_a_common_word_is_told(environ: Mapping[str, str]) -> None:
+    weak = {"type": "ssh", "host": "192.0.2.1", "password": "Root", "sudo_password": "changeme"}
+    servers = {"weak": weak, "good": {**weak, "password": "Root-7", "sudo_password": "x-change"}}
+    settings = settings_of(environ, MCP_SERVERS=json.dumps(servers))
+
+    (found,) = check_secrets(settings)
+
+    assert (found.name, found.state) == ("secrets of weak", "warn")
+    assert found.found.startswith("its password and sudo password is a common word")
+    assert "Root" not in f"{found.found} {found.mend}"
 
 
 def test_a_policy_is_read_as_the_start_does(environ: Mapping[str, str], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from playrail.calls.answers import Result
 from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call, tool_name
 from playrail.door import recording as records
-from playrail.door.recording import Records, events
+from playrail.door.recording import Asked, Records, events
 from playrail.door.understanding import Understood
 from playrail.errors import InvalidArgument
 from playrail.ledger.ledger import Ledger
@@ -28,6 +28,8 @@ from playrail.settings.settings import Settings
 from playrail.tasks import TaskResult
 from worlds.callers import ANN, CLI
 from worlds.policy_world import ABOUT, NOON
+
+NONE = Secrets(Settings.load({}, dotenv=None), {})
 
 
 @pytest.fixture
@@ -39,8 +41,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def records_in(ledger: Ledger, bounds: Bounds = Bounds(end_pause_s=0.02)) -> Records:  # noqa: B008
-    secrets = Secrets(Settings.load({}, dotenv=None), {})
-    return Records(ledger, server="s", secrets=secrets, bounds=bounds)
+    return Records(ledger, server="s", secrets=NONE, bounds=bounds)
 
 
 def end(records: Records) -> Result:
@@ -136,25 +137,26 @@ def test_what_is_left_out_is_said(
     changes: bool,
     cut: list[bool],
 ) -> None:
-    told = events("r", Result(tasks=tasks, text=text), preview=False, changes=changes, most=400)
+    result = Result(tasks=tasks, text=text)
+    done = events("r", result, NONE, preview=False, changes=changes, most=400)
 
-    assert [task["cut"] for task in told["tasks"]] == cut
-    assert told["cut"] == (any(cut) or bool(text))
+    assert [task.cut for task in done.tasks] == cut
+    assert done.cut == (any(cut) or bool(text))
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        {"arguments": {f"name{number}": "x" for number in range(5000)}},
-        {"arguments": {"x" * 5000 + str(number): "y" * 5000 for number in range(100)}},
-        {"arguments": {"names": ["z" * 300] * 5000}},
-        {"arguments": {"deep": [[["a"] * 40] * 40] * 40}},
-        {"hosts": [f"host{number}" for number in range(5000)]},
+        Asked(arguments={f"name{number}": "x" for number in range(5000)}),
+        Asked(arguments={"x" * 5000 + str(number): "y" * 5000 for number in range(100)}),
+        Asked(arguments={"names": ["z" * 300] * 5000}),
+        Asked(arguments={"deep": [[["a"] * 40] * 40] * 40}),
+        Asked(hosts=tuple(f"host{number}" for number in range(5000))),
     ],
     ids=["many", "long names", "a list", "nested", "hosts"],
 )
 def test_the_record_of_a_refused_call_is_small_whatever_was_sent(
-    ledger: Ledger, asked: dict[str, Any]
+    ledger: Ledger, asked: Asked
 ) -> None:
     error = InvalidArgument("x" * 9_000_000)
 
@@ -172,8 +174,7 @@ def test_a_key_that_a_command_printed_is_not_kept() -> None:
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE "
         "KEY-----\n"
     )
-    result = Result(tasks=[a_task(result={"stdout": key, "rc": 0})])
-    told = events("r", result, preview=False, changes=True, most=10_000)
-    kept = records.without_keys(told)["tasks"][0]
-    assert kept["result"] == {"stdout": "(left out: a private key)", "rc": 0}
-    assert kept["host"] == "h"
+    printed = Result(tasks=[a_task(result={"stdout": key, "rc": 0})])
+    (kept,) = events("r", printed, NONE, preview=False, changes=True, most=10_000).tasks
+    assert kept.result == {"stdout": "(left out: a private key)", "rc": 0}
+    assert kept.host == "h"

@@ -17,12 +17,13 @@ from playrail.door.understanding import check_no_mark
 from playrail.engines.results import HostResult, combined, shown
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans.plan import Plan, Step
-from playrail.safe_text.secrets import WITHHELD, Secrets
+from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Report, ToolInput
 
 MOST = 24_000
 SECRET = "hunter-2-hunter"
+NO_SECRETS = Secrets(Settings.load({}, dotenv=None), {})
 GONE = Problem(
     code=named("host_unreachable"), error="It does not answer.", hint="Look.", retryable=True
 )
@@ -75,8 +76,8 @@ def test_several_hosts_failures_are_told_once() -> None:
     assert result.problem is not None
     assert result.problem.error == "2 of 3 hosts failed: a (host_unreachable), b (disk_full)"
     assert told(result)["failed"] == {"a": GONE.told(), "b": FULL.told()}
-    assert (
-        "a: It does not answer.; b: The disk is full." in ending(result, duration_ms=1)["error"]
+    assert "a: It does not answer.; b: The disk is full." in (
+        ending(result, NO_SECRETS, duration_ms=1).error or ""
     ), "the record has all"
 
 
@@ -128,14 +129,14 @@ def test_a_secret_of_the_settings_is_in_no_answer(secrets: Secrets) -> None:
     assert result.secrets_hidden
     assert (result.data or {})["hosts"]["a"] == {
         "entries": [],
-        "content": f"pass={WITHHELD}\n",
+        "content": f"pass={HIDDEN}\n",
         "labels": {},
         "secrets_hidden": True,
     }
 
 
 def test_what_stands_for_a_secret_is_not_written_back() -> None:
-    given = Written(content=f"pass={WITHHELD}\n")
+    given = Written(content=f"pass={HIDDEN}\n")
 
     with pytest.raises(InvalidArgument, match=r"content: has .* in it"):
         check_no_mark(given)

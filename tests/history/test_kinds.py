@@ -93,7 +93,10 @@ def replayed(*calls: Call) -> Replay:
     records: list[dict[str, Any]] = []
     for number, (name, arguments, changed) in enumerate(calls, 1):
         about = {"at": f"2026-11-20T10:{number:02}:00", "call": f"call-{number}", "caller": "ann"}
-        effects = [{"kind": thing.kind.name, "name": thing.name} for thing in changed]
+        effects = [
+            {"kind": thing.kind.name, "name": thing.name, "before": None, "after": None}
+            for thing in changed
+        ]
         bodies: dict[str, dict[str, Any]] = {
             "started": {"arguments": arguments, "hosts": ["h"], "run": "r", "risk": "WRITE"},
             "ended": {"outcome": "ok", "changed": ["h"], "failed": {}},

@@ -18,6 +18,7 @@ from playrail.errors import PlayrailError, Problem
 from playrail.plans.door import Door as PlansDoor
 from playrail.plans.drift import drift as check_drift
 from playrail.plans.plan import Foreseen
+from playrail.safe_text.secrets import HIDDEN
 from playrail.tools.effects import Effect
 from worlds.callers import ANN
 from worlds.local_plays import inventory
@@ -198,9 +199,13 @@ def test_a_doubt_ends_when_it_is_set_anew() -> None:
 
 
 def test_what_holds_a_secret_of_the_settings_is_not_compared() -> None:
-    told = looked(write("/k", "password=********"))
+    told = looked(write("/k", f"password={HIDDEN}", hidden=["content"]))
 
     assert told["not_checked"] == {"file /k": "its content is a secret, which is not kept"}
+
+
+def test_a_file_of_asterisks_is_compared() -> None:
+    assert looked(write("/k", "password=********"))["not_checked"] == {}
 
 
 @pytest.fixture(scope="module")

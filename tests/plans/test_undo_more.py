@@ -237,7 +237,8 @@ def test_what_was_left_can_be_taken_back_later(ledger: Ledger) -> None:
         about = {"call": "p", "server": "s", "caller": "ann", "tool": "undo_run"}
         used = {"plan": plan.plan_id, "outcome": "used", "by": "ann"}
         ledger.append(
-            Entry(kind="plan", body=plan.body(), **about), Entry(kind="closed", body=used, **about)
+            Entry(kind="plan", body=plan.entry().to_body(), **about),
+            Entry(kind="closed", body=used, **about),
         )
         if again:
             assert undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told).steps == [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playrail.door.attempts import attempts
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import Host
 from playrail.ledger.ledger import Entry, Ledger, Read
@@ -73,7 +75,7 @@ def wait_s(
             hosts=[HOSTS[name] for name in hosts],
             changes=changes,
             now=NOON,
-            read=records.read,
+            attempts=partial(attempts, records.read),
             inner=inner,
         )
     except LimitReached as error:
@@ -196,7 +198,7 @@ def test_the_sentence(tmp_path: Path, records: Records) -> None:
             hosts=[HOSTS["web1"]],
             changes=True,
             now=NOON,
-            read=records.read,
+            attempts=partial(attempts, records.read),
         )
     assert caught.value.problem.retryable
     assert (
@@ -227,7 +229,7 @@ def test_several_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
                 hosts=[HOSTS["db1"]],
                 changes=True,
                 now=datetime.now(UTC),
-                read=read,
+                attempts=partial(attempts, read),
             )
 
         body = {"risk": "WRITE", "hosts": ["db1"], "preview": False, "parent": None}

@@ -20,7 +20,7 @@ from playrail.calls.bounds import Bounds
 from playrail.calls.caller import Caller
 from playrail.door.door import Playrail
 from playrail.ledger.ledger import Entry
-from playrail.plans.recorded import approval_body, plan_in
+from playrail.plans.recorded import answered, plan_in
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool
@@ -100,10 +100,8 @@ def grant(world: World, plan_id: str, **changes: Any) -> None:
     """What `playrail approve` writes."""
     ledger = world.server.ledger
     plan = plan_in(ledger, plan_id)
-    approved = approval_body(
-        plan, how="operator", answer="approved", by="test", now=world.clock.now()
-    )
-    body = {**approved, **changes}
+    approved = answered(plan, how="operator", answer="approved", by="test", now=world.clock.now())
+    body = {**approved.to_body(), **changes}
     ledger.append(
         Entry(
             kind="approval", call="c", server="-", caller="operator", tool="write_file", body=body

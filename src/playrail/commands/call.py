@@ -18,6 +18,7 @@ from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.failing import FAILED
 from playrail.commands.terminal import print_json, read_settings, until_done
 from playrail.door.door import Playrail
+from playrail.ledger.entries import Ended
 from playrail.settings.settings import Settings
 
 app = typer.Typer()
@@ -69,10 +70,9 @@ async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answ
             typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
             server = (await playrail.open()).server
             await playrail.close()
-            for record in playrail.ledger.read(server=server):
-                if record["kind"] == "ended":
-                    became = record["body"].get("error") or "The call had ended by itself."
-                    typer.echo(f"{became} (record {record['call']})", err=True)
+            for record in playrail.ledger.read(server=server, kinds=(Ended.KIND,)):
+                became = Ended.of_body(record["body"]).error or "The call had ended by itself."
+                typer.echo(f"{became} (record {record['call']})", err=True)
             raise
 
 

@@ -30,6 +30,7 @@ from playrail.ansible.run.play import Play, new_run_id, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
 from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check, check_project
+from playrail.commands.doctor_secrets import check_secrets
 from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
@@ -81,6 +82,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
     for check in (
         *_settings(settings, environ, dotenv),
+        *check_secrets(settings),
         *check_project(settings),
         *_policy(settings),
         *_written(settings),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -19,10 +20,11 @@ from playrail.commands.recorded import opened_ledger
 from playrail.commands.tables import print_table
 from playrail.commands.terminal import AsJson, print_json, read_settings
 from playrail.errors import PlanUnusable, UnknownPlan
+from playrail.ledger.entries import Body, Closed, PlanMade
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Plan
 from playrail.plans.recorded import (
-    approval_body,
+    answered,
     closed_in,
     grants_in,
     plan_in,
@@ -133,17 +135,17 @@ def _decide(plan_id: str, *, approved: bool) -> None:
         ledger = _recorded(recorded)
         found = plan_in(ledger, plan_id)
         if (closed := closed_in(ledger, plan_id)) is not None:
-            raise PlanUnusable(f"{plan_id} was {closed['outcome']} already.")
+            raise PlanUnusable(f"{plan_id} was {closed.outcome} already.")
         if found.has_expired(utc_now()):
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
         by = _who()
         answer = "approved" if approved else "declined"
-        approval = approval_body(found, how="operator", answer=answer, by=by, now=utc_now())
-        bodies = [("approval", approval)]
+        said = answered(found, how="operator", answer=answer, by=by, now=utc_now())
+        bodies: list[Body] = [said]
         if not approved:
-            bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
+            bodies.append(Closed(plan=found.plan_id, outcome="rejected", by=by))
         _write(ledger, found, bodies)
     typer.echo(
         f"{found.plan_id} is approved."
@@ -192,13 +194,14 @@ def _confirm(found: Plan, verb: str) -> None:
         raise typer.Exit(FAILED)
 
 
-def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object]]]) -> None:
-    made_by = next(record["call"] for record in ledger.read(kinds=("plan",), plan=found.plan_id))
+def _write(ledger: Ledger, found: Plan, bodies: Sequence[Body]) -> None:
+    plans = ledger.read(kinds=(PlanMade.KIND,), plan=found.plan_id)
+    made_by = next(record["call"] for record in plans)
     tool = found.steps[0].tool
     ledger.append(
         *(
-            Entry(kind=kind, call=made_by, server="-", caller=OPERATOR.name, tool=tool, body=body)  # type: ignore[arg-type]
-            for kind, body in bodies
+            Entry.of(body, call=made_by, server="-", caller=OPERATOR.name, tool=tool)
+            for body in bodies
         )
     )
 

@@ -23,6 +23,7 @@ from playrail.door.doubts import Doubts
 from playrail.door.hints import Hints
 from playrail.door.opened import Opened, Opener
 from playrail.door.previews import Previews
+from playrail.door.recording import Asked
 from playrail.door.running import INTERNAL, Running
 from playrail.door.understanding import Understanding, Understood
 from playrail.engines.apis import Apis
@@ -174,7 +175,7 @@ class Playrail:
 
     async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Result:
         opened = await self.open()
-        asked: dict[str, Any] = {}
+        asked = Asked()
         async with contextlib.AsyncExitStack() as held:
             try:
                 understood = await self._understood(call, arguments, asked)
@@ -206,16 +207,16 @@ class Playrail:
         )
 
     async def _understood(
-        self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]
+        self, call: Call, arguments: Mapping[str, Any], asked: Asked
     ) -> Understood:
         """The call, understood and allowed; `asked` is filled for the record. Raises why it
         is refused.
         """
         parsed = self.understanding.parse(call.name, arguments)
         call.trace.most_bytes = most_bytes(parsed.input)
-        asked["arguments"] = self.secrets.hidden(parsed.input.recorded())
+        asked.take(parsed.input, self.secrets)
         understood = await self.understanding.understand(parsed, call)
-        asked["hosts"] = list(understood.hosts)
+        asked.hosts = understood.hosts
         if understood.judged:
             await self._doubts.tell()
         if understood.refusal is not None:
@@ -223,7 +224,7 @@ class Playrail:
         return understood
 
     async def _refused(
-        self, opened: Opened, call: Call, asked: Mapping[str, Any], error: PlayrailError
+        self, opened: Opened, call: Call, asked: Asked, error: PlayrailError
     ) -> PlayrailError:
         """Records the refusal, which counts as a call of its caller. Returns the error, or
         that there were too many.
@@ -232,7 +233,7 @@ class Playrail:
         try:
             await opened.records.refused(call, asked, error, provided=limits)
         except LimitReached as reached:
-            await opened.records.refused(call, {}, reached)
+            await opened.records.refused(call, Asked(), reached)
             return reached
         return error
 

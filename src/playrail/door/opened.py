@@ -26,6 +26,7 @@ from playrail.door.recording import Records
 from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
+from playrail.ledger.entries import Interrupted
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.private_files import private_directory
@@ -213,19 +214,14 @@ class Opener:
     def _settle(self, dead: Dead) -> None:
         """Marks the calls that died with their process, and removes its private files."""
         for call in self.ledger.open_calls(dead.server):
-            body = {
-                "outcome": "interrupted",
-                "hosts": call.body["hosts"],
-                "note": "may have been running on these hosts",
-            }
+            end = Interrupted(
+                outcome="interrupted",
+                hosts=call.hosts,
+                note="may have been running on these hosts",
+            )
             self.ledger.append(
-                Entry(
-                    kind="interrupted",
-                    call=call.call,
-                    server=dead.server,
-                    caller=call.caller,
-                    tool=call.tool,
-                    body=body,
+                Entry.of(
+                    end, call=call.call, server=dead.server, caller=call.caller, tool=call.tool
                 )
             )
             log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)

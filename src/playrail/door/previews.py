@@ -13,18 +13,17 @@ from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call, Granted
 from playrail.calls.caller import Caller
 from playrail.door.opened import Opener
-from playrail.door.recording import would_run
+from playrail.door.recording import Asked, would_run
 from playrail.door.understanding import Parsed, Understanding, Understood
 from playrail.errors import ApprovalRequired, PlanRequired, PlayrailError, UnknownPlan
-from playrail.ledger.ledger import Kind
+from playrail.ledger.entries import Body
 from playrail.plans.parts import parts_of
 from playrail.plans.plan import Basis, Foreseen, Prepared, Step
 from playrail.plans.planning import Planning
 from playrail.policy.rules import Decision
-from playrail.safe_text.secrets import Secrets
+from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Kinds
-from playrail.tools.tool import SECRET
 
 
 class Previews:
@@ -71,7 +70,7 @@ class Previews:
                 return understood.whole(await self.carried_out(call, plan.plan_id))
             except PlayrailError as error:
                 records = (await self._opener.open()).records
-                await records.refused(call, {"hosts": list(understood.hosts)}, error)
+                await records.refused(call, Asked(hosts=understood.hosts), error)
                 raise
         kind, why = PlanRequired, "has to be seen before it is done"
         if basis.decision is Decision.OPERATOR_APPROVAL:
@@ -157,11 +156,11 @@ class Previews:
         call.trace.runs += answer.runs
         return answer
 
-    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+    async def write(self, call: Call, body: Body) -> None:
         """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
         plan that is closed.
         """
-        await (await self._opener.open()).records.write(kind, call, body)
+        await (await self._opener.open()).records.write(call, body)
 
     async def _understood(self, prepared: Prepared, caller: Caller, *, preview: bool) -> Understood:
         call = Call(name=prepared.step.tool, caller=caller, check=preview)
@@ -171,7 +170,7 @@ class Previews:
     async def _prepared(self, parsed: Parsed, hosts: Sequence[str]) -> Prepared:
         tool, given = parsed.tool, parsed.input
         arguments = {name: value for name, value in parsed.arguments.items() if name != "preview"}
-        secret = {name: SECRET for name in given.secret_fields() if name in arguments}
+        secret = {name: HIDDEN for name in given.secret_fields() if name in arguments}
         opened = await self._opener.open()
         play = opened.play(tool, given, hosts, run_id="plan", check=False)
         step = Step(

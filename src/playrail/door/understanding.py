@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.calls.answers import Result, parse
 from playrail.calls.call import Call
 from playrail.calls.caller import Caller
+from playrail.door.attempts import attempts
 from playrail.engines.apis import Apis
 from playrail.engines.results import with_unusable
 from playrail.errors import (
@@ -30,7 +32,7 @@ from playrail.hosts import Host
 from playrail.ledger.ledger import Read
 from playrail.policy.limits import check_hosts_per_call, check_limits
 from playrail.policy.rules import Decision, Policy, decide
-from playrail.safe_text.secrets import WITHHELD
+from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.arguments import as_meant
 from playrail.tools.offering import Absence
@@ -174,7 +176,7 @@ class Understanding:
                 hosts=hosts,
                 changes=changes,
                 now=now,
-                read=read,
+                attempts=partial(attempts, read),
                 inner=call.parent is not None,
             )
 
@@ -233,15 +235,13 @@ class Understanding:
 
 
 def check_no_mark(given: ToolInput) -> None:
-    """Raises InvalidArgument where a change would write the mark that stands for a secret
-    of the settings.
-    """
-    marked = [name for name, value in given.recorded().items() if WITHHELD in str(value)]
+    """Raises InvalidArgument where a change would write the mark that stands for a secret."""
+    sent = given.model_dump(mode="json")
+    marked = [name for name, value in sent.items() if HIDDEN in str(value)]
     if marked:
         raise InvalidArgument(
-            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret "
-            "of Playrail's "
-            "settings; what is on the server is not that.",
+            f"{', '.join(marked)}: has {HIDDEN} in it, which stands in answers for a secret; "
+            "what is on the server is not that.",
             hint=(
                 "Change the other lines without this one, or ask the operator to make this change."
             ),

@@ -20,6 +20,7 @@ from playrail.export.inventory import exported_inventory
 from playrail.export.readme import readme, selected
 from playrail.export.site import Provided, folder, site
 from playrail.history.replay import Replay, Selection, replay
+from playrail.ledger.entries import Capture, Ended, Interrupted, Started
 from playrail.ledger.ledger import Ledger
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
@@ -66,7 +67,7 @@ def export(
     if verified.problem is not None:
         raise ExportFailed(f"The ledger cannot be trusted: {verified.problem}.", hint=UNTRUSTED)
     # One by one: they hold contents of files
-    captures = ledger.read(kinds=("capture",), caller=selection.caller)
+    captures = ledger.read(kinds=(Capture.KIND,), caller=selection.caller)
     found = replay(chain(_records(ledger, selection), captures), selection, tools)
     if not found.steps:
         reasons = "; ".join(sorted({one.why for one in found.left_out}))
@@ -101,8 +102,11 @@ def export(
 
 def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:
     """The records of all calls. Raises ExportFailed when a selected run is not among them."""
-    records = list(ledger.read(kinds=("started", "ended", "interrupted"), caller=selection.caller))
-    known = {record["body"].get("run") for record in records}
+    kinds = (Started.KIND, Ended.KIND, Interrupted.KIND)
+    records = list(ledger.read(kinds=kinds, caller=selection.caller))
+    known = {
+        Started.of_body(record["body"]).run for record in records if record["kind"] == Started.KIND
+    }
     unknown = [run for run in selection.runs if run not in known]
     if unknown:
         raise ExportFailed(

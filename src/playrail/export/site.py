@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.history.steps import Step
-from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.target import Unsafe
 from playrail.tools.tool import PlaybookTool, variables
 
@@ -134,8 +133,8 @@ def _variables(step: Step, provided: Provided) -> dict[str, Any]:
 def _provided(name: str, step: Step, provided: Provided) -> str:
     field = name.removeprefix("playrail_")
     what = f"{field} of {one_line(step.title)} (run {step.source.run})"
-    if HIDDEN in str(getattr(step.given, field)) and field not in step.given.secret_fields():
-        what += f", with the secret in it, which the record has as {HIDDEN}"
+    if field not in step.given.secret_fields():
+        what += ", with the secret in it that the record hides"
     return provided.template(f"SECRET_{len(provided.variables) + 1}", holds=what)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from playrail.calls.answers import Answer
 from playrail.calls.call import Call, Granted
 from playrail.calls.caller import Caller
-from playrail.ledger.ledger import Kind, Ledger
+from playrail.ledger.entries import Body
+from playrail.ledger.ledger import Ledger
 from playrail.plans.plan import Basis, Foreseen, Prepared
 from playrail.safe_text.secrets import Secrets
 from playrail.tools.lasting import Kinds
@@ -47,7 +48,7 @@ class Door(Protocol):
         it was to close the plan.
         """
 
-    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+    async def write(self, call: Call, body: Body) -> None:
         """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
         plan that is closed.
         """

@@ -42,6 +42,8 @@ from playrail.errors import (
     PlanUnusable,
     UnknownPlan,
 )
+from playrail.ledger.entries import Approval as Answered
+from playrail.ledger.entries import Closed
 from playrail.ledger.ledger import Ledger
 from playrail.plans.door import Door
 from playrail.plans.parts import differing
@@ -57,7 +59,7 @@ from playrail.plans.plan import (
 )
 from playrail.plans.recorded import (
     ASKED,
-    approval_body,
+    answered,
     closed_in,
     grants_in,
     is_granted,
@@ -69,6 +71,7 @@ from playrail.plans.recorded import (
 from playrail.plans.words import question
 from playrail.policy.rules import Decision
 from playrail.safe_text.visible import in_one_line
+from playrail.tools.planned import PlanView
 
 APPROVALS: Mapping[Decision, Approval] = {
     Decision.CLIENT_APPROVAL: "client",
@@ -132,7 +135,7 @@ class Planning:
             undoes=undoes,
             not_undone=tuple(not_undone),
         )
-        await self._door.write("plan", call, plan.body())
+        await self._door.write(call, plan.entry())
         if plan.held:
             self._held[plan.plan_id] = tuple(steps)
             while len(self._held) > self._bounds.plans_held:
@@ -143,12 +146,12 @@ class Planning:
         """This caller's plans that can still be used, the newest first."""
         return await asyncio.to_thread(plans_in, self._ledger, caller.name, now=self._bounds.now())
 
-    async def describe(self, plan: Plan) -> dict[str, Any]:
-        """The plan as data, with what became of it and who approved it."""
+    async def describe(self, plan: Plan) -> PlanView:
+        """The plan with what became of it and who approved it."""
         now = self._bounds.now()
         state = await asyncio.to_thread(state_in, self._ledger, plan, now=now)
         grants = await asyncio.to_thread(grants_in, self._ledger, plan, now=now)
-        return {**plan.told(), "state": state, "approvals": [{**grant} for grant in grants]}
+        return plan.view(state=state, approvals=[vars(grant) for grant in grants])
 
     async def plan(self, plan_id: str, caller: Caller) -> Plan:
         """Raises UnknownPlan; a plan of another caller is not told apart from none."""
@@ -170,9 +173,8 @@ class Planning:
     async def cancel(self, call: Call, plan_id: str) -> Plan:
         """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
         plan = await self.plan(plan_id, call.caller)
-        await self._door.write(
-            "closed", call, {"plan": plan.plan_id, "outcome": "cancelled", "by": call.caller.name}
-        )
+        closed = Closed(plan=plan.plan_id, outcome="cancelled", by=call.caller.name)
+        await self._door.write(call, closed)
         self._held.pop(plan.plan_id, None)
         return plan
 
@@ -215,7 +217,7 @@ class Planning:
         """The plan's steps as they are to be carried out. Raises PlanUnusable."""
         closed = await asyncio.to_thread(closed_in, self._ledger, plan.plan_id)
         if closed is not None:
-            raise PlanUnusable(f"{plan.plan_id} was {closed['outcome']} already.")
+            raise PlanUnusable(f"{plan.plan_id} was {closed.outcome} already.")
         self._check_expiry(plan)
         if not plan.held:
             return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
@@ -307,23 +309,18 @@ class Planning:
             )
         if said is Said.LATER:
             if not asked.asked:
-                await self._door.write(
-                    "approval",
-                    call,
-                    self._approval(call, plan, ASKED),
-                )
+                await self._door.write(call, self._answer(call, plan, ASKED))
             call.trace.question = asked
             raise ApprovalRequired(
                 f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()}
             )
         answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
-        grant = self._approval(call, plan, answer)
-        await self._door.write("approval", call, grant)
+        await self._door.write(call, self._answer(call, plan, answer))
         if said is not Said.APPROVED:
             raise ApprovalRefused(f"{plan.plan_id} is {answer} by the client's user.")
 
-    def _approval(self, call: Call, plan: Plan, answer: str) -> dict[str, Any]:
-        return approval_body(
+    def _answer(self, call: Call, plan: Plan, answer: str) -> Answered:
+        return answered(
             plan, how="client", answer=answer, by=call.caller.name, now=self._bounds.now()
         )
 

@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.errors import Problem
 from playrail.hosts import Hosts
+from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
+if TYPE_CHECKING:
+    from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
+
 DEFAULT_TIMEOUT_S = 60.0
-SECRET = "(secret)"  # noqa: S105  what stands in records for one
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
 ENVELOPE_BYTES = 400  # of these for what is around the reports
 HOST_BYTES = 100  # and for each host's name, and what tells of it
@@ -50,6 +53,11 @@ class Risk(IntEnum):
     def changes(self) -> bool:
         return self >= Risk.WRITE
 
+    @classmethod
+    def of(cls, name: str | None) -> Risk:
+        """The risk of this name, as records have it; the worst for one that is not known."""
+        return cls.__members__.get(name or "", cls.SHELL)
+
 
 class ToolInput(BaseModel):
     """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a
@@ -68,7 +76,7 @@ class ToolInput(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """The arguments as JSON data for records, in which no secret is."""
         told = self.model_dump(mode="json")  # a SecretStr dumps as asterisks
-        return {**told, **dict.fromkeys(self.secret_fields(), SECRET)}
+        return {**told, **dict.fromkeys(self.secret_fields(), HIDDEN)}
 
 
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
@@ -303,22 +311,22 @@ class Context(Protocol):
     async def durations_ms(self) -> Mapping[str, Sequence[int]]:
         """Per tool how long its latest calls took that went well."""
 
-    async def plans(self) -> Sequence[Mapping[str, Any]]:
+    async def plans(self) -> Sequence[PlanShort]:
         """The caller's plans that can still be applied, in short."""
 
-    async def plan(self, plan_id: str) -> Mapping[str, Any]:
+    async def plan(self, plan_id: str) -> PlanView:
         """One of the caller's plans, with what became of it."""
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Closes a plan for good."""
 
-    async def apply_plan(self, plan_id: str) -> Sequence[tuple[Mapping[str, Any], Problem | None]]:
+    async def apply_plan(self, plan_id: str) -> Sequence[tuple[StepDone, Problem | None]]:
         """Carries a plan out; what came of each step."""
 
-    async def undo_run(self, run_id: str) -> Mapping[str, Any]:
+    async def undo_run(self, run_id: str) -> PlanView:
         """The plan that takes a run back."""
 
-    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, Any]:
+    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
 
 
@@ -354,7 +362,7 @@ def variables(given: ToolInput) -> dict[str, Any]:
 
 
 def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
-    """The input that `recorded` came from, with SECRET where a secret was. Raises
+    """The input that `recorded` came from, with HIDDEN where a secret was. Raises
     pydantic's ValidationError.
     """
     given: ToolInput = tool.input.model_validate(

@@ -4,11 +4,12 @@ looked after.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from playrail.errors import Problem
+from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 from playrail.tools.tool import Context, DirectTool, OnHosts, Report, Risk, ToolInput
 
 HALF_A_DAY_S = 43_200.0  # the calls that these make have deadlines of their own
@@ -44,11 +45,11 @@ class OneRun(ToolInput):
 
 
 class Plans(Report):
-    plans: list[dict[str, Any]] = Field(description="The newest first.")
+    plans: list[PlanShort] = Field(description="The newest first.")
 
 
 class PlanTold(Report):
-    plan: dict[str, Any] = Field(
+    plan: PlanView = Field(
         description="What would change per host, what could not be previewed, and until when."
     )
 
@@ -59,7 +60,7 @@ class Cancelled(Report):
 
 class Applied(Report):
     plan_id: str
-    steps: list[dict[str, Any]] = Field(
+    steps: list[StepDone] = Field(
         description=(
             "Per step its run_id (of a single one in _meta too), code and data, as the tool's own."
         )
@@ -72,7 +73,7 @@ class Applied(Report):
 
 
 class Drift(Report):
-    hosts: dict[str, dict[str, Any]] = Field(
+    hosts: dict[str, HostDrift] = Field(
         description=(
             "Per host how many things Playrail set, which of them drifted, and which could not "
             "be checked."
@@ -81,11 +82,11 @@ class Drift(Report):
 
 
 async def _list_plans(context: Context, _: NoPlan) -> Plans:
-    return Plans(plans=[dict(plan) for plan in await context.plans()])
+    return Plans(plans=list(await context.plans()))
 
 
 async def _get_plan(context: Context, given: OnePlan) -> PlanTold:
-    return PlanTold(plan=dict(await context.plan(given.plan_id)))
+    return PlanTold(plan=await context.plan(given.plan_id))
 
 
 async def _cancel_plan(context: Context, given: OnePlan) -> Cancelled:
@@ -95,19 +96,15 @@ async def _cancel_plan(context: Context, given: OnePlan) -> Cancelled:
 async def _apply_plan(context: Context, given: OnePlan) -> Applied:
     steps = await context.apply_plan(given.plan_id)
     failure = next((problem for _, problem in steps if problem is not None), None)
-    return Applied(plan_id=given.plan_id, steps=[dict(told) for told, _ in steps], failure=failure)
+    return Applied(plan_id=given.plan_id, steps=[step for step, _ in steps], failure=failure)
 
 
 async def _undo_run(context: Context, given: OneRun) -> PlanTold:
-    return PlanTold(plan=dict(await context.undo_run(given.run_id)))
+    return PlanTold(plan=await context.undo_run(given.run_id))
 
 
 async def _check_drift(context: Context, given: OnHosts) -> Drift:
-    return Drift(
-        hosts={
-            host: dict(found) for host, found in (await context.check_drift(given.server)).items()
-        }
-    )
+    return Drift(hosts=dict(await context.check_drift(given.server)))
 
 
 list_plans = DirectTool(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from playrail.ansible.outcome.failures import judge, without_output
 from playrail.ansible.outcome.ways import Ways
 from playrail.codes import calls
 from playrail.errors import Problem
-from playrail.safe_text.secrets import forms, hide
+from playrail.safe_text.secrets import SecretTexts
 from playrail.tasks import TaskResult
 
 NO_REPORT = Problem.of(calls.NO_REPORT)
@@ -32,26 +32,20 @@ STATUSES = {
 }
 
 
-def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
+def without_secrets(value: Any, secrets: SecretTexts, *, limit: int) -> Any:
     """A value of JSON without the secrets in its texts and keys, each of which has at most
     `limit` characters then.
 
     A text may have been cut within a secret, `limit` + SPARE from its beginning.
     """
-    match value:
-        case str():
-            hidden = hide(value, secrets)
-            if len(value) >= limit + SPARE and secrets:  # what is left of a secret at its end goes
-                hidden = hidden[: -max(len(form) for secret in secrets for form in forms(secret))]
-            return hidden[:limit]
-        case Mapping():
-            return {
-                hide(str(key), secrets): hide_in(item, secrets, limit=limit)
-                for key, item in value.items()
-            }
-        case list():
-            return [hide_in(item, secrets, limit=limit) for item in value]
-    return value
+
+    def bounded(text: str) -> str:
+        hidden = secrets.hide(text)
+        if len(text) >= limit + SPARE and secrets.longest:
+            hidden = hidden[: -secrets.longest]  # what is left of a secret at its end goes
+        return hidden[:limit]
+
+    return secrets.hide_in(value, each=bounded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +72,7 @@ class Outcome:
     failed.
     """
 
-    secrets: Sequence[str] = ()
+    secrets: SecretTexts = field(default_factory=SecretTexts)
     """Hidden in messages. A report stays as it is, it may be a file's content that is to be
     written back.
     """
@@ -119,7 +113,7 @@ class Outcome:
             case "playbook_on_stats":
                 self.statistics = event
             case "text":
-                self.text.append(hide(event["text"], self.secrets))
+                self.text.append(self.secrets.hide(event["text"]))
 
     def _take_task(self, event: Mapping[str, Any]) -> None:
         status = STATUSES[event["event"]]
@@ -128,17 +122,18 @@ class Outcome:
         if status == "ok" and event["result"].get("changed"):
             status = "changed"
         result, cut = shortened(without_output(event["result"]), text=TEXT_LIMIT + SPARE)
-        result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
+        result = without_secrets(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
         diff, diff_cut = shown_diffs(event["result"])  # of the report, otherwise they are beside it
-        diff = room.of(hide_in([*diff, *(event.get("diff") or ())], self.secrets, limit=DIFF_LIMIT))
+        diff = [*diff, *(event.get("diff") or ())]
+        diff = room.of(without_secrets(diff, self.secrets, limit=DIFF_LIMIT))
         self.room = room.left
         name, action = event["task"] or "", event["action"] or ""
         self.tasks.append(
             TaskResult(
                 host=event["host"],
-                task=hide(name, self.secrets),
+                task=self.secrets.hide(name),
                 action=action,
                 status=status,
                 duration_s=event.get("duration_s"),
@@ -148,7 +143,7 @@ class Outcome:
             )
         )
         if event.get("unpreviewed"):
-            why = hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.", self.secrets)
+            why = self.secrets.hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.")
             self.unpreviewed.setdefault(event["host"], []).append(why)
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
@@ -175,7 +170,7 @@ class Outcome:
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            key: hide(value, self.secrets) if isinstance(value, str) else value
+            key: self.secrets.hide(value) if isinstance(value, str) else value
             for key, value in result.items()
         }
 

@@ -21,7 +21,7 @@ from playrail.ansible.outcome.ways import Way, play_way
 from playrail.ansible.run.cold import start_cold
 from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
-from playrail.safe_text.secrets import hide, hideable
+from playrail.safe_text.secrets import SecretTexts
 from playrail.tasks import Progress, TaskResult
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Runner:
         ended, stderr = await _follow(
             started, outcome, deadline_s=deadline_s, stop=stop, progress=progress
         )
-        text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
+        text = "\n".join(outcome.text).strip() or outcome.secrets.hide(stderr)
         if outcome.statistics is None and ended is Ended.BY_ITSELF and outcome.tasks_started:
             log.error("run %s broke off: %s", play.run_id, text)
             ended = Ended.BROKEN_OFF
@@ -117,9 +117,9 @@ class Runner:
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
 
 
-def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
+def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> SecretTexts:
     """The secrets that messages must not hold."""
-    return hideable(
+    return SecretTexts(
         secret.get_secret_value() for held in secrets_of.values() for secret in held.values()
     )
 
