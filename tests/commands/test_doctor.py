@@ -257,7 +257,7 @@ def test_what_a_killed_doctor_left_goes(tmp_path: Path) -> None:
     script = (
         "import sys, os; from pathlib import Path; "
         "from playrail.commands.doctor_place import private_place; "
-        "place = private_place(Path(sys.argv[1])).__enter__(); "
+        "kept = private_place(Path(sys.argv[1])); place = kept.__enter__(); "
         "(place / 'run').mkdir(); os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)

@@ -190,6 +190,7 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
             ]
             await asyncio.to_thread(await_nap, place, naps_of)
             answer = await server.call("describe_capabilities", {}, caller=ANN)
+            assert not any(each.done() for each in running)
             for each in running:
                 each.cancel()
             await asyncio.wait(running)
@@ -197,7 +198,7 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
 
     answer = asyncio.run(calling())
 
-    assert (answer.code, answer.meta.duration_ms < 5000) == ("ok", True)
+    assert answer.code == "ok"
     assert gone(place, within_s=20)
 
 

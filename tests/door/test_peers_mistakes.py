@@ -111,24 +111,32 @@ def test_a_path_is_never_a_piece_of_a_shell_line(here: Here, place: Path, name: 
     answer = here(name, **given)
 
     assert answer.meta.run_id  # it was played
-    assert answer.code in {"not_found", "not_a_directory", "ok"}
+    assert answer.code == ("ok" if name in {"remove_file", "write_file"} else "not_found")
     assert not canary.exists()
 
 
 @played
 @pytest.mark.parametrize(
-    "path", ["//etc/shadow", "/etc/../etc/shadow", "/etc//shadow", "/etc/./shadow"]
+    ("path", "code"),
+    [
+        ("//etc/shadow", "invalid_argument"),
+        ("/etc/../etc/shadow", "invalid_argument"),
+        ("/etc//shadow", "protected_path"),
+        ("/etc/./shadow", "protected_path"),
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"]
 )
-def test_a_protected_file_has_no_other_spelling(here: Here, name: str, path: str) -> None:
+def test_a_protected_file_has_no_other_spelling(
+    here: Here, name: str, path: str, code: str
+) -> None:
     more: dict[str, Any] = {
         "write_file": {"content": "x"},
         "search_in_files": {"pattern": "root"},
     }.get(name, {})
 
-    assert here(name, path=path, **more).code in {"protected_path", "invalid_argument"}
+    assert here(name, path=path, **more).code == code
 
 
 @played
@@ -325,11 +333,15 @@ def test_the_rate_limit_is_on_the_way_of_every_request(place: Path, api: Api) ->
 
 
 @played
-@pytest.mark.parametrize("cmd", ["printf '%s' 'two  blanks\n\nand lines'", 'printf %s "a\tb"'])
-def test_blanks_and_line_ends_of_a_command_arrive(here: Here, cmd: str) -> None:
-    told = report(here("execute_command", cmd=cmd))
-
-    assert told["stdout"] in {"two  blanks\n\nand lines", "a\tb"}
+@pytest.mark.parametrize(
+    ("cmd", "printed"),
+    [
+        ("printf '%s' 'two  blanks\n\nand lines'", "two  blanks\n\nand lines"),
+        ('printf %s "a\tb"', "a\tb"),
+    ],
+)
+def test_blanks_and_line_ends_of_a_command_arrive(here: Here, cmd: str, printed: str) -> None:
+    assert report(here("execute_command", cmd=cmd))["stdout"] == printed
 
 
 @pytest.mark.parametrize(
@@ -394,10 +406,8 @@ def test_dots_in_a_name_are_no_way_up_and_a_way_up_is_never_a_name(here: Here, p
 
 @played
 def test_what_does_not_exist_is_an_error_and_no_unknown_status(here: Here) -> None:
-    assert here("check_service_status", name="no-such-unit-here").code in {
-        "service_not_found",
-        "no_systemd",
-    }
+    code = "service_not_found" if Path("/run/systemd/system").is_dir() else "no_systemd"
+    assert here("check_service_status", name="no-such-unit-here").code == code
 
 
 # mymcp

@@ -170,7 +170,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
     place: Path, api: Api, tool: str, code: str
 ) -> None:
     simulator, url = api
-    simulator.faults.append(sim.delay(8))
+    simulator.faults.append(sim.delay(sim.NEVER_S))
     server = playrail(place, MCP_SERVERS=servers(url), ENABLE_WRITE_OPERATIONS="1")
 
     async def cancelling() -> list[Mapping[str, Any]]:
@@ -185,7 +185,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
 
     (ended,) = asyncio.run(cancelling())
 
-    assert (ended["outcome"], ended["duration_ms"] < 5000) == (code, True)
+    assert ended["outcome"] == code
     server.ledger.close()
 
 

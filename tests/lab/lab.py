@@ -122,8 +122,10 @@ def down(*, purge: bool) -> int:
 
 
 def remove_hosts(docker: Docker) -> None:
-    """Remove every container the lab named, then its network."""
-    found = docker.asks("ps", "--all", "--quiet", "--filter", f"name=^{PREFIX}-").split()
+    """Remove every container the lab named or that a killed test left, then the network."""
+    found: set[str] = set()
+    for which in (f"name=^{PREFIX}-", f"network={PREFIX}"):
+        found.update(docker.asks("ps", "--all", "--quiet", "--filter", which).split())
     if found:
         docker("rm", "--force", "--volumes", *found)
     docker.tries("network", "rm", PREFIX)

@@ -11,7 +11,8 @@ import pytest
 
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.chain import CHAINED, Verified
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 from worlds.ledger_entries import entry, opened, tamper
 
 SWAP = (

@@ -18,7 +18,8 @@ from sqlalchemy.dialects.sqlite import dialect
 
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.chain import CHAINED, FIRST, linked
-from playrail.ledger.ledger import Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Ledger
 from playrail.ledger.sqlite import schema
 from playrail.ledger.sqlite.selection import query as select_records
 from worlds.ledger_entries import a_call, a_plan, entry, opened

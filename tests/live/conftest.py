@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,13 @@ def client_of(simulator: Simulator, state: Path) -> Iterator[Wire]:
 def vps(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     with client_of(simulator, tmp_path_factory.mktemp("state")) as made:
         yield made
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory with a short path, since those of sockets are below it."""
+    with tempfile.TemporaryDirectory(prefix="pr-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 @pytest.fixture

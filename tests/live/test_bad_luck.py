@@ -112,11 +112,12 @@ def test_a_jump_host_of_the_users_ssh_config(
     """The last hop is a name that only the ssh configuration knows, through a host that it
     names.
     """
+    address = hosts["hosts"]["deb12"]["address"]
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     config = (
         Path(hosts["ssh_config"]).read_text()
-        + "\nHost inner\n  HostName 172.28.77.12\n  User root\n  ProxyJump deb12\n"
+        + f"\nHost inner\n  HostName {address}\n  User root\n  ProxyJump deb12\n"
     )
     config += (
         f"  IdentityFile {hosts['hosts']['deb12']['key']}\n  UserKnownHostsFile "
@@ -129,7 +130,7 @@ def test_a_jump_host_of_the_users_ssh_config(
     inventory.write_text(f"[far]\ninner ansible_ssh_common_args='-F {home / 'config'}'\n")
     wire = wired({}, PLAYRAIL_INVENTORY=str(inventory))
     found = wire.report("execute_command", server="inner", cmd="printenv SSH_CONNECTION")
-    assert found["stdout"].split()[0] == "172.28.77.12"
+    assert found["stdout"].split()[0] == address
 
 
 def test_unknown_server_tells_the_names(crossroads: Wire) -> None:

@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from playrail import catalog
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, Context
 from playrail.toolsets.playrail import Capabilities, describe_capabilities

@@ -35,6 +35,7 @@ from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, OnHosts, PlaybookTool, Report, Risk
 from worlds.callers import ANN
 
+PATIENCE_S = 100.0  # with a machine that does much else; less than pytest's own
 LOCAL = {
     "ansible_connection": "local",
     "ansible_python_interpreter": "{{ ansible_playbook_python }}",
@@ -254,7 +255,7 @@ def naps(place: Path, seconds: str) -> list[int]:
 
 def await_nap(place: Path, seconds: str) -> None:
     """Returns when a play has come to its `sleep SECONDS`. Raises TimeoutError."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not naps(place, seconds):
         if time.monotonic() > deadline:
             raise TimeoutError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 
 ESC = "\x1b[31m"
 READ, WRITE, PREVIEW, UNDO, HALF, RUNNING, FOREIGN, LOOK = (

@@ -18,7 +18,7 @@ class OtherForm(Exception):
     """JSON data that is not what a field takes."""
 
 
-def read_fields(record: type[Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def read_fields(record: Any, body: Mapping[str, Any]) -> dict[str, Any]:
     """A dataclass's fields, as JSON data has them. What is not there is empty, and what the
     dataclass does not know is left out. Raises OtherForm with the name of the first field
     that does not fit.
@@ -73,7 +73,7 @@ def _or_none(read: Reader) -> Reader:
     return lambda value: None if value is None else read(value)
 
 
-def _nested(record: type[Any], value: Any) -> Any:
+def _nested(record: Any, value: Any) -> Any:
     """A record within a record: all that has no default has to be there."""
     if not isinstance(value, dict):
         raise OtherForm

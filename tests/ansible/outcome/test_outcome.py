@@ -201,6 +201,7 @@ def test_no_part_of_a_secret_is_left_where_a_text_is_cut(at: int) -> None:
         res={"msg": text, "stdout": secret, secret: 1},
     )
 
+    assert task.result is not None
     kept = task.result["msg"].replace(HIDDEN, "").strip("-")
     assert HIDDEN.startswith(kept), "at the end a part of the mark, and nothing else"
     assert (task.result["stdout"], task.result[HIDDEN]) == (HIDDEN, 1)
@@ -236,6 +237,7 @@ def test_a_result_is_bounded_and_what_explains_it_goes_first() -> None:
 
     task = task_of(["s3cret"], res=result)
 
+    assert task.result is not None
     assert len(json.dumps(task.result)) < 2 * TOTAL_LIMIT
     assert (list(task.result)[:2], task.result["msg"], task.cut) == (
         ["changed", "msg"],

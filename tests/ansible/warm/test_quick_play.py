@@ -245,7 +245,7 @@ def told(ran: RunResult) -> dict[str, Any]:
         "problem": outcome.problem,
         "lost": outcome.lost,
         "tasks": [
-            (task.task, task.action, task.status, task.diff, {*task.result} - {"changed"})
+            (task.task, task.action, task.status, task.diff, {*(task.result or ())} - {"changed"})
             for task in ran.tasks
         ],
         "unpreviewed": ran.unpreviewed,
