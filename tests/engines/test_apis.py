@@ -15,6 +15,7 @@ import yaml
 from mikrus import simulator as sim
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
+from worlds.callers import ANN
 from worlds.local_plays import LOCAL, below, playrail
 
 pytestmark = pytest.mark.slow
@@ -60,7 +61,7 @@ def servers(url: str, **more: Mapping[str, Any]) -> str:
 def call(server: Playrail, tool: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool, arguments, caller="ann")
+            return await server.call(tool, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -168,7 +169,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
 
     async def cancelling() -> list[Mapping[str, Any]]:
         async with server:
-            calling = asyncio.create_task(server.call(tool, {}, caller="ann"))
+            calling = asyncio.create_task(server.call(tool, {}, caller=ANN))
             while not simulator.requests:  # noqa: ASYNC110  it runs in another thread
                 await asyncio.sleep(0.01)
             calling.cancel()
@@ -198,7 +199,7 @@ def test_the_key_is_in_nothing_that_is_written_or_told(place: Path, api: Api) ->
                 "list_configured_servers",
                 "get_memory_info",
             )
-            answers = [await server.call(name, {}, caller="ann") for name in names]
+            answers = [await server.call(name, {}, caller=ANN) for name in names]
             written = b"".join(below(place).values())
             assert sim.KEY.encode() not in written
             return answers
