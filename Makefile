@@ -131,7 +131,7 @@ style:
 	ruff format --check
 	python tests/checks/limits.py
 	PYTHONPATH=tests lint-imports --no-logo
-	deptry src
+	deptry src/playrail
 	python tests/checks/lock.py
 	python tests/checks/tools_list.py
 
