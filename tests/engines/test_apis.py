@@ -108,7 +108,7 @@ def test_which_servers_are_meant(
 
 
 def test_without_a_server_of_mikrus_there_is_nothing_to_ask(place: Path) -> None:
-    assert call(playrail(place), "get_ports").code == "not_on_mikrus"
+    assert call(playrail(place), "get_ports").code == "not_offered"
 
 
 def test_one_servers_trouble_is_not_the_others(place: Path, api: Api) -> None:
