@@ -1,19 +1,25 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test bench live rest check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test bench live rest newest with-ansible check style types plays \
+  fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-VENV := .venv
+PYTHON ?= python3
+# Of each Python that is named: PYTHON=python3.13 has .venv-python3.13
+NAMED := $(filter-out python python3,$(notdir $(PYTHON)))
+VENV := .venv$(if $(NAMED),-$(NAMED))
 RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.locked
 UV := $(shell command -v uv)
-PYTHON ?= python3
+UV_SYNC = uv sync --locked --quiet $(if $(NAMED),--python $(PYTHON))
+export UV_PROJECT_ENVIRONMENT := $(VENV)
 export LAB ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check
 EXPORT = --no-emit-project --no-annotate --no-header --quiet
-CONTENT = playbooks roles inventory
+CONTENT = playbooks roles inventory src/ansible_collections
 RAISE_LAB = $(PYTHON) tests/lab/lab.py up
 
 help: ## Tell what there is
@@ -25,7 +31,7 @@ setup: $(STAMP) ## Make .venv with the locked versions of everything, tests and 
 $(RUNS): pyproject.toml uv.lock requirements.lock | packages
 ifneq ($(UV),)
 	@echo "Installing what running needs into $(VENV), with uv"
-	uv sync --locked --no-dev --inexact --quiet
+	$(UV_SYNC) --no-dev --inexact
 else
 	@echo "Making $(VENV) and installing what running needs into it, 100 MB"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
@@ -37,7 +43,7 @@ endif
 $(STAMP): requirements-dev.lock $(RUNS)
 ifneq ($(UV),)
 	@echo "Installing what tests and checks need, with uv"
-	uv sync --locked --all-extras --quiet
+	$(UV_SYNC) --all-extras
 else
 	@echo "Installing what tests and checks need, 360 MB more, most of it Ansible's collections"
 	@$(call install,requirements-dev.lock)
@@ -46,29 +52,40 @@ endif
 
 # Says how far it is. Modules are compiled when they are first imported: most never are.
 define install
-$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r $(1) | { \
+$(PIP) --no-compile --require-hashes -r $(1) | { \
   fetched=0; all=$$(grep -c == $(1)); \
   while read -r word name _; do case $$word in \
     Collecting|Processing) fetched=$$((fetched + 1)); \
-      if test -t 1; then printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; fi;; \
-    Installing) if test -t 1; then printf '\r\033[K'; fi; echo "  $$fetched packages are fetched, now they are unpacked";; \
+      if test -t 1; then \
+        printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; \
+      fi;; \
+    Installing) if test -t 1; then printf '\r\033[K'; fi; \
+      echo "  $$fetched packages are fetched, now they are unpacked";; \
   esac; done; } && \
-$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+$(PIP) --quiet --no-deps --editable .
 endef
 
 packages:
 	@missing=; \
 	command -v ssh >/dev/null || missing+=" openssh-client"; \
-	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
+	test -n "$(UV)" -o -x $(VENV)/bin/python || \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
 	if test -n "$$missing"; then \
-	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; else root=no; fi; \
-	  if test "$$root" = no || ! command -v apt-get >/dev/null; then echo "Install these first: apt-get install$$missing" >&2; exit 1; fi; \
+	  root=no; \
+	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; fi; \
+	  if test "$$root" = no || ! command -v apt-get >/dev/null; then \
+	    echo "Install these first: apt-get install$$missing" >&2; exit 1; \
+	  fi; \
 	  echo "Installing$$missing"; \
 	  $$root apt-get -qq update; \
-	  $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
+	  $$root env DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
 	fi; \
-	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; exit 1; }
+	test -n "$(UV)" -o -x $(VENV)/bin/python || \
+	  $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; \
+	    exit 1; \
+	  }
 
 demo: $(RUNS) ## Look, change a file and take it back, on this machine; V=1 shows every call
 	@python tests/mikrus/demo.py $(if $(V),--verbose)
@@ -79,7 +96,8 @@ test: setup ## Run every test, those on real hosts and Molecule too; LAB=none le
 ifeq ($(LAB),none)
 	@pytest --quiet --numprocesses=2 --dist=worksteal
 else
-	@$(RAISE_LAB) || { echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
+	@$(RAISE_LAB) || { \
+	  echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target live rest
 endif
 
@@ -91,6 +109,20 @@ live:
 rest:
 	@pytest --quiet --numprocesses=2 --dist=worksteal --ignore=tests/live
 
+# All that starts Ansible, imports it, or is run by it. Those on the lab's hosts take too long for
+# a second time.
+WITH_ANSIBLE = $(addprefix tests/,ansible demo door engines export modules plans tools toolsets)
+NEWEST = $(shell for one in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.13; do \
+  if $$one -c '' 2>/dev/null; then echo $$one; break; fi; done)
+
+newest: ## Run the tests of all that touches Ansible with Python 3.13, so with the newest Ansible
+	@test -n "$(NEWEST)" || { \
+	  echo "There is no Python 3.13 here, so the newest Ansible was not tried." >&2; exit 1; }
+	@$(MAKE) --no-print-directory PYTHON=$(NEWEST) with-ansible
+
+with-ansible: setup
+	@pytest --quiet --numprocesses=2 --dist=worksteal -m "not lab" $(WITH_ANSIBLE)
+
 check: setup ## Check all that is quick and needs no hosts, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target style types plays fast
 
@@ -98,6 +130,8 @@ style:
 	ruff check
 	ruff format --check
 	python tests/checks/limits.py
+	PYTHONPATH=tests lint-imports --no-logo
+	deptry src
 	python tests/checks/lock.py
 	python tests/checks/tools_list.py
 
@@ -114,7 +148,7 @@ fix: setup ## Mend what can be mended by itself
 	ruff check --fix
 	ruff format
 
-bench: setup ## Measure against stock Ansible, SSH libraries and a peer, on the lab, in a quarter of an hour
+bench: setup ## Measure against stock Ansible, SSH libraries and a peer, on the lab; 15 minutes
 	@$(RAISE_LAB)
 	@python -m tests.bench
 
@@ -130,5 +164,5 @@ lock: ## Choose versions anew, for uv and for pip
 	uv export --locked $(EXPORT) --all-extras --output-file requirements-dev.lock
 
 clean: ## Remove what was made here, but for the lab
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
+	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible
 	find src tests playbooks roles -name __pycache__ -type d -prune -exec rm -rf {} +

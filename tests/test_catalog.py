@@ -12,7 +12,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ import yaml
 
 from playrail import catalog
 from playrail.server.schemas import describe
+from playrail.settings.content import collection
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import (
     AnyTool,
     ByField,
@@ -29,6 +32,7 @@ from playrail.tools.tool import (
     OnHosts,
     PlaybookTool,
     Risk,
+    ToolInput,
     variables,
 )
 from worlds.checkout import CASE_FILES, PLAYBOOKS, ROOT
@@ -86,14 +90,13 @@ LOOKING = {
         "ansible.builtin.assert",
     ),
     *("ansible.builtin.service_facts", "ansible.builtin.package_facts", "ansible.builtin.getent"),
-    *("ansible.legacy.disk_usage", "ansible.legacy.list_part", "ansible.legacy.read_part"),
-    *("ansible.legacy.search_text", "ansible.legacy.read_journal", "ansible.legacy.package_state"),
-    *("ansible.legacy.unit_state", "ansible.legacy.process_tree", "ansible.legacy.listening_port"),
-    *("ansible.legacy.network_info", "ansible.legacy.memory_info"),
     *(
-        "ansible.legacy.docker_containers",
-        "ansible.legacy.docker_logs",
-        "ansible.legacy.docker_stats",
+        f"playrail.host.{name}"
+        for name in (
+            *("disk_usage", "list_directory", "read_part", "search_text", "read_journal"),
+            *("package_state", "unit_state", "process_tree", "listening_port", "network_info"),
+            *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
+        )
     ),
 }
 # What the engine itself passes to every play.
@@ -122,7 +125,6 @@ REFUSED = {
     ),
     *(
         "import_playbook",
-        "include_tasks",
         "import_tasks",
         "include_role",
         "import_role",
@@ -132,8 +134,8 @@ REFUSED = {
 }
 UNCHECKED = {"command", "run_program"}  # modules that do nothing in check mode
 HINTS = {
-    Risk.READ: (True, False, False),
-    Risk.SENSITIVE: (True, False, False),
+    Risk.READ: (True, None, False),
+    Risk.SENSITIVE: (True, None, False),
     Risk.WRITE: (False, False, False),
     Risk.DESTRUCTIVE: (False, True, False),
     Risk.DANGEROUS: (False, True, True),
@@ -143,10 +145,14 @@ HINTS = {
 NAMES = catalog.load()
 TOOLS = {tool.name: tool for tool in NAMES.values()}
 PLAYED = {name: tool for name, tool in TOOLS.items() if isinstance(tool, PlaybookTool)}
-PATHS = sorted(str(path.relative_to(PLAYBOOKS)) for path in PLAYBOOKS.glob("**/*.yml"))
+PATHS = sorted(str(path.relative_to(PLAYBOOKS)) for path in PLAYBOOKS.glob("*/*.yml"))
+MODULES = collection() / "plugins" / "modules"
+SHARED = collection() / "plugins" / "module_utils"
+SHARED_NAME = "ansible_collections.playrail.host.plugins.module_utils"
 # Those play roles, for an operator
 SHAPED = [path for path in PATHS if not path.startswith("hosts/")]
-BUILTIN_PREFIXES = ("ansible.builtin.", "ansible.posix.", "ansible.legacy.", "community.")
+OURS = "playrail.host."
+PREFIXES = ("ansible.builtin.", "ansible.posix.", "community.", OURS)
 
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
 REMOTE = {name: tool for name, tool in TOOLS.items() if not isinstance(tool, DirectTool)}
@@ -157,8 +163,32 @@ every_playbook = pytest.mark.parametrize("path", PATHS)
 every_shaped_playbook = pytest.mark.parametrize("path", SHAPED)
 
 
+INCLUDE = "ansible.builtin.include_tasks"
+
+
 def plays(path: str) -> list[dict[str, Any]]:
-    return list(yaml.safe_load((PLAYBOOKS / path).read_text(encoding="utf-8")))
+    """The plays of a playbook, with the tasks that it includes in their place."""
+    book = PLAYBOOKS / path
+    found = list(yaml.safe_load(book.read_text(encoding="utf-8")))
+    for play in found:
+        play["tasks"] = [
+            one for task in play.get("tasks", ()) for one in (task, *included(book, task))
+        ]
+    return found
+
+
+def included(book: Path, task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if INCLUDE not in task:
+        return []
+    return list(yaml.safe_load((book.parent / task[INCLUDE]).read_text(encoding="utf-8")))
+
+
+def text_of(path: str) -> str:
+    """A playbook's text, with that of the tasks that it includes."""
+    book = PLAYBOOKS / path
+    parts = {task[INCLUDE] for play in plays(path) for task in play["tasks"] if INCLUDE in task}
+    files = [book, *(book.parent / part for part in sorted(parts))]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 def flat(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -196,12 +226,6 @@ def only_looks(task: Mapping[str, Any]) -> bool:
     return module in LOOKING
 
 
-def reports(task: Mapping[str, Any]) -> bool:
-    """Whether this is the task Report, or a block each of whose ends is one."""
-    ends = [task[word][-1] for word in ("block", "rescue") if word in task]
-    return all(reports(end) for end in ends) if ends else task["name"] == "Report"
-
-
 @every_playbook
 def test_a_playbook_is_some_tools_or_internal(path: str) -> None:
     assert path in {tool.playbook for tool in PLAYED.values()} or path.partition("/")[0] in INTERNAL
@@ -218,7 +242,8 @@ def test_a_playbook_tells_what_it_does_and_how_to_play_it_by_hand(path: str) -> 
 
     assert text.startswith("# ")
     assert not comment[0].startswith("# By hand:")
-    (by_hand,) = [line for line in comment if line.startswith("# By hand: ansible-playbook ")]
+    joined = "\n".join(comment).replace("\\\n#  ", "").splitlines()
+    (by_hand,) = [line for line in joined if line.startswith("# By hand: ansible-playbook ")]
     assert f" playbooks/{path} " in by_hand
     assert "-e playrail_target=" in by_hand
 
@@ -236,16 +261,20 @@ def test_a_playbook_is_one_play_on_the_hosts_it_is_given(path: str) -> None:
 
 
 @every_shaped_playbook
-def test_a_playbook_ends_with_its_report(path: str) -> None:
-    (play,) = plays(path)
-    tasks = play["tasks"]
-    reporting = [at for at, task in enumerate(tasks) if reports(task)]
+def test_a_playbook_ends_with_the_task_that_reports(path: str) -> None:
+    """What a host tells is the result of its last task, so that one is always played."""
+    last = plays(path)[0]["tasks"][-1]
 
-    assert len(reporting) == 1
-    assert [task["name"] for task in tasks[reporting[0] + 1 :] if not only_looks(task)] == []
-    named = [task for task in flat(tasks) if task.get("name") == "Report"]
-    assert named
-    assert all("block" not in task for task in named)
+    assert "block" not in last
+    assert "loop" not in last
+    assert "when" not in last or path.startswith("resident/")
+
+
+@every_shaped_playbook
+def test_a_task_is_named_by_what_it_does(path: str) -> None:
+    names = [task["name"] for task in flat(plays(path)[0]["tasks"])]
+
+    assert [name for name in names if not re.match(r"[A-Z][a-z]+ \w", name)] == []
 
 
 @every_shaped_playbook
@@ -256,17 +285,15 @@ def test_a_playbooks_tasks_are_named_and_use_full_module_names(path: str) -> Non
             assert set(task) <= {"name", "when", *BLOCK_WORDS}
             continue
         module = module_of(task)
-        assert module.startswith(BUILTIN_PREFIXES)
+        assert module.startswith(PREFIXES)
         assert module.rpartition(".")[2] not in REFUSED
+        if module == INCLUDE:
+            assert re.fullmatch(r"tasks/\w+\.yml", task[module])
+            continue
         # Text would be taken apart into arguments
         assert task[module] is None or isinstance(task[module], dict)
-        if module.startswith("ansible.legacy."):
-            assert (
-                (PLAYBOOKS / path)
-                .with_name("library")
-                .joinpath(f"{module.rpartition('.')[2]}.py")
-                .is_file()
-            )
+        if module.startswith(OURS):
+            assert (MODULES / f"{module.removeprefix(OURS)}.py").is_file()
         if module == "ansible.builtin.command":
             assert "changed_when" in task
             assert task[module].keys() <= {
@@ -301,10 +328,7 @@ def test_a_playbook_reads_nothing_of_the_controller(path: str) -> None:
 def test_nothing_else_lies_beside_the_playbooks() -> None:
     """Ansible loads plugins from folders beside a playbook."""
     found = {path.relative_to(PLAYBOOKS).parts for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
-    assert {kind for folder, kind in found if folder != "resident"} <= {"library", "module_utils"}
-    assert {kind for folder, kind in found if folder == "resident"} - {"__pycache__"} == {
-        "callback_plugins"
-    }
+    assert found <= {("packages", "tasks"), ("resident", "callback_plugins")}
     files = [
         path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
@@ -312,23 +336,7 @@ def test_nothing_else_lies_beside_the_playbooks() -> None:
     assert not [path for path in files if path.is_symlink()]
 
 
-def test_no_two_folders_have_a_module_of_one_name() -> None:
-    """A process that keeps Ansible ready knows the modules of several folders by their
-    names alone.
-    """
-    names = [
-        path.name
-        for kind in ("library", "module_utils")
-        for path in PLAYBOOKS.glob(f"*/{kind}/*.py")
-    ]
-
-    assert names
-    assert len(names) == len(set(names))
-
-
-@pytest.mark.parametrize(
-    "path", sorted(PLAYBOOKS.glob("*/library/*.py")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted(MODULES.glob("*.py")), ids=lambda path: path.stem)
 def test_a_module_runs_on_old_pythons_and_is_some_playbooks(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
@@ -336,30 +344,33 @@ def test_a_module_runs_on_old_pythons_and_is_some_playbooks(path: Path) -> None:
     assignments = [node for node in tree.body if isinstance(node, ast.Assign)]
     targets = [target for node in assignments for target in node.targets]
     assigned = {target.id for target in targets if isinstance(target, ast.Name)}
-    assert "DOCUMENTATION" in assigned
-    beside = path.parents[1].glob("*.yml")
-    assert any(
-        f"ansible.legacy.{path.stem}:" in book.read_text(encoding="utf-8") for book in beside
-    )
+    assert {"DOCUMENTATION", "EXAMPLES", "RETURN"} <= assigned
+    books = [book.read_text(encoding="utf-8") for book in PLAYBOOKS.rglob("*.yml")]
+    assert any(f"{OURS}{path.stem}:" in book for book in books)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(PLAYBOOKS.glob("*/module_utils/*.py")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted(SHARED.glob("*.py")), ids=lambda path: path.stem)
 def test_what_modules_share_runs_on_old_pythons_and_is_some_modules(path: Path) -> None:
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
 
-    assert path.stem.startswith("playrail_")
-    modules = [*path.parents[1].glob("library/*.py"), *path.parent.glob("*.py")]
+    modules = [*MODULES.glob("*.py"), *SHARED.glob("*.py")]
     assert any(
-        f"ansible.module_utils.{path.stem} import" in module.read_text(encoding="utf-8")
+        f"{SHARED_NAME}.{path.stem} import" in module.read_text(encoding="utf-8")
         for module in modules
     )
 
 
+def test_the_collection_has_the_packages_version() -> None:
+    galaxy = yaml.safe_load((collection() / "galaxy.yml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert f"{galaxy['namespace']}.{galaxy['name']}." == OURS
+    assert galaxy["version"] == project["project"]["version"]
+
+
 @every_played
 def test_a_tool_has_its_playbook_and_hands_it_every_argument(tool: PlaybookTool[Any, Any]) -> None:
-    text = (PLAYBOOKS / tool.playbook).read_text(encoding="utf-8")
+    text = text_of(tool.playbook)
 
     # It is the tool's own, or that of another tool with the same risk, which has its name.
     named = PLAYED[Path(tool.playbook).stem]
@@ -406,16 +417,37 @@ def test_a_tool_that_changes_can_be_previewed_or_says_why_not(tool: AnyTool) -> 
         assert (tool.unforeseeable is not None) is changes
 
 
-@every_played
-def test_a_task_that_uses_a_secret_argument_is_not_logged(tool: PlaybookTool[Any, Any]) -> None:
-    secret = [
-        name
-        for name, field in tool.input.model_fields.items()
-        if "SecretStr" in str(field.annotation)
-    ]
-    for task in tasks_of(tool.playbook):
-        if any(f"playrail_{name}" in json.dumps(task) for name in secret):
-            assert task.get("no_log") is True
+def secrets_of(tool: AnyTool) -> Collection[str]:
+    """The arguments that may hold a secret, in a call that says so."""
+    says_so = {"secret": True} if "secret" in tool.input.model_fields else {}
+    given: ToolInput = tool.input.model_validate({**example_of(tool), **says_so})
+    return given.secret_fields()
+
+
+SECRETIVE = {name: tool for name, tool in PLAYED.items() if secrets_of(tool)}
+
+
+def test_there_are_secret_arguments() -> None:
+    assert "write_file" in SECRETIVE
+
+
+@pytest.mark.parametrize("tool", SECRETIVE.values(), ids=list(SECRETIVE))
+def test_a_secret_argument_is_not_logged(tool: PlaybookTool[Any, Any]) -> None:
+    """Neither by a host, which is its module's business, nor with its task."""
+    for name in secrets_of(tool):
+        users = [
+            (module_of(task), argument)
+            for task in tasks_of(tool.playbook)
+            if task.get("no_log") is not True
+            for argument, value in task[module_of(task)].items()
+            if re.search(rf"\bplayrail_{name}\b", str(value))
+        ]
+        assert users != []
+        for module, argument in users:
+            (source,) = PLAYBOOKS.glob(f"**/{module.rpartition('.')[2]}.py")
+            declared = re.search(rf'"{argument}": \{{.*\}}', source.read_text(encoding="utf-8"))
+            assert declared is not None
+            assert '"no_log": True' in declared[0]
 
 
 @every_remote
@@ -432,7 +464,7 @@ def test_a_tool_has_a_case_that_succeeds_and_one_that_fails(tool: AnyTool) -> No
 
 @every_tool
 def test_every_argument_is_described_with_an_example_that_is_right(tool: AnyTool) -> None:
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
 
     assert set(properties) == set(tool.input.model_fields)
     for schema in properties.values():
@@ -450,16 +482,16 @@ def test_the_hints_agree_with_the_risk(tool: AnyTool) -> None:
     hints = describe(tool.name, tool).annotations
     assert hints is not None
 
-    assert (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint) == HINTS[
-        tool.worst_risk
-    ]
-    assert hints.idempotent_hint is (tool.idempotent or not tool.worst_risk.changes)
+    told = (hints.read_only_hint, hints.destructive_hint, hints.open_world_hint)
+    assert told == HINTS[tool.worst_risk]
+    # Of what only reads the specification asks no more, and absent is false
+    assert bool(hints.idempotent_hint) is (tool.worst_risk.changes and tool.idempotent)
 
 
 @every_tool
 def test_a_risk_by_field_is_of_a_real_field_and_its_values(tool: AnyTool) -> None:
     if isinstance(tool.risk, ByField):
-        field = describe(tool.name, tool).input_schema["properties"][tool.risk.field]
+        field = input_schema(tool)["properties"][tool.risk.field]
         allowed = [False, True] if field["type"] == "boolean" else field["enum"]
         assert set(tool.risk.cases) <= set(allowed)
         assert tool.risk.otherwise is tool.risk.worst  # a value nobody thought of is the worst
@@ -480,7 +512,8 @@ def test_a_description_is_short_and_starts_with_the_risk(tool: AnyTool) -> None:
 
 def listed(name: str) -> dict[str, Any]:
     """What `tools/list` says of the tool."""
-    return describe(name, NAMES[name]).model_dump(mode="json", by_alias=True, exclude_none=True)
+    told = describe(name, NAMES[name], output=True)
+    return told.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def shown(name: str) -> str:
@@ -509,7 +542,7 @@ def test_every_client_can_read_the_schemas(name: str) -> None:
     for schema in (told["inputSchema"], told["outputSchema"]):
         assert schema["type"] == "object"
         assert schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum"} == set()
-    assert told["inputSchema"]["additionalProperties"] is False
+    assert input_schema(NAMES[name])["additionalProperties"] is False
 
 
 def test_readmes_table_is_the_catalogues() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from playrail.key_material import key_in
+from playrail.safe_text.key_material import key_in
 
 LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDPLAINfooBARbaz123"
 KINDS = ("", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED ", "ANY ", "ENCRYPTED COSIGN ")

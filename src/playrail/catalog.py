@@ -6,51 +6,37 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
 from playrail import toolsets
-from playrail.errors import SettingsInvalid
 from playrail.tools.lasting import Kind, Kinds
+from playrail.tools.offering import PLAYRAIL
 from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
-ALWAYS = "playrail"
 
 
-def load(chosen: Collection[str] = ()) -> Mapping[str, AnyTool]:
-    """Every tool by each of its names, in alphabetical order; only of the toolsets in
-    `chosen` when there are any.
-
-    The toolset `playrail`, which tells of the others, is always there. Raises
-    SettingsInvalid when a toolset is unknown, ValueError when two tools claim one name.
+def load() -> Mapping[str, AnyTool]:
+    """Every tool by each of its names, in alphabetical order; offering.py tells which of
+    them are offered. Raises ValueError when two tools claim one name.
     """
     found: dict[str, AnyTool] = {}
-    for tool in _declared(PlaybookTool | ApiTool | DirectTool):
+    for tool in _tools(_modules()):
         _check(tool)
         for name in (tool.name, *tool.aliases):
             if name in found:
                 raise ValueError(f"two tools are named {name}")
             found[name] = tool
-    toolsets = {tool.toolset for tool in found.values()}
-    if unknown := sorted(set(chosen) - toolsets):
-        raise SettingsInvalid(
-            f"PLAYRAIL_TOOLSETS: {unknown[0][:40]!r} is no toolset; allowed are "
-            f"{', '.join(sorted(toolsets))}"
-        )
-    return {
-        name: tool
-        for name, tool in sorted(found.items())
-        if not chosen or tool.toolset in {*chosen, ALWAYS}
-    }
+    return dict(sorted(found.items()))
 
 
 def kinds() -> Kinds:
     """Every kind of lasting thing by its name. Raises ValueError when two have one name."""
     found: dict[str, Kind] = {}
-    for kind in _declared(Kind):
+    for kind in _declared(_modules(), Kind):
         if found.setdefault(kind.name, kind) is not kind:
             raise ValueError(f"two kinds are named {kind.name}")
     return found
@@ -66,7 +52,7 @@ def _check(tool: AnyTool) -> None:
     if isinstance(tool, DirectTool):
         why = (
             None
-            if tool.toolset == ALWAYS
+            if tool.toolset == PLAYRAIL
             else "a DirectTool that changes something would pass the policy by"
         )
     elif not issubclass(tool.input, Changing):
@@ -84,7 +70,11 @@ def _modules() -> Iterable[ModuleType]:
         yield plugin.load()
 
 
-def _declared(what: Any) -> Iterable[Any]:
-    """What the modules of toolsets declare of this type."""
-    for module in _modules():
+def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
+    return _declared(modules, PlaybookTool | ApiTool | DirectTool)
+
+
+def _declared(modules: Iterable[ModuleType], what: Any) -> Iterable[Any]:
+    """What the modules declare of this type."""
+    for module in modules:
         yield from (value for value in vars(module).values() if isinstance(value, what))

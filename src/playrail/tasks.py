@@ -15,9 +15,9 @@ class TaskResult:
     """What became of a task on a host. `status`: ok, changed, failed, unreachable, skipped
     or ignored.
 
-    `result` is without the diff, its texts are cut; `diff` is Ansible's own, a list of
-    before, after, before_header, after_header. Known secrets are hidden in both; `cut`:
-    whether anything is left out.
+    `result` is without the diff, its texts are cut; None where none is kept, as of a read in
+    the ledger. `diff` is Ansible's own, a list of before, after, before_header,
+    after_header. Known secrets are hidden in both; `cut`: whether anything is left out.
     """
 
     host: str
@@ -25,6 +25,6 @@ class TaskResult:
     action: str
     status: str
     duration_s: float | None
-    result: Mapping[str, Any]
+    result: Mapping[str, Any] | None
     diff: Sequence[Mapping[str, Any]]
-    cut: bool
+    cut: bool = False

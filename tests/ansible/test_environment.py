@@ -16,6 +16,7 @@ import playrail.ansible
 from playrail.ansible.environment import environment, forks_at_most, inventory_environment
 from playrail.ansible.judgements import decided
 from playrail.errors import SettingsInvalid
+from playrail.settings.content import collections_root
 from playrail.settings.settings import Settings
 
 CANARY = "CANARY"
@@ -63,6 +64,9 @@ def test_the_whole_of_it() -> None:
         "LC_ALL": "C.UTF-8",
         **decided(),
         "ANSIBLE_CALLBACK_PLUGINS": f"{DEFAULT_PLUGINS.format('callback')}:{CALLBACKS}",
+        "ANSIBLE_COLLECTIONS_PATH": (
+            f"{collections_root()}:~/.ansible/collections:/usr/share/ansible/collections"
+        ),
         "ANSIBLE_CONNECTION_PLUGINS": f"{DEFAULT_PLUGINS.format('connection')}:{OWN}",
         "ANSIBLE_INVENTORY_ENABLED": "host_list,auto,yaml,ini,toml",
         "ANSIBLE_PIPELINING": "True",
@@ -100,8 +104,11 @@ def test_what_lies_beside_playbooks_comes_before_the_users_own(
     (cwd / beside).mkdir()
     (cwd / "ansible.cfg").write_text("[defaults]\nhome = own\n")
 
-    assert child({})[name].startswith(f"{cwd}/{beside}:{cwd}/own/{own}:/usr/share/ansible/{own}")
-    assert child({name: "/x"})[name].startswith(f"{cwd}/{beside}:/x")
+    first = f"{collections_root()}:" if name == "ANSIBLE_COLLECTIONS_PATH" else ""
+    start = f"{first}{cwd}/{beside}:"
+
+    assert child({})[name].startswith(f"{start}{cwd}/own/{own}:/usr/share/ansible/{own}")
+    assert child({name: "/x"})[name].startswith(f"{start}/x")
 
 
 def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, held, judgements, page
 from playrail.ansible.run.play import Play
+from playrail.settings.content import content_root
 from worlds.checkout import ROOT
 
 PAGE = ROOT / "docs" / "ansible-settings.md"

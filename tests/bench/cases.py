@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from playrail.settings.content import collections_root
 
 from .place import ROOT
 
@@ -49,12 +50,8 @@ class Case:
     """Whether its play is a single module that changes nothing."""
 
 
-def _module(name: str, arguments: str, library: str = "") -> dict[str, Any]:
-    return {
-        "module": name,
-        "module_args": arguments,
-        "library": str(PLAYBOOKS / library) if library else "",
-    }
+def _module(name: str, arguments: str) -> dict[str, Any]:
+    return {"module": name, "module_args": arguments}
 
 
 def _playbook(path: str, **variables: Any) -> dict[str, Any]:
@@ -90,13 +87,13 @@ _TASKS = {
     READ: Task(
         tool="read_file",
         arguments={"path": "/etc/os-release"},
-        stock=_module("read_part", "path=/etc/os-release", "files"),
+        stock=_module("playrail.host.read_part", "path=/etc/os-release"),
         shell="cat /etc/os-release",
     ),
     CONTAINERS: Task(
         tool="list_docker_containers",
         arguments={},
-        stock=_module("docker_containers", "all=true", "docker"),
+        stock=_module("playrail.host.docker_containers", "all=true"),
         shell="docker ps --all --format json",
     ),
     SERVICE: Task(
@@ -129,13 +126,5 @@ CASES = (
 )
 
 
-def library_of(directory: str) -> dict[str, str]:
-    """The variables with which Ansible finds the modules that lie beside a playbook without
-    that playbook.
-    """
-    if not directory:
-        return {}
-    return {
-        "ANSIBLE_LIBRARY": str(Path(directory) / "library"),
-        "ANSIBLE_MODULE_UTILS": str(Path(directory) / "module_utils"),
-    }
+# With which stock Ansible finds the collection of Playrail's own modules
+WITH_COLLECTION = {"ANSIBLE_COLLECTIONS_PATH": str(collections_root())}

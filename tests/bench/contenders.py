@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from .cases import Task, library_of
+from .cases import WITH_COLLECTION, Task
 from .place import (
     HERE,
     Host,
@@ -178,7 +178,7 @@ class Stock:
             "inventory": str(self.scratch / "hosts"),
             **task.stock,
         }
-        orders["envvars"] = {**self.variables, **library_of(orders.pop("library", ""))}
+        orders["envvars"] = {**self.variables, **WITH_COLLECTION}
         if "playbook" in orders:
             orders["extravars"] = {**orders["extravars"], "playrail_target": self.host.name}
         else:

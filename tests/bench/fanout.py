@@ -143,11 +143,9 @@ class Ansible:
 
 async def ask_playrail(client: Client, hosts: Sequence[Host]) -> float:
     names = [host.name for host in hosts]
-    seconds, answer = await called(
-        client, "execute_on_multiple", {"cmd": "uptime", "server": names}
-    )
+    seconds, answer = await called(client, "execute_command", {"cmd": "uptime", "server": names})
     if sorted(answer["data"]["hosts"]) != sorted(names):
-        raise NotMeasured("execute_on_multiple: not every host reported")
+        raise NotMeasured("execute_command: not every host reported")
     return seconds
 
 

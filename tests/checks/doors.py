@@ -11,7 +11,9 @@ ROOT = "playrail"
 
 
 class Doors(Contract):
-    """`doors` are lines such as `ledger: ledger entries`: a room, and what others may import."""
+    """`doors` are lines such as `ledger: ledger entries`: a room, and what others may import;
+    a room may have several lines.
+    """
 
     doors = fields.ListField(subfield=fields.StringField())
 
@@ -36,8 +38,9 @@ class Doors(Contract):
 
 def _table(lines: list[Any]) -> dict[str, set[str]]:
     """Each room with its doors, by their whole names."""
-    table = {}
+    table: dict[str, set[str]] = {}
     for line in lines:
         room, _, names = line.partition(":")
-        table[f"{ROOT}.{room}"] = {f"{ROOT}.{room}.{name}" for name in names.split()}
+        doors = table.setdefault(f"{ROOT}.{room}", set())
+        doors |= {f"{ROOT}.{room}.{name}" for name in names.split()}
     return table

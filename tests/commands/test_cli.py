@@ -81,18 +81,29 @@ def test_help_documents_every_command_and_exit_status(playrail: Playrail) -> Non
     assert "130 interrupted" in text
 
 
-def test_tools_names_every_tool(playrail: Playrail) -> None:
-    ended = playrail("tools")
+def test_tools_names_every_tool_that_is_offered_and_all_with_the_reason(
+    playrail: Playrail,
+) -> None:
+    offered, every = playrail("tools"), playrail("tools", "--all")
 
-    assert ended.returncode == 0
-    assert [name for name in catalog.load() if f" {name} " not in ended.stdout] == []
+    assert (offered.returncode, every.returncode) == (0, 0)
+    assert [name for name in catalog.load() if f" {name} " not in every.stdout] == []
+    assert " read_file " in offered.stdout
+    assert " restart_server " not in offered.stdout
+    (row,) = [line for line in every.stdout.splitlines() if " restart_server " in line]
+    assert "no mikr.us server is configured" in row
 
 
 def test_tools_as_mcp_clients_see_them(playrail: Playrail) -> None:
     listed = json.loads(playrail("tools", "--json").stdout)
+    every = json.loads(playrail("tools", "--json", "--all", PLAYRAIL_OUTPUT_SCHEMAS="1").stdout)
 
-    assert [tool["name"] for tool in listed] == list(catalog.load())
-    assert {"name", "description", "inputSchema", "outputSchema", "annotations"} <= listed[0].keys()
+    assert listed[0].keys() == {"name", "description", "inputSchema", "annotations"}
+    assert [tool["name"] for tool in every] == list(catalog.load())
+    assert [tool["name"] for tool in every if tool["not_offered"] is None] == [
+        tool["name"] for tool in listed
+    ]
+    assert "outputSchema" in every[0]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +154,7 @@ def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(
     status = process.wait(timeout=30)  # while its input is still open
     output, errors = process.communicate()
     assert (status, output) == (2, "")
-    assert errors.startswith("playrail: PLAYRAIL_TOOLSETS: 'dockr' is no toolset; allowed are ")
+    assert errors.startswith("playrail: PLAYRAIL_TOOLSETS: 'dockr' is no bundle, toolset or tool; ")
     assert errors.count("\n") == 1
 
 
@@ -197,7 +208,7 @@ def test_call_of_an_unknown_tool(playrail: Playrail) -> None:
     assert {key: told(ended)[key] for key in ("success", "code", "data")} == {
         "success": False,
         "code": "unknown_tool",
-        "data": {"tools": list(catalog.load())},
+        "data": {"tools": [one["name"] for one in json.loads(playrail("tools", "--json").stdout)]},
     }
 
 

@@ -18,8 +18,11 @@ import pytest
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import forks
+from playrail.codes.every import named
 from playrail.commands import doctor
+from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check
+from playrail.commands.doctor_secrets import check_secrets
 from playrail.errors import Problem
 from playrail.hosts import Host, Hosts
 from playrail.ledger.ledger import Entry, Ledger
@@ -30,7 +33,9 @@ from playrail.settings.settings import Settings
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment in which nothing is configured."""
     monkeypatch.chdir(tmp_path)
-    return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    # Without the play that tells of short cuts, see test_ways.py
+    machine = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    return {**machine, "PLAYRAIL_WARM": "0"}
 
 
 def examined(environ: Mapping[str, str], dotenv: Path) -> dict[str, Check]:
@@ -43,7 +48,7 @@ def examined(environ: Mapping[str, str], dotenv: Path) -> dict[str, Check]:
 
 
 def test_a_machine_without_settings_is_fine(environ: Mapping[str, str], tmp_path: Path) -> None:
-    found = examined(environ, tmp_path / ".env")
+    found = examined({**environ, "PLAYRAIL_WARM": "1"}, tmp_path / ".env")
 
     assert {name: check.state for name, check in found.items()} == dict.fromkeys(
         (
@@ -58,6 +63,9 @@ def test_a_machine_without_settings_is_fine(environ: Mapping[str, str], tmp_path
             "ledger",
             "inventory",
             "host localhost",
+            "run that stays",
+            "quick play",
+            "kept interpreter",
         ),
         "ok",
     )
@@ -98,6 +106,18 @@ def test_settings_that_deserve_a_word(environ: dict[str, str], tmp_path: Path) -
         ("MCP_PORT", "warn", "is set, and Playrail does not use it"),
         (".env", "warn", "other users of this machine can read it"),
     ]
+
+
+def test_a_password_that_is_a_common_word_is_told(environ: Mapping[str, str]) -> None:
+    weak = {"type": "ssh", "host": "192.0.2.1", "password": "Root", "sudo_password": "changeme"}
+    servers = {"weak": weak, "good": {**weak, "password": "Root-7", "sudo_password": "x-change"}}
+    settings = settings_of(environ, MCP_SERVERS=json.dumps(servers))
+
+    (found,) = check_secrets(settings)
+
+    assert (found.name, found.state) == ("secrets of weak", "warn")
+    assert found.found.startswith("its password and sudo password is a common word")
+    assert "Root" not in f"{found.found} {found.mend}"
 
 
 def test_a_policy_is_read_as_the_start_does(environ: Mapping[str, str], tmp_path: Path) -> None:
@@ -175,7 +195,7 @@ FACTS = {
         },
     }
 }
-PROBLEM = Problem(code="unreachable", error="Nothing listens there.", hint="Start sshd.")
+PROBLEM = Problem(code=named("unreachable"), error="Nothing listens there.", hint="Start sshd.")
 
 
 @pytest.mark.parametrize(
@@ -235,19 +255,21 @@ def test_every_host_has_its_turn_before_the_deadline(
 
 def test_what_a_killed_doctor_left_goes(tmp_path: Path) -> None:
     script = (
-        "import sys, os; from pathlib import Path; from playrail.commands import doctor; p = "
-        "Path(sys.argv[1]); "
+        "import sys, os; from pathlib import Path; "
+        "from playrail.commands.doctor_place import private_place; "
+        "kept = private_place(Path(sys.argv[1])); place = kept.__enter__(); "
+        "(place / 'run').mkdir(); os.kill(os.getpid(), 9)"
     )
-    script += "(p / doctor._claimed(p).server / 'run').mkdir(parents=True); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     (tmp_path / "0123456789abcdef").mkdir()  # of a server
     assert len(list(tmp_path.iterdir())) == 3
 
-    alive = doctor._claimed(tmp_path)
+    with private_place(tmp_path) as place:
+        there = {path.name for path in tmp_path.iterdir()}
+        assert there == {"doctors", "0123456789abcdef", place.name}
 
     assert {path.name for path in tmp_path.iterdir()} == {"doctors", "0123456789abcdef"}
-    alive.release()
     assert list((tmp_path / "doctors").iterdir()) == []
 
 

@@ -83,7 +83,7 @@ class Desk:
                 server="s",
                 caller="ann",
                 tool="write_file",
-                body=plan.body(),
+                body=plan.entry().to_body(),
             )
         )
         return plan

@@ -147,7 +147,7 @@ def test_an_unknown_tool_answers_with_the_tools(place: Path) -> None:
 
     answer = call(server, "x" * 1000)
 
-    assert answer.data == {"tools": list(server.tools)}
+    assert answer.data == {"tools": list(server.offered)}
     assert answer.problem is not None
     assert len(answer.problem.error) < 150
     assert recorded(place)[0]["tool"] == "x" * 128

@@ -15,21 +15,16 @@ import pytest
 
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.calls.answers import Answer
+from playrail.codes.every import named
 from playrail.door.door import MAX_RUNS, Playrail
 from playrail.engines.results import _summary
 from playrail.errors import Problem
-from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
 from worlds.local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
-NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}}"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
+NAP = "- {name: Look, ansible.builtin.command: {argv: [sleep, '%s']}}"
 
 
 def kinds(place: Path) -> list[str]:
@@ -155,7 +150,7 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
 def test_a_partial_failure_is_retryable_only_where_nothing_is_done_twice(
     *, again: bool, failed: int, retryable: bool
 ) -> None:
-    problem = Problem(code="host_unreachable", error="No.", hint="Wait.", retryable=True)
+    problem = Problem(code=named("host_unreachable"), error="No.", hint="Wait.", retryable=True)
     told = _summary({f"h{number}": problem for number in range(failed)}, of=2, again=again)
     assert told is not None
     assert told.retryable is retryable
@@ -170,7 +165,7 @@ def test_what_the_cut_itself_brings_about_is_not_told_as_the_hosts_doing() -> No
         {
             "event": "runner_on_unreachable",
             "host": "a",
-            "task": "Report",
+            "task": "Look",
             "result": {"msg": "Killed."},
         }
     )
@@ -188,6 +183,7 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
             ]
             await asyncio.to_thread(await_nap, place, naps_of)
             answer = await server.call("describe_capabilities", {}, caller="ann")
+            assert not any(each.done() for each in running)
             for each in running:
                 each.cancel()
             await asyncio.wait(running)
@@ -195,7 +191,7 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
 
     answer = asyncio.run(calling())
 
-    assert (answer.code, answer.meta.duration_ms < 5000) == ("ok", True)
+    assert answer.code == "ok"
     assert gone(place, within_s=20)
 
 

@@ -5,6 +5,7 @@ every state of the settings.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import pytest
 
 from playrail import catalog
 from playrail.ansible.outcome import failure_rules
-from playrail.ansible.outcome.failure_hints import HINTS
 from playrail.ansible.outcome.failure_rules import Rule
 from playrail.ansible.ssh import lines as ssh_lines
 from playrail.calls.answers import Answer, Meta
+from playrail.codes import every
 from playrail.door.hints import NOTHING_LEFT, Hints
-from playrail.errors import PlayrailError, Problem
+from playrail.errors import Problem
+from playrail.settings.settings import Settings
+from playrail.tools.offering import absences
 from worlds.checkout import ROOT
 
 SRC = ROOT / "src" / "playrail"
@@ -47,12 +50,6 @@ NO_TOOLS = {
     "allow_downgrade", "half_configured", "request_tty", "max_matches", "no_systemd",
     "replace_all", "hard_links", "link_to", "drop_ins", "fragment_path",
 }  # fmt: skip
-
-
-def classes(root: type[PlayrailError]) -> Iterator[type[PlayrailError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from classes(child)
 
 
 def text_of(node: ast.expr) -> Iterator[str]:
@@ -88,8 +85,7 @@ RULES = [
 ]
 ALL = sorted(
     {
-        *HINTS.values(),
-        *(kind.hint for kind in classes(PlayrailError)),
+        *(code.hint for code in every.EVERY.values()),
         *(rule.hint for rule in RULES if rule.hint),
         *(line.hint for line in ssh_lines.LINES if line.hint),
         *written(),
@@ -117,7 +113,11 @@ def test_a_hint_names_tools_that_there_are(hint: str) -> None:
 def test_a_hint_leads_to_a_call_that_is_allowed(
     hint: str, toolsets: tuple[str, ...], *, writes: bool
 ) -> None:
-    offered = catalog.load(toolsets)
+    servers = {"vps": {"type": "mikrus", "srv": "x1", "key": "a-key"}}
+    environ = {"HOME": "/nonexistent", "MCP_SERVERS": json.dumps(servers)}
+    environ["PLAYRAIL_TOOLSETS"] = ",".join(toolsets)
+    absent = absences(EVERY, Settings.load(environ, dotenv=None))
+    offered = {name: tool for name, tool in EVERY.items() if name not in absent}
     fitted = Hints(EVERY, offered, writes=writes).fitted(hint)
     assert fitted.strip()
     assert named(fitted) <= set(offered)
@@ -126,15 +126,10 @@ def test_a_hint_leads_to_a_call_that_is_allowed(
         assert fitted == hint
 
 
-def test_codes_have_hints_of_their_own() -> None:
-    codes = {rule.code for rule in RULES} | {line.code for line in ssh_lines.LINES}
-    assert codes <= set(HINTS)
-
-
 def test_hints_of_unreachable_hosts_name_no_tool() -> None:
     """A tool would meet the same trouble."""
     for line in ssh_lines.LINES:
-        assert not named(line.hint or HINTS[line.code]), line
+        assert not named(line.hint or line.code.hint), line
 
 
 @dataclass(frozen=True)
@@ -157,7 +152,7 @@ class Case:
 def test_only_what_cannot_be_called_is_left_out(case: Case) -> None:
     hints = Hints(EVERY, EVERY, writes=False)
     assert hints.fitted(case.hint) == case.fitted
-    problem = Problem(code="x", error="x", hint=case.hint)
+    problem = Problem(code=every.named("x"), error="x", hint=case.hint)
     data = {"failed": {"web": problem.told()}, "hosts": {}}
     answer = hints.answer(Answer(meta=Meta(request_id="1"), problem=problem, data=data))
     assert answer.problem is not None

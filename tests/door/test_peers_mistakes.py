@@ -20,8 +20,8 @@ from mikrus.execute import on_this_machine
 from playrail import catalog
 from playrail.calls.answers import Answer, parse
 from playrail.errors import InvalidArgument
-from playrail.server.schemas import describe
 from playrail.settings.settings import Settings
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
 from playrail.toolsets.commands.disasters import disaster
 from worlds.example_calls import example_of
@@ -37,12 +37,6 @@ every_path_tool = pytest.mark.parametrize(
 )
 played = pytest.mark.slow  # real plays
 Here = Callable[..., Answer]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
 
 
 def call(
@@ -110,24 +104,32 @@ def test_a_path_is_never_a_piece_of_a_shell_line(here: Here, place: Path, name: 
     answer = here(name, **given)
 
     assert answer.meta.run_id  # it was played
-    assert answer.code in {"not_found", "not_a_directory", "ok"}
+    assert answer.code == ("ok" if name in {"remove_file", "write_file"} else "not_found")
     assert not canary.exists()
 
 
 @played
 @pytest.mark.parametrize(
-    "path", ["//etc/shadow", "/etc/../etc/shadow", "/etc//shadow", "/etc/./shadow"]
+    ("path", "code"),
+    [
+        ("//etc/shadow", "invalid_argument"),
+        ("/etc/../etc/shadow", "invalid_argument"),
+        ("/etc//shadow", "protected_path"),
+        ("/etc/./shadow", "protected_path"),
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["read_file", "tail_file", "search_in_files", "write_file", "remove_file"]
 )
-def test_a_protected_file_has_no_other_spelling(here: Here, name: str, path: str) -> None:
+def test_a_protected_file_has_no_other_spelling(
+    here: Here, name: str, path: str, code: str
+) -> None:
     more: dict[str, Any] = {
         "write_file": {"content": "x"},
         "search_in_files": {"pattern": "root"},
     }.get(name, {})
 
-    assert here(name, path=path, **more).code in {"protected_path", "invalid_argument"}
+    assert here(name, path=path, **more).code == code
 
 
 @played
@@ -256,13 +258,14 @@ def test_a_key_file_in_the_home_directory_is_found(place: Path) -> None:
 
     settings = Settings.load({"HOME": str(place), "MCP_SERVERS": json.dumps(entry)}, dotenv=None)
 
-    assert settings.servers["web"].ssh_key == key  # type: ignore[union-attr]  # an SshServer
-    assert settings.servers["web"].verify_host_key  # type: ignore[union-attr]
+    web = settings.servers["web"].ssh
+    assert web is not None
+    assert (web.ssh_key, web.verify_host_key) == (key, True)
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
 def test_a_number_out_of_range_is_refused_and_never_made_fit(tool: Any) -> None:
-    properties = describe(tool.name, tool).input_schema.get("properties", {})
+    properties = input_schema(tool).get("properties", {})
     for name, schema in properties.items():
         for limit, beyond in (("maximum", 1), ("minimum", -1)):
             if limit in schema:
@@ -323,11 +326,15 @@ def test_the_rate_limit_is_on_the_way_of_every_request(place: Path, api: Api) ->
 
 
 @played
-@pytest.mark.parametrize("cmd", ["printf '%s' 'two  blanks\n\nand lines'", 'printf %s "a\tb"'])
-def test_blanks_and_line_ends_of_a_command_arrive(here: Here, cmd: str) -> None:
-    told = report(here("execute_command", cmd=cmd))
-
-    assert told["stdout"] in {"two  blanks\n\nand lines", "a\tb"}
+@pytest.mark.parametrize(
+    ("cmd", "printed"),
+    [
+        ("printf '%s' 'two  blanks\n\nand lines'", "two  blanks\n\nand lines"),
+        ('printf %s "a\tb"', "a\tb"),
+    ],
+)
+def test_blanks_and_line_ends_of_a_command_arrive(here: Here, cmd: str, printed: str) -> None:
+    assert report(here("execute_command", cmd=cmd))["stdout"] == printed
 
 
 @pytest.mark.parametrize(
@@ -392,10 +399,8 @@ def test_dots_in_a_name_are_no_way_up_and_a_way_up_is_never_a_name(here: Here, p
 
 @played
 def test_what_does_not_exist_is_an_error_and_no_unknown_status(here: Here) -> None:
-    assert here("check_service_status", name="no-such-unit-here").code in {
-        "service_not_found",
-        "no_systemd",
-    }
+    code = "service_not_found" if Path("/run/systemd/system").is_dir() else "no_systemd"
+    assert here("check_service_status", name="no-such-unit-here").code == code
 
 
 # mymcp
@@ -447,5 +452,5 @@ def test_a_write_leaves_the_old_file_or_the_new_one(here: Here, place: Path) -> 
 def test_a_schema_tells_the_limits_that_hold() -> None:
     for tool in TOOLS.values():
         if isinstance(tool, PlaybookTool) and "limit" in tool.input.model_fields:
-            most = describe(tool.name, tool).input_schema["properties"]["limit"]["maximum"]
+            most = input_schema(tool)["properties"]["limit"]["maximum"]
             parse(tool, {**example_of(tool), "limit": most})

@@ -19,7 +19,7 @@ from playrail.calls.answers import Result
 from playrail.calls.call import Call
 from playrail.door import recording as records
 from playrail.door.going import Going
-from playrail.door.recording import Records, events
+from playrail.door.recording import Asked, Records, events
 from playrail.errors import InvalidArgument
 from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
@@ -28,6 +28,8 @@ from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import TaskResult
 from worlds.policy_world import ABOUT
+
+NONE = Secrets(Settings.load({}, dotenv=None), {})
 
 
 @dataclass
@@ -48,7 +50,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
 
 def end(ledger: Ledger) -> Result:
     """Records the end of a call that went well."""
-    writing = Records(Opened(ledger), Secrets(Settings.load({}, dotenv=None), {}))
+    writing = Records(Opened(ledger), NONE)
     given = ABOUT.input.model_validate({})
     going = Going(
         tool=ABOUT, given=given, hosts=(), play=None, arguments={}, decision=Decision.ALLOW
@@ -142,27 +144,27 @@ def test_what_is_left_out_is_said(
 ) -> None:
     monkeypatch.setattr(records, "MOST_EVENTS", 400)
 
-    told = events("r", Result(tasks=tasks, text=text), preview=False, changes=changes)
+    done = events("r", Result(tasks=tasks, text=text), NONE, preview=False, changes=changes)
 
-    assert [task["cut"] for task in told["tasks"]] == cut
-    assert told["cut"] == (any(cut) or bool(text))
+    assert [task.cut for task in done.tasks] == cut
+    assert done.cut == (any(cut) or bool(text))
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        {"arguments": {f"name{number}": "x" for number in range(5000)}},
-        {"arguments": {"x" * 5000 + str(number): "y" * 5000 for number in range(100)}},
-        {"arguments": {"names": ["z" * 300] * 5000}},
-        {"arguments": {"deep": [[["a"] * 40] * 40] * 40}},
-        {"hosts": [f"host{number}" for number in range(5000)]},
+        Asked(arguments={f"name{number}": "x" for number in range(5000)}),
+        Asked(arguments={"x" * 5000 + str(number): "y" * 5000 for number in range(100)}),
+        Asked(arguments={"names": ["z" * 300] * 5000}),
+        Asked(arguments={"deep": [[["a"] * 40] * 40] * 40}),
+        Asked(hosts=tuple(f"host{number}" for number in range(5000))),
     ],
     ids=["many", "long names", "a list", "nested", "hosts"],
 )
 def test_the_record_of_a_refused_call_is_small_whatever_was_sent(
-    ledger: Ledger, asked: dict[str, Any]
+    ledger: Ledger, asked: Asked
 ) -> None:
-    writing = Records(Opened(ledger), Secrets(Settings.load({}, dotenv=None), {}))
+    writing = Records(Opened(ledger), NONE)
     error = InvalidArgument("x" * 9_000_000)
 
     asyncio.run(writing.refused(Call(name="n" * 5000, caller="cli"), asked, error))
@@ -178,9 +180,7 @@ def test_a_key_that_a_command_printed_is_not_kept() -> None:
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIExCV3+fZGyeSRwST\n-----END PRIVATE "
         "KEY-----\n"
     )
-    told = events(
-        "r", Result(tasks=[a_task(result={"stdout": key, "rc": 0})]), preview=False, changes=True
-    )
-    kept = records.without_keys(told)["tasks"][0]
-    assert kept["result"] == {"stdout": "(left out: a private key)", "rc": 0}
-    assert kept["host"] == "h"
+    printed = Result(tasks=[a_task(result={"stdout": key, "rc": 0})])
+    (kept,) = events("r", printed, NONE, preview=False, changes=True).tasks
+    assert kept.result == {"stdout": "(left out: a private key)", "rc": 0}
+    assert kept.host == "h"

@@ -23,12 +23,6 @@ OTHER = sim.Vps(srv="a133", key="f" * 40)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
-
-
-@pytest.fixture
 def api() -> Iterator[tuple[sim.Simulator, str]]:
     simulator = sim.Simulator(sim.Vps(), OTHER)
     with sim.running(simulator) as url:
@@ -169,7 +163,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
     place: Path, api: Api, tool: str, code: str
 ) -> None:
     simulator, url = api
-    simulator.faults.append(sim.delay(8))
+    simulator.faults.append(sim.delay(sim.NEVER_S))
     server = playrail(place, MCP_SERVERS=servers(url), ENABLE_WRITE_OPERATIONS="1")
 
     async def cancelling() -> list[Mapping[str, Any]]:
@@ -184,7 +178,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
 
     (ended,) = asyncio.run(cancelling())
 
-    assert (ended["outcome"], ended["duration_ms"] < 5000) == (code, True)
+    assert ended["outcome"] == code
     server.ledger.close()
 
 

@@ -11,18 +11,22 @@ import pytest
 from pydantic import Field
 
 from playrail.calls.answers import Result
+from playrail.codes.every import named
 from playrail.door.recording import check_no_mark, ending
 from playrail.engines.results import HostResult, combined, shown
 from playrail.errors import InvalidArgument, Problem, WritesDisabled
 from playrail.plans.plan import Plan, Step
-from playrail.safe_text.secrets import WITHHELD, Secrets
+from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Report, ToolInput
 
 MOST = 24_000
 SECRET = "hunter-2-hunter"
-GONE = Problem(code="host_unreachable", error="It does not answer.", hint="Look.", retryable=True)
-FULL = Problem(code="disk_full", error="The disk is full.", hint="Make room.")
+NO_SECRETS = Secrets(Settings.load({}, dotenv=None), {})
+GONE = Problem(
+    code=named("host_unreachable"), error="It does not answer.", hint="Look.", retryable=True
+)
+FULL = Problem(code=named("disk_full"), error="The disk is full.", hint="Make room.")
 
 
 class Found(Report):
@@ -71,8 +75,8 @@ def test_several_hosts_failures_are_told_once() -> None:
     assert result.problem is not None
     assert result.problem.error == "2 of 3 hosts failed: a (host_unreachable), b (disk_full)"
     assert told(result)["failed"] == {"a": GONE.told(), "b": FULL.told()}
-    assert (
-        "a: It does not answer.; b: The disk is full." in ending(result, duration_ms=1)["error"]
+    assert "a: It does not answer.; b: The disk is full." in (
+        ending(result, NO_SECRETS, duration_ms=1).error or ""
     ), "the record has all"
 
 
@@ -90,7 +94,7 @@ def test_a_steps_failure_is_told_once() -> None:
 @pytest.mark.parametrize("hosts", [1, 30, 500])
 @pytest.mark.parametrize("fails", [True, False])
 def test_no_answer_is_larger_than_it_may_be(hosts: int, fails: bool) -> None:
-    problem = Problem(code="x", error="e" * 9000, hint="h" * 9000) if fails else None
+    problem = Problem(code=named("x"), error="e" * 9000, hint="h" * 9000) if fails else None
     report = Found(content="x" * 30_000, entries=[{"m": "y" * 600}] * 5)
     results = {
         f"host{number}": HostResult(report=report, problem=problem) for number in range(hosts)
@@ -110,7 +114,7 @@ def secrets() -> Secrets:
 
 
 def test_a_secret_of_the_settings_is_in_no_answer(secrets: Secrets) -> None:
-    problem = Problem(code="x", error=f"It said {SECRET}.", hint=f"Not {SECRET}.")
+    problem = Problem(code=named("x"), error=f"It said {SECRET}.", hint=f"Not {SECRET}.")
     reports = {
         "a": HostResult(report=Found(content=f"pass={SECRET}\n")),
         "b": HostResult(problem=problem),
@@ -124,14 +128,14 @@ def test_a_secret_of_the_settings_is_in_no_answer(secrets: Secrets) -> None:
     assert result.secrets_hidden
     assert (result.data or {})["hosts"]["a"] == {
         "entries": [],
-        "content": f"pass={WITHHELD}\n",
+        "content": f"pass={HIDDEN}\n",
         "labels": {},
         "secrets_hidden": True,
     }
 
 
 def test_what_stands_for_a_secret_is_not_written_back() -> None:
-    given = Written(content=f"pass={WITHHELD}\n")
+    given = Written(content=f"pass={HIDDEN}\n")
 
     check_no_mark(given, changes=False)
     with pytest.raises(InvalidArgument, match=r"content: has .* in it"):

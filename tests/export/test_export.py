@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from playrail import catalog
-from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.places import content_root
-from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.named_content import named_collections, named_roles, named_tasks
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
 from playrail.history.replay import Selection
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
+from playrail.settings.target import Unsafe
 from playrail.tools.tool import AnyTool
 
 BIN = Path(sys.executable).parent
@@ -58,7 +60,14 @@ class World:
         }
         return Settings.load(given, dotenv=None)
 
-    def did(self, tool: str, *hosts: str, outcome: str = "ok", **arguments: Any) -> str:
+    def did(
+        self,
+        tool: str,
+        *hosts: str,
+        outcome: str = "ok",
+        hidden: Sequence[str] = (),
+        **arguments: Any,
+    ) -> str:
         """Writes a call down as the door does. Returns its run id."""
         self._calls += 1
         declared = self.tools[tool]
@@ -68,6 +77,8 @@ class World:
             f"20261120-1000{self._calls:02}-0000000{self._calls % 10}",
         )
         started = {
+            "version": 2,
+            "hidden": list(hidden),
             "arguments": given.recorded(),
             "hosts": hosts,
             "risk": risk,
@@ -252,23 +263,33 @@ def test_no_secret_is_in_it(world: World) -> None:
     ] == []
 
 
-def test_a_hidden_secret_is_never_written_as_asterisks(world: World) -> None:
+def test_a_hidden_secret_is_never_written_as_its_mark(world: World) -> None:
+    content = f"password={HIDDEN}"
     written = world.did(
-        "write_file", "localhost", path="/etc/app.conf", content="password=********"
+        "write_file", "localhost", hidden=["content"], path="/etc/app.conf", content=content
     )
-    world.did("execute_command", "localhost", cmd="login '********'")
+    world.did("execute_command", "localhost", hidden=["cmd", "argv"], cmd=f"login '{HIDDEN}'")
 
     exported = world.export()
 
     what = (
-        f"content of File /etc/app.conf (run {written}), with the secret in it, which the "
-        "record has as ********"
+        f"content of File /etc/app.conf (run {written}), with the secret in it that the "
+        "record hides"
     )
     assert exported.provide == {"REPLAY_SECRET_1": what}
-    assert "********" not in world.text("site.yml")
+    assert HIDDEN not in world.text("site.yml")
     told = world.text("README.md")
     assert f"The environment variable `REPLAY_SECRET_1`: {what}." in told
     assert "its arguments hold a secret, which is not kept." in told
+
+
+def test_a_file_of_asterisks_is_exported_as_it_is(world: World) -> None:
+    world.did("write_file", "localhost", path="/etc/stars", content="********")
+
+    exported = world.export()
+
+    assert exported.provide == {}
+    assert "********" in world.text("site.yml")
 
 
 def test_what_a_later_call_left_unset_is_in_it(world: World) -> None:
@@ -450,19 +471,22 @@ def test_what_playbooks_name(tmp_path: Path) -> None:
             ]
         },
         {"ansible.builtin.include_role": {"name": "third"}},
+        {"ansible.builtin.include_tasks": "tasks/more.yml"},
     ]
+    (tmp_path / "tasks").mkdir()
+    more = tmp_path / "tasks" / "more.yml"
+    more.write_text(yaml.safe_dump([{"playrail.host.read_part": {"path": "/etc/motd"}}]))
     path.write_text(
         yaml.safe_dump([{"hosts": "all", "roles": ["first", {"role": "second"}], "tasks": tasks}])
     )
 
     assert (named_collections(path), named_roles(path)) == (
-        {"community.docker"},
+        {"community.docker", "playrail.host"},
         {"first", "second", "third"},
     )
+    assert named_tasks(path) == [more]
     every = (content_root() / "playbooks").glob("*/*.yml")
-    assert {name for playbook in every for name in named_collections(playbook)} <= {
-        "community.docker"
-    }
+    assert {name for playbook in every for name in named_collections(playbook)} == {"playrail.host"}
 
 
 @hypothesis_given(

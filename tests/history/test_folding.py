@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from playrail.history.replay import NOT_KEPT, NOT_KNOWN, NOT_TOLD, Replay, Selection, replay
+from playrail.safe_text.secrets import HIDDEN
 from worlds.replayed_calls import (
     ALL,
     TOOLS,
@@ -22,7 +23,6 @@ from worlds.replayed_calls import (
     write,
 )
 
-HIDDEN = "********"
 GOES = "no step brings its unit about, and a later one removes it"
 UNIT = "/etc/systemd/system/app.service"
 
@@ -206,16 +206,28 @@ def test_services_whose_unit_goes(calls: list[Did], steps: list[str], left_out: 
 
 def test_a_hidden_secret_has_to_be_provided() -> None:
     """Two names with one may be two things, so each call is done again."""
-    found = replayed(write("/k", f"password={HIDDEN}"), write(f"/{HIDDEN}"), write(f"/{HIDDEN}"))
+    named = write(f"/{HIDDEN}", hidden=["path"])
+    found = replayed(write("/k", f"password={HIDDEN}", hidden=["content"]), named, named)
 
     assert [set(step.secrets) for step in found.steps] == [{"content"}, {"path"}, {"path"}]
     assert found.left_out == []
 
 
+def test_asterisks_are_text_as_any_other() -> None:
+    stars = "********"
+    found = replayed(write("/k", f"password={stars}"), write(f"/{stars}"), write(f"/{stars}", "y"))
+
+    assert [(step.name, set(step.secrets)) for step in found.steps] == [
+        ("/k", set()),
+        (f"/{stars}", set()),
+    ]
+
+
 @pytest.mark.parametrize("cmd", [f"login {HIDDEN}", f"login '{HIDDEN}'"])
 def test_a_command_with_a_hidden_secret_is_left_out(cmd: str) -> None:
     """What is run is no text, in whose place another one could be given."""
-    bodies = {"started1": {"tool": "execute_command", "arguments": {"cmd": cmd, "preview": False}}}
+    arguments = {"cmd": cmd, "preview": False}
+    bodies = {"started1": {"version": 2, "arguments": arguments, "hidden": ["cmd", "argv"]}}
     told = [{**record, "tool": "execute_command"} for record in records("command", **bodies)]
 
     found = replay(told, Selection(), ALL)

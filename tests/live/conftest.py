@@ -118,6 +118,7 @@ def environment(state: Path, servers: Mapping[str, Any], **other: str) -> dict[s
         "PLAYRAIL_STATE_DIR": str(state),
         **({"MCP_SERVERS": json.dumps(servers)} if servers else {}),
         "ENABLE_WRITE_OPERATIONS": "1",
+        "PLAYRAIL_ALIASES": "1",
         "PLAYRAIL_OUTPUT_SCHEMAS": "1",  # so the client compares each answer with its schema
         **other,
     }

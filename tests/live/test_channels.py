@@ -107,7 +107,7 @@ class Plays:
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.directory / "cp"),
-            "ANSIBLE_LIBRARY": str(ROOT / "playbooks/runs/library"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "src"),
             "PLAYRAIL_CHANNELS": str(self.place),
         }
         command = ["ansible-playbook", "-i", str(self.directory / "inventory.json"), str(book)]
@@ -264,7 +264,7 @@ def test_what_a_run_began_is_found_and_ended(plays: Plays, interpreter: str) -> 
     until(lambda: on_host("deb13", "pgrep", "-f", f"^sleep {nap}$", check=False))
     (ended,) = plays.play(
         "deb13",
-        f"end_run: {{run: {run}}}",
+        f"playrail.host.end_run: {{run: {run}}}",
         keywords="become: true",
         ansible_python_interpreter=interpreter,
     )

@@ -216,7 +216,7 @@ def test_progress_tells_the_tasks(wire: Wire) -> None:
         wire.client.call_tool, "read_file", {"server": "deb12", "path": "/etc/hostname"}
     )
     wire.portal.call(partial(calling, progress_callback=progress))
-    assert told == [(1.0, "Report")]
+    assert told == [(1.0, "Read the file")]
 
 
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])

@@ -80,7 +80,7 @@ class Server:
     def fails(self, command: str, given: Input | None = None) -> str:
         with pytest.raises(JobFailed) as caught:
             self.run(command, given)
-        return caught.value.kind
+        return caught.value.code
 
     @property
     def kept(self) -> list[Path]:

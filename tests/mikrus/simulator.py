@@ -342,6 +342,16 @@ async def _cut(send: Send, answer: _Answer | None) -> None:
     await asyncio.sleep(0.01)  # until uvicorn knows
 
 
+@dataclass
+class Current:
+    """What is served: one simulator after the other at the same address."""
+
+    simulator: Simulator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.simulator(scope, receive, send)
+
+
 @contextlib.contextmanager
 def running(simulator: Application) -> Iterator[str]:
     """Serves a simulator on a free port of 127.0.0.1; gives its address."""

@@ -28,7 +28,7 @@ from playrail.errors import (
 )
 from playrail.mikrus.client import Mikrus, Reply
 from playrail.mikrus.pace import Pace, Rate
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 pytestmark = pytest.mark.slow
 

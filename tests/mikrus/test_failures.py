@@ -31,6 +31,7 @@ from playrail.errors import (
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.pace import LONGEST_HOLD_S
 from playrail.mikrus.replies import judge
+from playrail.safe_text.secrets import HIDDEN
 
 pytestmark = pytest.mark.slow
 
@@ -148,7 +149,7 @@ def test_the_apis_words_are_bounded_and_clean_and_hide_the_key(world: World) -> 
 
     error = failure(world.read)
 
-    assert str(error).startswith("The API refused (HTTP 200): klucz ******** [31m jest zły xxx")
+    assert str(error).startswith(f"The API refused (HTTP 200): klucz {HIDDEN} [31m jest zły xxx")
     assert len(str(error)) < 350
     assert (
         error.problem.hint
@@ -178,7 +179,7 @@ def test_a_key_that_json_escapes_is_hidden_in_an_error() -> None:
         400, json.dumps({"error": [key.get_secret_value()]}).encode(), retry_after=None, key=key
     )
 
-    assert str(outcome.error) == 'The API refused (HTTP 400): ["********"].'
+    assert str(outcome.error) == f'The API refused (HTTP 400): ["{HIDDEN}"].'
 
 
 @pytest.mark.parametrize("depth", [60, 900, 5000])

@@ -363,7 +363,7 @@ def test_a_program_that_the_server_has_not(tmp_path: Path, program: str) -> None
 
     with pytest.raises(JobFailed, match=f"The server has no program {program}.") as caught:
         server.run("true")
-    assert (caught.value.kind, len(server.requests)) == ("missing_on_host", 1)
+    assert (caught.value.code, len(server.requests)) == ("missing_on_host", 1)
 
 
 @pytest.fixture
@@ -402,7 +402,7 @@ def test_a_command_that_is_killed_with_its_shell(plain: Server) -> None:
     killing = "kill -9 $(cut -d ' ' -f 4 /proc/$$/stat) $$"
     with pytest.raises(JobFailed, match="was cut off on the server") as caught:
         plain.run(killing)
-    assert (caught.value.kind, len(plain.requests)) == ("connection_lost", 1)
+    assert (caught.value.code, len(plain.requests)) == ("connection_lost", 1)
 
 
 def test_what_jobs_leave_behind(plain: Server) -> None:

@@ -18,7 +18,7 @@ from playrail import catalog
 from playrail.mikrus import texts, values
 from playrail.mikrus.client import CACHED, CHANGES, ONE_LOG, READS
 from playrail.tools.tool import ApiTool, Risk
-from playrail.toolsets import mikrus
+from playrail.toolsets.mikrus import reports, tools
 
 TOOLS = {name: tool for name, tool in catalog.load().items() if isinstance(tool, ApiTool)}
 WORDS = [
@@ -91,7 +91,7 @@ def test_only_the_heaviest_processes_are_told_and_that_some_are_left_out() -> No
     rows = "".join(
         f"root {pid} 0.0 0.0 9 {pid} ? S 16:32 0:00 {'x' * 1000}\n" for pid in range(1, 301)
     )
-    stats = mikrus.ServerStats.model_validate({"ps": PS + rows})
+    stats = reports.ServerStats.model_validate({"ps": PS + rows})
 
     assert stats.processes is not None
     assert [process.pid for process in stats.processes] == list(range(300, 200, -1))
@@ -101,13 +101,13 @@ def test_only_the_heaviest_processes_are_told_and_that_some_are_left_out() -> No
 
 def test_what_is_no_number_in_json_is_none_here() -> None:
     row = "root 1 nan inf 9 9 ? S 16:32 0:00 init"
-    stats = mikrus.ServerStats.model_validate({"ps": PS + row})
+    stats = reports.ServerStats.model_validate({"ps": PS + row})
 
     assert (stats.processes, stats.unread) == ([], {"ps": row})
 
 
 def test_a_long_output_keeps_both_ends() -> None:
-    log = mikrus.Log.model_validate({**recorded.LOGS[0], "output": "a" + "x" * 200_000 + "z"})
+    log = reports.Log.model_validate({**recorded.LOGS[0], "output": "a" + "x" * 200_000 + "z"})
 
     assert log.output is not None
     assert (log.output[0], log.output[-1], len(log.output) < 66_000, log.cut) == (
@@ -121,8 +121,8 @@ def test_a_long_output_keeps_both_ends() -> None:
 
 def test_what_is_new_is_kept_within_bounds() -> None:
     new = {f"field{number}": number for number in range(30)}
-    many = mikrus.ServerInfo.model_validate({**recorded.INFO, **new})
-    long = mikrus.ServerInfo.model_validate({**recorded.INFO, "notes": "x" * 5000})
+    many = reports.ServerInfo.model_validate({**recorded.INFO, **new})
+    long = reports.ServerInfo.model_validate({**recorded.INFO, "notes": "x" * 5000})
 
     assert (len(many.extra), many.cut) == (20, True)
     assert (long.extra, long.cut) == ({}, True)
@@ -181,14 +181,14 @@ def test_the_endpoints_of_the_client_are_those_of_the_simulator() -> None:
 )
 def test_a_log_has_no_id_that_leads_elsewhere(wanted: str) -> None:
     with pytest.raises(ValidationError):
-        mikrus.LogWanted(id=wanted)
+        tools.LogWanted(id=wanted)
 
 
 @pytest.mark.parametrize(
     "domain", ["-", "a.pl", "shop.byst.re", "a-b.tojest.dev", "X1.y2.Z3", "a" * 63 + ".pl"]
 )
 def test_domains(domain: str) -> None:
-    assert mikrus.DomainWanted(domain=domain).domain == domain
+    assert tools.DomainWanted(domain=domain).domain == domain
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_domains(domain: str) -> None:
 )
 def test_what_is_no_domain(domain: str) -> None:
     with pytest.raises(ValidationError):
-        mikrus.DomainWanted(domain=domain)
+        tools.DomainWanted(domain=domain)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_what_is_no_domain(domain: str) -> None:
     ],
 )
 def test_what_says_that_a_domain_was_assigned(told: Any, code: str | None) -> None:
-    problem = mikrus.AssignedDomain.model_validate(told).problem()
+    problem = reports.AssignedDomain.model_validate(told).problem()
 
     assert (problem and problem.code) == code
 
@@ -239,4 +239,4 @@ def test_what_says_that_a_domain_was_assigned(told: Any, code: str | None) -> No
 @pytest.mark.parametrize("port", [0, -1, 65536, "20123", 1.0, True])
 def test_what_is_no_port(port: Any) -> None:
     with pytest.raises(ValidationError):
-        mikrus.DomainWanted(domain="-", port=port)
+        tools.DomainWanted(domain="-", port=port)

@@ -11,6 +11,7 @@ from mikrus import simulator as sim
 from mikrus.simulator import Fault
 from mikrus.world import World
 from playrail.mikrus.client import Mikrus, Reply
+from playrail.safe_text.secrets import HIDDEN as MARK
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +21,8 @@ BODY = {
     "expires": "2026-06-08 00:00:00",
 }
 HIDDEN = {
-    "server_id": "<********>",
-    "********": [{"new": "a ********"}, 5, None],
+    "server_id": f"<{MARK}>",
+    MARK: [{"new": f"a {MARK}"}, 5, None],
     "expires": "2026-06-08 00:00:00",
 }
 

@@ -15,7 +15,7 @@ from mikrus.simulator import Simulator
 from playrail.errors import PlayrailError
 from playrail.mikrus.client import Mikrus, Reply
 from playrail.mikrus.pace import Pace, Rate
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 FAST = Rate(requests=1000, window_s=60)
 

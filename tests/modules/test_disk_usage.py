@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
-MODULE = PLAYBOOKS / "disk" / "library" / "disk_usage.py"
+MODULE = MODULES / "disk_usage.py"
 
 
-SHARED = MODULE.parents[1] / "module_utils" / "playrail_mounts.py"
+MOUNTS = SHARED / "mounts.py"
 LINE = "{number} 1 {device} {root} {point} {options} shared:1 - {type} {source} rw"
 
 
@@ -148,7 +147,7 @@ def below(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Told]:
     """What is told of these mounts below a path, each as device number, place, type and
     what statvfs would say.
     """
-    module = loaded(SHARED)
+    module = loaded(MOUNTS)
 
     def told(
         path: str,
@@ -245,7 +244,7 @@ def test_a_server_that_is_gone_is_not_waited_for(
     script = tmp_path / "stat"
     script.write_text("#!/bin/sh\nexec sleep 600\n")
     script.chmod(0o755)
-    module = loaded(SHARED)
+    module = loaded(MOUNTS)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(module, "ANSWER_S", 0.2)
     with pytest.raises(module.Silent):

@@ -18,10 +18,8 @@ import pytest
 from pydantic import ValidationError
 
 from playrail.toolsets.docker import get_docker_logs, list_docker_containers
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
-LIBRARY = PLAYBOOKS / "docker" / "library"
 STAMP = b"2026-01-31T12:00:00.123456789Z "
 ABOUT = {
     "Id": "c1",
@@ -107,7 +105,7 @@ def engine(tmp_path: Path) -> Iterator[FakeEngine]:
 def run(engine: FakeEngine) -> Run:
     def answer(module: str, **arguments: Any) -> dict[str, Any]:
         given = {"sockets": [str(engine.server_address)], **arguments}
-        return module_answer([str(LIBRARY / f"docker_{module}.py")], given, timeout_s=20)
+        return module_answer([str(MODULES / f"docker_{module}.py")], given, timeout_s=20)
 
     return answer
 
@@ -437,7 +435,7 @@ def test_the_first_engine_that_answers_is_asked_and_others_are_told(
 
 
 def test_an_engine_that_may_not_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = loaded(LIBRARY.parent / "module_utils" / "playrail_docker.py")
+    module = loaded(SHARED / "docker.py")
     monkeypatch.setattr(module, "OF_USERS", ())
     monkeypatch.setattr(module, "elsewhere", lambda: None)
     refused = [

@@ -19,13 +19,12 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import PLAIN, module_answer
+from worlds.host_modules import MODULES, PLAIN, module_answer
 
 pytestmark = pytest.mark.slow
 
-END_RUN = PLAYBOOKS / "runs" / "library" / "end_run.py"
-RUN_PROGRAM = PLAYBOOKS / "commands" / "library" / "run_program.py"
+END_RUN = MODULES / "end_run.py"
+RUN_PROGRAM = MODULES / "run_program.py"
 NOBODY = 65534
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make processes of two users")
@@ -35,10 +34,10 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make proce
 # `bare`: as the same user, with a Python that has no ctypes.
 AS_USER = """
 import os, runpy, selectors, subprocess, sys
-import ansible.module_utils as shared, ansible.module_utils.basic
+import ansible.module_utils.basic
 path, user, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 del sys.argv[1:]
-shared.__path__.append(os.path.join(os.path.dirname(os.path.dirname(path)), "module_utils"))
+sys.path.insert(0, path.rpartition("/ansible_collections/")[0])
 def become():
     os.setgroups([])
     os.setgid(user)

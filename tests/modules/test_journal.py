@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from playrail.toolsets.journal import find_system_errors, get_journal_logs, search_journal_logs
-from worlds.fake_journal import MODULE, NOW_US, FakeJournal, entry, messages
-from worlds.host_modules import loaded
+from worlds.fake_journal import NOW_US, FakeJournal, entry, messages
+from worlds.host_modules import SHARED, loaded
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_a_term_is_text(journal: FakeJournal, term: str) -> None:
     assert not re.search(r"(?<!\\)[^\w\\żŻ]", pattern)  # nothing that means something to PCRE
 
 
-LITERAL = loaded(MODULE).literal
+LITERAL = loaded(SHARED / "journal_question.py").literal
 
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from worlds.fake_journal import NOW_US, SHARED, FakeJournal, entry, messages
-from worlds.host_modules import loaded
+from worlds.fake_journal import NOW_US, FakeJournal, entry, messages
+from worlds.host_modules import SHARED, loaded
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def keeping(folder: Path, monkeypatch: pytest.MonkeyPatch, **parts: str) -> Any:
     """What is told of a journald with these settings; a key is a folder and a file's name,
     as in etc__50-quiet.
     """
-    found = loaded(SHARED / "playrail_keeping.py")
+    found = loaded(SHARED / "journal_keeping.py")
     folders = [folder / name for name in ("etc", "run", "usr")]
     for key, text in parts.items():
         where, _, name = key.partition("__")

@@ -17,22 +17,19 @@ from playrail.safe_text.remote_text import cleaned
 from playrail.tools.effects import Effect
 from playrail.toolsets.files.changed_files import RemovedFile, WrittenFile
 from playrail.toolsets.files.effects import undo_file
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
-
-LIBRARY = PLAYBOOKS / "files" / "library"
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:
     return module_answer(
-        [str(LIBRARY / f"{module}.py")], {"path": str(path), **arguments}, timeout_s=30
+        [str(MODULES / f"{module}.py")], {"path": str(path), **arguments}, timeout_s=30
     )
 
 
 def write(path: Path | str, content: str = "new\n", **arguments: Any) -> dict[str, Any]:
-    return run("write_text", path, content=content, **arguments)
+    return run("write_file", path, content=content, **arguments)
 
 
 def written(
@@ -50,7 +47,7 @@ def take_back(effect: Effect) -> dict[str, Any]:
     call = undo_file(effect)
     assert not isinstance(call, str), call
     arguments = dict(call.arguments)
-    module = {"write_file": "write_text", "remove_file": "remove_text"}[call.tool]
+    module = {"write_file": "write_file", "remove_file": "remove_file"}[call.tool]
     answer = run(module, arguments.pop("path"), **arguments)
     assert not answer.get("failed"), answer
     return answer
@@ -121,7 +118,7 @@ def test_a_binary_file_comes_back_whole(tmp_path: Path) -> None:
     path.write_bytes(content)
     effects = [written(path, replace_all=True)[1]]
     path.write_bytes(content)
-    removed = run("remove_text", path, _ansible_diff=True)
+    removed = run("remove_file", path, _ansible_diff=True)
     effects += RemovedFile.model_validate(removed).effects()
     for effect in effects:
         path.unlink(missing_ok=True)
@@ -180,9 +177,9 @@ def test_a_link_is_removed_made_and_changed_as_a_link(tmp_path: Path) -> None:
     (tmp_path / "site").write_text("x\n")
     link = tmp_path / "enabled"
     link.symlink_to("site")
-    seen = run("remove_text", link, _ansible_check_mode=True)
+    seen = run("remove_file", link, _ansible_check_mode=True)
     assert (seen["changed"], seen["old"]["link"], link.is_symlink()) == (True, "site", True)
-    removed = RemovedFile.model_validate(run("remove_text", link, _ansible_diff=True))
+    removed = RemovedFile.model_validate(run("remove_file", link, _ansible_diff=True))
     assert (removed.path, link.is_symlink(), (tmp_path / "site").read_text()) == (
         str(link),
         False,
@@ -191,14 +188,14 @@ def test_a_link_is_removed_made_and_changed_as_a_link(tmp_path: Path) -> None:
     (effect,) = removed.effects()
     assert take_back(effect)["changed"]
     assert str(link.readlink()) == "site"
-    other = run("write_text", link, link_to="elsewhere", _ansible_diff=True)
+    other = run("write_file", link, link_to="elsewhere", _ansible_diff=True)
     (effect,) = WrittenFile.model_validate(other).effects()
     assert (effect.before, effect.after, str(link.readlink())) == (
         {"link": "site"},
         {"link": "elsewhere"},
         "elsewhere",
     )
-    assert run("write_text", link, link_to="elsewhere")["changed"] is False
+    assert run("write_file", link, link_to="elsewhere")["changed"] is False
     take_back(effect)
     assert str(link.readlink()) == "site"
 
@@ -206,26 +203,26 @@ def test_a_link_is_removed_made_and_changed_as_a_link(tmp_path: Path) -> None:
 def test_a_link_replaces_no_file_and_leads_to_no_secret(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x\n")
     (tmp_path / "link").symlink_to("file")
-    assert run("write_text", tmp_path / "file", link_to="x")["playrail_code"] == "not_a_link"
+    assert run("write_file", tmp_path / "file", link_to="x")["playrail_code"] == "not_a_link"
     assert (
-        run("write_text", tmp_path / "new", link_to="/etc/shadow")["playrail_code"]
+        run("write_file", tmp_path / "new", link_to="/etc/shadow")["playrail_code"]
         == "protected_path"
     )
     wrong = hashlib.sha256(b"y\n").hexdigest()
     assert (
-        run("remove_text", tmp_path / "link", expected_sha256=wrong)["playrail_code"]
+        run("remove_file", tmp_path / "link", expected_sha256=wrong)["playrail_code"]
         == "changed_meanwhile"
     )
     right = hashlib.sha256(b"x\n").hexdigest()
-    assert run("remove_text", tmp_path / "link", expected_sha256=right)["changed"]
+    assert run("remove_file", tmp_path / "link", expected_sha256=right)["changed"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 @pytest.mark.parametrize("target", [b"caf\xe9", rb"caf\xe9"], ids=["a byte", "four characters"])
 def test_a_link_leads_where_it_is_spelled_to_lead(tmp_path: Path, target: bytes) -> None:
     (tmp_path / "old").symlink_to(os.fsdecode(target))
-    shown = run("list_part", tmp_path)["links"]["old"]
-    told = run("write_text", tmp_path / "new", link_to=shown)
+    shown = run("list_directory", tmp_path)["links"]["old"]
+    told = run("write_file", tmp_path / "new", link_to=shown)
     assert (told["link"], os.fsencode((tmp_path / "new").readlink())) == (shown, target)
 
 
@@ -245,7 +242,7 @@ def test_a_link_leads_where_it_is_spelled_to_lead(tmp_path: Path, target: bytes)
 def test_a_name_is_given_back_as_it_is_shown(tmp_path: Path, raw: bytes, shown: str) -> None:
     real = os.fsencode(tmp_path) + b"/" + raw
     Path(os.fsdecode(real)).write_bytes(b"needle\n")
-    listed = run("list_part", tmp_path)
+    listed = run("list_directory", tmp_path)
     assert listed["files"] == [shown]
     assert cleaned(listed)[1] == 0  # nothing is taken out of it on the way
     path = f"{tmp_path}/{shown}"
@@ -255,7 +252,7 @@ def test_a_name_is_given_back_as_it_is_shown(tmp_path: Path, raw: bytes, shown: 
     ]
     assert write(path)["resolved_path"] == path
     assert Path(os.fsdecode(real)).read_bytes() == b"new\n"
-    assert run("remove_text", path)["changed"]
+    assert run("remove_file", path)["changed"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -263,13 +260,15 @@ def test_a_listing_is_short_unless_details_are_asked_for(tmp_path: Path) -> None
     for number in range(300):
         (tmp_path / f"file-{number:03}").touch()
     (tmp_path / "folder").mkdir()
-    short = run("list_part", tmp_path, limit=1000)
+    short = run("list_directory", tmp_path, limit=1000)
     assert (len(short["files"]), short["directories"]) == (300, ["folder"])
     assert "entries" not in short
     names: list[str] = []
     offset: int | None = 0
     while offset is not None:
-        part = run("list_part", tmp_path, limit=1000, details=True, offset=offset, max_bytes=20_000)
+        part = run(
+            "list_directory", tmp_path, limit=1000, details=True, offset=offset, max_bytes=20_000
+        )
         assert len(str(part["entries"]).encode()) < 25_000
         names += [entry["name"] for entry in part["entries"]]
         offset = part["next_offset"]

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, loaded, module_answer
 
-MODULE = PLAYBOOKS / "system" / "library" / "memory_info.py"
+MODULE = MODULES / "memory_info.py"
 GIB = 1 << 30
 
 

@@ -15,15 +15,13 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
-FOLDER = PLAYBOOKS / "network"
 ME = os.getpid()
 
 
 def run(module: str, **arguments: Any) -> dict[str, Any]:
-    return module_answer([str(FOLDER / "library" / f"{module}.py")], arguments, timeout_s=20)
+    return module_answer([str(MODULES / f"{module}.py")], arguments, timeout_s=20)
 
 
 def check(bound: socket.socket, protocol: str = "tcp") -> dict[str, Any]:
@@ -185,7 +183,7 @@ def test_sockets_that_are_alike_are_told_once() -> None:
     ],
 )
 def test_from_where_it_may_be_reached(addresses: list[str], told: str | None) -> None:
-    assert shared("playrail_sockets").reach([{"address": address} for address in addresses]) == told
+    assert shared("sockets").reach([{"address": address} for address in addresses]) == told
 
 
 @pytest.mark.parametrize(
@@ -201,7 +199,7 @@ def test_from_where_it_may_be_reached(addresses: list[str], told: str | None) ->
 def test_which_container_a_process_is_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, told: str | None
 ) -> None:
-    sockets = shared("playrail_sockets")
+    sockets = shared("sockets")
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "cgroup").write_text(f"{group}\n")
     monkeypatch.setattr(sockets, "PROC", str(tmp_path))
@@ -209,7 +207,7 @@ def test_which_container_a_process_is_in(
 
 
 def shared(name: str) -> ModuleType:
-    return loaded(FOLDER / "module_utils" / f"{name}.py")
+    return loaded(SHARED / f"{name}.py")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +222,7 @@ def shared(name: str) -> ModuleType:
 )
 @pytest.mark.skipif(struct.pack("=H", 1) != b"\1\0", reason="as a little-endian kernel writes it")
 def test_addresses_of_the_kernels_tables(text: str, address: str) -> None:
-    assert shared("playrail_sockets").address(text) == address
+    assert shared("sockets").address(text) == address
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -232,7 +230,7 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 def test_a_default_route_with_several_ways() -> None:
-    netlink = shared("playrail_netlink")
+    netlink = shared("netlink")
     first = attribute(netlink.RTA_GATEWAY, bytes((192, 0, 2, 1)))
     second = attribute(
         netlink.RTA_VIA,
@@ -249,7 +247,7 @@ def test_a_default_route_with_several_ways() -> None:
 
 
 def test_default_routes_of_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    netlink = shared("playrail_netlink")
+    netlink = shared("netlink")
 
     def route(family: int, *told: bytes, bits: int = 0, table: int = 254, kind: int = 1) -> bytes:
         return struct.pack("=8BI", family, bits, 0, 0, table, 3, 0, kind, 0) + b"".join(told)
@@ -297,7 +295,7 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Modul
             )
             (place / "fd" / "3").symlink_to("socket:[77]")
             (place / "fd" / "4").symlink_to("/dev/null")
-        sockets = shared("playrail_sockets")
+        sockets = shared("sockets")
         monkeypatch.setattr(sockets, "PROC", str(tmp_path))
         return sockets
 
@@ -326,7 +324,7 @@ def test_processes_that_are_hidden_are_not_known(proc: Callable[..., ModuleType]
 
 
 def test_states_and_macs() -> None:
-    netlink = shared("playrail_netlink")
+    netlink = shared("netlink")
     assert [netlink.state(flags) for flags in (0, 0x1, 0x41, 0x40)] == [
         "down",
         "no_carrier",

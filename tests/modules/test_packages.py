@@ -15,11 +15,12 @@ import pytest
 from pydantic import ValidationError
 
 from playrail.tools.tool import Risk
-from playrail.toolsets.packages.tools import PackageChanges, Packages, install_package
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from playrail.toolsets.packages.changes import PackageChanges
+from playrail.toolsets.packages.input import Packages
+from playrail.toolsets.packages.tools import install_package
+from worlds.host_modules import MODULES, loaded, module_answer
 
-PACKAGE_STATE = PLAYBOOKS / "packages" / "library" / "package_state.py"
+PACKAGE_STATE = MODULES / "package_state.py"
 on_debian = pytest.mark.skipif(
     shutil.which("dpkg-query") is None, reason="needs Debian's package manager"
 )

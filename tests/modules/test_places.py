@@ -13,30 +13,28 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 from worlds.meanwhile import answer_when
 
 pytestmark = pytest.mark.slow
 
-FILES = PLAYBOOKS / "files"
 as_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs files that only root can make or read"
 )
 
 
-places = loaded(FILES / "module_utils" / "playrail_places.py")
+places = loaded(SHARED / "places.py")
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:
     """What the module answers; those that change in check mode."""
     more: dict[str, Any] = {
-        "write_text": {"content": "x", "_ansible_check_mode": True},
-        "remove_text": {"_ansible_check_mode": True},
+        "write_file": {"content": "x", "_ansible_check_mode": True},
+        "remove_file": {"_ansible_check_mode": True},
         "search_text": {"pattern": "x"},
     }
     given = {"path": str(path), **more.get(module, {}), **arguments}
-    return module_answer([str(FILES / "library" / f"{module}.py")], given, timeout_s=30)
+    return module_answer([str(MODULES / f"{module}.py")], given, timeout_s=30)
 
 
 def refused(module: str, path: Path | str, **arguments: Any) -> bool:
@@ -141,12 +139,12 @@ def test_neighbours_of_secrets_are_not_refused(path: str) -> None:
 
 @pytest.mark.parametrize("path", NOT_WRITTEN)
 def test_protected_places_are_not_written(path: str) -> None:
-    assert refused("write_text", path)
+    assert refused("write_file", path)
 
 
 @pytest.mark.parametrize("path", WRITTEN)
 def test_neighbours_of_protected_places_may_be_written(path: str) -> None:
-    assert run("write_text", path).get("playrail_code") in (None, "not_found", "permission_denied")
+    assert run("write_file", path).get("playrail_code") in (None, "not_found", "permission_denied")
 
 
 @pytest.mark.parametrize(
@@ -193,13 +191,13 @@ def test_the_operators_rules_count_in_every_module(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x\n")
     (tmp_path / "open").write_text("x\n")
     listed = ["default", str(tmp_path / "fi*")]
-    for module in ("read_part", "search_text", "write_text", "remove_text"):
+    for module in ("read_part", "search_text", "write_file", "remove_file"):
         assert refused(module, tmp_path / "file", protected=listed), module
         assert not refused(module, tmp_path / "open", protected=listed), module
     assert refused("read_part", tmp_path / "file", last=1, protected=listed)
     # What must not be read is not written either: the backup and the difference would tell
     # it.
-    assert refused("write_text", tmp_path / "file", unreadable=listed)
+    assert refused("write_file", tmp_path / "file", unreadable=listed)
     found = run("search_text", tmp_path, protected=listed)
     assert (
         [Path(item["file"]).name for item in found["matches"]],
@@ -207,7 +205,7 @@ def test_the_operators_rules_count_in_every_module(tmp_path: Path) -> None:
     ) == (["open"], 1)
 
 
-@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text", "remove_text"])
+@pytest.mark.parametrize("module", ["read_part", "search_text", "write_file", "remove_file"])
 def test_symbolic_links_do_not_hide_a_secret(tmp_path: Path, module: str) -> None:
     (tmp_path / "file_link").symlink_to("/etc/shadow")
     (tmp_path / "folder_link").symlink_to("/etc")
@@ -217,7 +215,7 @@ def test_symbolic_links_do_not_hide_a_secret(tmp_path: Path, module: str) -> Non
 
 
 @as_root
-@pytest.mark.parametrize("module", ["read_part", "search_text", "write_text", "remove_text"])
+@pytest.mark.parametrize("module", ["read_part", "search_text", "write_file", "remove_file"])
 def test_hard_links_do_not_hide_a_secret(inside_etc: Path, module: str) -> None:
     os.link("/etc/shadow", inside_etc)
     assert refused(module, inside_etc)
@@ -241,7 +239,7 @@ def test_what_a_link_in_a_protected_directory_leads_to_is_protected(tmp_path: Pa
     (tmp_path / "rules.d").mkdir()
     (tmp_path / "elsewhere").write_text("x\n")
     (tmp_path / "rules.d" / "one").symlink_to(tmp_path / "elsewhere")
-    assert refused("write_text", tmp_path / "elsewhere", protected=[str(tmp_path / "rules.d")])
+    assert refused("write_file", tmp_path / "elsewhere", protected=[str(tmp_path / "rules.d")])
 
 
 @as_root
@@ -299,7 +297,7 @@ def test_a_root_of_another_process_is_not_taken_for_our_own(
     assert (
         run("search_text", f"{other_root}{tmp_path}/folder")["playrail_code"] == "unsupported_path"
     )
-    assert run("write_text", tmp_path / "jump" / "file")["playrail_code"] == "changed_meanwhile"
+    assert run("write_file", tmp_path / "jump" / "file")["playrail_code"] == "changed_meanwhile"
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "one").symlink_to(f"{other_root}{tmp_path}/folder/file")
     found = run("search_text", tmp_path / "links")

@@ -20,24 +20,21 @@ from pydantic import ValidationError
 from playrail.ansible.kept.interpreter import START
 from playrail.tools.tool import variables
 from playrail.toolsets.processes import manage_process
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import loaded, module_answer
+from worlds.host_modules import MODULES, loaded, module_answer
 
 pytestmark = pytest.mark.slow
 
-FOLDER = PLAYBOOKS / "processes"
-LIBRARY = FOLDER / "library"
 DEAF = "trap '' TERM HUP; while :; do sleep 0.1; done"
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
 def tree(**arguments: Any) -> dict[str, Any]:
-    return module_answer([str(LIBRARY / "process_tree.py")], arguments, timeout_s=20)
+    return module_answer([str(MODULES / "process_tree.py")], arguments, timeout_s=20)
 
 
 def manage(**arguments: Any) -> dict[str, Any]:
-    return module_answer([str(LIBRARY / "signal_process.py")], arguments, timeout_s=40)
+    return module_answer([str(MODULES / "signal_process.py")], arguments, timeout_s=40)
 
 
 def kill(process: object, **arguments: Any) -> dict[str, Any]:
@@ -51,7 +48,7 @@ def how(answer: dict[str, Any]) -> dict[int, str]:
 @pytest.fixture
 def modules() -> ModuleType:
     """signal_process, whose names hold those of the shared module as well."""
-    return loaded(LIBRARY / "signal_process.py")
+    return loaded(MODULES / "signal_process.py")
 
 
 @pytest.fixture
@@ -332,7 +329,7 @@ def test_what_was_waited_for_is_told_apart_from_who_has_its_number_now(
 
 
 def test_whether_others_processes_may_be_seen(modules: ModuleType, tmp_path: Path) -> None:
-    shared = sys.modules["ansible.module_utils.playrail_processes"]
+    shared = sys.modules["ansible_collections.playrail.host.plugins.module_utils.processes"]
     with pytest.MonkeyPatch.context() as patch:
         # With the mount option hidepid, /proc/1 is not there
         patch.setattr(shared, "PROC", str(tmp_path))

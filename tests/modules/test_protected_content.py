@@ -13,24 +13,22 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
 
-FILES = PLAYBOOKS / "files"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root sets such flags")
 
 
 def run(module: str, path: Path | str, **arguments: Any) -> dict[str, Any]:
     """What the module answers; those that change in check mode."""
     more: dict[str, Any] = {
-        "write_text": {"content": "x", "_ansible_check_mode": True},
-        "remove_text": {"_ansible_check_mode": True},
+        "write_file": {"content": "x", "_ansible_check_mode": True},
+        "remove_file": {"_ansible_check_mode": True},
         "search_text": {"pattern": "x"},
     }
     given = {"path": str(path), **more.get(module, {}), **arguments}
-    return module_answer([str(FILES / "library" / f"{module}.py")], given, timeout_s=30)
+    return module_answer([str(MODULES / f"{module}.py")], given, timeout_s=30)
 
 
 def refused(module: str, path: Path | str, **arguments: Any) -> bool:
@@ -49,8 +47,8 @@ def test_a_private_key_is_protected_wherever_it_lies(tmp_path: Path, kind: str) 
     listed = ["default", f"!{tmp_path}/*.pem"]
     assert not refused("read_part", key, protected=listed)
     assert len(run("search_text", tmp_path, protected=listed)["matches"]) == 1
-    assert not refused("write_text", key)  # to put a new one in its place
-    told = run("write_text", key, _ansible_diff=True)
+    assert not refused("write_file", key)  # to put a new one in its place
+    told = run("write_file", key, _ansible_diff=True)
     assert "before" not in told["diff"][0]
 
 
@@ -110,7 +108,7 @@ def test_the_diff_and_the_backup_of_a_key_do_not_show_it(tmp_path: Path) -> None
     path = tmp_path / "site.pem"
     path.write_text(CERTIFICATE + KEY)
     told = run(
-        "write_text",
+        "write_file",
         path,
         content="new\n",
         backup=True,
@@ -129,8 +127,8 @@ def test_what_cannot_be_read_has_a_code_of_its_own(tmp_path: Path) -> None:
     assert run("read_part", tmp_path / "loop")["playrail_code"] == "link_loop"
     assert run("read_part", "/proc/self/mem")["playrail_code"] == "io_error"
     assert run("read_part", tmp_path / ("n" * 256))["playrail_code"] == "name_too_long"
-    assert run("write_text", long, content="y\n", backup=True)["playrail_code"] == "name_too_long"
-    assert "playrail_code" not in run("write_text", long, content="y\n")
+    assert run("write_file", long, content="y\n", backup=True)["playrail_code"] == "name_too_long"
+    assert "playrail_code" not in run("write_file", long, content="y\n")
 
 
 @contextlib.contextmanager
@@ -152,7 +150,7 @@ def test_an_immutable_file_or_directory_is_told_as_such(tmp_path: Path) -> None:
     for flag, name in (("i", "folder"), ("i", "folder/file"), ("a", "folder/file")):
         with flagged(tmp_path / name, flag):
             for check_mode in (True, False):
-                for module in ("write_text", "remove_text"):
+                for module in ("write_file", "remove_file"):
                     answer = run(
                         module, tmp_path / "folder" / "file", _ansible_check_mode=check_mode
                     )
@@ -167,7 +165,7 @@ def test_only_the_directory_of_a_link_keeps_it_from_being_changed(tmp_path: Path
     (folder / "x").write_text("x\n")
     (folder / "link").symlink_to("x")
     with flagged(folder, "i"):
-        assert run("remove_text", folder / "link")["playrail_code"] == "immutable_file"
+        assert run("remove_file", folder / "link")["playrail_code"] == "immutable_file"
     for path in (tmp_path, folder / "x"):
         with flagged(path, "i"):
-            assert run("remove_text", folder / "link")["changed"]
+            assert run("remove_file", folder / "link")["changed"]

@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
 
-LIBRARY = PLAYBOOKS / "files" / "library"
 BUDGET = 262144
 BESIDE_BYTES = 600  # of an answer, that are not for the text
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -23,7 +21,7 @@ not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everyt
 
 def run(module: str, **arguments: Any) -> dict[str, Any]:
     """What the module answers. It must not take the time that a FIFO or a device would."""
-    return module_answer([str(LIBRARY / f"{module}.py")], arguments, timeout_s=20)
+    return module_answer([str(MODULES / f"{module}.py")], arguments, timeout_s=20)
 
 
 def read(path: Path | str, **arguments: Any) -> dict[str, Any]:
@@ -226,7 +224,7 @@ def test_directory_is_listed_in_order_and_in_parts(tmp_path: Path) -> None:
     (tmp_path / "c").symlink_to("nowhere")
     (tmp_path / "d").mkdir()
     os.mkfifo(tmp_path / "e")
-    whole = run("list_part", path=str(tmp_path), details=True)
+    whole = run("list_directory", path=str(tmp_path), details=True)
     assert [(entry["name"], entry["type"]) for entry in whole["entries"]] == [
         (".hidden", "file"),
         ("a", "file"),
@@ -238,16 +236,16 @@ def test_directory_is_listed_in_order_and_in_parts(tmp_path: Path) -> None:
     ]
     assert whole["entries"][3]["target"] == "nowhere"
     assert (whole["total"], whole["truncated"], whole["next_offset"]) == (7, False, None)
-    part = run("list_part", path=str(tmp_path), offset=2, limit=3, details=True)
+    part = run("list_directory", path=str(tmp_path), offset=2, limit=3, details=True)
     assert part["entries"] == whole["entries"][2:5]
     assert (part["total"], part["truncated"], part["next_offset"]) == (7, True, 5)
-    past = run("list_part", path=str(tmp_path), offset=7, details=True)
+    past = run("list_directory", path=str(tmp_path), offset=7, details=True)
     assert (past["entries"], past["truncated"], past["next_offset"]) == ([], False, None)
 
 
 def test_odd_names_are_shown_and_counted(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))).touch()
-    listed = run("list_part", path=str(tmp_path))
+    listed = run("list_directory", path=str(tmp_path))
     assert listed["files"] == [r"caf\xe9"]
     assert listed["escaped_names"] == 1
 
@@ -256,11 +254,11 @@ def test_odd_names_are_shown_and_counted(tmp_path: Path) -> None:
 def test_listing_of_100_000_names_stays_small(tmp_path: Path) -> None:
     for number in range(100_000):
         os.mknod(tmp_path / f"{number:06d}")
-    listed = run("list_part", path=str(tmp_path), offset=50_000, limit=2)
+    listed = run("list_directory", path=str(tmp_path), offset=50_000, limit=2)
     assert [*listed["files"], *listed["others"]] == ["050000", "050001"]
     assert (listed["total"], listed["next_offset"]) == (100_000, 50_002)
 
 
 def test_listing_fails_with_a_code(tmp_path: Path) -> None:
-    assert refusal(run("list_part", path=str(tmp_path / "missing"))) == "not_found"
-    assert refusal(run("list_part", path=str(file(tmp_path, b"")))) == "not_a_directory"
+    assert refusal(run("list_directory", path=str(tmp_path / "missing"))) == "not_found"
+    assert refusal(run("list_directory", path=str(file(tmp_path, b"")))) == "not_a_directory"

@@ -10,12 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from playrail.toolsets.files.tools import FileSearch, FoundLines
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
 
-MODULE = PLAYBOOKS / "files" / "library" / "search_text.py"
+MODULE = MODULES / "search_text.py"
 
 
 def search(path: Path | str, pattern: str, **arguments: Any) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
 pytestmark = pytest.mark.slow
 
-MODULE = PLAYBOOKS / "files" / "library" / "read_part.py"
+MODULE = MODULES / "read_part.py"
 BUDGET = 262144
 
 

@@ -6,9 +6,9 @@ import runpy
 
 import pytest
 
-from worlds.checkout import PLAYBOOKS
+from worlds.host_modules import SHARED
 
-MODULE = PLAYBOOKS / "services/module_utils/playrail_units.py"
+MODULE = SHARED / "units.py"
 TIMES = (
     "start_time=[Sat 2026-11-28 11:50:43 UTC] ; stop_time=[Sat 2026-11-28 11:50:43 UTC] ; pid=297"
 )

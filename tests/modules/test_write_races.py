@@ -1,4 +1,4 @@
-"""The module write_text while others look on and interfere: it is never half done, and
+"""The module write_file while others look on and interfere: it is never half done, and
 nobody leads it astray.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from worlds.host_modules import module_answer
-from worlds.meanwhile import FILES, answer_when
+from worlds.host_modules import MODULES, module_answer
+from worlds.meanwhile import answer_when
 
 pytestmark = pytest.mark.slow
 
@@ -25,12 +25,12 @@ FAILS = "import errno; raise OSError(errno.EBUSY, '')"
 
 def write(path: Path, content: str = "new\n", **arguments: Any) -> dict[str, Any]:
     given = {"path": str(path), "content": content, **arguments}
-    return module_answer([str(FILES / "library" / "write_text.py")], given, timeout_s=30)
+    return module_answer([str(MODULES / "write_file.py")], given, timeout_s=30)
 
 
 def write_when(path: Path, moments: dict[str, str], act: str, **arguments: Any) -> dict[str, Any]:
     return answer_when(
-        "write_text", {"path": str(path), "content": "new\n", **arguments}, moments, act
+        "write_file", {"path": str(path), "content": "new\n", **arguments}, moments, act
     )
 
 

@@ -13,10 +13,12 @@ from typing import Any, cast
 import pytest
 
 from playrail.calls.call import Call
+from playrail.codes.every import named
 from playrail.errors import PlayrailError, Problem
 from playrail.plans import drift as drifting
 from playrail.plans.plan import Foreseen
 from playrail.plans.undo import Undoing
+from playrail.safe_text.secrets import HIDDEN
 from playrail.tools.effects import Effect
 from worlds.local_plays import inventory
 from worlds.plan_world import World, world
@@ -106,8 +108,8 @@ def test_a_preview_that_sees_nothing_is_no_look() -> None:
 
 
 def test_what_goes_with_all_around_it_has_drifted() -> None:
-    gone = Problem(code="not_found", error="There is no /", hint="")
-    unit = Problem(code="service_not_found", error="There is no unit app.", hint="")
+    gone = Problem(code=named("not_found"), error="There is no /", hint="")
+    unit = Problem(code=named("service_not_found"), error="There is no unit app.", hint="")
 
     told = looked(write("/k", "x", mode="0600"), service("app", "start"), k=gone, app=unit)
 
@@ -123,7 +125,7 @@ def test_what_goes_with_all_around_it_has_drifted() -> None:
 
 
 def test_a_unit_that_playrail_removed_has_not_drifted() -> None:
-    unit = Problem(code="service_not_found", error="There is no unit app.", hint="")
+    unit = Problem(code=named("service_not_found"), error="There is no unit app.", hint="")
 
     told = looked(package("web"), service("app", "start"), package("web", state="absent"), app=unit)
 
@@ -202,9 +204,13 @@ def test_a_doubt_ends_when_it_is_set_anew() -> None:
 
 
 def test_what_holds_a_secret_of_the_settings_is_not_compared() -> None:
-    told = looked(write("/k", "password=********"))
+    told = looked(write("/k", f"password={HIDDEN}", hidden=["content"]))
 
     assert told["not_checked"] == {"file /k": "its content is a secret, which is not kept"}
+
+
+def test_a_file_of_asterisks_is_compared() -> None:
+    assert looked(write("/k", "password=********"))["not_checked"] == {}
 
 
 @pytest.fixture(scope="module")

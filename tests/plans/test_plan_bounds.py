@@ -221,10 +221,22 @@ UNFIT = {
         run=nothing,
     ),
     "could not be previewed": ApiTool(
-        name="x", summary=".", risk=Risk.WRITE, input=Other, endpoint="/x", report=Report
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Other,
+        provider="mikrus",
+        endpoint="/x",
+        report=Report,
     ),
     "a request cannot be previewed": ApiTool(
-        name="x", summary=".", risk=Risk.WRITE, input=Changing, endpoint="/x", report=Report
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Changing,
+        provider="mikrus",
+        endpoint="/x",
+        report=Report,
     ),
 }
 

@@ -189,4 +189,4 @@ def test_long_arguments_are_not_echoed() -> None:
     }
     assert len(json.dumps(plan.told())) < 2000
     assert plan.told(whole=True)["steps"][0]["arguments"]["content"] == LONG
-    assert Plan.from_body(plan.body()).steps[0].arguments["content"] == LONG
+    assert Plan.of_entry(plan.entry()).steps[0].arguments["content"] == LONG

@@ -5,6 +5,8 @@ more is found.
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IMODE
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from playrail.calls.answers import Answer
+from playrail.settings.private_files import private_directory
 from worlds.local_plays import inventory
 from worlds.plan_world import World, world
 
@@ -43,6 +46,42 @@ def did(free: World, tool: str, /, **arguments: Any) -> str:
     assert answer.code == "ok", answer.problem
     assert answer.meta.run_id is not None
     return answer.meta.run_id
+
+
+def test_a_password_that_is_the_owners_name_harms_no_record(tmp_path: Path) -> None:
+    """As of a host whose SSH password is `root`."""
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    folder = private_directory(tmp_path / owner)
+    (folder / "note").write_text("old\n")
+    given = {"PLAYRAIL_PASS_ENV": "SSH_PASSWORD", "SSH_PASSWORD": owner}
+    with world(tmp_path / "place", **given) as made:
+        path = str(folder / "note")
+        run = did(made, "write_file", path=path, content="new\n", owner=owner)
+        (captured,) = made.kinds("capture")
+        (started,) = made.kinds("started")
+        undone(made, run)
+
+    (effect,) = captured["effects"]["localhost"]
+    assert (effect["name"], effect["hidden"]) == (path, [])
+    assert (effect["before"]["owner"], effect["after"]["owner"]) == (owner, owner)
+    assert (started["arguments"]["owner"], started["hidden"]) == (owner, [])
+    assert (folder / "note").read_text() == "old\n"
+
+
+def test_a_file_of_asterisks_is_taken_back_and_compared(tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("old\n")
+    with world(tmp_path / "place") as made:
+        path = str(tmp_path / "note")
+        run = did(made, "write_file", path=path, content="********\n")
+        held = drift(made, "localhost")
+        (tmp_path / "note").write_text("other\n")
+        changed = drift(made, "localhost")
+        (tmp_path / "note").write_text("********\n")
+        undone(made, run)
+
+    assert (held["not_checked"], held["drifted"]) == ({}, [])
+    assert [found["name"] for found in changed["drifted"]] == [path]
+    assert (tmp_path / "note").read_text() == "old\n"
 
 
 def undo(free: World, run_id: str) -> dict[str, Any]:

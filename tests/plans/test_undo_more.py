@@ -17,13 +17,13 @@ import pytest
 
 from playrail import catalog
 from playrail.calls.call import Call
+from playrail.codes.every import named
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Foreseen, Plan, Prepared, Step
 from playrail.plans.undo import Undoing, undo
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
-from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Kind
@@ -49,7 +49,7 @@ def seen(host: str, *effects: Effect) -> Foreseen:
 
 
 def failed(code: str = "unreachable") -> PlayrailError:
-    return PlayrailError.of(Problem(code=code, error=f"It is {code}.", hint=""))
+    return PlayrailError.of(Problem(code=named(code), error=f"It is {code}.", hint=""))
 
 
 def no_secrets() -> Secrets:
@@ -118,11 +118,6 @@ class Door:
         return [
             (step["server"][0], step.get("path") or step["name"]) for step in self.proposed["steps"]
         ]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(private_directory(tmp_path / "state") / "ledger.sqlite")
 
 
 def undone(
@@ -237,7 +232,12 @@ def test_what_was_left_can_be_taken_back_later(
         )
         ledger.append(
             Entry(
-                kind="plan", call="p", server="s", caller="ann", tool="undo_run", body=plan.body()
+                kind="plan",
+                call="p",
+                server="s",
+                caller="ann",
+                tool="undo_run",
+                body=plan.entry().to_body(),
             )
         )
         monkeypatch.setattr(

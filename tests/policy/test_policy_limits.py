@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playrail.door.attempts import attempts
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import Host
 from playrail.ledger.ledger import Entry, Ledger, Read
@@ -72,7 +74,7 @@ def wait_s(
             hosts=[HOSTS[name] for name in hosts],
             changes=changes,
             now=NOON,
-            read=records.read,
+            attempts=partial(attempts, records.read),
             inner=inner,
         )
     except LimitReached as error:
@@ -195,7 +197,7 @@ def test_the_sentence(tmp_path: Path, records: Records) -> None:
             hosts=[HOSTS["web1"]],
             changes=True,
             now=NOON,
-            read=records.read,
+            attempts=partial(attempts, records.read),
         )
     assert caught.value.problem.retryable
     assert (
@@ -214,7 +216,7 @@ def test_hosts_per_call(tmp_path: Path, records: Records) -> None:
 
 def test_without_a_policy_nothing_is_read() -> None:
     check_limits(
-        None, caller="a", hosts=[], changes=True, now=NOON, read=lambda **_: pytest.fail("read")
+        None, caller="a", hosts=[], changes=True, now=NOON, attempts=lambda _: pytest.fail("read")
     )
 
 
@@ -231,7 +233,7 @@ def test_several_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
                 hosts=[HOSTS["db1"]],
                 changes=True,
                 now=datetime.now(UTC),
-                read=read,
+                attempts=partial(attempts, read),
             )
 
         body = {"risk": "WRITE", "hosts": ["db1"], "preview": False, "parent": None}

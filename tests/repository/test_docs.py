@@ -11,7 +11,8 @@ import pytest
 from typer.main import get_command
 
 from playrail.cli import app
-from playrail.settings.settings import PLAYRAIL_VARIABLES, Settings
+from playrail.settings.settings import Settings
+from playrail.settings.variables import PLAYRAIL_VARIABLES
 from worlds.checkout import ROOT
 
 PAGES = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -15,16 +14,9 @@ from pathlib import Path
 import pytest
 
 from worlds.checkout import ROOT
+from worlds.clean_environment import empty_environment, install, run, wheel_of_checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=500
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -34,42 +26,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(place: Path) -> Path:
-    """A Python of its own, with pip and nothing else."""
-    run(sys.executable, "-m", "venv", place / "venv", cwd=place)
-    return place / "venv" / "bin" / "python"
+    return empty_environment(place)
 
 
 @pytest.fixture(scope="module")
 def wheel(place: Path, python: Path) -> Path:
-    run(
-        python,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        place / "dist",
-        ROOT,
-        cwd=place,
-    )
-    return next((place / "dist").glob("playrail-*.whl"))
+    return wheel_of_checkout(python, place)
 
 
 @pytest.fixture(scope="module")
-def installed(place: Path, python: Path, wheel: Path) -> Path:
-    """The command of the installed wheel. Its dependencies have the versions that the other
-    tests run with.
-    """
-    pins = place / "constraints.txt"
-    pins.write_text(
-        "".join(
-            f"{found.name}=={found.version}\n"
-            for found in importlib.metadata.distributions()
-            if found.name != "playrail"
-        )
-    )
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", pins, wheel, cwd=place)
+def installed(python: Path, wheel: Path) -> Path:
+    """The command of the installed wheel."""
+    install(python, wheel)
     return python.with_name("playrail")
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from playrail.codes.every import named
 from playrail.engines.results import HostResult, combined
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import cleaned
@@ -78,12 +79,12 @@ def test_an_answer_is_cleaned_and_tells_of_it() -> None:
 
 
 def test_a_failure_is_cleaned_too() -> None:
-    said = Problem(code="task_failed", error="no\x1b[31mway", hint="Look.", retry_after_s=9)
+    said = Problem(code=named("task_failed"), error="no\x1b[31mway", hint="Look.", retry_after_s=9)
 
     result = combined({"a": HostResult(problem=said)}, again=True)
 
     assert result.problem == Problem(
-        code="task_failed", error="a: noway", hint="Look.", retry_after_s=9
+        code=named("task_failed"), error="a: noway", hint="Look.", retry_after_s=9
     )
     failed = {"a": {**vars(said), "error": "noway"}}
     removed = {"control_sequences_removed": {"a": 1}}

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from playrail import catalog
-from playrail.server.schemas import input_schema
 from playrail.tools.arguments import OnlyText, as_meant
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import ToolInput
 
 

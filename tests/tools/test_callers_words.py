@@ -24,7 +24,7 @@ from playrail.ansible.run.values import to_extravars
 from playrail.calls.answers import Answer, parse
 from playrail.engines.apis import request_of
 from playrail.errors import InvalidArgument
-from playrail.server.schemas import describe
+from playrail.tools.schemas import input_schema
 from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool, variables
 from worlds.example_calls import example_of
 from worlds.local_plays import standing
@@ -97,7 +97,7 @@ TEXTS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=8).map("".join
 
 def texts_of(tool: AnyTool) -> Iterator[str]:
     """The names of the arguments that take text."""
-    for name, schema in describe(tool.name, tool).input_schema.get("properties", {}).items():
+    for name, schema in input_schema(tool).get("properties", {}).items():
         kinds = schema.get("type", [])
         if "string" in ([kinds] if isinstance(kinds, str) else kinds) and "enum" not in schema:
             yield name

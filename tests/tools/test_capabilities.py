@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 
 from playrail import catalog
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, Context
-from playrail.toolsets.playrail import Capabilities, describe_capabilities
+from playrail.toolsets.capabilities import Capabilities, describe_capabilities
 from worlds.example_calls import example_of
 
 TOOLS = catalog.load()
@@ -27,7 +28,8 @@ def capability(tmp_path: Path, name: str, took_ms: Sequence[int] = ()) -> dict[s
         return {name: took_ms} if took_ms else {}
 
     context = cast(
-        "Context", SimpleNamespace(settings=settings, tools=TOOLS, durations_ms=durations_ms)
+        "Context",
+        SimpleNamespace(settings=settings, tools=TOOLS, absent={}, durations_ms=durations_ms),
     )
 
     async def describe() -> Capabilities:

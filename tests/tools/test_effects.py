@@ -14,7 +14,8 @@ from playrail import catalog
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Invocation
 from playrail.toolsets.files.effects import LINKS_BROKEN, NOT_KEPT
-from playrail.toolsets.packages.tools import PackageChanges, Packages
+from playrail.toolsets.packages.changes import PackageChanges
+from playrail.toolsets.packages.input import Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
 from playrail.toolsets.services.actions import ServiceAction
 from playrail.toolsets.services.state import ServiceState

@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from playrail.tools.tool import SECRET, ToolInput, variables
+from playrail.safe_text.secrets import HIDDEN
+from playrail.tools.tool import ToolInput, variables
 from playrail.toolsets.disk import DiskPlace
 from playrail.toolsets.files.changed_files import NewFile
 from playrail.toolsets.files.tools import DirectoryPart, FileEnd, FilePart, FileSearch
@@ -237,7 +238,7 @@ def test_a_private_key_is_a_secret_though_nobody_says_so() -> None:
         {"content": f"  tls.key: {encoded}\n"},
     ):
         given = NewFile.model_validate({"path": "/srv/x", **more})
-        assert given.recorded()["content"] == SECRET
+        assert given.recorded()["content"] == HIDDEN
     assert NewFile(path="/srv/x", content="-----BEGIN PUBLIC KEY-----\n").secret_fields() == ()
 
 

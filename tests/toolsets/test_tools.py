@@ -4,7 +4,7 @@ A case is a file `tests/cases/tools/<tool>/<case>.yml`:
 
     why: one line, what the case shows
     given: the caller's arguments, without `server` where it may be left out
-    raw: the recorded result of the play's task `Report`, without what the report's model does not
+    raw: the recorded result of the task that reports, without what the report's model does not
         read; a failed task's has `failed: true`, which ansible-core 2.19 leaves out of its events;
         of an API tool the body of the answer
     expect: the whole report (left out when the raw result holds none)

@@ -8,11 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from worlds.host_modules import MODULES, module_answer
 
-MODULE = PLAYBOOKS / "journal" / "library" / "read_journal.py"
-SHARED = MODULE.parents[1] / "module_utils"
+MODULE = MODULES / "read_journal.py"
 NOW_US = 1_800_000_000_000_000
 DEBUG = "<31>Journal filter: none"
 

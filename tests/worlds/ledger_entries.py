@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 
 TRIGGERS = (
     "records_refuse_update",
@@ -27,7 +28,7 @@ def a_call(name: str, run: str, **started: Any) -> list[Entry]:
     effect = {"kind": "file", "name": "/etc/motd", "before": None, "after": {"sha256": "0" * 64}}
     task = {
         "host": "web1",
-        "task": "Report",
+        "task": "Look",
         "action": "write_text",
         "status": "changed",
         "duration_s": 0.2,

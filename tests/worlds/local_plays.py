@@ -21,7 +21,6 @@ from typing import Any
 import yaml
 from anyio.from_thread import start_blocking_portal
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import Play, new_run_id
@@ -30,10 +29,12 @@ from playrail.ansible.warm.resident import Resident
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.errors import Problem
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
+PATIENCE_S = 100.0  # with a machine that does much else; less than pytest's own
 LOCAL = {
     "ansible_connection": "local",
     "ansible_python_interpreter": "{{ ansible_playbook_python }}",
@@ -61,6 +62,7 @@ def environ(place: Path, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "PLAYRAIL_STATE_DIR": str(place / "state"),
         "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+        "PLAYRAIL_ALIASES": "1",  # so that every tool can be called
         **more,
     }
 
@@ -198,6 +200,26 @@ def run(
     return runs(place, what, deadline_s=deadline_s, given=given)[0]
 
 
+@contextmanager
+def ready(place: Path, source: Path) -> Iterator[Callable[[Play], RunResult]]:
+    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays."""
+    runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(source))
+    resident = Resident(
+        runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
+    )
+    made = Runner(runs_dir=runs_dir, environment=child, warm=resident)
+
+    async def playing(what: Play) -> RunResult:
+        assert await resident.ready() is not None
+        return await made.run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
+
+    with start_blocking_portal() as portal:
+        try:
+            yield partial(portal.call, playing)
+        finally:
+            portal.call(resident.close)
+
+
 def codes(ran: RunResult) -> dict[str, str | None]:
     """Per host the code of its problem, None when it has none."""
     return {host: _code(outcome.problem) for host, outcome in ran.hosts.items()}
@@ -232,7 +254,7 @@ def naps(place: Path, seconds: str) -> list[int]:
 
 def await_nap(place: Path, seconds: str) -> None:
     """Returns when a play has come to its `sleep SECONDS`. Raises TimeoutError."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not naps(place, seconds):
         if time.monotonic() > deadline:
             raise TimeoutError

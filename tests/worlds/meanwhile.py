@@ -1,4 +1,4 @@
-"""Runs a module of playbooks/files while something else happens: in between two of its own
+"""Runs a module of the collection while something else happens: in between two of its own
 calls of the system.
 """
 
@@ -7,14 +7,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from worlds.checkout import PLAYBOOKS
-from worlds.host_modules import module_answer
+from playrail.settings.content import collections_root
+from worlds.host_modules import MODULES, module_answer
 
-FILES = PLAYBOOKS / "files"
 PRELUDE = """
-import ansible.module_utils as shared, json, os, re, runpy, stat, sys
-utils, module, moments, act = sys.argv[1:]
-shared.__path__.append(utils)
+import json, os, re, runpy, stat, sys
+collections, module, moments, act = sys.argv[1:]
+sys.path.insert(0, collections)
 moments, acting = json.loads(moments), False
 
 def hooked(owner, name, wanted):
@@ -48,8 +47,8 @@ def answer_when(
     moments before.
     """
     words = [
-        str(FILES / "module_utils"),
-        str(FILES / "library" / f"{module}.py"),
+        str(collections_root()),
+        str(MODULES / f"{module}.py"),
         json.dumps(moments),
         act,
     ]

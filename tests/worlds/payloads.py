@@ -11,12 +11,13 @@ import json
 import sys
 from typing import Any
 
+from ansible import constants
 from ansible.executor import module_common
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, module_loader
 from ansible.template import Templar
 
-INTERNAL = {
+INTERNAL: dict[str, Any] = {
     "check_mode": False,
     "no_log": False,
     "debug": False,
@@ -24,6 +25,8 @@ INTERNAL = {
     "verbosity": 0,
     "tmpdir": None,
 }
+if "INJECT_INVOCATION" in constants.config.get_configuration_definitions():  # from 2.21 on
+    INTERNAL["inject_invocation"] = True
 
 
 def payload(name: str, arguments: dict[str, Any]) -> bytes:

@@ -71,7 +71,8 @@ def grant(world: World, plan_id: str, **changes: Any) -> None:
     """What `playrail approve` writes."""
     ledger = world.server.ledger
     plan = planning.plan_in(ledger, plan_id)
-    body = {**planning.approval_body(plan, how="operator", answer="approved", by="test"), **changes}
+    grant = planning.answered(plan, how="operator", answer="approved", by="test")
+    body = {**grant.to_body(), **changes}
     ledger.append(
         Entry(
             kind="approval", call="c", server="-", caller="operator", tool="write_file", body=body

@@ -96,7 +96,7 @@ def probe(place: Path) -> Path:
         "name": "Tell variables",
         "hosts": "{{ playrail_target }}",
         "gather_facts": False,
-        "tasks": [{"name": "Report", "ansible.builtin.debug": {"msg": told}}],
+        "tasks": [{"name": "Look", "ansible.builtin.debug": {"msg": told}}],
     }
     path = place / "probe.yml"
     path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playrail.ledger.ledger import Entry, Kind, Ledger
+from playrail.ledger.entries import Kind
+from playrail.ledger.ledger import Entry, Ledger
 
 ESC = "\x1b[31m"
 READ, WRITE, PREVIEW, UNDO, HALF, RUNNING, FOREIGN, LOOK = (
@@ -88,9 +89,7 @@ def events(run: str, *tasks: dict[str, Any], **other: Any) -> dict[str, Any]:
 
 def _read(ledger: Ledger) -> None:
     _append(ledger, "started", READ, started(READ, risk="READ"), tool="read_file")
-    _append(
-        ledger, "events", READ, events(READ, task("web1", "ok", name="Report")), tool="read_file"
-    )
+    _append(ledger, "events", READ, events(READ, task("web1", "ok", name="Look")), tool="read_file")
     _append(ledger, "ended", READ, ended(), tool="read_file")
 
 

@@ -155,7 +155,10 @@ def service(name: str, action: str) -> Did:
 
 
 def captured(did: Did, kind: str, *names: str) -> Did:
-    return did[0], {**did[1], "captured": [{"kind": kind, "name": name} for name in names]}
+    return did[0], {
+        **did[1],
+        "captured": [{"kind": kind, "name": name, "before": None, "after": None} for name in names],
+    }
 
 
 def recorded(*calls: Did) -> list[dict[str, Any]]:
@@ -167,9 +170,11 @@ def recorded(*calls: Did) -> list[dict[str, Any]]:
     for number, (tool, its) in enumerate(calls, 1):
         arguments = dict(its)
         effects, on = arguments.pop("captured", None), arguments.pop("on", ["h1"])
+        hidden = arguments.pop("hidden", [])
         ended = {"outcome": arguments.pop("outcome", "ok"), "changed": on, "failed": {}}
         given = ALL[tool].input.model_validate({**arguments, "server": on})
         started = {"arguments": given.recorded(), "hosts": on, "run": f"run-{number}"}
+        started |= {"version": 2, "hidden": hidden}
         started["risk"] = ALL[tool].risk_of(given).name
         about = {
             "at": f"2026-11-20T10:{number:02}:00",

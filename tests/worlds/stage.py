@@ -14,12 +14,12 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
 from playrail.engines.plays import Plays
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings

@@ -28,7 +28,7 @@ TEXT = "Plan plan-1: write_file (WRITE) on web1"
 
 
 class Stub:
-    tools: Mapping[str, Any] = {}
+    offered: Mapping[str, Any] = {}
     settings = SimpleNamespace(text="auto", output_schemas=False)
     secrets = SimpleNamespace(withheld=lambda text: text)
 

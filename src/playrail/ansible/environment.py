@@ -15,8 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
-from playrail.ansible.project import SearchPath, adjacent_paths, plugin_path, project_variables
+from playrail.ansible.project import (
+    COLLECTIONS_PATH,
+    SearchPath,
+    adjacent_paths,
+    plugin_path,
+    project_variables,
+)
 from playrail.ansible.ssh.options import CONNECT_RETRIES
+from playrail.settings.content import collections_root
 from playrail.settings.project import read_config
 from playrail.settings.settings import Settings
 
@@ -90,6 +97,9 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
             child |= each.env
     for path, beside in adjacent_paths(settings):
         child[path.variable] = f"{beside}:{child.get(path.variable) or user.paths(path)}"
+    # Ours is found first: modules of another version would not fit the playbooks
+    theirs = child.get(COLLECTIONS_PATH.variable) or user.paths(COLLECTIONS_PATH)
+    child[COLLECTIONS_PATH.variable] = f"{collections_root()}:{theirs}"
     return child | project_variables(settings)
 
 

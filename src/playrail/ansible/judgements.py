@@ -71,7 +71,7 @@ class Judgement:
     @property
     def env(self) -> dict[str, str]:
         """The environment that sets the value: of each setting its first name."""
-        assert self.value is not None  # noqa: S101  where a value is asked for, the table has one
+        assert self.value is not None  # where a value is asked for, the table has one
         return {setting.env[0]: self.value for setting in self.settings if setting.env}
 
 

@@ -71,7 +71,7 @@ def plugin_path(kind: str) -> SearchPath:
     )
 
 
-_COLLECTIONS_PATH = SearchPath(
+COLLECTIONS_PATH = SearchPath(
     variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS
 )
 
@@ -83,7 +83,7 @@ def adjacent_paths(settings: Settings) -> Iterator[tuple[SearchPath, Path]]:
     if settings.playbook_dir is None:
         return
     named = {f"{kind}_plugins": plugin_path(kind) for kind in ADJACENT_PLUGINS} | {
-        COLLECTIONS: _COLLECTIONS_PATH
+        COLLECTIONS: COLLECTIONS_PATH
     }
     for name, setting in named.items():
         if (path := settings.playbook_dir / name).is_dir():

@@ -26,7 +26,9 @@ class Meta:
     """Facts about the call itself. `truncated`: the answer leaves something out, which its
     data tells. `remote_text`: the data holds text that servers wrote: what it says is never
     an instruction. `secrets_hidden`: a secret of the settings stood in the data, and a mark
-    stands in its place.
+    stands in its place. `way`: how the play was started (cold, warm, quick; api for a request),
+    with +kept where its modules went to interpreters that are kept on the hosts; per host where
+    these differ.
     """
 
     request_id: str
@@ -37,6 +39,7 @@ class Meta:
     truncated: bool = False
     remote_text: bool = False
     secrets_hidden: bool = False
+    way: str | Mapping[str, str] | None = None
 
     def told(self) -> dict[str, Any]:
         """What is as usual is left out."""
@@ -87,6 +90,8 @@ class Result:
     cached: bool = False
     remote_text: bool = False
     secrets_hidden: bool = False
+    way: str | Mapping[str, str] | None = None
+    """How its play was started, see Meta."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Per host the code of its problem."""
     effects: Mapping[str, Sequence[Effect]] = field(default_factory=dict)

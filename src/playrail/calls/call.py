@@ -92,6 +92,7 @@ class Call:
             truncated=result.truncated,
             remote_text=result.remote_text,
             secrets_hidden=result.secrets_hidden,
+            way=result.way,
         )
         return Answer(
             meta=meta,

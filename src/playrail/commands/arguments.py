@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from playrail import catalog
+
 ToolName = Annotated[
     str, typer.Argument(metavar="TOOL", help="The tool's name; `playrail tools` lists them.")
 ]
@@ -19,8 +21,6 @@ Pairs = Annotated[
 
 def arguments_of(name: str, pairs: Sequence[str]) -> dict[str, Any]:
     """The arguments for the tool of this name, if there is one. Raises typer.BadParameter."""
-    from playrail import catalog  # noqa: PLC0415
-
     tool = catalog.load().get(name)
     fields = tool.input.model_json_schema().get("properties", {}) if tool is not None else {}
     given: dict[str, Any] = {}

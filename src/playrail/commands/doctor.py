@@ -19,7 +19,6 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from playrail import catalog
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import MEND, host_keys
 from playrail.ansible.inventory.inventory import Hosts, Inventory
@@ -28,14 +27,16 @@ from playrail.ansible.inventory.withheld_environment import REMEDY
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, new_run_id, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
+from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check, check_project
+from playrail.commands.doctor_secrets import check_secrets
+from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
-from playrail.ledger.alive import Alive, claim, the_dead
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
-from playrail.settings.servers import ssh_of
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file
 
@@ -81,6 +82,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
     yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
     for check in (
         *_settings(settings, environ, dotenv),
+        *check_secrets(settings),
         *check_project(settings),
         *_policy(settings),
         *_written(settings),
@@ -88,6 +90,13 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         yield check
     async for check in _servers(settings, environ, child):
         yield check
+    try:
+        with private_place(settings.runtime_dir) as place:
+            async for check in check_warm(settings, environ, place):
+                yield check
+    except SettingsInvalid as error:
+        mend = "Mend the runtime directory."
+        yield Check(name="run that stays", state="warn", found=str(error), mend=mend)
 
 
 def _python() -> Check:
@@ -185,16 +194,8 @@ def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> I
             mend="Mend this entry; others still work.",
         )
     for name, server in settings.servers.items():
-        given = ssh_of(server)
-        if given is not None and not given.verify_host_key:
-            mend = (
-                f"Run `ssh-keyscan -p {given.port} {given.host}`, compare with the server's "
-                "own keys, keep them in "
-            )
-            mend += "known_hosts, and leave verify_host_key out."
-            yield Check(
-                name=f"server {name}", state="warn", found="its host key is not verified", mend=mend
-            )
+        for warned in server.warnings():
+            yield Check(name=f"server {name}", state="warn", found=warned.found, mend=warned.mend)
     present = {name for name, value in environ.items() if value}
     for winner, others in SEVERAL_SOURCES:
         for name in others:
@@ -419,8 +420,6 @@ async def _check_hosts(
 ) -> RunResult:
     """Look at all hosts side by side."""
     hosts = tuple(name for name in known.hosts if name not in known.refused)
-    runtime = private_directory(settings.runtime_dir)
-    alive = _claimed(runtime)
     play = Play(
         run_id=new_run_id(),
         playbook=content_root() / "playbooks" / "runs" / "check_host.yml",
@@ -430,29 +429,9 @@ async def _check_hosts(
         secrets=inventory.secrets(hosts),
         at_most=forks_at_most(child),
     )
-    try:
-        runner = Runner(runs_dir=private_directory(runtime / alive.server), environment=child)
+    with private_place(settings.runtime_dir) as place:
+        runner = Runner(runs_dir=place, environment=child)
         return await runner.run(play, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
-    finally:
-        shutil.rmtree(runtime / alive.server, ignore_errors=True)
-        alive.release()
-
-
-def _claimed(runtime: Path) -> Alive:
-    """A name for this doctor's private files; those of doctors that were killed are
-    removed.
-
-    In the runtime directory: the state directory may be what is to be mended.
-    """
-    doctors = runtime / "doctors"
-    try:
-        alive = claim(doctors, runtime)
-        with the_dead(doctors) as dead:
-            for doctor in dead:
-                doctor.remove_private_files()
-    except OSError as error:
-        raise SettingsInvalid(f"{doctors}: cannot be used ({error.strerror})") from error
-    return alive
 
 
 def _outcomes(ran: RunResult, deadline_s: float) -> Iterator[Check]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from playrail import catalog
+from playrail.commands.recorded import opened_ledger
 from playrail.commands.terminal import read_settings
+from playrail.errors import ExportFailed
+from playrail.export.export import Exported
+from playrail.export.export import export as write
+from playrail.history.replay import Selection
 from playrail.settings.state import ledger_file
+from playrail.tools.fields import moment
 
 
 def _time(text: str) -> datetime:
-    """The time in ISO 8601, in UTC when it names no offset."""
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "is no time in ISO 8601, such as 2026-11-20 or 2026-11-20T15:30:00+01:00"
-        ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        return moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def export(
@@ -52,26 +55,18 @@ def export(
     """Write what calls did as a playbook with an inventory, which plain ansible-playbook
     runs without Playrail.
     """
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.errors import ExportFailed  # noqa: PLC0415
-    from playrail.export.export import export as write  # noqa: PLC0415
-    from playrail.history.replay import Selection  # noqa: PLC0415
-    from playrail.ledger.ledger import Ledger  # noqa: PLC0415
-
     settings = read_settings()
-    path = ledger_file(settings.state_dir)
-    if not path.exists():
-        raise ExportFailed(f"{path}: nothing is recorded yet.")
-    ledger = Ledger(path)
-    try:
-        selection = Selection(
-            since=since, until=until, hosts=host or (), caller=caller, runs=run or ()
-        )
+    selection = Selection(since=since, until=until, hosts=host or (), caller=caller, runs=run or ())
+    with opened_ledger(settings) as ledger:
+        if ledger is None:
+            raise ExportFailed(f"{ledger_file(settings.state_dir)}: nothing is recorded yet.")
         exported = write(
             ledger, selection, directory.absolute(), tools=catalog.load(), settings=settings
         )
-    finally:
-        ledger.close()
+    _print(exported, directory)
+
+
+def _print(exported: Exported, directory: Path) -> None:
     steps, left_out = exported.replay.steps, exported.replay.left_out
     marked = sum(step.mark is not None for step in steps)
     typer.echo(

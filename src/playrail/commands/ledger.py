@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-from playrail.commands.terminal import FAILED, AsJson, opened_ledger, print_json, read_settings
+from playrail.commands.export import export
+from playrail.commands.failing import FAILED
+from playrail.commands.recorded import opened_ledger
+from playrail.commands.terminal import AsJson, print_json, read_settings
+from playrail.ledger.chain import examine
 from playrail.settings.state import ledger_file
 
 app = typer.Typer(help="Look after the record of all calls.", no_args_is_help=True)
@@ -57,8 +61,6 @@ def verify(known: KnownHead = None, *, as_json: AsJson = False) -> None:
     """Check that no record was altered, moved, or taken out; given an earlier head, that
     none was cut off either.
     """
-    from playrail.ledger.chain import examine  # noqa: PLC0415
-
     settings = read_settings()
     path = ledger_file(settings.state_dir)
     with opened_ledger(settings) as ledger:
@@ -101,3 +103,6 @@ def prune(*, older_than_days: Days = None, larger_than_mb: Megabytes = None) -> 
     )
     for note in found.notes if found else ():
         typer.echo(note)
+
+
+app.command()(export)

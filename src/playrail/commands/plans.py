@@ -7,26 +7,25 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from playrail.commands.terminal import (
-    FAILED,
-    WRONG_USAGE,
-    AsJson,
-    opened_ledger,
-    print_json,
-    print_table,
-    read_settings,
-)
+from playrail import catalog
+from playrail.commands.failing import FAILED, WRONG_USAGE
+from playrail.commands.recorded import opened_ledger
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import AsJson, print_json, read_settings
+from playrail.errors import PlanUnusable, UnknownPlan
+from playrail.ledger.entries import Body, Closed, PlanMade
+from playrail.ledger.ledger import Entry, Ledger
+from playrail.plans.plan import Plan
+from playrail.plans.planning import answered, closed_in, grants_in, plan_in, plans_in, state_in
+from playrail.plans.words import in_words
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
-
-if TYPE_CHECKING:
-    from playrail.ledger.ledger import Ledger
-    from playrail.plans.plan import Plan
 
 CALLER = "operator"
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
@@ -36,6 +35,10 @@ PlanArgument = Annotated[
 ]
 
 
+app = typer.Typer()
+
+
+@app.command()
 def plans(
     *,
     every: Annotated[
@@ -46,8 +49,6 @@ def plans(
     """List the plans that can be applied, of all callers, and whether they wait for
     approval.
     """
-    from playrail.plans.planning import plans_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as ledger:
         found = (
             [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)]
@@ -83,8 +84,6 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    from playrail.plans.planning import grants_in, state_in  # noqa: PLC0415
-
     if (state := state_in(ledger, plan)) != "open":
         return state
     if plan.approval == "none":
@@ -92,10 +91,9 @@ def _state(ledger: Ledger, plan: Plan) -> str:
     return "approved" if grants_in(ledger, plan) else f"waits for the {plan.approval}"
 
 
+@app.command()
 def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     """Show a plan whole: what it runs on which hosts, and what would change."""
-    from playrail.plans.planning import plan_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as ledger:
         found = plan_in(_recorded(ledger), plan_id)
         state = _state(_recorded(ledger), found)
@@ -106,6 +104,7 @@ def plan(plan_id: PlanArgument, *, as_json: AsJson = False) -> None:
     typer.echo(state)
 
 
+@app.command()
 def approve(plan_id: PlanArgument) -> None:
     """Approve exactly this plan, for an hour. Asks on the terminal, after it has shown the
     plan.
@@ -113,29 +112,27 @@ def approve(plan_id: PlanArgument) -> None:
     _decide(plan_id, approved=True)
 
 
+@app.command()
 def reject(plan_id: PlanArgument) -> None:
     """Reject a plan for good."""
     _decide(plan_id, approved=False)
 
 
 def _decide(plan_id: str, *, approved: bool) -> None:
-    from playrail.errors import PlanUnusable  # noqa: PLC0415
-    from playrail.plans.planning import approval_body, closed_in, plan_in  # noqa: PLC0415
-
     with opened_ledger(read_settings()) as recorded:
         ledger = _recorded(recorded)
         found = plan_in(ledger, plan_id)
         if (closed := closed_in(ledger, plan_id)) is not None:
-            raise PlanUnusable(f"{plan_id} was {closed['outcome']} already.")
+            raise PlanUnusable(f"{plan_id} was {closed.outcome} already.")
         if found.has_expired(datetime.now(UTC)):
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
         by = _who()
         answer = "approved" if approved else "declined"
-        bodies = [("approval", approval_body(found, how="operator", answer=answer, by=by))]
+        bodies: list[Body] = [answered(found, how="operator", answer=answer, by=by)]
         if not approved:
-            bodies.append(("closed", {"plan": found.plan_id, "outcome": "rejected", "by": by}))
+            bodies.append(Closed(plan=found.plan_id, outcome="rejected", by=by))
         _write(ledger, found, bodies)
     typer.echo(
         f"{found.plan_id} is approved."
@@ -155,8 +152,6 @@ def _who() -> str:
 
 def _recorded(ledger: Ledger | None) -> Ledger:
     """Raises UnknownPlan where nothing is recorded yet."""
-    from playrail.errors import UnknownPlan  # noqa: PLC0415
-
     if ledger is None:
         raise UnknownPlan("There are no plans: nothing is recorded yet.")
     return ledger
@@ -186,23 +181,16 @@ def _confirm(found: Plan, verb: str) -> None:
         raise typer.Exit(FAILED)
 
 
-def _write(ledger: Ledger, found: Plan, bodies: list[tuple[str, dict[str, object]]]) -> None:
-    from playrail.ledger.ledger import Entry  # noqa: PLC0415
-
-    made_by = next(record["call"] for record in ledger.read(kinds=("plan",), plan=found.plan_id))
+def _write(ledger: Ledger, found: Plan, bodies: Sequence[Body]) -> None:
+    plans = ledger.read(kinds=(PlanMade.KIND,), plan=found.plan_id)
+    made_by = next(record["call"] for record in plans)
     tool = found.steps[0].tool
     ledger.append(
-        *(
-            Entry(kind=kind, call=made_by, server="-", caller=CALLER, tool=tool, body=body)  # type: ignore[arg-type]
-            for kind, body in bodies
-        )
+        *(Entry.of(body, call=made_by, server="-", caller=CALLER, tool=tool) for body in bodies)
     )
 
 
 def _show(found: Plan) -> None:
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.plans.words import in_words  # noqa: PLC0415
-
     typer.echo(in_words(found, catalog.kinds()))
     for host, changes in found.changes.items():
         for change in changes:

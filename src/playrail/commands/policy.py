@@ -5,19 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from playrail import catalog
+from playrail.ansible.inventory.inventory import Inventory
+from playrail.calls.answers import parse
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
-from playrail.commands.terminal import FAILED, print_table, read_settings, until_done
+from playrail.commands.failing import FAILED
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import read_settings, until_done
+from playrail.engines.apis import Apis
+from playrail.errors import Denied, UnknownTool
+from playrail.hosts import Host, Hosts
+from playrail.policy.doubts import doubts
+from playrail.policy.file import read_policy
+from playrail.policy.limits import of_caller, of_host
+from playrail.policy.rules import Policy, Rule, decide
 from playrail.safe_text.visible import in_one_line
-
-if TYPE_CHECKING:
-    from playrail.hosts import Host, Hosts
-    from playrail.policy.rules import Policy, Rule
-    from playrail.settings.settings import Settings
-    from playrail.tools.tool import AnyTool, ToolInput
+from playrail.settings.content import content_root
+from playrail.settings.settings import Settings
+from playrail.tools.offering import absences
+from playrail.tools.tool import AnyTool, ApiTool, DirectTool, OnHosts, ToolInput
 
 NO_POLICY = (
     "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
@@ -46,8 +56,6 @@ def check() -> None:
     if limits:
         print_table(("limited", "to"), limits)
     typer.echo(_switch(settings))
-    from playrail.policy.doubts import doubts  # noqa: PLC0415
-
     found = list(doubts(policy, until_done(_hosts(settings))))
     for doubt in found:
         typer.echo(f"! {in_one_line(doubt)}", err=True)
@@ -74,15 +82,11 @@ def explain(
     ] = None,
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.calls.answers import parse  # noqa: PLC0415
-    from playrail.errors import UnknownTool  # noqa: PLC0415
-
     settings = read_settings(quiet=True)
-    tools = catalog.load(settings.toolsets)
-    if tool not in tools:
+    tools = catalog.load()
+    if tool not in tools or tool in absences(tools, settings):
         raise UnknownTool(
-            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools` lists them."
+            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
         )
     given = parse(tools[tool], arguments_of(tool, arguments or []))
     policy = _policy(settings)
@@ -102,10 +106,6 @@ def _explained(
     caller: str,
     now: datetime,
 ) -> Iterator[str]:
-    from playrail.errors import Denied  # noqa: PLC0415
-    from playrail.policy.rules import decide  # noqa: PLC0415
-    from playrail.tools.tool import DirectTool  # noqa: PLC0415
-
     risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
     yield (
         f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at "
@@ -167,8 +167,6 @@ def _counts(name: str) -> str:
 
 
 def _limited(policy: Policy, caller: str, hosts: list[Host]) -> Iterator[str]:
-    from playrail.policy.limits import of_caller, of_host  # noqa: PLC0415
-
     told = {f"the caller {caller}": _limits(of_caller(policy, caller))}
     told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in hosts}
     for whose, limits in told.items():
@@ -209,18 +207,12 @@ def _switch(settings: Settings) -> str:
 
 
 def _policy(settings: Settings) -> Policy | None:
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.policy.file import read_policy  # noqa: PLC0415
-
     return (
         None if settings.policy_file is None else read_policy(settings.policy_file, catalog.load())
     )
 
 
 async def _hosts(settings: Settings) -> Hosts:
-    from playrail.ansible.content.places import content_root  # noqa: PLC0415
-    from playrail.ansible.inventory.inventory import Inventory  # noqa: PLC0415
-
     inventory = Inventory(settings, content_root(), environ=os.environ)
     try:
         return await inventory.hosts()
@@ -230,9 +222,6 @@ async def _hosts(settings: Settings) -> Hosts:
 
 async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list[Host]:
     """The hosts that the call would be for, as the door finds them."""
-    from playrail.engines.apis import Apis  # noqa: PLC0415
-    from playrail.tools.tool import ApiTool, OnHosts  # noqa: PLC0415
-
     if not isinstance(given, OnHosts):
         return []
     known = await _hosts(settings)

@@ -9,16 +9,19 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from playrail.commands.terminal import AsJson, opened_ledger, print_json, print_table, read_settings
+from playrail import catalog
+from playrail.commands.recorded import opened_ledger
+from playrail.commands.tables import print_table
+from playrail.commands.terminal import AsJson, print_json, read_settings
+from playrail.errors import UnknownRun
+from playrail.history.runs import Run, RunSummary, find_runs, read_run
+from playrail.history.transcripts import diff, output
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
-
-if TYPE_CHECKING:
-    from playrail.history.runs import Run, RunSummary
 
 WIDE = 115  # columns in which there is room for the whole time
 WHOLE_NAMES = 96  # and for a tool's whole name
@@ -27,6 +30,10 @@ LONGEST_ARGUMENT = 300  # characters; --json has all
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
+app = typer.Typer()
+
+
+@app.command()
 def runs(
     *,
     everything: Annotated[
@@ -49,8 +56,6 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs, the newest first."""
-    from playrail.history.runs import find_runs  # noqa: PLC0415
-
     with opened_ledger(read_settings(quiet=True)) as ledger:
         found = (
             find_runs(ledger, caller=caller, host=host, everything=everything, limit=limit)
@@ -66,6 +71,7 @@ def runs(
     print_table(columns, rows, whole={"run", "tool"} if width >= WHOLE_NAMES else {"run"})
 
 
+@app.command()
 def run(
     name: Annotated[
         str, typer.Argument(metavar="ID", help="A run, or a call, as `playrail runs` lists them.")
@@ -76,9 +82,6 @@ def run(
     """Show all that is recorded of a run: who asked, what Ansible did, what changed, and
     how to take it back.
     """
-    from playrail.errors import UnknownRun  # noqa: PLC0415
-    from playrail.history.runs import read_run  # noqa: PLC0415
-
     with opened_ledger(read_settings(quiet=True)) as ledger:
         if ledger is None:
             raise UnknownRun("Nothing is recorded yet.")
@@ -108,9 +111,6 @@ def _listed(hosts: Sequence[str]) -> str:
 
 
 def _show(found: Run) -> None:
-    from playrail import catalog  # noqa: PLC0415
-    from playrail.history.transcripts import diff, output  # noqa: PLC0415
-
     for line in _facts(found):
         typer.echo(in_one_line(line))
     if found.summary.hosts:

@@ -84,60 +84,63 @@ class Shown:
         return None
 
 
+LOOKS = (
+    Step(
+        why="Which servers are there?",
+        tool="list_configured_servers",
+        arguments={},
+        on_hosts=False,
+        tells=lambda data: f"{data['total_count']}: {data['default_server']}",
+    ),
+    Step(
+        why="What is this machine?",
+        tool="get_system_info",
+        arguments={},
+        tells=lambda report: (
+            f"{report['os_name']} {report['os_version']}, {report['cpu_threads']} cores"
+        ),
+    ),
+    Step(
+        why="How much memory is left?",
+        tool="get_memory_info",
+        arguments={},
+        tells=lambda report: (
+            f"{report['available_bytes'] / GIB:.1f} of {report['total_bytes'] / GIB:.1f} GiB"
+        ),
+    ),
+    Step(
+        why="How full is the disk?",
+        tool="analyze_disk",
+        arguments={"path": "/etc", "limit": 3},
+        tells=lambda report: f"{report['file_system']['used_percent']} % used",
+    ),
+    Step(
+        why="Which release is it?",
+        tool="read_file",
+        arguments={"path": "/etc/os-release", "limit": 6},
+        tells=lambda report: str(report["content"]).partition("\n")[0],
+    ),
+)
+NO_SUCH_SERVER = Step(
+    why="A server that does not exist",
+    tool="get_memory_info",
+    arguments={"server": "no-such-server"},
+    code="unknown_server",
+)
+
+
 def steps(scratch: Path) -> tuple[Step, ...]:
     """The calls, in order. `scratch` is a directory in which nothing may be written."""
-    return (
-        Step(
-            why="Which servers are there?",
-            tool="list_configured_servers",
-            arguments={},
-            on_hosts=False,
-            tells=lambda data: f"{data['total_count']}: {data['default_server']}",
-        ),
-        Step(
-            why="What is this machine?",
-            tool="get_system_info",
-            arguments={},
-            tells=lambda report: (
-                f"{report['os_name']} {report['os_version']}, {report['cpu_threads']} cores"
-            ),
-        ),
-        Step(
-            why="How much memory is left?",
-            tool="get_memory_info",
-            arguments={},
-            tells=lambda report: (
-                f"{report['available_bytes'] / GIB:.1f} of {report['total_bytes'] / GIB:.1f} GiB"
-            ),
-        ),
-        Step(
-            why="How full is the disk?",
-            tool="analyze_disk",
-            arguments={"path": "/etc", "limit": 3},
-            tells=lambda report: f"{report['file_system']['used_percent']} % used",
-        ),
-        Step(
-            why="Which release is it?",
-            tool="read_file",
-            arguments={"path": "/etc/os-release", "limit": 6},
-            tells=lambda report: str(report["content"]).partition("\n")[0],
-        ),
-        Step(
-            why="A change: the guard must refuse it",
-            tool="write_file",
-            arguments={
-                "path": str(scratch / "refused.txt"),
-                "content": "This must not be written.",
-            },
-            code="writes_disabled",
-        ),
-        Step(
-            why="A server that does not exist",
-            tool="get_memory_info",
-            arguments={"server": "no-such-server"},
-            code="unknown_server",
-        ),
+    refused = Step(
+        why="A change: the guard must refuse it",
+        tool="write_file",
+        arguments={
+            "path": str(scratch / "refused.txt"),
+            "content": "This must not be written.",
+        },
+        code="writes_disabled",
     )
+    return (*LOOKS, refused, NO_SUCH_SERVER)
 
 
 async def show_looks(environ: Mapping[str, str], page: Page) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from playrail.ansible.inventory.inventory import Inventory
+from playrail.calls.answers import Answer
 from playrail.calls.call import Call
 from playrail.errors import Problem
 from playrail.plans.drift import drift
+from playrail.plans.plan import Step
 from playrail.plans.planning import grants_in, state_in
 from playrail.plans.undo import Undoing, undo
 from playrail.settings.settings import Settings
+from playrail.tools.offering import Absence
+from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 NOT_RUN = "not_run"  # of a step after one that failed
 
@@ -28,6 +32,8 @@ class Office(Undoing, Protocol):
     def settings(self) -> Settings: ...
     @property
     def inventory(self) -> Inventory: ...
+    @property
+    def absent(self) -> Mapping[str, Absence]: ...
     async def durations_ms(self) -> Mapping[str, Sequence[int]]: ...
 
 
@@ -40,63 +46,56 @@ class Desk:
         self.settings = door.settings
         self.hosts = door.inventory.hosts
         self.tools = door.tools
+        self.absent = {name: absence.why for name, absence in door.absent.items()}
         self.durations_ms = door.durations_ms
 
-    async def plans(self) -> list[dict[str, Any]]:
+    async def plans(self) -> list[PlanShort]:
         """The caller's plans that can still be applied, the newest first, in short."""
-        return [
-            {
-                "plan_id": plan.plan_id,
-                "tools": [step.tool for step in plan.steps],
-                "hosts": list(plan.hosts),
-                "would_change": [host for host, found in plan.changes.items() if found],
-                "needs_approval_by": None if plan.approval == "none" else plan.approval,
-                "made_at": plan.made_at,
-                "expires_at": plan.expires_at,
-            }
-            for plan in await self._door.planning.plans(self._call.caller)
-        ]
+        return [plan.short() for plan in await self._door.planning.plans(self._call.caller)]
 
-    async def plan(self, plan_id: str) -> dict[str, Any]:
+    async def plan(self, plan_id: str) -> PlanView:
         """One of the caller's plans, with what became of it. Raises UnknownPlan."""
         plan = await self._door.planning.plan(plan_id, self._call.caller)
         state = await asyncio.to_thread(state_in, self._door.ledger, plan)
         grants = await asyncio.to_thread(grants_in, self._door.ledger, plan)
-        return {**plan.told(), "state": state, "approvals": [{**grant} for grant in grants]}
+        return plan.view(state=state, approvals=[vars(grant) for grant in grants])
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Raises UnknownPlan, PlanUnusable."""
         return (await self._door.planning.cancel(self._call, plan_id)).plan_id
 
-    async def apply_plan(self, plan_id: str) -> list[tuple[dict[str, Any], Problem | None]]:
+    async def apply_plan(self, plan_id: str) -> list[tuple[StepDone, Problem | None]]:
         """What came of each step, as its own call tells it. Raises what Planning.apply
         does.
         """
         plan, answers = await self._door.planning.apply(self._call, plan_id)
         if len(plan.steps) == 1:
             self._call.run_id = answers[0].meta.run_id
-        told: list[tuple[dict[str, Any], Problem | None]] = []
-        for step, answer in zip_longest(plan.steps, answers):
-            run = {
-                "tool": step.tool,
-                "hosts": list(step.hosts),
-                "run_id": None,
-                "code": NOT_RUN,
-                "data": None,
-            }
-            if answer is not None:
-                run |= {"run_id": answer.meta.run_id, "code": answer.code, "data": answer.data}
-            told.append((run, None if answer is None else answer.problem))
-        return told
+        return [
+            (_done(step, answer), None if answer is None else answer.problem)
+            for step, answer in zip_longest(plan.steps, answers)
+        ]
 
-    async def undo_run(self, run_id: str) -> dict[str, Any]:
+    async def undo_run(self, run_id: str) -> PlanView:
         """The plan that takes a run back. Raises what undo.undo does."""
-        return (await undo(self._door, self._call, run_id)).told()
+        return (await undo(self._door, self._call, run_id)).view()
 
-    async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, Any]:
+    async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
         hosts = (await self.hosts()).resolve(server, self.settings)
-        return await drift(self._door, self._call, hosts)
+        found = await drift(self._door, self._call, hosts)
+        return {host: HostDrift.model_validate(told) for host, told in found.items()}
+
+
+def _done(step: Step, answer: Answer | None) -> StepDone:
+    """What came of a step; None of one that was not begun."""
+    return StepDone(
+        tool=step.tool,
+        hosts=list(step.hosts),
+        run_id=None if answer is None else answer.meta.run_id,
+        code=NOT_RUN if answer is None else answer.code,
+        data=None if answer is None or answer.data is None else dict(answer.data),
+    )
 
 
 async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:

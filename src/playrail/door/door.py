@@ -20,11 +20,12 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.calls.answers import Answer, Result, parse
 from playrail.calls.asking import Ask
 from playrail.calls.call import Call, Granted
+from playrail.codes import calls as call_codes
 from playrail.door.desk import Desk, in_time
 from playrail.door.going import Going
 from playrail.door.hints import Hints
 from playrail.door.opened import Engine
-from playrail.door.recording import Records, check_no_mark, would_run
+from playrail.door.recording import Asked, Records, check_no_mark, would_run
 from playrail.door.rulings import Rulings
 from playrail.door.withheld import Withheld
 from playrail.engines.apis import Apis
@@ -34,6 +35,7 @@ from playrail.errors import (
     Cancelled,
     Denied,
     LimitReached,
+    NotOffered,
     OutcomeUnknown,
     PlanOutdated,
     PlanRequired,
@@ -43,19 +45,19 @@ from playrail.errors import (
     UnknownTool,
     cut_short,
 )
-from playrail.ledger.ledger import Kind
+from playrail.ledger.entries import Body
 from playrail.plans.parts import parts_of
 from playrail.plans.plan import Foreseen, Prepared, Step
 from playrail.plans.planning import Planning
 from playrail.policy.file import read_policy
 from playrail.policy.rules import Decision
-from playrail.safe_text.secrets import Secrets
+from playrail.safe_text.secrets import HIDDEN, Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.arguments import as_meant
 from playrail.tools.effects import Effect
+from playrail.tools.offering import absences
 from playrail.tools.tool import (
-    SECRET,
     AnyTool,
     ApiTool,
     Changing,
@@ -71,9 +73,7 @@ log = logging.getLogger(__name__)
 CLOSE_GRACE_S = 60.0
 MAX_RUNS = 8  # at once; each is an Ansible of its own. More calls wait for their turn
 
-INTERNAL = Problem(
-    code="internal", error="Playrail failed in an unexpected way.", hint=PlayrailError.hint
-)
+INTERNAL = Problem.of(call_codes.INTERNAL)
 
 
 class Playrail:
@@ -88,11 +88,13 @@ class Playrail:
         self, settings: Settings, *, environ: Mapping[str, str], warm: bool = False
     ) -> None:
         self.settings = settings
-        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load(settings.toolsets)))
-        every = catalog.load()
+        self.tools: Mapping[str, AnyTool] = MappingProxyType(dict(catalog.load()))
         self.kinds = catalog.kinds()
-        self._hints = Hints(every, self.tools, writes=settings.enable_write_operations)
-        self.policy = read_policy(settings.policy_file, every) if settings.policy_file else None
+        self.absent = absences(self.tools, settings)
+        self._hints = Hints(self.tools, self.offered, writes=settings.enable_write_operations)
+        self.policy = (
+            read_policy(settings.policy_file, self.tools) if settings.policy_file else None
+        )
         self._engine = Engine(settings, environ=environ, warm=warm)
         self.inventory = self._engine.inventory
         self._rulings = Rulings(
@@ -112,6 +114,11 @@ class Playrail:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def offered(self) -> Mapping[str, AnyTool]:
+        """The tools that clients are told of, and may call."""
+        return {name: tool for name, tool in self.tools.items() if name not in self.absent}
 
     async def open(self) -> str:
         """Claims the state directory, and returns the name of this process there. Raises
@@ -186,7 +193,7 @@ class Playrail:
 
     async def _through(self, call: Call, arguments: Mapping[str, Any]) -> Result:
         await self.open()
-        asked: dict[str, Any] = {}
+        asked = Asked()
         async with contextlib.AsyncExitStack() as held:
             try:
                 going = await self._asked(call, arguments, asked)
@@ -207,9 +214,7 @@ class Playrail:
             return failed_preview(result, result.problem)
         return result if call.parent is not None else await self._proposed(call, going, result)
 
-    async def _refused(
-        self, call: Call, asked: Mapping[str, Any], error: PlayrailError
-    ) -> PlayrailError:
+    async def _refused(self, call: Call, asked: Asked, error: PlayrailError) -> PlayrailError:
         """Records the refusal, which counts as a call of its caller. Returns the error, or
         that there were too many.
         """
@@ -218,13 +223,11 @@ class Playrail:
                 call, asked, error, provided=await self._rulings.limits(call, (), changes=False)
             )
         except LimitReached as reached:
-            await self._records.refused(call, {}, reached)
+            await self._records.refused(call, Asked(), reached)
             return reached
         return error
 
-    async def _asked(
-        self, call: Call, arguments: Mapping[str, Any], asked: dict[str, Any]
-    ) -> Going:
+    async def _asked(self, call: Call, arguments: Mapping[str, Any], asked: Asked) -> Going:
         """What the call is going to do, once it is understood and allowed; `asked` is
         filled for the record.
         """
@@ -233,9 +236,9 @@ class Playrail:
         given = parse(tool, arguments)
         call.bound(given)
         check_no_mark(given, changes=tool.risk_of(given).changes)
-        asked["arguments"] = self.secrets.hidden(given.recorded())
+        asked.take(given, self.secrets)
         hosts, unusable = await self._meant(tool, given)
-        asked["hosts"] = list(hosts)
+        asked.hosts = tuple(hosts)
         # None: there is nothing to preview
         wanted = given.preview if isinstance(given, Changing) else None
         changes = tool.risk_of(given).changes and wanted is not None
@@ -283,21 +286,21 @@ class Playrail:
         """Makes a plan of a preview, and says what is to be done with it, which may be to
         carry it out.
         """
-        assert isinstance(going.given, Changing)  # noqa: S101  others have no preview
+        assert isinstance(going.given, Changing)  # others have no preview
         plan = await self.planning.propose(
             call,
             [self._prepared(going.tool, going.given, going.hosts, going.arguments)],
             self._foreseen(result),
             going.decision,
         )
-        data, remote = {"plan": plan.told()}, result.remote_text
+        data, remote, way = {"plan": plan.told()}, result.remote_text, result.way
         if going.given.preview or (going.decision is Decision.ALLOW):
-            return going.whole(Result(data=data, remote_text=remote))
+            return going.whole(Result(data=data, remote_text=remote, way=way))
         if going.decision is Decision.CLIENT_APPROVAL:
             try:
                 return going.whole(await self._carried_out(call, plan.plan_id))
             except PlayrailError as error:
-                await self._records.refused(call, {"hosts": list(going.hosts)}, error)
+                await self._records.refused(call, Asked(hosts=tuple(going.hosts)), error)
                 raise
         kind = ApprovalRequired if going.decision is Decision.OPERATOR_APPROVAL else PlanRequired
         why = (
@@ -306,7 +309,7 @@ class Playrail:
             else "has to be seen before it is done"
         )
         problem = kind(f"{call.name} {why}: {plan.plan_id}.").problem
-        return going.whole(Result(data=data, problem=problem, remote_text=remote))
+        return going.whole(Result(data=data, problem=problem, remote_text=remote, way=way))
 
     async def _carried_out(self, call: Call, plan_id: str) -> Result:
         """What the one step of a plan comes to, as the answer to a call of that step's
@@ -320,11 +323,14 @@ class Playrail:
             problem=answer.problem,
             truncated=meta.truncated,
             remote_text=meta.remote_text,
+            way=meta.way,
         )
 
     def _tool(self, name: str) -> AnyTool:
+        if (absence := self.absent.get(name)) is not None:
+            raise NotOffered(f"{name} is not offered: {absence.why}.", hint=absence.hint)
         if name not in self.tools:
-            raise UnknownTool.named(name, self.tools)
+            raise UnknownTool.named(name, self.offered)
         return self.tools[name]
 
     async def _meant(
@@ -381,12 +387,12 @@ class Playrail:
             return Result(unforeseen=dict.fromkeys(going.hosts, (tool.unforeseeable,)))
         match tool:
             case PlaybookTool():
-                assert going.play is not None  # noqa: S101  see _asked
+                assert going.play is not None  # see _asked
                 return await self._engine.plays.run(
                     tool, given, going.play, stop=call.stop, progress=call.progress
                 )
             case ApiTool():
-                assert isinstance(given, OnHosts)  # noqa: S101  see the catalogue's test
+                assert isinstance(given, OnHosts)  # see the catalogue's test
                 return await self._apis.run(tool, given, going.hosts, stop=call.stop)
             case DirectTool():
                 output = await in_time(tool.run(Desk(self, call), given), tool.timeout_s, call)
@@ -400,7 +406,7 @@ class Playrail:
         self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], asked: Mapping[str, Any]
     ) -> Prepared:
         arguments = {name: value for name, value in asked.items() if name != "preview"}
-        secret = {name: SECRET for name in given.secret_fields() if name in arguments}
+        secret = {name: HIDDEN for name in given.secret_fields() if name in arguments}
         play = self._play(tool, given, hosts, run_id="plan", check=False)
         step = Step(
             tool=tool.name,
@@ -487,8 +493,8 @@ class Playrail:
         call.runs += answer.runs
         return answer
 
-    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+    async def write(self, call: Call, body: Body) -> None:
         """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
         plan that is closed.
         """
-        await self._records.write(kind, call, body)
+        await self._records.write(call, body)

@@ -10,7 +10,6 @@ import logging
 import shutil
 from collections.abc import Mapping
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
@@ -21,7 +20,9 @@ from playrail.canonical import digest
 from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
+from playrail.ledger.entries import Interrupted
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
@@ -53,13 +54,13 @@ class Engine:
 
     @property
     def plays(self) -> Plays:
-        assert self._plays is not None  # noqa: S101  every call opens first
+        assert self._plays is not None  # every call opens first
         return self._plays
 
     @property
     def server(self) -> str:
         """The name of this process in the ledger."""
-        assert self._alive is not None  # noqa: S101  every call opens first
+        assert self._alive is not None  # every call opens first
         return self._alive.server
 
     async def open(self) -> Alive:
@@ -147,19 +148,14 @@ class Engine:
     def _settle(self, dead: Dead) -> None:
         """Marks the calls that died with their process, and removes its private files."""
         for call in self.ledger.open_calls(dead.server):
-            body = {
-                "outcome": "interrupted",
-                "hosts": call.body["hosts"],
-                "note": "may have been running on these hosts",
-            }
+            end = Interrupted(
+                outcome="interrupted",
+                hosts=call.hosts,
+                note="may have been running on these hosts",
+            )
             self.ledger.append(
-                Entry(
-                    kind="interrupted",
-                    call=call.call,
-                    server=dead.server,
-                    caller=call.caller,
-                    tool=call.tool,
-                    body=body,
+                Entry.of(
+                    end, call=call.call, server=dead.server, caller=call.caller, tool=call.tool
                 )
             )
             log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)
@@ -195,4 +191,4 @@ class Engine:
 def _mend(error: Exception) -> str | None:
     """What mends a directory that is not private, where that is it."""
     hint = error.problem.hint if isinstance(error, SettingsInvalid) else None
-    return None if hint == SettingsInvalid.hint else hint
+    return None if hint == SettingsInvalid.code.hint else hint

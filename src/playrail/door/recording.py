@@ -9,7 +9,7 @@ import base64
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from playrail.ansible.run.play import Play
@@ -17,13 +17,25 @@ from playrail.calls.answers import Result
 from playrail.calls.call import Call
 from playrail.door.going import Going
 from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
-from playrail.key_material import key_in
-from playrail.ledger.ledger import Entry, Kind, Ledger, Read, is_busy
-from playrail.ledger.sqlite.withheld import LEFT_OUT
-from playrail.safe_text.secrets import WITHHELD, Secrets
+from playrail.ledger.entries import (
+    SECRET_CONTENT,
+    Body,
+    Capture,
+    CapturedEffect,
+    Closed,
+    Ended,
+    Events,
+    Refused,
+    Started,
+    State,
+)
+from playrail.ledger.ledger import Entry, Ledger, Read, is_busy
+from playrail.safe_text.key_material import key_in
+from playrail.safe_text.secrets import HIDDEN, Secrets
+from playrail.settings.targets import TARGETS
 from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect
-from playrail.tools.tool import SECRET, AnyTool, PlaybookTool, ToolInput
+from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +53,33 @@ SHORTEST_KEY = 24  # characters
 
 
 def check_no_mark(given: ToolInput, *, changes: bool) -> None:
-    """Raises InvalidArgument when a change would write the mark where a secret of the
-    settings stood.
-    """
-    marked = (
-        [name for name, value in given.recorded().items() if WITHHELD in str(value)]
-        if changes
-        else []
-    )
+    """Raises InvalidArgument when a change would write the mark where a secret stood."""
+    sent = given.model_dump(mode="json") if changes else {}
+    marked = [name for name, value in sent.items() if HIDDEN in str(value)]
     if marked:
         raise InvalidArgument(
-            f"{', '.join(marked)}: has {WITHHELD} in it, which stands in answers for a secret "
-            "of Playrail's "
-            "settings; what is on the server is not that.",
+            f"{', '.join(marked)}: has {HIDDEN} in it, which stands in answers for a secret; "
+            "what is on the server is not that.",
             hint=(
                 "Change the other lines without this one, or ask the operator to make this change."
             ),
         )
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """What is known of a call for its record, as far as it is understood. No secret is in
+    the arguments; `hidden` names those that are, or hold, one.
+    """
+
+    arguments: Mapping[str, Any] | None = None
+    hidden: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
+
+    def take(self, given: ToolInput, secrets: Secrets) -> None:
+        """Takes the arguments of the call."""
+        self.arguments, hidden = secrets.hidden_fields(given.recorded())
+        self.hidden = tuple(dict.fromkeys((*given.secret_fields(), *hidden)))
 
 
 class Ledgers(Protocol):
@@ -80,7 +102,7 @@ class Records:
         self,
         call: Call,
         going: Going,
-        asked: Mapping[str, Any],
+        asked: Asked,
         *,
         provided: Callable[[Read], None] | None,
     ) -> None:
@@ -90,17 +112,10 @@ class Records:
         The plan that the call uses up is closed by the same transaction: it is either used,
         or can still be.
         """
-        body = {
-            **asked,
-            **beginning(going, self._secrets),
-            "preview": call.check,
-            "plan": call.granted.plan_id if call.granted else None,
-            "parent": call.parent,
-        }
-        entries = [self._entry("started", call, body)]
+        entries = [self._entry(call, beginning(call, going, asked, self._secrets))]
         if call.granted is not None and call.granted.closes:
-            used = {"plan": call.granted.plan_id, "outcome": "used", "by": call.caller}
-            entries.insert(0, self._entry("closed", call, used))
+            used = Closed(plan=call.granted.plan_id, outcome="used", by=call.caller)
+            entries.insert(0, self._entry(call, used))
         await asyncio.to_thread(self._to.ledger.append, *entries, provided=provided)
         call.began = True
         call.run_id = going.play.run_id if going.play is not None else None
@@ -108,17 +123,22 @@ class Records:
     async def refused(
         self,
         call: Call,
-        asked: Mapping[str, Any],
+        asked: Asked,
         error: PlayrailError,
         *,
         provided: Callable[[Read], None] | None = None,
     ) -> None:
         """Raises what `provided` raises, and then there is no record."""
-        reason = shortened(self._secrets.hidden(str(error)), longest=LONGEST_REASON)
-        refusal = {**shortened(asked), "outcome": error.code, "reason": reason}
-        if call.parent is not None:
-            refusal["parent"] = call.parent
-        entry = self._entry("refused", call, refusal)
+        hosts = None if asked.hosts is None else tuple(shortened(asked.hosts))
+        refusal = Refused(
+            outcome=error.code,
+            reason=shortened(self._secrets.hidden(str(error)), longest=LONGEST_REASON),
+            parent=call.parent,
+            arguments=shortened(asked.arguments),
+            hosts=hosts,
+            hidden=asked.hidden,
+        )
+        entry = self._entry(call, refusal)
         try:
             await asyncio.to_thread(self._to.ledger.append, entry, provided=provided)
         except LedgerUnavailable as unrecorded:
@@ -130,14 +150,19 @@ class Records:
         """
         entries = []
         if going.play is not None:
-            told = events(going.play.run_id, result, preview=call.check, changes=going.risk.changes)
-            entries.append(self._entry("events", call, without_keys(self._secrets.hidden(told))))
+            done = events(
+                going.play.run_id,
+                result,
+                self._secrets,
+                preview=call.check,
+                changes=going.risk.changes,
+            )
+            entries.append(self._entry(call, done))
         if going.play is not None and going.risk.changes and not call.check:
             call.runs = (going.play.run_id,)
             captured = capture(going.play.run_id, result.effects, self._secrets)
-            entries += [self._entry("capture", call, captured)] if captured is not None else []
-        ended = self._secrets.hidden(ending(result, duration_ms=call.elapsed_ms()))
-        end = self._entry("ended", call, without_keys(ended))
+            entries += [self._entry(call, captured)] if captured is not None else []
+        end = self._entry(call, ending(result, self._secrets, duration_ms=call.elapsed_ms()))
         try:
             await self._append_patiently(*entries, end)
         except LedgerUnavailable as error:
@@ -166,18 +191,17 @@ class Records:
             else:
                 return
 
-    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+    async def write(self, call: Call, body: Body) -> None:
         """Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
-        await asyncio.to_thread(self._to.ledger.append, self._entry(kind, call, body))
+        await asyncio.to_thread(self._to.ledger.append, self._entry(call, body))
 
-    def _entry(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> Entry:
-        return Entry(
-            kind=kind,
+    def _entry(self, call: Call, body: Body) -> Entry:
+        return Entry.of(
+            body,
             call=call.request_id,
             server=self._to.server,
             caller=call.caller,
             tool=call.name[:128],
-            body=body,
         )
 
 
@@ -229,49 +253,57 @@ def without_keys(value: Any) -> Any:
     return value
 
 
-def beginning(going: Going, secrets: Secrets) -> dict[str, Any]:
-    """What the record `started` has of what is going to be run."""
+def beginning(call: Call, going: Going, asked: Asked, secrets: Secrets) -> Started:
+    """The record of what is going to be run."""
     tool, given, play = going.tool, going.given, going.play
     command = None if play is None or given.secret_fields() else by_hand(play, secrets)
     if command is not None and len(command) > LONGEST_COMMAND:
         command = None
-    return {
-        "risk": going.risk.name,
-        "run": play.run_id if play else None,
-        "command": command,
-        "playbook": tool.playbook if isinstance(tool, PlaybookTool) else None,
-    }
+    return Started(
+        arguments=asked.arguments or {},
+        hidden=asked.hidden,
+        hosts=asked.hosts or (),
+        risk=going.risk.name,
+        preview=call.check,
+        run=play.run_id if play else None,
+        playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
+        command=command,
+        plan=call.granted.plan_id if call.granted else None,
+        parent=call.parent,
+    )
 
 
 def by_hand(play: Play, secrets: Secrets) -> str:
-    """The line that does the same by hand. A secret is hidden before a shell's quotes make
-    it look otherwise.
+    """The line that does the same by hand. Secrets are hidden in what the caller sent,
+    before a shell's quotes make them look otherwise.
     """
-    return secrets.hidden(replace(play, variables=secrets.hidden(play.variables)).command_line())
+    return replace(play, variables=secrets.hidden(play.variables)).command_line()
 
 
 def would_run(tool: AnyTool, given: ToolInput, play: Play | None, secrets: Secrets) -> str:
     """What a plan says that a step runs: the line that does the same by hand, or the
     request.
     """
+    if isinstance(tool, ApiTool):
+        return f"{tool.name}: a request to {TARGETS[tool.provider].way}, {tool.endpoint}"
     if play is None:
-        return f"{tool.name}: a request to the mikr.us API, {getattr(tool, 'endpoint', '')}"
+        return tool.name
     if given.secret_fields():
         return (
-            f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {SECRET}"
+            f"ansible-playbook {play.playbook} with {', '.join(given.secret_fields())} = {HIDDEN}"
         )
     return by_hand(play, secrets)
 
 
-def ending(result: Result, *, duration_ms: int) -> dict[str, Any]:
-    """The record `ended`."""
-    return {
-        "outcome": result.problem.code if result.problem else "ok",
-        "error": _error(result),
-        "changed": list(result.changed),
-        "failed": dict(result.failed),
-        "duration_ms": duration_ms,
-    }
+def ending(result: Result, secrets: Secrets, *, duration_ms: int) -> Ended:
+    """The record of a call's end."""
+    return Ended(
+        outcome=result.problem.code if result.problem else "ok",
+        error=without_keys(secrets.hidden(_error(result))),
+        changed=tuple(result.changed),
+        failed=dict(result.failed),
+        duration_ms=duration_ms,
+    )
 
 
 def _error(result: Result) -> str | None:
@@ -285,40 +317,40 @@ def _error(result: Result) -> str | None:
     return "; ".join([result.problem.error, *each])
 
 
-def events(run_id: str, result: Result, *, preview: bool, changes: bool) -> dict[str, Any]:
-    """The record `events`: what Ansible did. Of a read no results are kept: what hosts hold
-    is not the ledger's.
+def events(
+    run_id: str, result: Result, secrets: Secrets, *, preview: bool, changes: bool
+) -> Events:
+    """The record of what Ansible did. Of a read no results are kept: what hosts hold is not
+    the ledger's.
     """
     left = MOST_EVENTS
-    tasks: list[dict[str, Any]] = []
+    tasks: list[TaskResult] = []
     for task in result.tasks:
-        told = _task(task, changes=changes)
-        left -= (size := len(str(told)))
+        kept = _kept(task, secrets, changes=changes)
+        left -= (size := len(str(kept)))
         if left < 0:
-            left = left + size
-            told |= {"result": None, "diff": [], "cut": True}
-        tasks.append(told)
-    cut = len(result.text) > LONGEST_TEXT or any(told["cut"] for told in tasks)
-    return {
-        "run": run_id,
-        "preview": preview,
-        "tasks": tasks,
-        "text": result.text[:LONGEST_TEXT],
-        "cut": cut,
-    }
+            left += size
+            kept = replace(kept, result=None, diff=(), cut=True)
+        tasks.append(kept)
+    return Events(
+        run=run_id,
+        preview=preview,
+        tasks=tuple(tasks),
+        text=without_keys(secrets.hidden(result.text[:LONGEST_TEXT])),
+        cut=len(result.text) > LONGEST_TEXT or any(task.cut for task in tasks),
+    )
 
 
-def _task(task: TaskResult, *, changes: bool) -> dict[str, Any]:
-    return {
-        "host": task.host,
-        "task": task.task,
-        "action": task.action,
-        "status": task.status,
-        "duration_s": task.duration_s,
-        "result": dict(task.result) if changes else None,
-        "diff": [_as_text(part) for part in task.diff] if changes else [],
-        "cut": task.cut and changes,
-    }
+def _kept(task: TaskResult, secrets: Secrets, *, changes: bool) -> TaskResult:
+    name = secrets.hidden(task.task)
+    if not changes:
+        return replace(task, task=name, result=None, diff=(), cut=False)
+    return replace(
+        task,
+        task=name,
+        result=without_keys(secrets.hidden(task.result)),
+        diff=without_keys(secrets.hidden([_as_text(part) for part in task.diff])),
+    )
 
 
 def _as_text(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,47 +360,49 @@ def _as_text(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def capture(
     run_id: str, effects: Mapping[str, Sequence[Effect]], secrets: Secrets
-) -> dict[str, Any] | None:
-    """The record `capture`: what a run changed, with what is needed to take it back; None
-    when it changed nothing.
+) -> Capture | None:
+    """The record of what a run changed, with what is needed to take it back; None when it
+    changed nothing.
     """
-    told = {
-        host: [_captured(effect, secrets) for effect in found]
-        for host, found in effects.items()
-        if found
+    captured = {
+        host: tuple(_captured(effect, secrets) for effect in of_host)
+        for host, of_host in effects.items()
+        if of_host
     }
-    return {"run": run_id, "effects": told} if told else None
+    return Capture(run=run_id, effects=captured) if captured else None
 
 
-def _captured(effect: Effect, secrets: Secrets) -> dict[str, Any]:
-    before, after = (_state(state, secrets) for state in (effect.before, effect.after))
-    return {
-        "kind": effect.kind,
-        "name": secrets.hidden(effect.name),
-        "before": before,
-        "after": after,
-    }
+def _captured(effect: Effect, secrets: Secrets) -> CapturedEffect:
+    name = secrets.hidden(effect.name)
+    before, of_before = _state(effect.before, secrets)
+    after, of_after = _state(effect.after, secrets)
+    hidden = [
+        *(["name"] if name != effect.name else []),
+        *(f"before.{key}" for key in of_before),
+        *(f"after.{key}" for key in of_after),
+    ]
+    return CapturedEffect(
+        kind=effect.kind, name=name, before=before, after=after, hidden=tuple(hidden)
+    )
 
 
-def _state(state: Mapping[str, Any] | None, secrets: Secrets) -> dict[str, Any] | None:
-    """A state without a content that holds a secret: with a part of it hidden it would not
-    be that content.
+def _state(state: State, secrets: Secrets) -> tuple[State, tuple[str, ...]]:
+    """A state without secrets, and which of its keys held one. A content that holds a secret
+    is left out: with a part of it hidden it would not be that content.
     """
     if state is None:
-        return None
-    hidden = secrets.hidden(dict(state))
-    if "content" in state and (
-        hidden["content"] != state["content"] or _is_secret_in_bytes(state, secrets)
-    ):
-        del hidden["content"]
-        hidden.pop("encoding", None)
-        hidden["left_out"] = LEFT_OUT
-    return hidden
+        return None, ()
+    kept, hidden = secrets.hidden_fields(state)
+    if "content" in hidden or _is_secret_in_bytes(state, secrets):
+        kept = {key: value for key, value in kept.items() if key not in ("content", "encoding")}
+        kept["left_out"] = SECRET_CONTENT
+        hidden = tuple(dict.fromkeys((*hidden, "content")))
+    return kept, hidden
 
 
 def _is_secret_in_bytes(state: Mapping[str, Any], secrets: Secrets) -> bool:
     """Whether a content that is no text, and so in base64, holds a secret."""
-    if "encoding" not in state:
+    if "encoding" not in state or "content" not in state:
         return False
     text = base64.b64decode(state["content"]).decode("utf-8", "replace")
     return bool(secrets.hidden(text) != text)

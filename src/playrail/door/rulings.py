@@ -8,9 +8,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
 from playrail.calls.call import Call
+from playrail.door.attempts import attempts
 from playrail.errors import PlayrailError
 from playrail.ledger.ledger import Read
 from playrail.policy.doubts import doubts
@@ -78,7 +80,7 @@ class Rulings:
                 hosts=known,
                 changes=changes,
                 now=now,
-                read=read,
+                attempts=partial(attempts, read),
                 inner=inner,
             )
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from playrail.calls.answers import Result
 from playrail.errors import LedgerUnavailable
+from playrail.ledger.entries import SECRET_CONTENT, Capture, Checkpoint, State, withheld_in
 from playrail.ledger.ledger import Ledger
-from playrail.ledger.sqlite.withheld import LEFT_OUT, withheld_in
 from playrail.tools.effects import Effect, without_content
-
-State = Mapping[str, Any] | None
 
 
 class Withheld:
@@ -59,7 +56,7 @@ class Withheld:
         """Reads what is new; False when that is not possible."""
         try:
             for record in self._ledger.read(
-                kinds=("capture", "checkpoint"), after=self._read_until
+                kinds=(Capture.KIND, Checkpoint.KIND), after=self._read_until
             ):
                 self._read_until = record["seq"]
                 self._hashes |= withheld_in(record["kind"], record["body"])
@@ -78,7 +75,7 @@ def _may_be_secret(state: State) -> bool:
 def _told(state: State, is_secret: Callable[[State], bool]) -> State:
     if state is None or not is_secret(state):
         return state
-    return {**(without_content(state) or {}), "left_out": LEFT_OUT}
+    return {**(without_content(state) or {}), "left_out": SECRET_CONTENT}
 
 
 def _states(effects: Mapping[str, Sequence[Effect]]) -> list[State]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from playrail.engines.results import HostResult, combined
 from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
 from playrail.mikrus.pace import Pace, Rate
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 from playrail.settings.settings import Settings
 from playrail.settings.state import pace_directory
 from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report
@@ -104,7 +105,8 @@ class Apis:
         asking = {one: self._ask(tool, given, server, stop) for one, server in once.items()}
         answers = dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
         again = tool.idempotent or not tool.risk_of(given).changes
-        return combined({name: answers[vps[name]] for name in servers}, again=again)
+        result = combined({name: answers[vps[name]] for name in servers}, again=again)
+        return replace(result, way="api")
 
     async def _ask(
         self, tool: ApiTool[Any, Any], given: OnHosts, server: MikrusServer, stop: asyncio.Event

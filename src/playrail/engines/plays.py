@@ -16,6 +16,7 @@ from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import Play, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
 from playrail.calls.answers import Result
+from playrail.codes import calls
 from playrail.engines.results import HostResult, combined
 from playrail.errors import (
     AnsibleFailed,
@@ -38,14 +39,7 @@ CUTS: Mapping[Ended, tuple[str, type[PlayrailError]]] = {
     Ended.BROKEN_OFF: ("broke off, because Ansible died,", AnsibleFailed),
 }
 
-UNEXPECTED_REPORT = Problem(
-    code="unexpected_report",
-    error="The play ran, but its report has not the expected shape.",
-    hint=(
-        "What ran is done; look at the host's state. This is a defect in Playrail or in the "
-        "playbook."
-    ),
-)
+UNEXPECTED_REPORT = Problem.of(calls.UNEXPECTED_REPORT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +178,12 @@ def _result(
             unpreviewed=unpreviewed,
         )
     result = combined(results, again=tool.idempotent or not changes)
-    return replace(result, tasks=ran.tasks, text=ran.text)
+    return replace(result, tasks=ran.tasks, text=ran.text, way=_way(ran))
+
+
+def _way(ran: RunResult) -> str | Mapping[str, str] | None:
+    ways = {host: str(way) for host, way in ran.ways.items()}
+    return ways if len(set(ways.values())) > 1 else next(iter(ways.values()), None)
 
 
 def _report(tool: PlaybookTool[Any, Any], given: ToolInput, outcome: HostOutcome) -> Report | None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playrail.calls.answers import Result
+from playrail.codes.calls import SOME_HOSTS_FAILED
+from playrail.codes.every import named
 from playrail.engines.fitting import fitted, size
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import cleaned
 from playrail.tools.tool import Report
 
-NOTHING = (None, 0)
-SOME_FAILED = "some_hosts_failed"
 NAMED = 10  # servers that the one sentence names
 LONGEST_SENTENCE = 1_000  # characters of an error or a hint
 ENVELOPE_BYTES = 300  # of an answer without its data and its problem
@@ -32,6 +32,33 @@ class HostResult:
     unpreviewed: Sequence[str] = ()
     """Of a preview: what Ansible did not do in check mode."""
 
+    def unforeseen(self) -> tuple[str, ...]:
+        """Of a preview: what only a real run would tell."""
+        of_report = () if self.report is None else self.report.unforeseen()
+        return tuple(dict.fromkeys((*self.unpreviewed, *of_report)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clean:
+    """What came of it on one server, without terminal control sequences."""
+
+    report: Any
+    """The report as JSON data; None: there is none."""
+    problem: Problem | None
+    removed: int
+    """How many control sequences were taken out."""
+
+
+def _clean(result: HostResult) -> _Clean:
+    report, in_report = (
+        (None, 0) if result.report is None else cleaned(result.report.model_dump(mode="json"))
+    )
+    if result.problem is None:
+        return _Clean(report=report, problem=None, removed=in_report)
+    error, in_error = cleaned(result.problem.error)
+    problem = replace(result.problem, error=error)
+    return _Clean(report=report, problem=problem, removed=in_report + in_error)
+
 
 def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     """One result of all. `again`: to call twice does no harm.
@@ -39,21 +66,13 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
     Texts in it come from servers: terminal control sequences are taken out, and it is told
     how many were.
     """
-    problems = {
-        host: result.problem for host, result in results.items() if result.problem is not None
-    }
-    errors = {host: cleaned(problem.error) for host, problem in problems.items()}
-    problems = {host: replace(problem, error=errors[host][0]) for host, problem in problems.items()}
-    changed = tuple(host for host, result in results.items() if result.changed)
+    clean = {host: _clean(result) for host, result in results.items()}
+    problems = {host: one.problem for host, one in clean.items() if one.problem is not None}
     reports = {host: result.report for host, result in results.items() if result.report is not None}
-    clean = {host: cleaned(report.model_dump(mode="json")) for host, report in reports.items()}
-    removed = {
-        host: count
-        for host in results
-        if (count := clean.get(host, NOTHING)[1] + errors.get(host, NOTHING)[1])
-    }
+    changed = tuple(host for host, result in results.items() if result.changed)
+    removed = {host: one.removed for host, one in clean.items() if one.removed}
     data = {
-        "hosts": {host: report for host, (report, _) in clean.items()},
+        "hosts": {host: clean[host].report for host in reports},
         "changed": list(changed),
         "failed": {host: problem.told() for host, problem in problems.items()},
         **({"control_sequences_removed": removed} if removed else {}),
@@ -67,13 +86,8 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
         remote_text=bool(reports or problems),
         failed={host: problem.code for host, problem in problems.items()},
         effects={host: tuple(report.effects()) for host, report in reports.items()},
-        unforeseen={host: _unforeseen(result) for host, result in results.items()},
+        unforeseen={host: result.unforeseen() for host, result in results.items()},
     )
-
-
-def _unforeseen(result: HostResult) -> tuple[str, ...]:
-    told = result.report.unforeseen() if result.report is not None else ()
-    return tuple(dict.fromkeys((*result.unpreviewed, *told)))
 
 
 def shown(result: Result, *, hide: Callable[[Any], Any], most: int) -> Result:
@@ -201,14 +215,10 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
     told = ", ".join(f"{host} ({problem.code})" for host, problem in list(problems.items())[:NAMED])
     more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     alike = len({problem.code for problem in problems.values()}) == 1
-    return Problem(
-        code=first.code if alike and len(problems) == of else SOME_FAILED,
-        error=f"{len(problems)} of {of} hosts failed: {told}{more}",
-        hint=(
-            "See data.failed for each host's error and hint; data.hosts has what the others "
-            "reported. "
-            "Call again, if at all, with `server` set to those that failed."
-        ),
+    return Problem.of(
+        first.code if alike and len(problems) == of else SOME_HOSTS_FAILED,
+        f"{len(problems)} of {of} hosts failed: {told}{more}",
+        hint=SOME_HOSTS_FAILED.hint,
         retryable=all(problem.retryable for problem in problems.values())
         and (again or len(problems) == of),
         retry_after_s=max((problem.retry_after_s or 0 for problem in problems.values()), default=0)
@@ -219,7 +229,7 @@ def _summary(problems: Mapping[str, Problem], *, of: int, again: bool) -> Proble
 def failed_preview(result: Result, problem: Problem) -> Result:
     """Says that it was a preview: what it tells of changes has not come about."""
     failed = (result.data or {}).get("failed", {})
-    several = problem.code == SOME_FAILED
+    several = problem.code == SOME_HOSTS_FAILED
     hint = (
         "data.failed has each host's code and hint. Preview again on the others alone."
         if several
@@ -244,9 +254,12 @@ def with_unusable(result: Result, unusable: Mapping[str, Problem], *, of: int) -
         **{host: one.told() for host, one in unusable.items()},
     }
     problem = result.problem
-    if problem is None or problem.code == SOME_FAILED:
+    if problem is None or problem.code == SOME_HOSTS_FAILED:
         problem = _summary(
-            {host: Problem(**told) for host, told in failed.items()},
+            {
+                host: Problem(**{**told, "code": named(told["code"])})
+                for host, told in failed.items()
+            },
             of=of + len(unusable),
             again=True,
         )

@@ -5,22 +5,23 @@ without Playrail.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.places import content_root
+from playrail.ansible.content.named_content import named_collections
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed, SettingsInvalid
+from playrail.export.carried import carry, carry_collection
 from playrail.export.inventory import exported_inventory
 from playrail.export.readme import readme, selected
 from playrail.export.site import Provided, folder, site
 from playrail.history.replay import Replay, Selection, replay
+from playrail.ledger.entries import Capture, Ended, Interrupted, Started
 from playrail.ledger.ledger import Ledger
+from playrail.settings.content import COLLECTION, content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool
@@ -31,10 +32,14 @@ UNTRUSTED = (
 UNFINISHED = (
     "Remove what was written of it, and name a directory of this user's own on a disk with room."
 )
-# Each playbook asks for its target; ansible-lint looks at them one by one as well.
-LINT = {"profile": "min", "offline": True, "extra_vars": {"playrail_target": "localhost"}}
-NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.yml")  # other playbooks
-NOT_IN_ROLES = shutil.ignore_patterns("__pycache__", "molecule")
+# Each playbook asks for its target; ansible-lint looks at them one by one as well. The collection
+# is Playrail's, and not for Galaxy.
+LINT = {
+    "profile": "production",
+    "offline": True,
+    "extra_vars": {"playrail_target": "localhost"},
+    "exclude_paths": ["collections/"],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ def export(
     if verified.problem is not None:
         raise ExportFailed(f"The ledger cannot be trusted: {verified.problem}.", hint=UNTRUSTED)
     # One by one: they hold contents of files
-    captures = ledger.read(kinds=("capture",), caller=selection.caller)
+    captures = ledger.read(kinds=(Capture.KIND,), caller=selection.caller)
     found = replay(chain(_records(ledger, selection), captures), selection, tools)
     if not found.steps:
         reasons = "; ".join(sorted({one.why for one in found.left_out}))
@@ -83,8 +88,8 @@ def export(
     playbooks = {
         content_root() / "playbooks" / step.tool.playbook: folder(step.tool) for step in found.steps
     }
-    collections = sorted({name for playbook in playbooks for name in named_collections(playbook)})
-    required = [{"name": name} for name in collections]
+    collections = {name for playbook in playbooks for name in named_collections(playbook)}
+    required = [{"name": name} for name in sorted(collections - {COLLECTION})]
     texts = {
         "site.yml": plays,
         "inventory.yml": inventory.text,
@@ -101,8 +106,11 @@ def export(
 
 def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:
     """The records of all calls. Raises ExportFailed when a selected run is not among them."""
-    records = list(ledger.read(kinds=("started", "ended", "interrupted"), caller=selection.caller))
-    known = {record["body"].get("run") for record in records}
+    kinds = (Started.KIND, Ended.KIND, Interrupted.KIND)
+    records = list(ledger.read(kinds=kinds, caller=selection.caller))
+    known = {
+        Started.of_body(record["body"]).run for record in records if record["kind"] == Started.KIND
+    }
     unknown = [run for run in selection.runs if run not in known]
     if unknown:
         raise ExportFailed(
@@ -113,8 +121,8 @@ def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:
 
 
 def _write(directory: Path, texts: Mapping[str, str], playbooks: Mapping[Path, str]) -> None:
-    """Writes the texts, and the playbooks with what lies beside them, each into the
-    directory of that name.
+    """Writes the texts, and the playbooks with what they need, each into the directory of
+    that name.
     """
     private_directory(directory)
     for name, text in texts.items():
@@ -123,11 +131,5 @@ def _write(directory: Path, texts: Mapping[str, str], playbooks: Mapping[Path, s
         ) as file:
             file.write(text.encode())
     for playbook, name in playbooks.items():
-        place = directory / "playbooks" / name
-        shutil.copytree(playbook.parent, place, ignore=NOT_COPIED, dirs_exist_ok=True)
-        shutil.copy(playbook, place)
-        for role in named_roles(playbook):
-            roles = content_root() / "roles"
-            shutil.copytree(
-                roles / role, place / "roles" / role, ignore=NOT_IN_ROLES, dirs_exist_ok=True
-            )
+        carry(playbook, directory / "playbooks" / name)
+    carry_collection(directory)

@@ -4,17 +4,19 @@ variables for their secrets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from playrail.ansible.content.named_content import inventory_hosts
-from playrail.ansible.content.places import content_root
-from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.ansible.inventory.generated import host_variables
 from playrail.export.site import Provided
-from playrail.settings.servers import GENERATED_GROUP, secrets_of, ssh_of
-from playrail.settings.settings import BUILT_IN_RULES, Settings
+from playrail.settings.content import content_root
+from playrail.settings.servers import GENERATED_GROUP
+from playrail.settings.settings import Settings
+from playrail.settings.target import Unsafe
+from playrail.settings.variables import BUILT_IN_RULES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,10 @@ class ExportedInventory:
     text: str
     files: Sequence[str]
     """Keys, certificates and known hosts on this machine that it refers to."""
-    api_only: Sequence[str]
-    """Servers that only the mikr.us API leads to: they stand there without an address."""
+    needs_playrail: Mapping[str, str]
+    """Servers that only a connection plugin of Playrail leads to, each with what it goes
+    over: they stand there without an address.
+    """
     elsewhere: Sequence[str]
     """Servers that are not Playrail's own, but of the user's inventories: they are not
     there.
@@ -37,19 +41,19 @@ def exported_inventory(
 ) -> ExportedInventory:
     """How these hosts are reached. Adds their secrets to `provided`."""
     own = [name for name in hosts if name in settings.servers]
-    over_ssh = [name for name in own if ssh_of(settings.servers[name]) is not None]
+    plain = [name for name in own if not settings.servers[name].needs_playrail]
     bundled = (
         {}
         if settings.inventory or settings.servers
         else inventory_hosts(content_root() / "inventory/hosts.yml")
     )
     servers = {
-        name: host_variables(name, settings.servers[name], settings) if name in over_ssh else {}
+        name: host_variables(name, settings.servers[name], settings) if name in plain else {}
         for name in own
     }
     inventory = {
         "all": {
-            "vars": {**_rules(settings), **_secrets(over_ssh, settings, provided)},
+            "vars": {**_rules(settings), **_secrets(plain, settings, provided)},
             "hosts": {name: bundled[name] for name in hosts if name in bundled},
             "children": {GENERATED_GROUP: {"hosts": servers}},
         }
@@ -57,8 +61,8 @@ def exported_inventory(
     present = {key: value for key, value in inventory["all"].items() if value}
     return ExportedInventory(
         text=f"---\n{to_yaml({'all': present})}",
-        files=_files(over_ssh, settings),
-        api_only=[name for name in own if name not in over_ssh],
+        files=_files(plain, settings),
+        needs_playrail={name: settings.servers[name].way for name in own if name not in plain},
         elsewhere=[name for name in hosts if name not in own and name not in bundled],
     )
 
@@ -83,7 +87,7 @@ def _secrets(names: Sequence[str], settings: Settings, provided: Provided) -> di
     found = {
         name: {
             kind: provided.template(f"{name}_{kind}", holds=f"{kind} of the server {name}")
-            for kind in secrets_of(settings.servers[name])
+            for kind in settings.servers[name].play_secrets()
         }
         for name in names
     }
@@ -92,7 +96,7 @@ def _secrets(names: Sequence[str], settings: Settings, provided: Provided) -> di
 
 
 def _files(names: Sequence[str], settings: Settings) -> list[str]:
-    servers = [server for name in names if (server := ssh_of(settings.servers[name])) is not None]
+    servers = [ssh for name in names if (ssh := settings.servers[name].ssh) is not None]
     files = [
         file
         for server in servers

@@ -17,9 +17,9 @@ INTRODUCTION = """\
 # What Playrail did, to be done again
 
 `site.yml` does on other servers, or on the same ones again, what calls of Playrail did. It needs
-`ansible-playbook` (ansible-core 2.19 or newer) and not Playrail. Of what was set several times,
-only the latest remains. Each play has a comment that says when it was done, by whom, and in which
-run.
+`ansible-playbook` (ansible-core 2.19 or newer) and not Playrail: the modules that Playrail brings
+along lie in `collections/`. Of what was set several times, only the latest remains. Each play has
+a comment that says when it was done, by whom, and in which run.
 """
 LIMITS = """\
 ## What it cannot know
@@ -129,10 +129,9 @@ def _to_provide(
         )
         yield f"How to reach {', '.join(map(_code, inventory.elsewhere))}: that is in {where}."
     yield from (
-        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over the "
-        "mikr.us API, with a connection "
-        "plugin of its own; plain Ansible needs SSH."
-        for name in inventory.api_only
+        f"An address for {_code(name)} in `inventory.yml`: Playrail reaches it over {way}, "
+        "with a connection plugin of its own; plain Ansible needs SSH."
+        for name, way in inventory.needs_playrail.items()
     )
 
 

@@ -15,15 +15,16 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from playrail.ansible.content.unsafe_yaml import Unsafe, to_yaml
+from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.history.steps import Step
-from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.target import Unsafe
 from playrail.tools.tool import PlaybookTool, variables
 
 NOT_IDEMPOTENT = "playrail_not_idempotent"  # the tag of what is marked
 LONGEST_NAME = 100  # characters
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_TEMPLATE = re.compile(r"\{(?=[{%#])")  # without this brace, none begins
 _NO_NAME = re.compile(r"[^A-Z0-9]+")
 
 
@@ -110,14 +111,20 @@ def _play(step: Step, provided: Provided) -> str:
         " · ".join(map(one_line, told)),
         *([f"Not idempotent: {step.mark}."] if step.mark else []),
     ]
-    name, playbook = one_line(step.title), Path(step.tool.playbook).name
+    playbook = Path(step.tool.playbook).name
     play = {
-        "name": Unsafe(name) if "{" in name else name,
+        "name": _name(step.title),
         "ansible.builtin.import_playbook": f"playbooks/{folder(step.tool)}/{playbook}",
         **({"tags": [NOT_IDEMPOTENT]} if step.mark else {}),
         "vars": {"playrail_target": list(step.hosts), **_variables(step, provided)},
     }
     return "".join(f"# {comment}\n" for comment in comments) + to_yaml([play])
+
+
+def _name(title: str) -> str:
+    """A play's name, as ansible-lint wants it: no template, and it begins with a capital."""
+    name = _TEMPLATE.sub("", one_line(title))
+    return name if name[:1].isupper() else f"Call {name}"
 
 
 def _variables(step: Step, provided: Provided) -> dict[str, Any]:
@@ -133,8 +140,8 @@ def _variables(step: Step, provided: Provided) -> dict[str, Any]:
 def _provided(name: str, step: Step, provided: Provided) -> str:
     field = name.removeprefix("playrail_")
     what = f"{field} of {one_line(step.title)} (run {step.source.run})"
-    if HIDDEN in str(getattr(step.given, field)) and field not in step.given.secret_fields():
-        what += f", with the secret in it, which the record has as {HIDDEN}"
+    if field not in step.given.secret_fields():
+        what += ", with the secret in it that the record hides"
     return provided.template(f"SECRET_{len(provided.variables) + 1}", holds=what)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playrail.history.steps import LeftOut, Step
-from playrail.safe_text.secrets import HIDDEN
+from playrail.ledger.entries import Capture
 from playrail.tools.lasting import Kind, Thing
 
 NEEDED_LATER = "set anew later, but what comes in between may need it"
@@ -37,9 +37,9 @@ class Names:
 
     def take(self, capture: Mapping[str, Any]) -> None:
         """Reads a record of that kind."""
-        for host, effects in capture["body"]["effects"].items():
+        for host, effects in Capture.of_body(capture["body"]).effects.items():
             self.captured[capture["call"], host] = [
-                Thing(Kind(name=effect["kind"]), effect["name"]) for effect in effects
+                Thing(Kind(name=effect.kind), effect.name) for effect in effects
             ]
 
     def learn(self, steps: Sequence[Step]) -> None:
@@ -58,7 +58,7 @@ class Names:
         """
         if step.sets is None:
             return None
-        if HIDDEN in step.name:
+        if step.hides_name:
             return replace(step.sets, aspect=f"{step.sets.aspect} {step.source.call}")
         given = _likeliest(step)
         latest = self.latest.get((host, step.kind, given), given)

@@ -18,12 +18,14 @@ from pydantic import ValidationError
 
 from playrail.history.folding import Names, fold
 from playrail.history.steps import LeftOut, Source, Step
-from playrail.safe_text.secrets import HIDDEN
+from playrail.ledger import entries
+from playrail.ledger.entries import Capture, Ended, Interrupted, Started
+from playrail.settings.targets import TARGETS
 from playrail.tools.lasting import Intent, Kind, Thing
 from playrail.tools.tool import (
     NO_VARIABLES,
-    SECRET,
     AnyTool,
+    ApiTool,
     DirectTool,
     PlaybookTool,
     Risk,
@@ -32,6 +34,9 @@ from playrail.tools.tool import (
     nothing_lasting,
     read_back,
 )
+
+# The records that tell what calls left behind
+REPLAYED: tuple[entries.Kind, ...] = (Started.KIND, Ended.KIND, Interrupted.KIND, Capture.KIND)
 
 NO_TOOL = "there is no such tool any more"
 SETS_NOTHING = "it set nothing that lasts"
@@ -56,13 +61,13 @@ class Selection:
     runs: Collection[str] = ()
 
     def has(self, record: Mapping[str, Any]) -> bool:
-        at = datetime.fromisoformat(record["at"])
+        at, started = datetime.fromisoformat(record["at"]), Started.of_body(record["body"])
         return (
             (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
-            and (not self.hosts or not set(record["body"]["hosts"]).isdisjoint(self.hosts))
+            and (not self.hosts or not set(started.hosts).isdisjoint(self.hosts))
             and (self.caller is None or record["caller"] == self.caller)
-            and (not self.runs or record["body"]["run"] in self.runs)
+            and (not self.runs or started.run in self.runs)
         )
 
 
@@ -113,10 +118,11 @@ def _pairs(
     starts: dict[str, Mapping[str, Any]] = {}
     ends: dict[str, Mapping[str, Any]] = {}
     for record in records:
-        if record["kind"] == "started":
-            if Risk[record["body"]["risk"]].changes and not record["body"].get("preview"):
+        if record["kind"] == Started.KIND:
+            body = Started.of_body(record["body"])
+            if Risk.of(body.risk).changes and not body.preview:
                 starts[record["call"]] = record
-        elif record["kind"] == "capture":
+        elif record["kind"] == Capture.KIND:
             names.take(record)
         elif record["call"] in starts:
             ends[record["call"]] = record
@@ -134,17 +140,17 @@ def _read(
     """Adds what the call set on the hosts where it succeeded, and what has to be told of
     the others.
     """
-    body = started["body"]
+    body = Started.of_body(started["body"])
     named = ("at", "call", "caller", "tool")
-    source = Source(run=body["run"], **{name: started[name] for name in named})
-    done, unknown, failed = _outcomes(started, ended, selection)
+    source = Source(run=body.run, **{name: started[name] for name in named})
+    done, unknown, failed = _outcomes(body, ended, selection)
     meant: Sequence[Step] = ()
     told = {NOT_KNOWN: unknown, FAILED: failed}
     try:
         meant = list(_steps(source, body, done, tools))
     except ValidationError:
         gone = "the tool does not take these arguments any more"
-        told[NOT_KEPT if HIDDEN in json.dumps(body["arguments"]) else gone] = done
+        told[NOT_KEPT if body.hidden else gone] = done
     except _NotReplayable as reason:
         told[str(reason)] = done
     found.steps.extend(meant if done else ())
@@ -156,23 +162,21 @@ def _read(
 
 
 def _outcomes(
-    started: Mapping[str, Any], ended: Mapping[str, Any] | None, selection: Selection
+    started: Started, ended: Mapping[str, Any] | None, selection: Selection
 ) -> tuple[list[str], list[str], list[str]]:
     """The hosts where it succeeded, where nobody knows, and where it failed after it had
     changed something.
     """
-    hosts = [
-        host for host in started["body"]["hosts"] if not selection.hosts or host in selection.hosts
-    ]
-    if ended is None or ended["kind"] == "interrupted":
+    hosts = [host for host in started.hosts if not selection.hosts or host in selection.hosts]
+    if ended is None or ended["kind"] == Interrupted.KIND:
         return [], hosts, []
-    body = ended["body"]
-    outcome, codes = body["outcome"], body["failed"]
-    if outcome != "ok" and not codes:  # it came to no host's own outcome
-        codes = dict.fromkeys(hosts, outcome)
+    end = Ended.of_body(ended["body"])
+    codes = end.failed
+    if end.outcome != "ok" and not codes:  # it came to no host's own outcome
+        codes = dict.fromkeys(hosts, end.outcome)
     unknown = [host for host in hosts if codes.get(host) == "outcome_unknown"]
     failed = [
-        host for host in hosts if host in codes and host not in unknown and host in body["changed"]
+        host for host in hosts if host in codes and host not in unknown and host in end.changed
     ]
     return [host for host in hosts if host not in codes], unknown, failed
 
@@ -182,29 +186,31 @@ class _NotReplayable(Exception):
 
 
 def _steps(
-    source: Source, body: Mapping[str, Any], hosts: Sequence[str], tools: Mapping[str, AnyTool]
+    source: Source, started: Started, hosts: Sequence[str], tools: Mapping[str, AnyTool]
 ) -> Iterator[Step]:
     """What the call set, and what it did besides. Raises ValidationError, _NotReplayable."""
     tool = tools.get(source.tool)
     if tool is None:
         raise _NotReplayable(NO_TOOL)
+    if isinstance(tool, ApiTool):
+        raise _NotReplayable(f"it is a request to {TARGETS[tool.provider].way}, which is no play")
     if not isinstance(tool, PlaybookTool):
-        raise _NotReplayable("it is a request to the mikr.us API, which is no play")
+        raise _NotReplayable(SETS_NOTHING)
     if tool.intents is nothing_lasting:
         raise _NotReplayable(SETS_NOTHING)
-    command = Risk[body["risk"]] >= Risk.DANGEROUS
+    command = Risk.of(started.risk) >= Risk.DANGEROUS
     if tool.intents is None and not tool.idempotent and not command:
         raise _NotReplayable(NOT_TOLD)
-    given = read_back(tool, body["arguments"])
-    step = Step(
-        source=source, tool=tool, given=given, hosts=hosts, sets=None, secrets=_secret_fields(given)
-    )
+    given = read_back(tool, started.arguments)
+    marks = _marks(started, given)
+    secrets = {*given.secret_fields(), *marks}
+    step = Step(source=source, tool=tool, given=given, hosts=hosts, sets=None, secrets=secrets)
     if tool.intents is not None:
         intents = tool.intents(given)
         if not intents:
             raise _NotReplayable(SETS_NOTHING)
         for intent in intents:
-            yield _step(step, intent, tools)
+            yield _step(step, intent, tools, marks.values())
     elif tool.idempotent:
         kind = Kind(name=tool.name, drifts=False)
         yield replace(step, sets=Thing(kind, json.dumps(arguments_of(given), sort_keys=True)))
@@ -212,13 +218,15 @@ def _steps(
         yield replace(step, mark=IS_COMMAND)
 
 
-def _step(step: Step, intent: Intent, tools: Mapping[str, AnyTool]) -> Step:
-    """The step of a whole call, narrowed to one of its intents."""
+def _step(step: Step, intent: Intent, tools: Mapping[str, AnyTool], marks: Collection[str]) -> Step:
+    """The step of a whole call, narrowed to one of its intents. `marks` stand in the record
+    for what is hidden.
+    """
     tool, arguments = tools.get(intent.call.tool), intent.call.arguments
     if not isinstance(tool, PlaybookTool):
         raise _NotReplayable(NO_TOOL)
-    secrets = {name for name, value in arguments.items() if step.secrets and value == SECRET}
     given = read_back(tool, arguments)
+    hidden = {name for name, value in arguments.items() if value in marks}
     return replace(
         step,
         tool=tool,
@@ -226,19 +234,19 @@ def _step(step: Step, intent: Intent, tools: Mapping[str, AnyTool]) -> Step:
         sets=intent.thing,
         removes=intent.call.removes,
         afresh=intent.afresh,
-        secrets=secrets | _secret_fields(given),
+        secrets={*given.secret_fields(), *hidden},
+        hides_name=any(str(mark) in intent.thing.name for mark in marks),
         mark=IS_AN_ACTION if intent.again else None,
     )
 
 
-def _secret_fields(given: ToolInput) -> set[str]:
-    """The fields that hold a secret, or one of the settings, which was hidden in the
-    record.
+def _marks(started: Started, given: ToolInput) -> dict[str, Any]:
+    """The hidden arguments, each with what stands in the record.
 
     Raises _NotReplayable when that is no text, in whose place another one could be given.
     """
-    told = {name: value for name, value in given.recorded().items() if name not in NO_VARIABLES}
-    hidden = {name for name, value in told.items() if HIDDEN in json.dumps(value)}
-    if any(not isinstance(told[name], str) for name in hidden):
+    hidden = [name for name in started.hidden if name not in NO_VARIABLES]
+    recorded = given.recorded()
+    if any(not isinstance(recorded.get(name), str) for name in hidden):
         raise _NotReplayable(NOT_KEPT)
-    return {*given.secret_fields(), *hidden}
+    return {name: started.arguments[name] for name in hidden if name in started.arguments}

@@ -4,20 +4,37 @@ changed, and what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from playrail.errors import UnknownRun
-from playrail.ledger.ledger import Kind, Ledger
+from playrail.ledger import entries
+from playrail.ledger.entries import (
+    Body,
+    Capture,
+    Closed,
+    Ended,
+    Events,
+    Interrupted,
+    Kind,
+    PlanMade,
+    Refused,
+    Started,
+)
+from playrail.ledger.ledger import Ledger
+from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect
 
 RUNNING = "running"  # the outcome of a call whose end is not recorded
-BEGINNINGS: tuple[Kind, ...] = ("started", "refused")
-ENDINGS: tuple[Kind, ...] = ("ended", "interrupted")
+BEGINNINGS: tuple[Kind, ...] = (Started.KIND, Refused.KIND)
+# What is known of a call that was refused, or has not ended
+NOT_STARTED, NOT_ENDED = Started.of_body({}), Ended.of_body({})
+ENDINGS: tuple[Kind, ...] = (Ended.KIND, Interrupted.KIND)
 
 Record = Mapping[str, Any]
+BodyT = TypeVar("BodyT", bound=Body)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,24 +53,6 @@ class RunSummary:
     changed: tuple[str, ...]
     risk: str | None
     preview: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One task on one host. `result` is None where only reads were done; `diff` is
-    Ansible's own list.
-
-    `cut`: whether something of them was left out.
-    """
-
-    host: str
-    task: str
-    action: str
-    status: str
-    duration_s: float | None
-    result: Mapping[str, Any] | None
-    diff: Sequence[Mapping[str, Any]]
-    cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,7 @@ class Run:
     plan: str | None
     parent: str | None
     approvals: tuple[Approval, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[TaskResult, ...]
     text: str
     """What Ansible said outside of any task."""
     cut: bool
@@ -106,15 +105,19 @@ def find_runs(
     """The runs, newest first; with `everything` all calls: also those that ran no playbook,
     and the looks that calls took before they did something. Raises LedgerUnavailable.
     """
-    kinds = BEGINNINGS if everything else ("started",)
-    found = (
-        record
+    kinds = BEGINNINGS if everything else (Started.KIND,)
+    began = (
+        (record, _beginning(record))
         for record in ledger.read(kinds=kinds, caller=caller, newest_first=True)
-        if (everything or _is_run(record["body"]))
-        and (host is None or host in record["body"].get("hosts", ()))
+    )
+    found = (
+        (record, beginning)
+        for record, beginning in began
+        if (everything or _is_run(beginning)) and (host is None or host in (beginning.hosts or ()))
     )
     return [
-        _summary(record, _ending(ledger, record)) for record in islice(found, skip, skip + limit)
+        _summary(record, beginning, _ending(ledger, record))
+        for record, beginning in islice(found, skip, skip + limit)
     ]
 
 
@@ -122,75 +125,113 @@ def read_run(ledger: Ledger, run_id: str, *, caller: str | None = None) -> Run:
     """The run, or the call, of this id; with `caller` only one of theirs. Raises
     UnknownRun, LedgerUnavailable.
     """
-    by_run = ledger.read(kinds=("started",), run=run_id, caller=caller, limit=1)
+    by_run = ledger.read(kinds=(Started.KIND,), run=run_id, caller=caller, limit=1)
     by_call = ledger.read(kinds=BEGINNINGS, call=run_id, caller=caller, limit=1)
-    began = next(by_run, None) or next(by_call, None)
-    if began is None:
+    record = next(by_run, None) or next(by_call, None)
+    if record is None:
         raise UnknownRun(f"There is no run {run_id[:64]!r}.")
-    summary = _summary(began, ended := _ending(ledger, began))
-    body, end = began["body"], ended["body"] if ended else {}
-    of_call = {
-        record["kind"]: record["body"]
-        for record in ledger.read(kinds=("events", "capture"), call=summary.call)
-    }
-    events, capture = of_call.get("events", {}), of_call.get("capture", {})
-    plan = body.get("plan")
+    began, end = _beginning(record), _ending(ledger, record)
+    summary = _summary(record, began, end)
+    started = began if isinstance(began, Started) else NOT_STARTED
+    ended = end if isinstance(end, Ended) else NOT_ENDED
+    events = _of_call(ledger, summary.call, Events)
+    capture = _of_call(ledger, summary.call, Capture)
     return Run(
         summary=summary,
-        arguments=body.get("arguments", {}),
-        command=body.get("command"),
-        playbook=body.get("playbook"),
-        failed=end.get("failed", {}),
-        error=end.get("error") or end.get("note") or body.get("reason"),
-        duration_ms=end.get("duration_ms"),
-        plan=plan,
-        parent=body.get("parent"),
-        approvals=tuple(map(_approval, ledger.read(kinds=("approval",), plan=plan)))
-        if plan
-        else (),
-        tasks=tuple(Task(**task) for task in events.get("tasks", ())),
-        text=events.get("text") or "",
-        cut=bool(events.get("cut")),
-        effects={
-            host: tuple(Effect(**one) for one in found)
-            for host, found in capture.get("effects", {}).items()
-        },
+        arguments=began.arguments or {},
+        command=started.command,
+        playbook=started.playbook,
+        failed=ended.failed,
+        error=_error(began, end),
+        duration_ms=ended.duration_ms,
+        plan=started.plan,
+        parent=began.parent,
+        approvals=tuple(_approvals(ledger, started.plan)) if started.plan else (),
+        tasks=() if events is None else events.tasks,
+        text="" if events is None else events.text or "",
+        cut=events is not None and events.cut,
+        effects={} if capture is None else effects_in(capture),
         undone_by=_undone_by(ledger, summary),
     )
 
 
-def _is_run(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("run")) and not (body.get("preview") and body.get("parent"))
+def effects_in(capture: Capture) -> dict[str, tuple[Effect, ...]]:
+    """Per host what the run changed."""
+    return {
+        host: tuple(
+            Effect(kind=one.kind, name=one.name, before=one.before, after=one.after)
+            for one in captured
+        )
+        for host, captured in capture.effects.items()
+    }
 
 
-def _summary(began: Record, ended: Record | None) -> RunSummary:
-    body, end = began["body"], ended["body"] if ended else {}
-    return RunSummary(
-        run=body.get("run"),
-        call=began["call"],
-        at=began["at"],
-        caller=began["caller"],
-        tool=began["tool"],
-        hosts=tuple(body.get("hosts", ())),
-        outcome=end.get("outcome") or body.get("outcome") or RUNNING,
-        changed=tuple(end.get("changed", ())),
-        risk=body.get("risk"),
-        preview=bool(body.get("preview")),
-    )
-
-
-def _ending(ledger: Ledger, began: Record) -> Record | None:
+def _is_run(began: Started | Refused) -> bool:
     return (
-        None
-        if began["kind"] == "refused"
-        else next(ledger.read(kinds=ENDINGS, call=began["call"], limit=1), None)
+        isinstance(began, Started)
+        and bool(began.run)
+        and not (began.preview and began.parent is not None)
     )
 
 
-def _approval(record: Record) -> Approval:
-    body = record["body"]
-    told = {name: body.get(name) for name in ("expires_at", "proves")}
-    return Approval(at=record["at"], how=body["how"], answer=body["answer"], by=body["by"], **told)
+def _beginning(record: Record) -> Started | Refused:
+    return (Started if record["kind"] == Started.KIND else Refused).of_body(record["body"])
+
+
+def _ending(ledger: Ledger, began: Record) -> Ended | Interrupted | None:
+    """The end of a call; None of one that was refused, or goes on."""
+    if began["kind"] == Refused.KIND:
+        return None
+    for record in ledger.read(kinds=ENDINGS, call=began["call"], limit=1):
+        return (Ended if record["kind"] == Ended.KIND else Interrupted).of_body(record["body"])
+    return None
+
+
+def _of_call(ledger: Ledger, call: str, body: type[BodyT]) -> BodyT | None:
+    """What a call's record of this kind holds; None where there is no such record."""
+    records = ledger.read(kinds=(body.KIND,), call=call, limit=1)
+    return next((body.of_body(record["body"]) for record in records), None)
+
+
+def _summary(
+    record: Record, began: Started | Refused, end: Ended | Interrupted | None
+) -> RunSummary:
+    started = began if isinstance(began, Started) else NOT_STARTED
+    outcome = RUNNING if end is None else end.outcome
+    return RunSummary(
+        run=started.run,
+        call=record["call"],
+        at=record["at"],
+        caller=record["caller"],
+        tool=record["tool"],
+        hosts=began.hosts or (),
+        outcome=began.outcome if isinstance(began, Refused) else outcome,
+        changed=end.changed if isinstance(end, Ended) else (),
+        risk=started.risk,
+        preview=started.preview,
+    )
+
+
+def _error(began: Started | Refused, end: Ended | Interrupted | None) -> str | None:
+    match end:
+        case Ended():
+            return end.error
+        case Interrupted():
+            return end.note
+    return began.reason if isinstance(began, Refused) else None
+
+
+def _approvals(ledger: Ledger, plan: str) -> Iterator[Approval]:
+    for record in ledger.read(kinds=(entries.Approval.KIND,), plan=plan):
+        answered = entries.Approval.of_body(record["body"])
+        yield Approval(
+            at=record["at"],
+            how=answered.how,
+            answer=answered.answer,
+            by=answered.by,
+            expires_at=answered.expires_at,
+            proves=answered.proves,
+        )
 
 
 def taken_back(ledger: Ledger, run: str | None = None) -> dict[str, str]:
@@ -199,16 +240,22 @@ def taken_back(ledger: Ledger, run: str | None = None) -> dict[str, str]:
 
     Raises LedgerUnavailable.
     """
-    plans = [record["body"] for record in ledger.read(kinds=("plan",), undoes=run or True)]
-    return {plan["undoes"]: plan["plan"] for plan in plans if _was_carried_out(ledger, plan)}
+    records = ledger.read(kinds=(PlanMade.KIND,), undoes=run or True)
+    plans = [PlanMade.of_body(record["body"]) for record in records]
+    return {
+        plan.undoes: plan.plan
+        for plan in plans
+        if plan.undoes is not None and _was_carried_out(ledger, plan)
+    }
 
 
-def _was_carried_out(ledger: Ledger, plan: Record) -> bool:
-    about = list(ledger.read(kinds=("started", "closed"), plan=plan["plan"]))
-    ends = [_ending(ledger, record) for record in about if record["kind"] == "started"]
-    done = [end for end in ends if end is not None and end["body"].get("outcome") == "ok"]
-    return len(done) >= len(plan["steps"]) and any(
-        record["body"].get("outcome") == "used" for record in about
+def _was_carried_out(ledger: Ledger, plan: PlanMade) -> bool:
+    started = list(ledger.read(kinds=(Started.KIND,), plan=plan.plan))
+    ends = [_ending(ledger, record) for record in started]
+    done = [end for end in ends if end is not None and end.outcome == "ok"]
+    closed = ledger.read(kinds=(Closed.KIND,), plan=plan.plan)
+    return len(done) >= len(plan.steps) and any(
+        Closed.of_body(record["body"]).outcome == "used" for record in closed
     )
 
 

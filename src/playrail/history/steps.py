@@ -45,8 +45,9 @@ class Step:
 
     `sets` is the thing that it sets, as the caller named it, None of a command; `thing` is
     the same by the name that the host itself has for it, such as a file's path without links.
-    `secrets` are the fields whose value the record does not have; `mark` is why it is not
-    idempotent; `afresh`: what it leaves out is not as an earlier step set it.
+    `secrets` are the fields whose value the record does not have, `hides_name`: the name of
+    the thing is not known whole for one of them; `mark` is why it is not idempotent;
+    `afresh`: what it leaves out is not as an earlier step set it.
     """
 
     source: Source
@@ -57,6 +58,7 @@ class Step:
     removes: bool = False
     afresh: bool = False
     secrets: Collection[str] = ()
+    hides_name: bool = False
     mark: str | None = None
     thing: Thing | None = None
 

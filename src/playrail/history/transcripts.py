@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from playrail.history.runs import Run, Task
+from playrail.history.runs import Run
 from playrail.safe_text.diffs import unified
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
+from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect, diff_of, in_short, without_content
 from playrail.tools.lasting import Kinds
 
@@ -49,7 +50,7 @@ def diff(run: Run, kinds: Kinds) -> Iterator[str]:
         reported.setdefault(task.host, []).extend(task.diff)
     for host in dict.fromkeys([*run.effects, *reported]):
         effects = run.effects.get(host, ())
-        texts = (
+        texts: Iterable[str] = (
             [_of_effect(effect, kinds) for effect in effects]
             if effects
             else map(_of_ansible, reported[host])
@@ -65,9 +66,9 @@ def _heading(text: str) -> Sequence[str]:
     return ("", f"{shown} {'*' * max(3, WIDTH - 1 - len(shown))}")
 
 
-def _together(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+def _together(tasks: Sequence[TaskResult]) -> Iterator[list[TaskResult]]:
     """The same task of several hosts."""
-    group: list[Task] = []
+    group: list[TaskResult] = []
     for task in tasks:
         if group and (task.task != group[0].task or task.host in {one.host for one in group}):
             yield group
@@ -77,7 +78,7 @@ def _together(tasks: Sequence[Task]) -> Iterator[list[Task]]:
         yield group
 
 
-def _of_a_host(task: Task) -> Iterator[str]:
+def _of_a_host(task: TaskResult) -> Iterator[str]:
     match task.status:
         case "ok" | "changed":
             yield in_one_line(f"{task.status}: [{task.host}]")

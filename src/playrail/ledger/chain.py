@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playrail.canonical import canonical, digest
-from playrail.ledger.shapes import misshapen
+from playrail.ledger.entries import Checkpoint, Misshapen, wrong_with
 
 FIRST = "0" * 64
 CHAINED = ("seq", "at", "kind", "call", "server", "caller", "tool", "body", "previous")
@@ -119,19 +119,21 @@ class _Examination:
         if kind == "checkpoint":
             return self._checkpoint(seq, text)
         try:
-            wrong = misshapen(kind, json.loads(text))
+            wrong = wrong_with(kind, json.loads(text))
         except ValueError:
-            wrong = "its body is no JSON"
-        return f"record {seq} was not written by Playrail: {wrong}" if wrong else None
+            wrong = Misshapen("its body is no JSON")
+        if wrong is None or wrong.newer:
+            return None
+        return f"record {seq} was not written by Playrail: {wrong}"
 
     def _checkpoint(self, seq: int, text: str) -> str | None:
         """What is wrong with a checkpoint: the record that it says to be the last was
         there, just before it.
         """
         try:
-            body = json.loads(text)
-            upto, link = body["upto"], body["hash"]
-        except (ValueError, KeyError, TypeError):
+            checkpoint = Checkpoint.of_body(json.loads(text))
+            upto, link = checkpoint.upto, checkpoint.hash
+        except ValueError:
             upto, link = None, None
         if type(upto) is not int or not isinstance(link, str):
             return f"record {seq} is a checkpoint that Playrail did not write: it names no record"
@@ -158,7 +160,7 @@ class _Examination:
         return self._start is None or seq != self._start.seq or self._start.hash == link
 
     def _gap(self, seq: int, previous: str) -> str | None:
-        assert self._head is not None  # noqa: S101  it is not the first record
+        assert self._head is not None  # it is not the first record
         if seq != self._head.seq + 1:
             return f"records are missing between {self._head.seq} and {seq}"
         if previous != self._head.hash:

@@ -13,11 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -25,15 +25,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from playrail.errors import LedgerUnavailable, PlanUnusable, SettingsInvalid
 from playrail.ledger.alive import anyone_alive
 from playrail.ledger.chain import FIRST, Head, Verified, examine, linked
+from playrail.ledger.entries import Body, Checkpoint, Ended, Kind, Started
 from playrail.ledger.sqlite.pruning import Pruned, delete_up_to, give_back_space
 from playrail.ledger.sqlite.retention import last_to_prune, unfinished
 from playrail.ledger.sqlite.schema import bring_up_to_date, lock_for_writing
-from playrail.ledger.sqlite.selection import Kind, Wanted, selected, still_open
+from playrail.ledger.sqlite.selection import Wanted, selected, still_open
 from playrail.ledger.sqlite.tables import CLOSED_ONCE, records
 from playrail.ledger.sqlite.withheld import withheld_up_to
 from playrail.settings.private_files import private_directory
-
-__all__ = ["Entry", "Kind", "Ledger", "Read"]
 
 BUSY_S = 10.0  # how long to wait for another Playrail process that is writing
 RETRY_S = 0.02
@@ -45,7 +44,7 @@ Read = Callable[..., Iterator[dict[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What happened. `body` is JSON data; secrets are in it as references only."""
+    """What happened. `body` is JSON data, in which no secret is."""
 
     kind: Kind
     call: str
@@ -54,8 +53,26 @@ class Entry:
     tool: str
     body: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, body: Body, *, call: str, server: str, caller: str, tool: str) -> Self:
+        return cls(
+            kind=body.KIND,
+            call=call,
+            server=server,
+            caller=caller,
+            tool=tool,
+            body=body.to_body(),
+        )
 
-ENTRY = [field.name for field in fields(Entry)]
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCall:
+    """A call that was started on these hosts, and has no end."""
+
+    call: str
+    caller: str
+    tool: str
+    hosts: tuple[str, ...]
 
 
 class Ledger:
@@ -88,11 +105,16 @@ class Ledger:
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
-    def open_calls(self, server: str) -> list[Entry]:
+    def open_calls(self, server: str) -> list[OpenCall]:
         """The calls that `server` started and did not end. Raises LedgerUnavailable."""
         with self._reading() as connection:
             return [
-                Entry(**{name: row[name] for name in ENTRY})
+                OpenCall(
+                    call=row["call"],
+                    caller=row["caller"],
+                    tool=row["tool"],
+                    hosts=Started.of_body(row["body"]).hosts,
+                )
                 for row in still_open(connection, server)
             ]
 
@@ -155,9 +177,10 @@ class Ledger:
         Raises LedgerUnavailable.
         """
         found: dict[str, list[int]] = {}
-        for row in self.read(kinds=("ended",), newest_first=True, limit=latest):
-            if row["body"]["outcome"] == "ok":
-                found.setdefault(row["tool"], []).append(row["body"]["duration_ms"])
+        for row in self.read(kinds=(Ended.KIND,), newest_first=True, limit=latest):
+            ended = Ended.of_body(row["body"])
+            if ended.outcome == "ok" and ended.duration_ms is not None:
+                found.setdefault(row["tool"], []).append(ended.duration_ms)
         return found
 
     def close(self) -> None:
@@ -274,23 +297,11 @@ def _checkpoint(
         return []
     first = connection.execute(select(records.c.seq).order_by(records.c.seq).limit(1)).scalar_one()
     count = upto - first + 1
-    body = {
-        "upto": upto,
-        "hash": link,
-        "records": count,
-        "because": dict(because),
-        "withheld": list(withheld),
-    }
-    return [
-        Entry(
-            kind="checkpoint",
-            call=str(uuid.uuid4()),
-            server="",
-            caller="operator",
-            tool="",
-            body=body,
-        )
-    ]
+    checkpoint = Checkpoint(
+        upto=upto, hash=link, records=count, because=because, withheld=tuple(withheld)
+    )
+    call = str(uuid.uuid4())
+    return [Entry.of(checkpoint, call=call, server="", caller="operator", tool="")]
 
 
 def is_busy(error: LedgerUnavailable) -> bool:

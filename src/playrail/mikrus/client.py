@@ -20,7 +20,7 @@ from playrail.errors import Cancelled, InvalidArgument, OutcomeUnknown, Playrail
 from playrail.mikrus.pace import Pace, Turn, too_fast
 from playrail.mikrus.replies import Outcome, without_key
 from playrail.mikrus.transport import Progress, Transport
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class Mikrus:
             self._flights[question.id] = flight
             self._flying.add(flight.task)
             flight.task.add_done_callback(self._flying.discard)
-        assert flight.task is not None  # noqa: S101  set where it is made
+        assert flight.task is not None  # set where it is made
         flight.deadline = max(flight.deadline, deadline)
         flight.waiting += 1
         try:
@@ -235,7 +235,7 @@ class Mikrus:
             if not outcome.again or attempt == RETRIES or needed_s > flight.left_s():
                 break
             await asyncio.sleep(pause_s)
-        assert outcome is not None  # noqa: S101  there is at least one attempt
+        assert outcome is not None  # there is at least one attempt
         return outcome
 
     @asynccontextmanager

@@ -36,11 +36,12 @@ from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 
+from playrail.codes import api, files, hosts
+from playrail.codes.code import Code
 from playrail.errors import OutcomeUnknown, PlayrailError, RateLimited
 
 COMMAND_LIMIT = 96 * 1024  # bytes of a request's command; Linux takes 128 KiB as one argument
-# Bytes of compressed input that one byte of a request carries: 3/4 but for the packing of
-# the whole
+# Bytes of compressed input that one byte of a request carries: 3/4 but for the packing
 PACKED = 0.73
 KEPT_PIECES = 2000
 TOLD_BYTES = 384 * 1024  # of compressed output in one answer, which is 512 KiB there
@@ -66,13 +67,13 @@ and nothing came back, and other PlayrailErrors when it has not.
 
 
 class JobFailed(Exception):
-    """No exit code is known. Its code is `kind`: connection_lost when the work may have
-    begun, otherwise it has not.
+    """No exit code is known. With the code connection_lost the work may have begun,
+    with any other it has not.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class Jobs:
         while (told := await self._uploaded(job, sent)).state == "need":
             needed = unsent.intersection(told.words)
             if not needed:
-                raise JobFailed("exec_failed", "The server does not keep what it is sent.")
+                raise JobFailed(api.EXEC_FAILED, "The server does not keep what it is sent.")
             unsent, sent = unsent - needed, sent | needed
         return told
 
@@ -192,7 +193,7 @@ class Jobs:
         layout |= {"upload": sha256(data).hexdigest()[:16], "forget": " ".join(self._over)}
         size = int((COMMAND_LIMIT - len(_request(job.id, self._place, layout))) * PACKED)
         if size <= 0:
-            raise JobFailed("exec_failed", "The command's input has too many pieces.")
+            raise JobFailed(api.EXEC_FAILED, "The command's input has too many pieces.")
         parts = [data[at : at + size] for at in range(0, len(data), size)]
         told = _Told("stored")
         for number, part in enumerate(parts, 1):
@@ -211,7 +212,7 @@ class Jobs:
         code, out, err, encoded = (*told.words, "")[:4]
         if int(out) + int(err) > OUTPUT_LIMIT:
             raise JobFailed(
-                "connection_lost", f"The command ran and wrote more than {OUTPUT_LIMIT} bytes."
+                hosts.CONNECTION_LOST, f"The command ran and wrote more than {OUTPUT_LIMIT} bytes."
             )
         data = _decoded(encoded)
         while (texts := _unpacked(data)) is None:
@@ -221,7 +222,8 @@ class Jobs:
             more = _decoded((*told.words, "")[3])
             if not more:
                 raise JobFailed(
-                    "connection_lost", "What the command wrote could not be read from the server."
+                    hosts.CONNECTION_LOST,
+                    "What the command wrote could not be read from the server.",
                 )
             data += more
         return Done(code=int(code), stdout=texts[0], stderr=texts[1])
@@ -271,9 +273,10 @@ class Jobs:
     def _given_up(self, job: _Job, why: str) -> JobFailed:
         if job.begun:
             return JobFailed(
-                "connection_lost", f"The command may have run; the server could not be asked. {why}"
+                hosts.CONNECTION_LOST,
+                f"The command may have run; the server could not be asked. {why}",
             )
-        return JobFailed("exec_failed", f"The command was not run. {why}")
+        return JobFailed(api.EXEC_FAILED, f"The command was not run. {why}")
 
 
 def _failure(told: _Told) -> JobFailed:
@@ -281,21 +284,20 @@ def _failure(told: _Told) -> JobFailed:
     match told.state:
         case "missing":
             return JobFailed(
-                "missing_on_host", f"The server has no program {' or '.join(told.words)}."
+                hosts.MISSING_ON_HOST, f"The server has no program {' or '.join(told.words)}."
             )
         case "failed":
             why = _decoded(told.words[0] if told.words else "").decode(errors="replace")
-            kind = (
-                "disk_full" if "No space left" in why or "quota exceeded" in why else "exec_failed"
-            )
-            return JobFailed(kind, f"The server could not prepare the command: {_line(why)}")
+            full = "No space left" in why or "quota exceeded" in why
+            code = files.DISK_FULL if full else api.EXEC_FAILED
+            return JobFailed(code, f"The server could not prepare the command: {_line(why)}")
         case "incomplete":
             return JobFailed(
-                "exec_failed", "What was sent of the command did not stay on the server."
+                api.EXEC_FAILED, "What was sent of the command did not stay on the server."
             )
         case _:
             return JobFailed(
-                "connection_lost",
+                hosts.CONNECTION_LOST,
                 "The command was cut off on the server, or the server was restarted.",
             )
 
@@ -389,7 +391,7 @@ def _unpacked(data: bytes) -> tuple[bytes, bytes] | None:
                 return None
             data = unpacking.unused_data
     except zlib.error:
-        raise JobFailed("connection_lost", "What the command wrote arrived broken.") from None
+        raise JobFailed(hosts.CONNECTION_LOST, "What the command wrote arrived broken.") from None
     return texts[0], texts[1]
 
 

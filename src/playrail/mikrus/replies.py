@@ -24,10 +24,10 @@ from playrail.errors import (
     RateLimited,
 )
 from playrail.mikrus.pace import LONGEST_HOLD_S
+from playrail.safe_text.secrets import SecretTexts
 
 MAX_WORDS = 300  # characters of the API's own words that an error repeats
 MAX_DEPTH = 50
-HIDDEN = "********"  # in the place of the key
 CLOSING = {"{": "}", "[": "]"}
 CHECK_KEY = (
     "The operator should check this server's `key` and `srv` in the settings: a key belongs to "
@@ -182,15 +182,7 @@ def _words(body: Any, text: bytes, key: SecretStr) -> str:
 
 def without_key(value: Any, key: SecretStr) -> Any:
     """The same JSON value with something else in the place of the key."""
-    secret = key.get_secret_value()
-    match value:
-        case str() if secret:
-            return value.replace(secret, HIDDEN)
-        case list():
-            return [without_key(one, key) for one in value]
-        case dict():
-            return {without_key(name, key): without_key(one, key) for name, one in value.items()}
-    return value
+    return SecretTexts([key.get_secret_value()]).hide_in(value)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 from playrail.calls.call import Call
 from playrail.errors import PlayrailError
 from playrail.history.folding import NEEDS_WHAT_GOES
-from playrail.history.replay import Selection, replay
+from playrail.history.replay import REPLAYED, Selection, replay
 from playrail.history.runs import taken_back
 from playrail.history.steps import Step
 from playrail.plans.plan import changes_of
@@ -58,7 +58,7 @@ def _latest(
         for run, plan in taken_back(door.ledger).items()
         if not plan_in(door.ledger, plan).not_undone
     }
-    records = door.ledger.read(kinds=("started", "ended", "interrupted", "capture"))
+    records = door.ledger.read(kinds=REPLAYED)
     replayed = replay(records, Selection(hosts=hosts), door.tools)
     latest: dict[tuple[str, Thing], Step] = {}
     for step in replayed.steps:

@@ -17,8 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from playrail.canonical import digest
+from playrail.ledger.entries import PlanMade, PlannedStep
 from playrail.safe_text.visible import all_visible
 from playrail.tools.effects import Effect, diff_of, shown
+from playrail.tools.planned import PlanShort, PlanView
 
 LIFETIME = timedelta(hours=24)  # of a plan: an operator who has to approve it may be asleep
 GRANT_LIFETIME = timedelta(hours=1)  # of an approval
@@ -35,7 +37,7 @@ PROVES = {
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One call of a tool that a plan makes. `arguments` are as the caller gave them, with
-    SECRET for each secret.
+    HIDDEN for each secret.
     """
 
     tool: str
@@ -132,20 +134,62 @@ class Plan:
     def has_expired(self, now: datetime) -> bool:
         return now >= datetime.fromisoformat(self.expires_at)
 
-    def body(self) -> dict[str, Any]:
-        """The plan as JSON data for the ledger."""
-        told = {**vars(self), "steps": [_step(step) for step in self.steps], "hash": self.hash}
-        return {"plan": told.pop("plan_id"), **told}
+    def entry(self) -> PlanMade:
+        """The plan as the ledger has it."""
+        return PlanMade(
+            plan=self.plan_id,
+            hash=self.hash,
+            caller=self.caller,
+            made_at=self.made_at,
+            expires_at=self.expires_at,
+            steps=tuple(PlannedStep(**vars(step)) for step in self.steps),
+            parts=self.parts,
+            items=self.items,
+            changes=self.changes,
+            not_previewed=self.not_previewed,
+            approval=self.approval,
+            held=self.held,
+            undoes=self.undoes,
+            not_undone=self.not_undone,
+        )
 
     @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> Self:
-        known = {
-            key: value
-            for key, value in body.items()
-            if key not in {"plan", "hash", "steps", "not_undone"}
-        }
-        steps = tuple(Step(**{**step, "hosts": tuple(step["hosts"])}) for step in body["steps"])
-        return cls(plan_id=body["plan"], steps=steps, not_undone=tuple(body["not_undone"]), **known)
+    def of_entry(cls, entry: PlanMade) -> Self:
+        """The plan that was written down. An approval that this Playrail does not know is an
+        operator's.
+        """
+        words: dict[str | None, Approval] = {None: "none", "none": "none", "client": "client"}
+        return cls(
+            plan_id=entry.plan,
+            caller=entry.caller,
+            made_at=entry.made_at,
+            expires_at=entry.expires_at,
+            steps=tuple(Step(**vars(step)) for step in entry.steps),
+            parts=entry.parts,
+            changes=entry.changes,
+            not_previewed=entry.not_previewed,
+            approval=words.get(entry.approval, "operator"),
+            held=entry.held,
+            undoes=entry.undoes,
+            not_undone=entry.not_undone,
+            items=entry.items,
+        )
+
+    def short(self) -> PlanShort:
+        """The plan in a list."""
+        return PlanShort(
+            plan_id=self.plan_id,
+            tools=[step.tool for step in self.steps],
+            hosts=list(self.hosts),
+            would_change=[host for host, changes in self.changes.items() if changes],
+            needs_approval_by=None if self.approval == "none" else self.approval,
+            made_at=self.made_at,
+            expires_at=self.expires_at,
+        )
+
+    def view(self, **more: Any) -> PlanView:
+        """The plan as a caller is told of it, with `more` about what became of it."""
+        return PlanView.model_validate({**self.told(), **more})
 
     def told(self, *, whole: bool = False) -> dict[str, Any]:
         """The plan as data, without what only the ledger needs; what shows nothing is told

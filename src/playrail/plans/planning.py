@@ -22,7 +22,9 @@ from playrail.errors import (
     PlanUnusable,
     UnknownPlan,
 )
-from playrail.ledger.ledger import Kind, Ledger
+from playrail.ledger.entries import Approval as Answered
+from playrail.ledger.entries import Body, Closed, PlanMade
+from playrail.ledger.ledger import Ledger
 from playrail.plans.parts import differing
 from playrail.plans.plan import (
     GRANT_LIFETIME,
@@ -88,7 +90,7 @@ class Door(Protocol):
     async def decide(self, prepared: Prepared, caller: str) -> Decision:
         """What policy says of the step. Raises Denied."""
 
-    async def write(self, kind: Kind, call: Call, body: Mapping[str, Any]) -> None:
+    async def write(self, call: Call, body: Body) -> None:
         """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
         plan that is closed.
         """
@@ -135,7 +137,7 @@ class Planning:
             undoes=undoes,
             not_undone=tuple(not_undone),
         )
-        await self._door.write("plan", call, plan.body())
+        await self._door.write(call, plan.entry())
         if plan.held:
             self._held[plan.plan_id] = tuple(steps)
             while len(self._held) > MOST_HELD:
@@ -166,9 +168,8 @@ class Planning:
     async def cancel(self, call: Call, plan_id: str) -> Plan:
         """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
         plan = await self.plan(plan_id, call.caller)
-        await self._door.write(
-            "closed", call, {"plan": plan.plan_id, "outcome": "cancelled", "by": call.caller}
-        )
+        closed = Closed(plan=plan.plan_id, outcome="cancelled", by=call.caller)
+        await self._door.write(call, closed)
         self._held.pop(plan.plan_id, None)
         return plan
 
@@ -228,7 +229,7 @@ class Planning:
         """The plan's steps as they are to be carried out. Raises PlanUnusable."""
         closed = await asyncio.to_thread(closed_in, self._ledger, plan.plan_id)
         if closed is not None:
-            raise PlanUnusable(f"{plan.plan_id} was {closed['outcome']} already.")
+            raise PlanUnusable(f"{plan.plan_id} was {closed.outcome} already.")
         _check_expiry(plan)
         if not plan.held:
             return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
@@ -288,18 +289,15 @@ class Planning:
             )
         if said is Said.LATER:
             if not asked.asked:
-                await self._door.write(
-                    "approval",
-                    call,
-                    approval_body(plan, how="client", answer=ASKED, by=call.caller),
-                )
+                waits = answered(plan, how="client", answer=ASKED, by=call.caller)
+                await self._door.write(call, waits)
             call.question = asked
             raise ApprovalRequired(
                 f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()}
             )
         answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
-        grant = approval_body(plan, how="client", answer=answer, by=call.caller)
-        await self._door.write("approval", call, grant)
+        grant = answered(plan, how="client", answer=answer, by=call.caller)
+        await self._door.write(call, grant)
         if said is not Said.APPROVED:
             raise ApprovalRefused(f"{plan.plan_id} is {answer} by the client's user.")
 
@@ -324,49 +322,50 @@ async def _answered(call: Call, asked: Question) -> Said:
         stopping.cancel()
 
 
-def approval_body(plan: Plan, *, how: str, answer: str, by: str) -> dict[str, Any]:
-    """The record `approval`: who said what about exactly this plan, until when that counts,
+def answered(plan: Plan, *, how: str, answer: str, by: str) -> Answered:
+    """The record of an approval: who said what about exactly this plan, until when that counts,
     and what it proves.
 
     A question that waits for its answer is such a record too, so that an answer without one
     is not taken for one.
     """
-    return {
-        "plan": plan.plan_id,
-        "hash": plan.hash,
-        "how": how,
-        "answer": answer,
-        "by": by,
-        "expires_at": expiry(datetime.now(UTC), GRANT_LIFETIME),
-        "proves": PROVES[how] if answer != ASKED else "a question was handed to the client",
-    }
+    return Answered(
+        plan=plan.plan_id,
+        hash=plan.hash,
+        how=how,
+        answer=answer,
+        by=by,
+        expires_at=expiry(datetime.now(UTC), GRANT_LIFETIME),
+        proves=PROVES[how] if answer != ASKED else "a question was handed to the client",
+    )
 
 
 def plan_in(ledger: Ledger, plan_id: str) -> Plan:
     """Raises UnknownPlan, LedgerUnavailable."""
-    for record in ledger.read(kinds=("plan",), plan=plan_id):
-        return Plan.from_body(record["body"])
+    for record in ledger.read(kinds=(PlanMade.KIND,), plan=plan_id):
+        return Plan.of_entry(PlanMade.of_body(record["body"]))
     raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
 
 
-def closed_in(ledger: Ledger, plan_id: str) -> Mapping[str, Any] | None:
+def closed_in(ledger: Ledger, plan_id: str) -> Closed | None:
     """How the plan was closed; None while it can be used."""
-    return next((record["body"] for record in ledger.read(kinds=("closed",), plan=plan_id)), None)
+    records = ledger.read(kinds=(Closed.KIND,), plan=plan_id)
+    return next((Closed.of_body(record["body"]) for record in records), None)
 
 
 def state_in(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan: open, expired, used, cancelled or rejected."""
     closed = closed_in(ledger, plan.plan_id)
     if closed is not None:
-        return str(closed["outcome"])
+        return closed.outcome
     return "expired" if plan.has_expired(datetime.now(UTC)) else "open"
 
 
 def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) -> list[Plan]:
     """The newest MOST_LISTED plans first, of one caller or of all."""
     now, found = datetime.now(UTC), []
-    for record in ledger.read(kinds=("plan",), caller=caller, newest_first=True):
-        plan = Plan.from_body(record["body"])
+    for record in ledger.read(kinds=(PlanMade.KIND,), caller=caller, newest_first=True):
+        plan = Plan.of_entry(PlanMade.of_body(record["body"]))
         if not usable or (not plan.has_expired(now) and closed_in(ledger, plan.plan_id) is None):
             found.append(plan)
         # Older ones have expired as well
@@ -375,16 +374,15 @@ def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) 
     return found
 
 
-def grants_in(ledger: Ledger, plan: Plan) -> list[Mapping[str, Any]]:
+def grants_in(ledger: Ledger, plan: Plan) -> list[Answered]:
     """The approvals of exactly this plan that have not expired."""
     now = datetime.now(UTC)
-    bodies = [record["body"] for record in ledger.read(kinds=("approval",), plan=plan.plan_id)]
     return [
-        body
-        for body in bodies
-        if body["hash"] == plan.hash
-        and body["answer"] == "approved"
-        and now < datetime.fromisoformat(body["expires_at"])
+        grant
+        for grant in _answers_in(ledger, plan)
+        if grant.answer == "approved"
+        and grant.expires_at is not None
+        and now < datetime.fromisoformat(grant.expires_at)
     ]
 
 
@@ -392,9 +390,15 @@ def waits_in(ledger: Ledger, plan: Plan) -> bool:
     """Whether the client was asked about exactly this plan, and the question has no answer
     yet.
     """
-    bodies = [record["body"] for record in ledger.read(kinds=("approval",), plan=plan.plan_id)]
-    of_client = [body for body in bodies if body["how"] == "client" and body["hash"] == plan.hash]
-    return bool(of_client) and of_client[-1]["answer"] == ASKED
+    of_client = [answer for answer in _answers_in(ledger, plan) if answer.how == "client"]
+    return bool(of_client) and of_client[-1].answer == ASKED
+
+
+def _answers_in(ledger: Ledger, plan: Plan) -> list[Answered]:
+    """What was asked and answered about exactly this plan."""
+    records = ledger.read(kinds=(Answered.KIND,), plan=plan.plan_id)
+    answers = [Answered.of_body(record["body"]) for record in records]
+    return [answer for answer in answers if answer.hash == plan.hash]
 
 
 def _check_expiry(plan: Plan) -> None:
@@ -402,9 +406,9 @@ def _check_expiry(plan: Plan) -> None:
         raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
 
 
-def _counts(grant: Mapping[str, Any], needed: Approval) -> bool:
+def _counts(grant: Answered, needed: Approval) -> bool:
     """An operator's word counts where the client's is enough, and not the other way round."""
-    return grant["how"] in ("operator", needed)
+    return grant.how in ("operator", needed)
 
 
 def _outdated(

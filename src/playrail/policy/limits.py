@@ -5,17 +5,13 @@ read from the ledger.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import TAG, Host
 from playrail.policy.rules import OTHERS, LimitsOfCaller, LimitsOfHost, Policy
-from playrail.tools.tool import Risk
-
-if TYPE_CHECKING:
-    from playrail.ledger.ledger import Read
 
 CALLS, CHANGES = "calls_per_minute", "changes_per_hour"
 OVER = (LimitReached.code, TooManyHosts.code)  # refusals that a limit made
@@ -23,6 +19,25 @@ LASTING: Mapping[str, timedelta] = {CALLS: timedelta(minutes=1), CHANGES: timede
 
 Limited = tuple[str, str]
 """What is counted: whose, as words for a sentence, and which of LASTING."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A call that was begun, or refused. `inner`: it was part of another call."""
+
+    call: str
+    caller: str
+    at: datetime
+    hosts: Collection[str]
+    changes: bool
+    """Whether it was more than a read or a preview."""
+    inner: bool
+    refused: str | None
+    """The code of why it was; None of one that was begun."""
+
+
+Attempts = Callable[[datetime], Iterable[Attempt]]
+"""What tells of all attempts since a time, in their order."""
 
 
 def of_caller(policy: Policy, caller: str) -> LimitsOfCaller:
@@ -56,16 +71,15 @@ def check_limits(
     hosts: Sequence[Host],
     changes: bool,
     now: datetime,
-    read: Read,
+    attempts: Attempts,
     inner: bool = False,
 ) -> None:
     """Raises TooManyHosts, or LimitReached with the seconds after which the call would be
     within all limits.
 
     `changes`: the call is more than a read or a preview. `inner`: it is part of another
-    call, which was counted. To be called with the `read` of the transaction that records
-    the call's start (Ledger.append, `provided`): otherwise two calls at once could both be
-    the last one.
+    call, which was counted. To be called with the `attempts` that the transaction reads
+    which records the call's start: otherwise two calls at once could both be the last one.
     """
     if policy is None:
         return
@@ -83,10 +97,7 @@ def check_limits(
     if not limits:
         return
     since = now - max(LASTING[what] for _, what in limits)
-    records = read(
-        kinds=("started", "refused"), since=since.astimezone(UTC).isoformat(timespec="milliseconds")
-    )
-    done = _done(records, caller=caller, hosts={host.name for host in hosts})
+    done = _done(attempts(since), caller=caller, hosts={host.name for host in hosts})
     over = []
     for (whose, what), limit in limits.items():
         times = sorted(at for at in done.get((whose, what), ()) if at > now - LASTING[what])
@@ -113,7 +124,7 @@ def _limits(policy: Policy, caller: str, hosts: Sequence[Host]) -> dict[Limited,
 
 
 def _done(
-    records: Iterator[dict[str, Any]], *, caller: str, hosts: Collection[str]
+    attempts: Iterable[Attempt], *, caller: str, hosts: Collection[str]
 ) -> Mapping[Limited, Sequence[datetime]]:
     """When this caller, and any caller on these hosts, did what is counted.
 
@@ -123,26 +134,23 @@ def _done(
     """
     began: set[str] = set()
     done: dict[Limited, list[datetime]] = {}
-    for record in records:
-        body, at = record["body"], datetime.fromisoformat(record["at"])
-        if record["kind"] == "refused":
-            own = (
-                record["caller"] == caller and "parent" not in body and record["call"] not in began
-            )
-            if own and body["outcome"] not in OVER:
-                done.setdefault((_the_caller(caller), CALLS), []).append(at)
+    for attempt in attempts:
+        own = attempt.caller == caller
+        if attempt.refused is not None:
+            counts = own and not attempt.inner and attempt.call not in began
+            if counts and attempt.refused not in OVER:
+                done.setdefault((_the_caller(caller), CALLS), []).append(attempt.at)
             continue
-        began.add(record["call"])
-        inner, preview = body.get("parent") is not None, body.get("preview", False)
-        reached = [host for host in body["hosts"] if host in hosts]
+        began.add(attempt.call)
+        reached = [host for host in attempt.hosts if host in hosts]
         counted = [(_the_host(host), CALLS) for host in reached]
-        if Risk[body["risk"]].changes and not preview and body["hosts"]:
+        if attempt.changes and attempt.hosts:
             counted += [(_the_host(host), CHANGES) for host in reached]
-            counted += [(_the_caller(caller), CHANGES)] if record["caller"] == caller else []
-        if record["caller"] == caller and not inner:
+            counted += [(_the_caller(caller), CHANGES)] if own else []
+        if own and not attempt.inner:
             counted.append((_the_caller(caller), CALLS))
         for key in counted:
-            done.setdefault(key, []).append(at)
+            done.setdefault(key, []).append(attempt.at)
     return done
 
 

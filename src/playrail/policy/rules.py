@@ -301,7 +301,7 @@ def decide(
             "here."
         )
         raise WritesDisabled(
-            told, hint=f"{WritesDisabled.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None
+            told, hint=f"{WritesDisabled.code.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None
         )
     return verdict
 

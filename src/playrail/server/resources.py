@@ -126,7 +126,7 @@ def _page(ledger: Ledger, caller: str, part: Part, run_id: str, number: int) -> 
 
 
 def _listed(run: RunSummary) -> types.Resource:
-    assert run.run is not None  # noqa: S101  only runs were looked for
+    assert run.run is not None  # only runs were looked for
     return types.Resource(
         name=f"run {run.run}",
         uri=SUMMARY.uri(run.run),

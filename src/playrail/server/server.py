@@ -106,7 +106,7 @@ def build(door: Door) -> Server[Any]:
 
             output = playrail.settings.output_schemas
             listed.extend(
-                describe(name, tool, output=output) for name, tool in playrail.tools.items()
+                describe(name, tool, output=output) for name, tool in playrail.offered.items()
             )
         return types.ListToolsResult(tools=listed)
 

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from playrail.errors import SettingsInvalid
+from playrail.settings.entry_fields import expand_user
 from playrail.settings.private_files import everybody_can_write, is_anothers
-from playrail.settings.servers import expand_user
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ import difflib
 import io
 import logging
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from playrail.errors import SettingsInvalid
+from playrail.settings.entry_fields import expand_user
 from playrail.settings.private_files import trusted_text
 from playrail.settings.private_keys import has_agent
 from playrail.settings.project import (
@@ -34,43 +34,15 @@ from playrail.settings.project import (
 )
 from playrail.settings.servers import (
     FailedServer,
-    MikrusServer,
-    SshServer,
-    expand_user,
     parse_servers,
     read_servers,
     shown,
-    ssh_of,
 )
+from playrail.settings.target import Target
+from playrail.settings.variables import BUILT_IN_RULES, PLAYRAIL_VARIABLES, decided
 
-TEXTS = ("auto", "full", "short")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-PLAYRAIL_VARIABLES = (
-    "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS",
-    "PLAYRAIL_INVENTORY",
-    "PLAYRAIL_MIKRUS_RATE",
-    "PLAYRAIL_OUTPUT_SCHEMAS",
-    "PLAYRAIL_PASS_ENV",
-    "PLAYRAIL_POLICY",
-    "PLAYRAIL_PROJECT",
-    "PLAYRAIL_PROTECT_READ",
-    "PLAYRAIL_PROTECT_WRITE",
-    "PLAYRAIL_RUNTIME_DIR",
-    "PLAYRAIL_STATE_DIR",
-    "PLAYRAIL_TEXT",
-    "PLAYRAIL_TOOLSETS",
-    "PLAYRAIL_WARM",
-    "PLAYRAIL_WARM_IDLE_S",
-    "PLAYRAIL_WARM_MEMORY_MB",
-)
-# Stands for the rules that playbooks/files/module_utils/playrail_places.py has
-BUILT_IN_RULES = "default"
 # In the environment of what a play starts, which may be another Playrail
 _SET_BY_PLAYS = "PLAYRAIL_RUN"
-_YES = frozenset({"1", "true", "yes", "on"})
-_NO = frozenset({"0", "false", "no", "off", ""})
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NEVER_PASSED = ("MCP_", "MIKRUS_", "PLAYRAIL_")  # these hold Playrail's own secrets
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +55,7 @@ class Settings:
 
     state_dir: Path
     runtime_dir: Path
-    servers: Mapping[str, SshServer | MikrusServer] = field(default_factory=dict)
+    servers: Mapping[str, Target] = field(default_factory=dict)
     failed_servers: Mapping[str, FailedServer] = field(default_factory=dict)
     default_server: str | None = None
     inventory: tuple[Path, ...] = ()
@@ -103,7 +75,9 @@ class Settings:
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()
     toolsets: tuple[str, ...] = ()
-    """The toolsets that are offered; empty: all."""
+    """Bundles, toolsets and tools that are offered; empty: all, see tools/offering.py."""
+    aliases: bool = False
+    """Whether tools are offered under their other names, too."""
     protect_read: tuple[str, ...] = (BUILT_IN_RULES,)
     """Patterns of paths that no tool for files reads on any server."""
     protect_write: tuple[str, ...] = (BUILT_IN_RULES,)
@@ -144,15 +118,12 @@ class Settings:
         ansible_config = find_config(values, home, named)
         project = named or project_of(ansible_config)
         warn_if_open(project)
-        state_dir = _directory(values, "PLAYRAIL_STATE_DIR", home) or _default_state_dir(
-            values, home
-        )
-        pass_env = _pass_env(values)
+        chosen = decided(values, home=home)
+        state_dir = chosen.setdefault("state_dir", _default_state_dir(values, home))
+        chosen.setdefault("runtime_dir", _default_runtime_dir(values, state_dir))
         _warn(servers, failed)
         return cls(
-            state_dir=state_dir,
-            runtime_dir=_directory(values, "PLAYRAIL_RUNTIME_DIR", home)
-            or _default_runtime_dir(values, state_dir),
+            **chosen,
             servers=MappingProxyType(servers),
             failed_servers=MappingProxyType(failed),
             default_server=_default_server(values, entries),
@@ -160,28 +131,8 @@ class Settings:
             ansible_config=ansible_config,
             project=project,
             playbook_dir=find_playbooks(values, home, ansible_config, project),
-            enable_write_operations=_switch(values, "ENABLE_WRITE_OPERATIONS"),
-            policy_file=_path(values, "PLAYRAIL_POLICY", home),
-            log_level=_log_level(values),
-            allow_inventory_scripts=_switch(values, "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS"),
-            pass_env=pass_env,
-            toolsets=_words(values, "PLAYRAIL_TOOLSETS"),
-            protect_read=_rules(values, "PLAYRAIL_PROTECT_READ"),
-            protect_write=_rules(values, "PLAYRAIL_PROTECT_WRITE"),
-            mikrus_rate=_rate(values, "PLAYRAIL_MIKRUS_RATE"),
-            text=_word(values, "PLAYRAIL_TEXT", TEXTS),
-            output_schemas=_switch(values, "PLAYRAIL_OUTPUT_SCHEMAS"),
-            warm=_switch(values, "PLAYRAIL_WARM", otherwise="yes"),
-            warm_idle_s=_number(values, "PLAYRAIL_WARM_IDLE_S", otherwise=900),
-            warm_memory_mb=_number(values, "PLAYRAIL_WARM_MEMORY_MB", otherwise=400),
             dotenv=None if dotenv is None or text is None else dotenv.absolute(),
-            from_dotenv=MappingProxyType(
-                {
-                    name: SecretStr(value)
-                    for name, value in from_file.items()
-                    if name.startswith("ANSIBLE_") or name in pass_env
-                }
-            ),
+            from_dotenv=_for_ansible(from_file, chosen.get("pass_env", ())),
         )
 
 
@@ -240,12 +191,9 @@ def _default_server(values: Mapping[str, str], entries: Mapping[str, object]) ->
     return named or next(iter(entries), None)
 
 
-def _warn(
-    servers: Mapping[str, SshServer | MikrusServer], failed: Mapping[str, FailedServer]
-) -> None:
+def _warn(servers: Mapping[str, Target], failed: Mapping[str, FailedServer]) -> None:
     for name, server in servers.items():
-        ssh = ssh_of(server)
-        if ssh is not None and not ssh.verify_host_key:
+        if server.ssh is not None and not server.ssh.verify_host_key:
             _log.warning(
                 ("%s: host-key verification is off; whoever is on the way can pose as this server"),
                 name,
@@ -254,91 +202,14 @@ def _warn(
         _log.warning("server %s cannot be used: %s", shown(name), failure.reason)
 
 
-def _switch(values: Mapping[str, str], name: str, *, otherwise: str = "no") -> bool:
-    value = values.get(name, otherwise).strip().lower()
-    if value not in _YES | _NO:
-        raise SettingsInvalid(
-            f"{name}: is neither yes nor no; allowed are 1, true, yes, on and 0, false, no, off"
-        )
-    return value in _YES
-
-
-def _log_level(values: Mapping[str, str]) -> str:
-    level = values.get("LOG_LEVEL", "INFO").strip().upper()
-    if level not in LOG_LEVELS:
-        raise SettingsInvalid(f"LOG_LEVEL: no such level; allowed are {', '.join(LOG_LEVELS)}")
-    return level
-
-
-def _word(values: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
-    """One of the words that are allowed, the first by default."""
-    word = values.get(name, allowed[0]).strip().lower()
-    if word not in allowed:
-        raise SettingsInvalid(f"{name}: no such word; allowed are {', '.join(allowed)}")
-    return word
-
-
-def _words(values: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """A list with commas."""
-    return tuple(
-        dict.fromkeys(word.strip() for word in values.get(name, "").split(",") if word.strip())
+def _for_ansible(from_file: Mapping[str, str], pass_env: Sequence[str]) -> Mapping[str, SecretStr]:
+    return MappingProxyType(
+        {
+            name: SecretStr(value)
+            for name, value in from_file.items()
+            if name.startswith("ANSIBLE_") or name in pass_env
+        }
     )
-
-
-def _rules(values: Mapping[str, str], name: str) -> tuple[str, ...]:
-    rules = _words(values, name)
-    if not all(rule == BUILT_IN_RULES or rule.removeprefix("!").startswith("/") for rule in rules):
-        raise SettingsInvalid(
-            f"{name}: holds something else; allowed are patterns that begin with / (exceptions "
-            "with !/), and the word "
-            f"{BUILT_IN_RULES} for the built-in ones, with commas"
-        )
-    return rules or (BUILT_IN_RULES,)
-
-
-def _number(values: Mapping[str, str], name: str, *, otherwise: int) -> int:
-    text = values.get(name, str(otherwise))
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
-        raise SettingsInvalid(f"{name}: is no number; allowed are whole ones from 1 to 999999")
-    return int(text)
-
-
-def _rate(values: Mapping[str, str], name: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", values.get(name, "5/60"))
-    if found is None:
-        raise SettingsInvalid(
-            f"{name}: is no rate; allowed is REQUESTS/SECONDS such as 5/60, both from 1 to 9999"
-        )
-    return int(found[1]), int(found[2])
-
-
-def _pass_env(values: Mapping[str, str]) -> tuple[str, ...]:
-    names = _words(values, "PLAYRAIL_PASS_ENV")
-    for name in names:
-        if not _VARIABLE.fullmatch(name):
-            raise SettingsInvalid(
-                "PLAYRAIL_PASS_ENV: holds something else; allowed are names of variables, with "
-                "commas"
-            )
-        if name.startswith(_NEVER_PASSED):
-            raise SettingsInvalid(
-                f"PLAYRAIL_PASS_ENV: {name} is never passed; allowed are variables of your own"
-            )
-    return names
-
-
-def _path(values: Mapping[str, str], name: str, home: str | None) -> Path | None:
-    return expand_user(values[name], home).absolute() if name in values else None
-
-
-def _directory(values: Mapping[str, str], name: str, home: str | None) -> Path | None:
-    path = _path(values, name, home)
-    if path is not None and path.exists() and not path.is_dir():
-        raise SettingsInvalid(
-            f"{name}: {str(path)!r} is not a directory; allowed is a directory or a path to "
-            "make one"
-        )
-    return path
 
 
 def _default_state_dir(values: Mapping[str, str], home: str | None) -> Path:

@@ -51,7 +51,7 @@ def as_meant(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, 
     return meant
 
 
-def _meant(annotation: Any, value: Any) -> Any:  # noqa: PLR0911  a line for each case
+def _meant(annotation: Any, value: Any) -> Any:  # a line for each case
     kinds = _kinds(annotation)
     match value:
         case str():
@@ -69,7 +69,7 @@ def _meant(annotation: Any, value: Any) -> Any:  # noqa: PLR0911  a line for eac
     return value
 
 
-def _of_text(kinds: Mapping[Kind, Any], text: str) -> Any:  # noqa: PLR0911
+def _of_text(kinds: Mapping[Kind, Any], text: str) -> Any:
     if list in kinds and text.startswith("["):
         return _meant_json(kinds, text, list)
     if str in kinds:
@@ -118,7 +118,7 @@ def _of_number(kinds: Mapping[Kind, Any], number: float) -> Any:
     return number
 
 
-def _kinds(annotation: Any) -> Mapping[Kind, Any]:  # noqa: PLR0911
+def _kinds(annotation: Any) -> Mapping[Kind, Any]:
     """What JSON knows of the values that the annotation allows: str, int, float, bool,
     list, dict, NoneType.
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 from playrail.tools.arguments import OnlyText
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# How a name with this byte would be spelled, see playrail_names.py in playbooks/files.
+# How a name with this byte would be spelled, see the collection's module_utils/names.py.
 NUL_BYTE = "\\x00"
 MAX_PATH_BYTES = 4096  # PATH_MAX of Linux
 MAX_OWNER = 2**32 - 2  # the number above means to the kernel: leave it as it is
@@ -78,7 +78,7 @@ AbsolutePath = Annotated[
     Field(
         min_length=1,
         max_length=MAX_PATH_BYTES,
-        description="An absolute path on the server.",
+        description="An absolute path.",
         examples=["/etc/hosts"],
     ),
     AfterValidator(_absolute_path),
@@ -89,7 +89,7 @@ UnitName = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9_@][A-Za-z0-9_.@:\\-]{0,254}$",
-        description="A systemd unit; .service may be left out.",
+        description="A systemd unit, such as nginx.",
         examples=["nginx", "ssh.service"],
     ),
 ]
@@ -155,7 +155,7 @@ SearchPattern = Annotated[
     Field(
         min_length=1,
         max_length=1000,
-        description="The text to look for in each line.",
+        description="What a line has to hold.",
         examples=["listen 443"],
     ),
     AfterValidator(_no_nul),
@@ -198,7 +198,7 @@ def _is_moment(text: str) -> str:
 Since = Annotated[
     str,
     Field(
-        description="Only what is from this date or time on, ISO 8601; UTC when it has no offset.",
+        description="From this date or time on: ISO 8601, UTC without offset.",
         examples=["2026-01-31", "2026-01-31T12:00:00+01:00"],
     ),
     AfterValidator(_is_moment),

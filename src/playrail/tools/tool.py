@@ -1,8 +1,9 @@
 """What a tool is.
 
-A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the mikr.us
-API, a `DirectTool` answers from Playrail itself. Everything that others need to know about
-it (schemas, annotations, policy, documentation) is derived from that declaration.
+A tool is one declaration: a `PlaybookTool` runs a playbook, an `ApiTool` asks the API of
+those who provide servers, a `DirectTool` answers from Playrail itself. Everything that
+others need to know about it (schemas, annotations, policy, documentation) is derived from
+that declaration.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.errors import Problem
 from playrail.hosts import Hosts
+from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
+if TYPE_CHECKING:
+    from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
+
 DEFAULT_TIMEOUT_S = 60.0
-SECRET = "(secret)"  # noqa: S105  what stands in records for one
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
 ENVELOPE_BYTES = 400  # of these for what is around the reports
 HOST_BYTES = 100  # and for each host's name, and what tells of it
@@ -49,6 +53,11 @@ class Risk(IntEnum):
     def changes(self) -> bool:
         return self >= Risk.WRITE
 
+    @classmethod
+    def of(cls, name: str | None) -> Risk:
+        """The risk of this name, as records have it; the worst for one that is not known."""
+        return cls.__members__.get(name or "", cls.SHELL)
+
 
 class ToolInput(BaseModel):
     """Arguments of a tool. Strict: no unknown field, no coercion, and errors never quote a
@@ -67,7 +76,7 @@ class ToolInput(BaseModel):
     def recorded(self) -> dict[str, Any]:
         """The arguments as JSON data for records, in which no secret is."""
         told = self.model_dump(mode="json")  # a SecretStr dumps as asterisks
-        return {**told, **dict.fromkeys(self.secret_fields(), SECRET)}
+        return {**told, **dict.fromkeys(self.secret_fields(), HIDDEN)}
 
 
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
@@ -84,10 +93,7 @@ class OnHosts(ToolInput):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description=(
-                "A server's name, a group's name, tag:NAME, or a list of them. Omit it for the "
-                "default server."
-            ),
+            description="Server, group, tag:NAME or list; else the default.",
             examples=["web1", ["web1", "db1"], "tag:web"],
             # The same in fewer words: it stands in nearly every tool that a client reads at
             # its start.
@@ -107,7 +113,7 @@ class Reading(OnHosts):
         default=ANSWER_BYTES,
         ge=LEAST_SHARE_BYTES,
         le=1_000_000,
-        description="Most bytes of the answer, shared among the servers.",
+        description="Most bytes of the answer.",
         examples=[ANSWER_BYTES],
     )
 
@@ -129,13 +135,15 @@ class Changing(OnHosts):
 
     preview: bool = Field(
         default=False,
-        description="Change nothing: make a plan, which tells what would change, for apply_plan.",
+        description="Change nothing: make a plan for apply_plan.",
         examples=[True],
     )
 
 
 class Report(BaseModel):
-    """What a play reports of one host, read from the result of its task named `Report`."""
+    """What a play reports of one host: the result of the last task that ended there, or of the
+    one that registers `playrail_report`. Of `debug` it is what that shows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -210,7 +218,11 @@ class Tool(Generic[InputT]):
     without saying so.
     """
     aliases: tuple[str, ...] = ()
-    """Other names under which the same tool is offered."""
+    """Other names of the same tool, which are offered only when the operator wants them."""
+    same_as: str | None = None
+    """The tool that does all that this one does, which is for those who know it by its name:
+    it is offered as an alias is.
+    """
     unforeseeable: str | None = None
     """Why check mode cannot tell what a change would do, a sentence; a plan then only tells
     what would be run.
@@ -262,19 +274,24 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiTool(Tool[InputT], Generic[InputT, ReportT]):
-    """A tool that is one request to the mikr.us API. Its input's fields but `server` are
-    the request's form fields.
+    """A tool that is one request to the API of those who provide servers. Its input's
+    fields but `server` are the request's form fields.
     """
 
+    provider: str
+    """The kind of the servers that the API knows, see settings/targets.py. Also the toolset."""
     endpoint: str
     """Path of the request, such as `/info`. A field in braces, as in `/logs/{id}`, stands
     there, not in the form.
     """
     report: type[ReportT]
     """Reads the body of the answer, which is a JSON object or array."""
-    toolset: str = "mikrus"
     elsewhere: str | None = None
     """The tool, or tools, that tell the like of servers which this API does not know."""
+
+    @property
+    def toolset(self) -> str:
+        return self.provider
 
 
 class Context(Protocol):
@@ -283,29 +300,35 @@ class Context(Protocol):
     @property
     def settings(self) -> Settings: ...
     @property
-    def tools(self) -> Mapping[str, AnyTool]: ...
+    def tools(self) -> Mapping[str, AnyTool]:
+        """Every tool, also those that are not offered."""
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Per tool that is not offered the reason, the end of a sentence."""
+
     async def hosts(self) -> Hosts:
         """What the inventory has."""
 
     async def durations_ms(self) -> Mapping[str, Sequence[int]]:
         """Per tool how long its latest calls took that went well."""
 
-    async def plans(self) -> Sequence[Mapping[str, Any]]:
+    async def plans(self) -> Sequence[PlanShort]:
         """The caller's plans that can still be applied, in short."""
 
-    async def plan(self, plan_id: str) -> Mapping[str, Any]:
+    async def plan(self, plan_id: str) -> PlanView:
         """One of the caller's plans, with what became of it."""
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Closes a plan for good."""
 
-    async def apply_plan(self, plan_id: str) -> Sequence[tuple[Mapping[str, Any], Problem | None]]:
+    async def apply_plan(self, plan_id: str) -> Sequence[tuple[StepDone, Problem | None]]:
         """Carries a plan out; what came of each step."""
 
-    async def undo_run(self, run_id: str) -> Mapping[str, Any]:
+    async def undo_run(self, run_id: str) -> PlanView:
         """The plan that takes a run back."""
 
-    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, Any]:
+    async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
 
 
@@ -341,7 +364,7 @@ def variables(given: ToolInput) -> dict[str, Any]:
 
 
 def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
-    """The input that `recorded` came from, with SECRET where a secret was. Raises
+    """The input that `recorded` came from, with HIDDEN where a secret was. Raises
     pydantic's ValidationError.
     """
     given: ToolInput = tool.input.model_validate(

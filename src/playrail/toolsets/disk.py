@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.tools.fields import AbsolutePath
@@ -17,14 +18,14 @@ from playrail.tools.troubled import OrTrouble
 class DiskPlace(Reading):
     path: AbsolutePath = Field(
         default="/",
-        description="A directory; its file system is looked at.",
+        description="A directory of the file system.",
         examples=["/", "/var"],
     )
     limit: int = Field(
         default=10,
         ge=1,
         le=100,
-        description="How many of the largest entries to list.",
+        description="Most entries.",
         examples=[10],
     )
 
@@ -129,25 +130,20 @@ class DiskUsage(OrTrouble):
     @model_validator(mode="before")
     @classmethod
     def _of_module(cls, raw: Any) -> Any:
-        if not isinstance(raw, dict) or raw.get("playrail_code") != "file_system_silent":
+        if not isinstance(raw, dict) or raw.get("playrail_code") != files.FILE_SYSTEM_SILENT:
             return raw
         return cls.without_all(_silent(raw))
 
 
 def _silent(raw: Mapping[str, Any]) -> Problem:
-    return Problem(
-        code="file_system_silent",
-        error=sentence(raw.get("msg")),
-        hint="Analyze another path; the operator has to look at what is mounted there.",
-        retryable=True,
-    )
+    return Problem.of(files.FILE_SYSTEM_SILENT, sentence(raw.get("msg")))
 
 
 analyze_disk = PlaybookTool(
     name="analyze_disk",
     summary=(
-        "See how full file systems are, and which files, directories or deleted files still "
-        "open take most of it."
+        "Disk full? How full all file systems are, and which files, directories and deleted files "
+        "take most of one."
     ),
     risk=Risk.READ,
     input=DiskPlace,

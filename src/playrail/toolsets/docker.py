@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
+from playrail.codes import files, work
+from playrail.codes.code import Code
+from playrail.codes.every import named
 from playrail.errors import Problem
 from playrail.tools.fields import Since, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -22,39 +25,25 @@ ContainerName = Annotated[
     ),
 ]
 
-# What the host modules' codes mean: the sentence, in which {0} is what Docker or the system
-# said, and what to do next.
-WHY: Mapping[str, tuple[str, str]] = {
-    "no_docker": (
-        "Docker is not installed on this host.",
-        "Use another server, or ask the operator to install Docker there.",
+# The sentences for what Docker said, which stands in {0}; other codes have their own.
+WORDS: Mapping[Code, str] = {
+    work.DOCKER_UNAVAILABLE: "Docker is installed on this host but does not answer: {0}",
+    work.PODMAN_SILENT: (
+        "Podman is installed on this host, but {0}, so its containers cannot be listed."
     ),
-    "permission_denied": (
-        "The user that Playrail logs in as may not talk to Docker on this host.",
-        "The operator can add that user to the group docker, or set become for this host.",
+    work.LOG_NOT_KEPT: (
+        "Docker keeps nothing of what this container writes: its log driver is {0}."
     ),
-    "docker_unavailable": (
-        "Docker is installed on this host but does not answer: {0}",
-        "manage_service with name docker and action status says whether its daemon runs.",
-    ),
-    "podman_silent": (
-        "Podman is installed on this host, but {0}, so its containers cannot be listed.",
-        "The operator can start podman.socket there.",
-    ),
-    "log_not_kept": (
-        "Docker keeps nothing of what this container writes: its log driver is {0}.",
-        "Look where that driver sends it, or ask the operator for the driver local or json-file.",
-    ),
-    "docker_failed": ("Docker could not do it: {0}", "The message is Docker's own."),
-    "container_not_found": (
-        "There is no such container on this host; it may have been removed, and its log with it.",
-        "list_docker_containers tells the names of those that there are.",
-    ),
-    "container_not_running": (
-        "There is nothing to measure: {0}.",
-        "list_docker_containers tells each one's state; get_docker_logs may say why it ended.",
+    work.DOCKER_FAILED: "Docker could not do it: {0}",
+    work.CONTAINER_NOT_RUNNING: "There is nothing to measure: {0}.",
+    work.NO_DOCKER: "Docker is not installed on this host.",
+    work.CONTAINER_NOT_FOUND: work.CONTAINER_NOT_FOUND.meaning,
+    files.PERMISSION_DENIED: (
+        "The user that Playrail logs in as may not talk to Docker on this host."
     ),
 }
+# Here the operator can do more than the code's own hint says.
+GROUP_DOCKER = "The operator can add that user to the group docker, or set become for this host."
 
 
 class OtherEngine(Report):
@@ -79,17 +68,12 @@ class OfDocker(OrTrouble):
     @classmethod
     def _why(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
-            raise ValueError("is no answer of Docker")  # noqa: TRY004  pydantic's way to refuse
-        code = str(raw.get("playrail_code"))
-        if code not in WHY:
+            raise ValueError("is no answer of Docker")  # pydantic's way to refuse
+        code = named(str(raw.get("playrail_code")))
+        if code not in WORDS:
             return {key: value for key, value in raw.items() if key != "trouble"}
-        error, hint = WHY[code]
-        problem = Problem(
-            code=code,
-            error=error.format(raw.get("docker")),
-            hint=hint,
-            retryable=code in ("docker_unavailable", "podman_silent"),
-        )
+        hint = GROUP_DOCKER if code == files.PERMISSION_DENIED else None
+        problem = Problem.of(code, WORDS[code].format(raw.get("docker")), hint=hint)
         return cls.without_all(problem)
 
 
@@ -97,21 +81,19 @@ EngineSocket = Annotated[
     str,
     Field(
         pattern=r"^/(?:var/)?run/[A-Za-z0-9/._-]{1,100}$",
-        description="Another engine of the host, by its socket: one of `other_engines`.",
+        description="Another engine: a socket of `other_engines`.",
         examples=["/run/user/1000/docker.sock"],
     ),
 ]
 
 
 class ContainerChoice(Reading):
-    all: bool = Field(
-        default=True, description="Whether to list those that do not run as well.", examples=[True]
-    )
+    all: bool = Field(default=True, description="Also those that do not run.", examples=[True])
     details: bool = Field(
         default=False, description="Also command, mounts and labels of each.", examples=[True]
     )
     offset: int = Field(
-        default=0, ge=0, le=100_000, description="`next_offset` of the answer before.", examples=[0]
+        default=0, ge=0, le=100_000, description="`next_offset` of the last answer.", examples=[0]
     )
     engine: EngineSocket | None = None
 
@@ -190,16 +172,14 @@ class Containers(OfDocker):
 
 class LogPart(Reading):
     container: ContainerName
-    lines: int = Field(
-        default=50, ge=1, le=1000, description="How many lines at most.", examples=[50]
-    )
+    lines: int = Field(default=50, ge=1, le=1000, description="Most lines.", examples=[50])
     since: Since | None = None
     message_characters: int = Field(
-        default=500, ge=50, le=100_000, description="How much of each line at most.", examples=[500]
+        default=500, ge=50, le=100_000, description="Most of each line.", examples=[500]
     )
     engine: EngineSocket | None = None
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @property
     def since_s(self) -> str | None:
         """`since` as the engine takes it: seconds since 1970."""
@@ -245,7 +225,7 @@ class ContainerLog(OfDocker):
 class OneContainer(Reading):
     container: ContainerName | None = Field(
         default=None,
-        description="A container's name or id; all that run when omitted.",
+        description="A container's name or id; omitted: all that run.",
         examples=["web"],
     )
     engine: EngineSocket | None = None
@@ -298,8 +278,8 @@ class AllStats(OfDocker):
 list_docker_containers = PlaybookTool(
     name="list_docker_containers",
     summary=(
-        "List a server's Docker containers with state, image and ports; on request command, "
-        "mounts and labels."
+        "Which Docker containers there are: state, image, ports; with details command, mounts and "
+        "labels."
     ),
     risk=Risk.READ,
     input=ContainerChoice,
@@ -309,7 +289,7 @@ list_docker_containers = PlaybookTool(
 
 get_docker_logs = PlaybookTool(
     name="get_docker_logs",
-    summary="Read the newest lines that a Docker container wrote, of both its outputs in order.",
+    summary="Logs of a Docker container: its newest lines, and why it ended.",
     risk=Risk.SENSITIVE,
     input=LogPart,
     playbook="docker/get_docker_logs.yml",
@@ -318,7 +298,7 @@ get_docker_logs = PlaybookTool(
 
 get_docker_stats = PlaybookTool(
     name="get_docker_stats",
-    summary="See what running Docker containers take of processor, memory, network and disk.",
+    summary="How much CPU, memory, network and disk Docker containers use.",
     risk=Risk.READ,
     input=OneContainer,
     playbook="docker/get_docker_stats.yml",

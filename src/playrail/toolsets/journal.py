@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
@@ -37,16 +38,16 @@ Cursor = Annotated[
     Field(
         pattern=r"^[a-z]=[0-9a-f]+(;[a-z]=[0-9a-f]+){1,9}$",
         max_length=300,
-        description="Only entries older than this one: `older` of the answer before.",
+        description="Only older entries: `older` of the last answer.",
         examples=["s=4720aa27;i=108;b=98c9905e;m=4ec9fa5e;t=660bc2e2f1636;x=d204faab"],
     ),
 ]
-Lines = Annotated[int, Field(ge=1, le=1000, description="How many entries at most.", examples=[50])]
+Lines = Annotated[int, Field(ge=1, le=1000, description="Most entries.", examples=[50])]
 
 
 MessageCharacters = Annotated[
     int,
-    Field(ge=50, le=100_000, description="How much of each message at most.", examples=[500]),
+    Field(ge=50, le=100_000, description="Most of each message.", examples=[500]),
 ]
 
 
@@ -69,14 +70,14 @@ class JournalSearch(Reading):
     term: Annotated[str, AfterValidator(_one_line)] = Field(
         min_length=1,
         max_length=200,
-        description="The text that a message must hold; plain, not a pattern.",
+        description="The text that a message holds; no pattern.",
         examples=["connection refused"],
     )
     lines: Lines = 50
     hours: int = Field(default=24, ge=1, le=720, description="How far to look back.", examples=[24])
     unit: UnitName | None = None
     ignore_case: bool = Field(
-        default=True, description="Whether upper and lower case are the same.", examples=[True]
+        default=True, description="Upper and lower case are alike.", examples=[True]
     )
     before: Cursor | None = None
     message_characters: MessageCharacters = 500
@@ -148,10 +149,13 @@ class JournalEntries(OrTrouble):
     def _of_module(cls, raw: Any) -> Any:
         if not isinstance(raw, dict):
             # pydantic's way to refuse
-            raise ValueError("is no result of read_journal")  # noqa: TRY004
+            raise ValueError("is no result of read_journal")
         problem = _problem_of(raw)
         if problem is not None:
-            return {**cls.without_all(problem), "incomplete": problem.code == "permission_denied"}
+            return {
+                **cls.without_all(problem),
+                "incomplete": problem.code == files.PERMISSION_DENIED,
+            }
         if "entries" not in raw:
             return raw
         return {
@@ -165,15 +169,7 @@ class JournalEntries(OrTrouble):
         if self.trouble is not None:
             return self.trouble
         if self.complete is False and not self.entries:
-            return Problem(
-                code="journal_timed_out",
-                error=(
-                    "Time was over before an entry was found in this host's journal; there may "
-                    "be some."
-                ),
-                hint="Ask for a shorter time or for a single unit.",
-                retryable=True,
-            )
+            return Problem.of(work.JOURNAL_TIMED_OUT)
         return None
 
     @property
@@ -184,19 +180,17 @@ class JournalEntries(OrTrouble):
 def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
     """The failures for which this toolset has better words than the module's."""
     match raw.get("playrail_code"):
-        case "permission_denied":
-            return Problem(
-                code="permission_denied",
-                error=(
-                    "The user that Playrail logs in as may not read these entries of this "
-                    "host's journal."
-                ),
+        case files.PERMISSION_DENIED:
+            return Problem.of(
+                files.PERMISSION_DENIED,
+                "The user that Playrail logs in as may not read these entries of this host's "
+                "journal.",
                 hint=HOW_TO_SEE_MORE,
             )
-        case "service_not_found":
-            return Problem(
-                code="service_not_found",
-                error=sentence(raw.get("msg")),
+        case work.SERVICE_NOT_FOUND:
+            return Problem.of(
+                work.SERVICE_NOT_FOUND,
+                sentence(raw.get("msg")),
                 hint=(
                     "Ask for a unit that there is, or let search_journal_logs look without `unit`."
                 ),
@@ -218,10 +212,7 @@ class SystemErrors(JournalEntries):
 
 get_journal_logs = PlaybookTool(
     name="get_journal_logs",
-    summary=(
-        "Read the newest journal entries of a systemd unit, since a time or before an entry "
-        "that was already read."
-    ),
+    summary="Logs of a service such as nginx: the newest journal entries of one systemd unit.",
     risk=Risk.SENSITIVE,
     input=JournalPart,
     playbook="journal/get_journal_logs.yml",
@@ -231,8 +222,8 @@ get_journal_logs = PlaybookTool(
 find_system_errors = PlaybookTool(
     name="find_system_errors",
     summary=(
-        "See which errors a server's journal holds of the last hours, over all units, and how "
-        "many of each."
+        "What went wrong: errors of the last hours in a server's whole journal, and how many of "
+        "each."
     ),
     risk=Risk.SENSITIVE,
     input=ErrorsPart,
@@ -243,7 +234,7 @@ find_system_errors = PlaybookTool(
 search_journal_logs = PlaybookTool(
     name="search_journal_logs",
     summary=(
-        "Find the newest journal entries of the last hours that hold a text, of one systemd "
+        "Find text in the logs: journal entries of the last hours that hold it, of one systemd "
         "unit or all."
     ),
     risk=Risk.SENSITIVE,

@@ -29,12 +29,12 @@ class NetworkPart(Reading):
         default=200,
         ge=1,
         le=1000,
-        description="How many interfaces, and how many sockets, at most.",
+        description="Most interfaces, and most sockets.",
         examples=[200],
     )
     details: bool = Field(
         default=False,
-        description="Also how many bytes each interface took and gave.",
+        description="Also the traffic of each interface.",
         examples=[True],
     )
 
@@ -149,10 +149,7 @@ class NetworkInfo(Report):
 
 check_port = PlaybookTool(
     name="check_port",
-    summary=(
-        "See whether something listens on a port of the server, on which addresses, and which "
-        "process it is."
-    ),
+    summary="Is a port open or in use? Which process listens on it, and on which addresses.",
     risk=Risk.READ,
     input=PortChoice,
     playbook="network/check_port.yml",
@@ -161,9 +158,7 @@ check_port = PlaybookTool(
 
 get_network_info = PlaybookTool(
     name="get_network_info",
-    summary=(
-        "See a server's interfaces, addresses, default routes, name servers and listening sockets."
-    ),
+    summary="IP addresses, interfaces, routes, DNS and all open ports of a server.",
     risk=Risk.READ,
     input=NetworkPart,
     playbook="network/get_network_info.yml",

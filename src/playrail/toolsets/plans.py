@@ -4,11 +4,12 @@ looked after.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from playrail.errors import Problem
+from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 from playrail.tools.tool import Context, DirectTool, OnHosts, Report, Risk, ToolInput
 
 HALF_A_DAY_S = 43_200.0  # the calls that these make have deadlines of their own
@@ -38,20 +39,17 @@ class OnePlan(ToolInput):
 
 class OneRun(ToolInput):
     run_id: RunId = Field(
-        description=(
-            "The run_id in _meta of the call that is to be taken back, or in data.steps of "
-            "apply_plan."
-        ),
+        description="`run_id` in _meta of that call, or in data.steps of apply_plan.",
         examples=["20260131-120000-0a1b2c3d"],
     )
 
 
 class Plans(Report):
-    plans: list[dict[str, Any]] = Field(description="The newest first.")
+    plans: list[PlanShort] = Field(description="The newest first.")
 
 
 class PlanTold(Report):
-    plan: dict[str, Any] = Field(
+    plan: PlanView = Field(
         description="What would change per host, what could not be previewed, and until when."
     )
 
@@ -62,7 +60,7 @@ class Cancelled(Report):
 
 class Applied(Report):
     plan_id: str
-    steps: list[dict[str, Any]] = Field(
+    steps: list[StepDone] = Field(
         description=(
             "Per step its run_id (of a single one in _meta too), code and data, as the tool's own."
         )
@@ -75,7 +73,7 @@ class Applied(Report):
 
 
 class Drift(Report):
-    hosts: dict[str, dict[str, Any]] = Field(
+    hosts: dict[str, HostDrift] = Field(
         description=(
             "Per host how many things Playrail set, which of them drifted, and which could not "
             "be checked."
@@ -84,11 +82,11 @@ class Drift(Report):
 
 
 async def _list_plans(context: Context, _: NoPlan) -> Plans:
-    return Plans(plans=[dict(plan) for plan in await context.plans()])
+    return Plans(plans=list(await context.plans()))
 
 
 async def _get_plan(context: Context, given: OnePlan) -> PlanTold:
-    return PlanTold(plan=dict(await context.plan(given.plan_id)))
+    return PlanTold(plan=await context.plan(given.plan_id))
 
 
 async def _cancel_plan(context: Context, given: OnePlan) -> Cancelled:
@@ -98,24 +96,20 @@ async def _cancel_plan(context: Context, given: OnePlan) -> Cancelled:
 async def _apply_plan(context: Context, given: OnePlan) -> Applied:
     steps = await context.apply_plan(given.plan_id)
     failure = next((problem for _, problem in steps if problem is not None), None)
-    return Applied(plan_id=given.plan_id, steps=[dict(told) for told, _ in steps], failure=failure)
+    return Applied(plan_id=given.plan_id, steps=[step for step, _ in steps], failure=failure)
 
 
 async def _undo_run(context: Context, given: OneRun) -> PlanTold:
-    return PlanTold(plan=dict(await context.undo_run(given.run_id)))
+    return PlanTold(plan=await context.undo_run(given.run_id))
 
 
 async def _check_drift(context: Context, given: OnHosts) -> Drift:
-    return Drift(
-        hosts={
-            host: dict(found) for host, found in (await context.check_drift(given.server)).items()
-        }
-    )
+    return Drift(hosts=dict(await context.check_drift(given.server)))
 
 
 list_plans = DirectTool(
     name="list_plans",
-    summary="List your plans that can still be applied.",
+    summary="Which of your plans wait to be applied.",
     risk=Risk.READ,
     input=NoPlan,
     toolset="playrail",
@@ -124,7 +118,7 @@ list_plans = DirectTool(
 )
 get_plan = DirectTool(
     name="get_plan",
-    summary="See a plan again: what it would change on each host, and whether it is approved.",
+    summary="See again what a plan would change, and whether it is approved.",
     risk=Risk.READ,
     input=OnePlan,
     toolset="playrail",
@@ -134,7 +128,7 @@ get_plan = DirectTool(
 )
 cancel_plan = DirectTool(
     name="cancel_plan",
-    summary="Cancel a plan, so that it can never be applied. Changes nothing on any server.",
+    summary="Throw a plan away, so that nobody can apply it.",
     risk=Risk.READ,
     input=OnePlan,
     toolset="playrail",
@@ -144,8 +138,8 @@ cancel_plan = DirectTool(
 apply_plan = DirectTool(
     name="apply_plan",
     summary=(
-        "Carry out a plan exactly as it was made, once; refused when anything it depends on is "
-        "different now."
+        "Carry out a plan that a preview made: exactly that, once, unless what it rests on has "
+        "changed."
     ),
     risk=Risk.DANGEROUS,
     idempotent=True,  # a plan is used once
@@ -158,7 +152,9 @@ apply_plan = DirectTool(
 )
 undo_run = DirectTool(
     name="undo_run",
-    summary="Make a plan that takes back what an earlier run changed; apply_plan carries it out.",
+    summary=(
+        "Undo a change, go back: makes the plan that takes back what a run did, for apply_plan."
+    ),
     risk=Risk.READ,
     input=OneRun,
     toolset="playrail",
@@ -170,8 +166,8 @@ undo_run = DirectTool(
 check_drift = DirectTool(
     name="check_drift",
     summary=(
-        "Find what no longer holds on servers of the files, services and packages that "
-        "Playrail itself has set."
+        "Has somebody changed what Playrail set? Compares its files, services and packages with "
+        "the servers."
     ),
     risk=Risk.READ,
     input=OnHosts,

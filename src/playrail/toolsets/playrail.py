@@ -1,28 +1,23 @@
-"""Tools about Playrail itself: which servers and which tools there are."""
+"""Which servers there are that the tools can be used on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from importlib.metadata import version
-from statistics import median
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from playrail.errors import UnknownServer
 from playrail.hosts import Host, Hosts
-from playrail.settings.servers import MikrusServer, shown
+from playrail.settings.servers import shown
 from playrail.settings.settings import Settings
+from playrail.settings.targets import TARGETS
 from playrail.tools.brief import Brief
 from playrail.tools.tool import (
-    AnyTool,
-    ByField,
-    Changing,
     Context,
     DirectTool,
-    PlaybookTool,
     Report,
     Risk,
     ToolInput,
@@ -33,20 +28,15 @@ SHORT_GROUPS, MOST_GROUPS = 4, 50  # of a server; the second when details are as
 LONGEST_REASON = 300  # characters
 MAX_UNREAD = 5  # files
 MAX_NAMES = 100  # in an error
-SIDE_EFFECTS = {
-    Risk.READ: "none",
-    Risk.SENSITIVE: "discloses",
-    Risk.WRITE: "writes",
-    Risk.DESTRUCTIVE: "destroys",
-    Risk.DANGEROUS: "anything",
-    Risk.SHELL: "anything",
-}
+
+OF_INVENTORIES = ("ssh", "local")  # kinds of servers that inventories know
+
+# (No Literal, for a kind more is a line in targets.py)
+TypeOfServer = Annotated[
+    str, Field(json_schema_extra={"enum": [*dict.fromkeys([*OF_INVENTORIES, *TARGETS]), "other"]})
+]
 
 T = TypeVar("T")
-
-
-class NoArguments(ToolInput):
-    """A tool that is asked nothing."""
 
 
 class Choice(ToolInput):
@@ -54,32 +44,30 @@ class Choice(ToolInput):
         default=None,
         min_length=1,
         max_length=253,
-        description="Only servers of this group.",
+        description="Only of this group.",
         examples=["web"],
     )
     tag: str | None = Field(
         default=None,
         min_length=1,
         max_length=63,
-        description="Only servers with this tag.",
+        description="Only with this tag.",
         examples=["web"],
     )
     match: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
-        description="Only servers with this text in the name.",
+        description="Only with this text in the name.",
         examples=["db"],
     )
     offset: int = Field(
         default=0,
         ge=0,
-        description="Leave out so many of them first: next_offset of the last answer.",
+        description="`next_offset` of the last answer.",
         examples=[20],
     )
-    limit: int = Field(
-        default=20, ge=1, le=500, description="Most servers in one answer.", examples=[20]
-    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most servers.", examples=[20])
     details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 
@@ -97,7 +85,7 @@ class Server(Brief, Report):
         default=None, description="failed: its entry is wrong and it cannot be used."
     )
     error: str | None = Field(default=None, description="Why it failed.")
-    type: Literal["ssh", "local", "mikrus", "other"] | None = Field(
+    type: TypeOfServer | None = Field(
         default=None,
         description=(
             "How it is reached. mikrus: through the API, or over SSH when it has an address."
@@ -237,144 +225,23 @@ def _fitting(items: Sequence[T], most: int, written: Callable[[T], str]) -> list
     return fitting
 
 
-def _type(host: Host, settings: Settings) -> Literal["ssh", "local", "mikrus", "other"]:
-    if isinstance(settings.servers.get(host.name), MikrusServer):
-        return "mikrus"
-    kinds: dict[str, Literal["ssh", "local"]] = {"ssh": "ssh", "local": "local"}
-    return kinds.get(host.connection.rpartition(".")[2], "other")
-
-
-class Capability(Report):
-    name: str
-    toolset: str
-    risk: str = Field(
-        description="The worst it can do: READ, SENSITIVE, WRITE, DESTRUCTIVE, DANGEROUS or SHELL."
-    )
-    risk_by: dict[str, dict[str, str]] = Field(
-        description="Where the risk depends on an argument: field, value, risk."
-    )
-    allowed: bool = Field(
-        description=(
-            "Whether write operations are enabled here, or it only reads. A policy may still "
-            "refuse a call."
-        )
-    )
-    changes: bool
-    side_effects: str = Field(
-        description="The worst it does: none, discloses, writes, destroys or anything."
-    )
-    previewable: bool = Field(
-        description=(
-            "preview=true runs it in check mode; otherwise a preview tells only what would be run."
-        )
-    )
-    reversible: bool = Field(
-        description=(
-            "Whether there is nothing to take back, or undo_run can, as far as what was before "
-            "is known."
-        )
-    )
-    typical_duration_ms: int | None = Field(
-        description="Median of its latest calls here that went well; null before the first."
-    )
-    idempotent: bool = Field(
-        description="A second call with the same arguments changes nothing more."
-    )
-    interruptible: bool = Field(description="Cancelling ends its work on the host too.")
-    deadline_s: float = Field(
-        description=(
-            "Seconds until a call on one host is cut short, beside the time to connect. Many "
-            "hosts have longer."
-        )
-    )
-    longest_deadline_s: float = Field(
-        description="The same where the caller chooses the greatest `timeout_s`."
-    )
-    playbook: str | None
-
-
-class Capabilities(Report):
-    schema_version: Literal["1.0.0"] = "1.0.0"
-    server: Literal["playrail"] = "playrail"
-    version: str
-    transports: tuple[str, ...] = ("stdio",)
-    write_operations_enabled: bool
-    tool_count: int
-    tools: tuple[Capability, ...]
-
-
-async def _describe_capabilities(context: Context, _: NoArguments) -> Capabilities:
-    writes = context.settings.enable_write_operations
-    took = await context.durations_ms()
-    return Capabilities(
-        version=version("playrail"),
-        write_operations_enabled=writes,
-        tool_count=len(context.tools),
-        tools=tuple(
-            _capability(name, tool, writes=writes, took_ms=took.get(name, ()))
-            for name, tool in context.tools.items()
-        ),
-    )
-
-
-def _capability(name: str, tool: AnyTool, *, writes: bool, took_ms: Sequence[int]) -> Capability:
-    return Capability(
-        name=name,
-        toolset=tool.toolset,
-        risk=tool.worst_risk.name,
-        risk_by=_risk_by(tool.risk) if isinstance(tool.risk, ByField) else {},
-        allowed=writes or not tool.worst_risk.changes,
-        changes=tool.worst_risk.changes,
-        side_effects=SIDE_EFFECTS[tool.worst_risk],
-        previewable=issubclass(tool.input, Changing) and tool.unforeseeable is None,
-        reversible=tool.undo is not None or not tool.worst_risk.changes,
-        typical_duration_ms=round(median(took_ms)) if took_ms else None,
-        idempotent=tool.idempotent or not tool.worst_risk.changes,
-        interruptible=tool.interruptible
-        if isinstance(tool, PlaybookTool)
-        else not tool.worst_risk.changes,
-        deadline_s=tool.deadline_s(tool.input.model_construct()),
-        longest_deadline_s=_longest_deadline_s(tool),
-        playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
-    )
-
-
-def _longest_deadline_s(tool: AnyTool) -> float:
-    chosen = tool.input.model_fields.get("timeout_s")
-    limits = [limit.le for limit in (chosen.metadata if chosen else ()) if hasattr(limit, "le")]
-    return tool.deadline_s(
-        tool.input.model_construct(**({"timeout_s": min(limits)} if limits else {}))
-    )
-
-
-def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:
-    cases = {str(value).lower(): of.name for value, of in risk.cases.items()}
-    return {risk.field: {**cases, "otherwise": risk.otherwise.name}}
+def _type(host: Host, settings: Settings) -> str:
+    server = settings.servers.get(host.name)
+    if server is not None and server.kind != "ssh":  # its connection may be set to another
+        return server.kind
+    connection = host.connection.rpartition(".")[2]
+    return connection if connection in OF_INVENTORIES else "other"
 
 
 list_configured_servers = DirectTool(
     name="list_configured_servers",
     summary=(
-        "List the servers and groups that the other tools accept, and which is the default. "
-        "Call this first."
+        "Which servers and groups there are: the names that `server` takes, and the default. Call "
+        "this first."
     ),
     risk=Risk.READ,
     input=Choice,
     toolset="playrail",
     output=Servers,
     run=_list_configured_servers,
-)
-
-describe_capabilities = DirectTool(
-    name="describe_capabilities",
-    aliases=("describe_mikrus_capabilities",),
-    summary=(
-        "Tell of every tool its risk, whether it is allowed here, how long it takes, and its "
-        "deadline."
-    ),
-    risk=Risk.READ,
-    input=NoArguments,
-    toolset="playrail",
-    output=Capabilities,
-    run=_describe_capabilities,
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, computed_field, model_validator
 
+from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
 from playrail.tools.fields import CONTROL, OwnerName
@@ -33,12 +34,10 @@ def _plain(name: str) -> str:
 
 
 class TreePart(Reading):
-    limit: int = Field(
-        default=200, ge=1, le=1000, description="How many processes at most.", examples=[200]
-    )
+    limit: int = Field(default=200, ge=1, le=1000, description="Most processes.", examples=[200])
     user: OwnerName | None = Field(
         default=None,
-        description="Only processes of this user, by name or number.",
+        description="Only processes of this user.",
         examples=["www-data"],
     )
     pid: int | None = Field(
@@ -138,26 +137,23 @@ class ProcessAction(Changing):
             default=None,
             exclude=True,  # `playrail_target` are the hosts
             description=(
-                "For kill: a pid, or a program's exact name: all of that name, but none in "
-                "containers."
+                "For kill: a pid, or an exact name: all of that name but those in containers."
             ),
             examples=["4711", "nginx"],
         )
     )
-    signal: Signal = Field(
-        default="TERM", description="For kill: the signal to send.", examples=["TERM"]
-    )
+    signal: Signal = Field(default="TERM", description="For kill.", examples=["TERM"])
     sort: Literal["memory", "cpu"] = Field(
-        default="memory", description="For list: by what.", examples=["memory"]
+        default="memory", description="For list.", examples=["memory"]
     )
     limit: int = Field(
-        default=20, ge=1, le=200, description="For list: how many at most.", examples=[20]
+        default=20, ge=1, le=200, description="For list: most processes.", examples=[20]
     )
     wait_s: int = Field(
         default=5,
         ge=0,
         le=30,
-        description="For kill: seconds to wait for the processes to end.",
+        description="For kill: seconds to wait for the end.",
         examples=[5],
     )
 
@@ -169,7 +165,7 @@ class ProcessAction(Changing):
             raise ValueError("target is for kill only")
         return self
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @property
     def process(self) -> str | None:
         """The target; the playbook's `playrail_process`."""
@@ -222,20 +218,17 @@ class ProcessOutcome(Report):
         denied = [one for one in self.signalled if one.how == "not_permitted"]
         left = [one for one in self.signalled if one.how == "running"]
         if denied:
-            return Problem(
-                code="permission_denied",
-                error=(
-                    f"The user that Playrail logs in as may not send a signal to {_named(denied)}."
-                ),
+            return Problem.of(
+                files.PERMISSION_DENIED,
+                f"The user that Playrail logs in as may not send a signal to {_named(denied)}.",
                 hint=(
                     "data.hosts tells what came of each; the operator can set become for this host."
                 ),
             )
         if left:
-            return Problem(
-                code="process_not_ended",
-                error=f"The signal was sent, but nothing has come of it yet for {_named(left)}.",
-                hint="It may need more time (wait_s) or ignore the signal; KILL cannot be ignored.",
+            return Problem.of(
+                work.PROCESS_NOT_ENDED,
+                f"The signal was sent, but nothing has come of it yet for {_named(left)}.",
             )
         return None
 
@@ -264,7 +257,7 @@ def _named(some: list[Signalled]) -> str:
 get_process_tree = PlaybookTool(
     name="get_process_tree",
     summary=(
-        "See which processes run, who started whom, and what each takes of processor and memory."
+        "What runs on a server (ps): all processes, who started whom, CPU and memory of each."
     ),
     risk=Risk.READ,
     input=TreePart,
@@ -274,10 +267,7 @@ get_process_tree = PlaybookTool(
 
 manage_process = PlaybookTool(
     name="manage_process",
-    summary=(
-        "List the largest processes, or send a signal to one by pid or to all of an exact name "
-        "and see what ended."
-    ),
+    summary="Kill a process, or list those that take most memory or CPU (top).",
     risk=by_field("action", {"list": Risk.READ}, otherwise=Risk.DESTRUCTIVE),
     input=ProcessAction,
     playbook="processes/manage_process.yml",

@@ -92,7 +92,7 @@ class SystemInfo(Report):
     )
 
     # mypy 1362
-    @computed_field(description="Physical cores of all processors.")  # type: ignore[prop-decorator]
+    @computed_field(description="Physical cores of all processors.")
     @property
     def cpu_cores(self) -> int | None:
         if self.cpu_sockets is None or self.cpu_cores_per_socket is None:
@@ -106,7 +106,7 @@ class SystemInfo(Report):
 
 get_system_info = PlaybookTool(
     name="get_system_info",
-    summary="What a server is: system, kernel, processor, memory, load, uptime, addresses.",
+    summary="What a server is: operating system, kernel, processor, load, uptime, addresses.",
     risk=Risk.READ,
     input=OnHosts,
     playbook="system/get_system_info.yml",
@@ -155,26 +155,26 @@ class MemoryInfo(Report):
     )
 
     # mypy 1362
-    @computed_field(description="Swap space not in use.")  # type: ignore[prop-decorator]
+    @computed_field(description="Swap space not in use.")
     @property
     def swap_free_bytes(self) -> int | None:
         return self.swap_left_bytes if self.buffers_bytes is not None else None
 
     # mypy 1362
-    @computed_field(description="Total without available, as `free` counts it.")  # type: ignore[prop-decorator]
+    @computed_field(description="Total without available, as `free` counts it.")
     @property
     def used_bytes(self) -> int | None:
         return None if self.available_bytes is None else self.total_bytes - self.available_bytes
 
     # mypy 1362
-    @computed_field(description="used_bytes in percent of total_bytes.")  # type: ignore[prop-decorator]
+    @computed_field(description="used_bytes in percent of total_bytes.")
     @property
     def used_percent(self) -> float | None:
         return (
             None if self.used_bytes is None else round(100 * self.used_bytes / self.total_bytes, 1)
         )
 
-    @computed_field(description="Swap space in use.")  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field(description="Swap space in use.")
     @property
     def swap_used_bytes(self) -> int | None:
         return self.swap_total_bytes - self.swap_left_bytes if self.swap_total_bytes else None
@@ -182,7 +182,7 @@ class MemoryInfo(Report):
 
 get_memory_info = PlaybookTool(
     name="get_memory_info",
-    summary="How much memory and swap a server has, uses and could still give, in bytes.",
+    summary="How much memory (RAM) and swap a server has, uses and has free.",
     risk=Risk.READ,
     input=MemoryChoice,
     playbook="system/get_memory_info.yml",

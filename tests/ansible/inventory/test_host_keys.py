@@ -23,8 +23,8 @@ from playrail.ansible.inventory.host_keys import (
     Inventory,
     host_keys,
 )
-from playrail.settings.servers import SshServer
 from playrail.settings.settings import Settings
+from playrail.settings.ssh_server import SshServer
 
 STRICT = "-o StrictHostKeyChecking=yes"
 

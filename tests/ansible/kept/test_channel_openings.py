@@ -12,7 +12,8 @@ import pytest
 
 from playrail.ansible.kept import broker as brokers
 from playrail.ansible.kept.broker import Broker
-from playrail.ansible.kept.channel import NotOpened, Opening
+from playrail.ansible.kept.channel import Opening
+from playrail.ansible.kept.opening import NotOpened
 from playrail.ansible.plugins.connection.ssh import Connection
 
 pytestmark = pytest.mark.slow

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import _PY_MIN
 
 from playrail.ansible.kept.broker import _own_files
-from playrail.ansible.kept.channel import program
 from playrail.ansible.kept.interpreter import PLACEHOLDER, READY, SIZES, START, frame
+from playrail.ansible.kept.opening import OLDEST, program
 from playrail.ansible.kept.payload import ARCHIVE
 from worlds.kept_modules import ASKED, OWN, all_payloads, with_arguments
 
@@ -50,13 +51,17 @@ def _pythons() -> Iterator[str]:
                 "import sys; print(sys.version_info[0] * 100 + sys.version_info[1])",
             ]
             version = int(subprocess.run(tell, capture_output=True, check=False).stdout or 0)
-            if 308 <= version <= 313 and version not in seen:
+            if OLDEST <= divmod(version, 100) <= (3, 13) and version not in seen:
                 seen.add(version)
                 yield program_file
 
 
 OURS, *OTHERS = _pythons()
 TYPICAL = ("ping-0", "ping-1", "command-4", "setup-7", "raises", "warns", "leaves", "threads")
+
+
+def test_the_oldest_python_is_the_oldest_that_ansibles_modules_take() -> None:
+    assert OLDEST == _PY_MIN
 
 
 @pytest.fixture(scope="module")

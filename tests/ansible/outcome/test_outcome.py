@@ -22,8 +22,8 @@ import yaml
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import DIFF_LIMIT, SPARE, TEXT_LIMIT, TOTAL_LIMIT, condense
 from playrail.ansible.outcome.outcome import Outcome
-from playrail.ansible.outcome.unpreviewed import unpreviewed_line
-from playrail.safe_text.secrets import HIDDEN
+from playrail.ansible.outcome.remarks import REPORT_VARIABLE, remark_line
+from playrail.safe_text.secrets import HIDDEN, SecretTexts
 from playrail.tasks import TaskResult
 from worlds.checkout import CASE_FILES
 
@@ -62,20 +62,19 @@ def raw(name: str, **data: Any) -> dict[str, Any]:
 
 
 def test_an_event_is_condensed() -> None:
+    """Its result stays whole, it may be the report, but for what stands in it twice."""
     result = {
         "changed": True,
         "msg": "m" * 10_000,
-        "rc": 1,
-        "content": "of a file",
-        "diff": {"before": "old", "after": "new"},
-        "invocation": {"module_args": {"password": "secret"}},
-        "_ansible_no_log": False,
+        "stdout": "a\n" * 100_000,
+        "x": {"y": [1]},
+        "diff": [{"before": "", "after": "b" * 2 * DIFF_LIMIT}],
     }
 
     told = condense(
         raw(
             "runner_on_failed",
-            res=result,
+            res={**result, "stdout_lines": ["a"], "invocation": {"module_args": {}}},
             ignore_errors=None,
             resolved_action="a.b.c",
             duration=0.5,
@@ -90,50 +89,37 @@ def test_an_event_is_condensed() -> None:
         "ignored": False,
         "duration_s": 0.5,
         "unpreviewed": None,
-        "result": {
-            "changed": True,
-            "msg": "m" * (TEXT_LIMIT + SPARE),
-            "rc": 1,
-            "content": "of a file",
-        },
-        "diff": [{"before": "old", "after": "new"}],
-        "cut": True,
+        "reports": False,
+        "last": False,
+        "result": result,
     }
 
 
-def test_the_report_is_whole_but_for_what_is_there_twice_or_was_passed_in() -> None:
-    diff = [{"before": "", "after": "b" * 2 * DIFF_LIMIT}]
-    result = {"stdout": "a\n" * 100_000, "x": {"y": [1]}, "diff": diff}
-
-    told = condense(
-        raw("runner_on_ok", task="Report", res={**result, "stdout_lines": ["a"], "invocation": {}})
-    )
-
-    assert told is not None
-    assert told["result"] == result
-    assert told["diff"] == []  # not a second time
-
-
 def test_a_diff_is_bounded() -> None:
-    told = condense(
-        raw("runner_on_ok", res={"diff": {"before": "", "after": "b" * 2 * DIFF_LIMIT}})
-    )
+    task = task_of([], res={"diff": {"before": "", "after": "b" * 2 * DIFF_LIMIT}})
 
-    assert told is not None
-    assert (told["diff"], told["cut"]) == (
-        [{"before": "", "after": "b" * (DIFF_LIMIT + SPARE)}],
-        True,
-    )
+    assert (task.diff, task.cut) == ([{"before": "", "after": "b" * DIFF_LIMIT}], True)
 
 
 def test_a_loop_tells_the_diffs_of_its_items() -> None:
     items = [{"item": 1, "diff": {"after": "a"}, "invocation": {}}, {"item": 2}]
 
-    told = condense(raw("runner_on_ok", res={"results": items, "changed": True}))
+    task = task_of([], res={"results": items, "changed": True})
+
+    assert task.result == {"changed": True, "results": [{"item": 1}, {"item": 2}]}
+    assert task.diff == [{"after": "a"}]
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_task_that_registers_the_report_says_so(*, checked: bool) -> None:
+    line = remark_line(
+        {"changed": True}, {"register": REPORT_VARIABLE}, checked=checked, last=False
+    )
+
+    told = condense({**raw("runner_on_ok"), "stdout": f"{line}ok: [h]"})
 
     assert told is not None
-    assert told["result"] == {"changed": True, "results": [{"item": 1}, {"item": 2}]}
-    assert told["diff"] == [{"after": "a"}]
+    assert told["reports"] is True
 
 
 @pytest.mark.parametrize(
@@ -167,7 +153,7 @@ def test_a_result_that_is_no_mapping_is_empty() -> None:
 
 
 def task_of(secrets: list[str], name: str = "runner_on_ok", **data: Any) -> TaskResult:
-    outcome = Outcome(secrets=secrets)
+    outcome = Outcome(secrets=SecretTexts(secrets))
     told = condense(raw(name, resolved_action="a.b.c", **data))
     assert told is not None
     outcome.feed(told)
@@ -192,30 +178,33 @@ def test_what_became_of_a_task(name: str, data: dict[str, Any], status: str) -> 
 
 @pytest.mark.parametrize("at", range(TEXT_LIMIT + SPARE - 14, TEXT_LIMIT + SPARE + 2))
 def test_no_part_of_a_secret_is_left_where_a_text_is_cut(at: int) -> None:
-    text = "s3cr\u0119t" * 700  # so many that without them the end comes into the text that is kept
-    text += "-" * (at - len(text)) + "canary-s3cr\u0119t" + "-" * 100
+    secret = "s3cr\u0119t" * 7  # longer than its mark
+    text = secret * 100  # so many that without them the end comes into the text that is kept
+    text += "-" * (at - len(text)) + f"canary-{secret}" + "-" * 100
 
     task = task_of(
-        ["canary-s3cr\u0119t", "s3cr\u0119t"],
-        res={"msg": text, "stdout": "s3cr\u0119t", "s3cr\u0119t": 1},
+        [f"canary-{secret}", secret],
+        res={"msg": text, "stdout": secret, secret: 1},
     )
 
-    assert task.result["msg"].strip("-*") == ""
+    assert task.result is not None
+    kept = task.result["msg"].replace(HIDDEN, "").strip("-")
+    assert HIDDEN.startswith(kept), "at the end a part of the mark, and nothing else"
     assert (task.result["stdout"], task.result[HIDDEN]) == (HIDDEN, 1)
     assert task.cut
 
 
 def test_a_task_tells_its_diff_without_secrets_also_of_the_report() -> None:
     diff = {
-        "before": "password=s3cret\n",
+        "before": "password=s3cret-of-a\n",
         "after": "x" * 2 * DIFF_LIMIT,
-        "before_header": "/etc/s3cret",
+        "before_header": "/etc/s3cret-of-a",
     }
 
     task = task_of(
-        ["s3cret"],
-        task="Report",
-        res={"diff": diff, "content": "c" * 2 * TOTAL_LIMIT, "z": "s3cret"},
+        ["s3cret-of-a"],
+        task="Look",
+        res={"diff": diff, "content": "c" * 2 * TOTAL_LIMIT, "z": "s3cret-of-a"},
     )
 
     assert task.diff[0]["before"] == f"password={HIDDEN}\n"
@@ -234,12 +223,9 @@ def test_a_result_is_bounded_and_what_explains_it_goes_first() -> None:
 
     task = task_of(["s3cret"], res=result)
 
+    assert task.result is not None
     assert len(json.dumps(task.result)) < 2 * TOTAL_LIMIT
-    assert (list(task.result)[:2], task.result["msg"], task.cut) == (
-        ["changed", "msg"],
-        "why",
-        True,
-    )
+    assert (next(iter(task.result)), task.result["msg"], task.cut) == ("msg", "why", True)
 
 
 @pytest.mark.parametrize("length", range(90, 110))
@@ -298,7 +284,9 @@ def test_what_check_mode_cannot_tell(case: str) -> None:
     result, fields, why = CHECKED[case]
     event = raw("runner_on_ok", resolved_action="a.b.c")
     outcome = Outcome()
-    told = condense({**event, "stdout": unpreviewed_line(result, fields) + "ok: [h]"})
+    told = condense(
+        {**event, "stdout": remark_line(result, fields, checked=True, last=False) + "ok: [h]"}
+    )
     assert told is not None
     outcome.feed(told)
 
@@ -306,13 +294,20 @@ def test_what_check_mode_cannot_tell(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["playrail:{", 'playrail:{"a": 1}', 'ok\nplayrail:"was skipped"', ""]
+    "text",
+    [
+        "playrail:{",
+        'playrail:{"unpreviewed": 1, "reports": "yes"}',
+        'playrail:"was skipped"',
+        'ok\nplayrail:{"unpreviewed": "was skipped", "reports": true}',
+        "",
+    ],
 )
 def test_what_a_host_says_does_not_pass_for_it(text: str) -> None:
     told = condense({**raw("runner_on_ok"), "stdout": text})
 
     assert told is not None
-    assert told["unpreviewed"] is None
+    assert (told["unpreviewed"], told["reports"]) == (None, False)
 
 
 def test_what_a_module_wrote_that_cannot_be_read_is_in_no_record_and_no_message() -> None:
@@ -327,7 +322,7 @@ def test_what_a_module_wrote_that_cannot_be_read_is_in_no_record_and_no_message(
         {
             "event": "runner_on_failed",
             "host": "a",
-            "task": "Report",
+            "task": "Look",
             "action": "x",
             "result": result,
         }

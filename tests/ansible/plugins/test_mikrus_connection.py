@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from mikrus.execute import on_this_machine
 from mikrus.simulator import (
     KEY,
     SRV,
+    Current,
     Fault,
     Simulator,
     cut_after_work,
@@ -39,15 +40,26 @@ from mikrus.simulator import (
     wrong_type,
 )
 from playrail.ansible.kept.ansiballz import as_input
+from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
 from playrail.mikrus.jobs import Input
 from playrail.mikrus.pace import Rate
 from worlds.checkout import ROOT
-from worlds.local_plays import codes, play, playbook, processes, run, runner
+from worlds.local_plays import codes, play, playbook, processes, ready, run, runner
 
 pytestmark = pytest.mark.slow
 
 END_RUN = ROOT / "playbooks" / "runs" / "end_run.yml"
+
+
+@dataclass
+class Ready:
+    """An Ansible that stays, and the address of what is served."""
+
+    hosts: Path
+    play: Callable[[Play], RunResult]
+    served: Current
+    url: str
 
 
 @dataclass
@@ -57,6 +69,7 @@ class World:
     place: Path
     simulator: Simulator
     url: str
+    ready: Ready
     variables: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -67,12 +80,11 @@ class World:
     def exec_requests(self) -> int:
         return len(self.simulator.came("/exec"))
 
-    def inventory(self) -> Path:
-        variables = {
-            "ansible_connection": "mikrus_exec",
+    def told(self) -> dict[str, Any]:
+        """What is told of the host, but for what is the same in all tests."""
+        return {
             "ansible_mikrus_srv": SRV,
             "ansible_mikrus_url": self.url,
-            "ansible_mikrus_key": "{{ playrail_secrets['vps'].key }}",
             "ansible_mikrus_rate": "1000/60",
             "ansible_mikrus_pace_dir": str(self.place / "pace"),
             "ansible_mikrus_remote_dir": str(self.remote),
@@ -81,18 +93,19 @@ class World:
             "ansible_become": False,
             **self.variables,
         }
-        path = self.place / "hosts.yml"
-        path.write_text(yaml.safe_dump({"all": {"hosts": {"vps": variables}}}), encoding="utf-8")
-        return path
+
+    def inventory(self) -> Path:
+        return listed(self.place, self.told())
 
     def play(self, tasks: str, **given: str) -> RunResult:
-        what = play(
-            playbook(self.place, tasks),
-            ["vps"],
-            [self.inventory()],
-            secrets={"vps": {"key": SecretStr(KEY)}},
+        """With `given` in its environment, which needs an Ansible of its own."""
+        book, secrets = playbook(self.place, tasks), {"vps": {"key": SecretStr(KEY)}}
+        if given:
+            what = play(book, ["vps"], [self.inventory()], secrets=secrets)
+            return run(self.place, what, given=given)
+        return self.ready.play(
+            play(book, ["vps"], [self.ready.hosts], secrets=secrets, variables=self.told())
         )
-        return run(self.place, what, given=given)
 
     def report(self, module: str, **given: str) -> dict[str, Any]:
         """What the one task, YAML text, reports."""
@@ -105,12 +118,35 @@ class World:
         return codes(self.play(f"- name: Report\n  {module}\n"))["vps"]
 
 
+def listed(place: Path, variables: dict[str, Any]) -> Path:
+    same = {
+        "ansible_connection": "mikrus_exec",
+        "ansible_mikrus_key": "{{ playrail_secrets['vps'].key }}",
+    }
+    path = place / "hosts.yml"
+    path.write_text(
+        yaml.safe_dump({"all": {"hosts": {"vps": {**same, **variables}}}}), encoding="utf-8"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    place = tmp_path_factory.mktemp("standing")
+    hosts, served = listed(place, {}), Current(Simulator())
+    with ready(place, hosts) as plays, running(served) as url:
+        yield Ready(hosts, plays, served, url)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    (tmp_path / "pace").mkdir(mode=0o700)
-    simulator = Simulator(execute=on_this_machine())
-    with running(simulator) as url:
-        yield World(tmp_path, simulator, url)
+def world(standing: Ready, tmp_path: Path) -> World:
+    return made(standing, tmp_path)
+
+
+def made(standing: Ready, place: Path) -> World:
+    (place / "pace").mkdir(mode=0o700)
+    standing.served.simulator = Simulator(execute=on_this_machine())
+    return World(place, standing.served.simulator, standing.url, standing)
 
 
 def test_a_module_takes_one_request_once_its_parts_are_there(world: World) -> None:
@@ -199,15 +235,11 @@ QUICK = {"cut after", "words 504"}
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parts(standing: Ready, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a server has kept after the first module that it ran."""
-    place = tmp_path_factory.mktemp("parts")
-    (place / "pace").mkdir(mode=0o700)
-    simulator = Simulator(execute=on_this_machine())
-    with running(simulator) as url:
-        world = World(place, simulator, url)
-        world.report("ansible.builtin.ping:")
-        return world.remote
+    world = made(standing, tmp_path_factory.mktemp("parts"))
+    world.report("ansible.builtin.ping:")
+    return world.remote
 
 
 @pytest.mark.parametrize(
@@ -218,7 +250,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_work_is_done_once_whatever_happens_to_its_answer(
-    world: World, parts: Path, fault: Fault
+    parts: Path, world: World, fault: Fault
 ) -> None:
     shutil.copytree(parts, world.remote)
     world.simulator.faults = [fault]

@@ -356,8 +356,7 @@ def test_trap_11_and_12_a_deadline_is_met_and_ends_the_work(place: Path) -> None
     told = {answer.problem.error for answer in answers if answer.problem}
     assert told == {"The call did not finish within 2 s on localhost; its work was ended there."}
     assert gone(place, within_s=0)
-    # Ending the work on the host is a play of its own.
-    assert [answer for answer in answers if not 2000 <= answer.meta.duration_ms < 20_000] == []
+    assert [answer for answer in answers if answer.meta.duration_ms < 2000] == []
 
 
 def test_trap_11_the_run_itself_ends_soon_after_its_deadline(place: Path) -> None:

@@ -82,7 +82,7 @@ MAKE_DIRT = """
 - {name: Set a fact that is kept, ansible.builtin.set_fact: {cached_dirt: left, cacheable: true}}
 - {name: Make a host, ansible.builtin.add_host: {name: dirty, groups: [dirty]}}
 - {name: Make a group, ansible.builtin.group_by: {key: dirty_group}}
-- {name: Report, ansible.builtin.debug: {msg: {done: "{{ 1 | dirty }}"}}}
+- {name: Look, ansible.builtin.debug: {msg: {done: "{{ 1 | dirty }}"}}}
 """
 
 
@@ -177,7 +177,7 @@ def test_a_play_sees_what_it_would_in_a_process_of_its_own(place: Path) -> None:
 
 
 def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
-    tasks = "- {name: Report, ansible.legacy.own: {}}"
+    tasks = "- {name: Look, ansible.legacy.own: {}}"
     library = place / "library"
     library.mkdir()
     module = library / "own.py"
@@ -193,7 +193,7 @@ def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
             module.write_text(text % "another")
             seen.append((await report(runner, wanted(place, tasks)))["told"])
             asked = (
-                '- {name: Report, ansible.builtin.debug: {msg: {word: "{{ word | '
+                '- {name: Look, ansible.builtin.debug: {msg: {word: "{{ word | '
                 "default('none') }}\"}}}"
             )
             seen.append((await report(runner, wanted(place, asked)))["word"])
@@ -205,7 +205,7 @@ def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
     assert asyncio.run(playing()) == ["one", "another", "none", "new", False]
 
 
-PING = "- {name: Report, ansible.builtin.debug: {msg: {pong: true}}}"
+PING = "- {name: Look, ansible.builtin.debug: {msg: {pong: true}}}"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_play_that_was_given_up_on_does_nothing(place: Path) -> None:
     mark = place / "mark"
     what = wanted(
         place,
-        (f"- {{name: Report, ansible.builtin.file: {{path: {mark}, state: touch, mode: '0600'}}}}"),
+        (f"- {{name: Look, ansible.builtin.file: {{path: {mark}, state: touch, mode: '0600'}}}}"),
     )
 
     async def playing() -> None:
@@ -303,14 +303,14 @@ def test_which_python_a_host_has_is_known_to_the_next_play(place: Path) -> None:
     """
     inventory(place, "here", variables={"ansible_python_interpreter": "auto_silent"})
     asked = (
-        "- {name: Report, ansible.builtin.debug: {msg: "
+        "- {name: Look, ansible.builtin.debug: {msg: "
         "{python: \"{{ ansible_facts.discovered_interpreter_python | default('unknown') }}\"}}}"
     )
 
     async def playing() -> list[str]:
         async with warm(place) as (runner, _):
             seen = [(await report(runner, wanted(place, asked)))["python"]]
-            await report(runner, wanted(place, "- {name: Report, ansible.builtin.ping: {}}"))
+            await report(runner, wanted(place, "- {name: Look, ansible.builtin.ping: {}}"))
             await asyncio.sleep(0.2)
             seen.append((await report(runner, wanted(place, asked)))["python"])
             await runner.run(

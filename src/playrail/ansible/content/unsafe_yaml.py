@@ -8,19 +8,19 @@ from typing import Any
 
 import yaml
 
+from playrail.settings.target import Unsafe
+
 _STR = "tag:yaml.org,2002:str"
 # What a literal block keeps as it is
 _LINES = re.compile(r"[\x20-\x7e\n]*[\x20-\x7e][\x20-\x7e\n]*")
 
 
-class Unsafe(str):
-    """A text that Ansible never takes for a template."""
-
-    __slots__ = ()
-
-
 class _Dumper(yaml.SafeDumper):
     """YAML as Ansible reads it, with `!unsafe`."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        del indentless  # the items of a list stand indented, as ansible-lint wants them
+        super().increase_indent(flow, False)
 
     def ignore_aliases(self, _data: Any) -> bool:
         return True  # each value stands where it is used
@@ -30,7 +30,9 @@ def _unsafe(dumper: _Dumper, text: Unsafe) -> yaml.ScalarNode:
     # Ansible resolves what stands behind `!unsafe` again as if it had no quotes: "0640"
     # would be the number 416. What is no text then cannot be a template either.
     # in its stubs
-    resolved = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]
+    resolved = dumper.resolve(  # type: ignore[no-untyped-call]
+        yaml.ScalarNode, str(text), (True, False)
+    )
     if resolved != _STR:
         return dumper.represent_scalar(_STR, str(text), style='"')
     style = "|" if "\n" in text and _LINES.fullmatch(text) else '"'

@@ -18,8 +18,9 @@ from playrail.ansible.environment import base_directory, users_ssh_options
 from playrail.ansible.judgements import setting_of
 from playrail.ansible.project import working_directory
 from playrail.ansible.reads.variables import text_of
-from playrail.settings.servers import Server, shown, ssh_of
+from playrail.settings.servers import shown
 from playrail.settings.settings import Settings
+from playrail.settings.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class HostKeys:
     def __init__(
         self,
         inventory: Inventory,
-        servers: Mapping[str, Server],
+        servers: Mapping[str, Target],
         *,
         environ: Mapping[str, str],
         options: Mapping[str, str],
@@ -103,7 +104,9 @@ class HostKeys:
         asked = [
             host
             for host in hosts
-            if (ssh := ssh_of(self._servers.get(host))) is None or ssh.verify_host_key
+            if (server := self._servers.get(host)) is None
+            or server.ssh is None
+            or server.ssh.verify_host_key
         ]
         found = await asyncio.gather(*map(self._reason, asked))
         return {

@@ -31,13 +31,11 @@ from playrail.ansible.reads.files import NOT_READ
 from playrail.errors import InventoryInvalid
 from playrail.hosts import Host, Hosts
 from playrail.settings.private_files import private_directory
-from playrail.settings.servers import secrets_of, ssh_of
 from playrail.settings.settings import Settings
 
 __all__ = ["Host", "Hosts", "Inventory"]
 
 READ_DEADLINE_S = 60.0
-MIKRUS_WAIT_S = 120.0  # for a turn, more than once: the API takes few requests per minute
 LONGEST_TURN_S = 30.0  # that is waited for when work is to be ended; somebody waits for that
 OTHERS_TIMEOUT_S = 30.0  # taken for hosts of the user's own inventories; Ansible's default is 10 s
 # An inventory plugin asks the outside world, which changes without any file changing
@@ -107,7 +105,8 @@ class Inventory:
         """Return what the variable `playrail_secrets` must hold in a run on `hosts`: the
         secrets that these have.
         """
-        found = {name: secrets_of(self._settings.servers.get(name)) for name in hosts}
+        servers = self._settings.servers
+        found = {name: dict(servers[name].play_secrets()) for name in hosts if name in servers}
         return {name: held for name, held in found.items() if held}
 
     def variables(self, host: str) -> Mapping[str, Any]:
@@ -147,16 +146,14 @@ class Inventory:
         """Return the seconds that one request to any of these hosts may have to wait until
         it may be made.
         """
-        named = (self._settings.servers.get(name) for name in hosts)
-        over_api = any(server is not None and ssh_of(server) is None for server in named)
-        return min(LONGEST_TURN_S, self._settings.mikrus_rate[1]) if over_api else 0.0
+        servers = [self._settings.servers[name] for name in hosts if name in self._settings.servers]
+        turns = [server.turn_s(self._settings) for server in servers]
+        return min(LONGEST_TURN_S, max(turns, default=0.0))
 
     def _connect_timeout_s(self, name: str) -> float:
         server = self._settings.servers.get(name)
-        if (ssh := ssh_of(server)) is not None:
-            return ssh.timeout
         if server is not None:
-            return MIKRUS_WAIT_S
+            return server.connect_timeout_s
         known = self._kept[0].hosts.get(name) if self._kept else None
         return 0.0 if known is not None and known.connection == "local" else OTHERS_TIMEOUT_S
 

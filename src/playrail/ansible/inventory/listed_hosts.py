@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from playrail.ansible.inventory.notes import notes_of
 from playrail.ansible.reads.variables import text_of
 from playrail.hosts import TAGS, Host, Hosts
+from playrail.settings.targets import own_connections
 
-_WITHOUT_ADDRESS = ("local", "mikrus_exec")
 _TIER = ("playrail_tier", "tier")  # the first of these that a host has counts, whatever it says
 # What Ansible's `hosts:` may take for a pattern
 _PATTERN = re.compile(r"^-|[:,*?\[\]!&~@{}%\s\x00-\x1f\x7f]")
@@ -107,7 +107,7 @@ def _host(name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> H
         for key in ("ansible_host", "ansible_ssh_host")
         if key in variables
     )
-    nowhere = templated or connection in _WITHOUT_ADDRESS
+    nowhere = templated or connection == "local" or connection in own_connections()
     tier, unread_tier = _said(variables, _TIER, _word)
     tags, unread_tags = _said(variables, TAGS, _words)
     return Host(

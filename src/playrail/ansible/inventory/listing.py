@@ -30,7 +30,7 @@ _empty: dict[str, str] = {}
 _broken: dict[str, dict[str, Any]] = {}
 
 
-class _Manager(InventoryManager):  # type: ignore[misc]  # ansible-core has no type information
+class _Manager(InventoryManager):
     """Notes the files that no plugin reads, and the sources of which nothing was read, with
     what Ansible says.
     """
@@ -53,7 +53,7 @@ class _Manager(InventoryManager):  # type: ignore[misc]  # ansible-core has no t
         return parsed
 
 
-class _Listing(InventoryCLI):  # type: ignore[misc]  # ansible-core has no type information
+class _Listing(InventoryCLI):
     def _get_host_variables(self, host: Any) -> Any:
         try:
             return super()._get_host_variables(host)

@@ -27,18 +27,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.kept.channel import (
-    Channel,
-    Done,
-    Gone,
-    Lost,
-    NotOpened,
-    Opening,
-    Payload,
-    open_channel,
-    program,
-)
+from playrail.ansible.kept.channel import Channel, Done, Gone, Lost, Opening, Payload
 from playrail.ansible.kept.interpreter import SIZES, frame
+from playrail.ansible.kept.opening import NotOpened, open_channel, program
 from playrail.ansible.kept.payload import ARCHIVE
 
 CHANNELS = 64  # at once

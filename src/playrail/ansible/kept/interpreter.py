@@ -207,7 +207,7 @@ class Kept:
             try:
                 self._stand_apart(out, err)
                 status = run_payload(self, order, data)
-            except BaseException as error:  # noqa: BLE001  nobody else would tell
+            except BaseException as error:  # nobody else would tell
                 sys.excepthook(type(error), error, error.__traceback__)
                 sys.stderr.flush()
             finally:
@@ -262,7 +262,7 @@ def _origin() -> list[tuple[str, int, int]]:
     found = []
     for path in (os.path.realpath(sys.executable), *sys.path, *ORIGINS, *LIMITS, *SHELLS, *HOME):
         with contextlib.suppress(OSError):
-            stat = os.stat(path)  # noqa: PTH116  it is done for each module
+            stat = os.stat(path)  # it is done for each module
             found.append((path, stat.st_ino, stat.st_mtime_ns))
     return found
 
@@ -286,8 +286,8 @@ def run_payload(kept: Kept, order: dict[str, Any], data: bytes) -> int:
     )
     status = _run(_compiled(head, archive.text, tail, stand_in=order["hash"]), main)
     # what an interpreter does at its end, but for tearing itself down
-    getattr(threading, "_shutdown")()  # noqa: B009
-    getattr(atexit, "_run_exitfuncs")()  # noqa: B009
+    getattr(threading, "_shutdown")()
+    getattr(atexit, "_run_exitfuncs")()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -308,13 +308,13 @@ def _compiled(head: bytes, text: str, tail: bytes, stand_in: str) -> types.CodeT
 
 def _run(payload: types.CodeType, main: dict[str, Any]) -> int:
     try:
-        exec(payload, main)  # noqa: S102  it is what was sent for that
+        exec(payload, main)  # it is what was sent for that
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             return (ended.code or 0) & 0xFF
         sys.stderr.write(str(ended.code) + "\n")
         return 1
-    except BaseException as error:  # noqa: BLE001  as the interpreter does, without this frame
+    except BaseException as error:  # as the interpreter does, without this frame
         traceback = error.__traceback__
         error.with_traceback(traceback and traceback.tb_next)
         sys.excepthook(type(error), error, error.__traceback__)

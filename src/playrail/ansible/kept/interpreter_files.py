@@ -112,7 +112,7 @@ class Loaded:
             try:
                 importlib.import_module(name)
             # then it is loaded by the module that needs it, and fails there
-            except BaseException:  # noqa: BLE001
+            except BaseException:
                 for partial in [
                     new for new in sys.modules if new not in before and _is_ansible(new)
                 ]:
@@ -155,7 +155,7 @@ class Finder:
 class Preloader(Finder):
     """Finds what may stay loaded, while it is being loaded; refuses anything else."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:  # noqa: ARG002
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         top = name.partition(".")[0]
         if name in self.archive.files:
             if name not in self.archive.own:
@@ -205,7 +205,7 @@ class Payload(Finder):
             raise ImportError(path)
         return self
 
-    def find_spec(self, name: str, target: object = None) -> Any:  # noqa: ARG002
+    def find_spec(self, name: str, target: object = None) -> Any:
         return self.spec(name) if name in self.archive.files else None
 
     def after(self, name: str) -> None:
@@ -252,27 +252,27 @@ class Loader:
         """Nothing special."""
 
     def exec_module(self, module: types.ModuleType) -> None:
-        exec(self.get_code(self.name), module.__dict__)  # noqa: S102  that is what importing is
+        exec(self.get_code(self.name), module.__dict__)  # that is what importing is
         self.finder.after(self.name)
 
-    def get_code(self, name: str) -> types.CodeType:  # noqa: ARG002
+    def get_code(self, name: str) -> types.CodeType:
         code = self.finder.loaded.codes.get(self.finder.archive.files[self.name])
         if code is None:  # it cannot be compiled, and has to fail in its own way
             return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
         # what importlib does with byte code that was moved
-        fix = getattr(_imp, "_fix_co_filename")  # noqa: B009
+        fix = getattr(_imp, "_fix_co_filename")
         fix(code, self.path)
         return code
 
-    def get_source(self, name: str) -> str:  # noqa: ARG002
+    def get_source(self, name: str) -> str:
         return self.get_data(self.path).decode()
 
     def get_data(self, path: str) -> bytes:
         with zipfile.ZipFile(self.finder.root) as archive:
             return archive.read(path[len(self.finder.root) + 1 :])
 
-    def get_filename(self, name: str) -> str:  # noqa: ARG002
+    def get_filename(self, name: str) -> str:
         return self.path
 
-    def is_package(self, name: str) -> bool:  # noqa: ARG002
+    def is_package(self, name: str) -> bool:
         return self.path.endswith("/__init__.py")

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from playrail.ansible.outcome.bounds import Bounds
-from playrail.ansible.outcome.unpreviewed import unpreviewed_in
+from playrail.ansible.outcome.remarks import remark_in
 
 # Characters; a longer result ansible-runner replaces by {}, its own limit is 700,000
 RESULT_LIMIT = 8_000_000
-TEXT_LIMIT = 4000  # characters of a message, or of any text in a result that is not the report
+TEXT_LIMIT = 4000  # characters of a message, or of any text in a task's result as records have it
 SPARE = 4000  # characters beyond it, in which a secret may end that begins before it
 TOTAL_LIMIT = 64 * 1024  # characters of such a result
 DIFF_LIMIT = 100 * 1024  # characters of what was there before a change, and of what is after it
-REPORT_TASK = "Report"
 EXPLAINING = (
     "changed",
     "msg",
@@ -36,15 +35,14 @@ TOLD_TWICE = {
 
 
 def condense(event: dict[str, Any]) -> dict[str, Any] | None:
-    """What Playrail needs of one of ansible-runner's events, or None. The report is whole,
-    other results are cut.
+    """What Playrail needs of one of ansible-runner's events, or None.
 
-    Texts of these may be SPARE longer than they are to be in the end, so that secrets in
-    them can be found.
+    Results are whole: only the end of a play says which of them is a host's report.
     """
     name = event["event"]
     data = event.get("event_data") or {}
     if name in {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}:
+        remark = remark_in(event.get("stdout") or "")
         return {
             "event": name,
             "task": data.get("task"),
@@ -52,8 +50,10 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
             "host": data.get("host"),
             "ignored": bool(data.get("ignore_errors")),
             "duration_s": data.get("duration"),
-            "unpreviewed": unpreviewed_in(event.get("stdout") or ""),
-            **_result(data),
+            "unpreviewed": remark.unpreviewed,
+            "reports": remark.reports,
+            "last": remark.last,
+            "result": _result(data),
         }
     if name == "playbook_on_task_start":
         return {"event": name, "task": data.get("task")}
@@ -71,18 +71,11 @@ def condense(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _result(data: dict[str, Any]) -> dict[str, Any]:
-    """The result, its diff, and whether something of them was left out. The report's diff
-    is in it.
-    """
+    """The result, without what stands twice in it."""
     result = data.get("res")
     if not isinstance(result, dict):
-        return {"result": {}, "diff": [], "cut": False}
-    if data.get("task") == REPORT_TASK:
-        whole = {key: value for key, value in result.items() if key not in TOLD_TWICE}
-        return {"result": whole, "diff": [], "cut": False}
-    kept, cut = shortened(result, text=TEXT_LIMIT + SPARE)
-    diff, diff_cut = shown_diffs(result)
-    return {"result": {"changed": False, **kept}, "diff": diff, "cut": cut or diff_cut}
+        return {}
+    return {key: value for key, value in result.items() if key not in TOLD_TWICE}
 
 
 def shown_diffs(result: Mapping[str, Any]) -> tuple[list[Any], bool]:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from playrail.codes import calls, files, hosts, work
+from playrail.codes.code import Code
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """Where `pattern` occurs, the failure is `code`. `error` and `hint` say it better than
-    the message and HINTS do.
+    the message and the code do.
 
     `begun`: whether the task's own work may have been begun all the same.
     """
 
-    code: str
+    code: Code
     pattern: re.Pattern[str]
     error: str | None = None
     hint: str | None = None
@@ -28,7 +31,7 @@ class Rule:
 
 
 def _rule(
-    code: str,
+    code: Code,
     pattern: str,
     *,
     error: str | None = None,
@@ -43,7 +46,7 @@ def _rule(
 # On Playrail's machine: no host was asked anything.
 HERE = (
     _rule(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"Unable to execute ssh command line on a controller",
         error="ssh could not be started on Playrail's machine",
         hint=(
@@ -52,7 +55,7 @@ HERE = (
         ),
     ),
     _rule(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"you must install the sshpass program|sshpass error|paramiko is not installed"
         r"|connection plugin .+ was not found"
         r"|Unable to load connection plugin|may not support ControlPersist",
@@ -63,7 +66,7 @@ HERE = (
         ),
     ),
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"Invalid become method specified|could not find matching (?:become )?plugin",
         error=(
             "The inventory or ansible.cfg names a way to become another user that Ansible does "
@@ -75,7 +78,7 @@ HERE = (
         ),
     ),
     _rule(
-        "server_misconfigured",
+        calls.SERVER_MISCONFIGURED,
         r"Error processing keyword '|Config '\S+' for '\S+' \w+ plugin from .+ has an invalid value"
         r"|Error loading (?:vars|variables)",
         hint=(
@@ -83,9 +86,9 @@ HERE = (
             "in the inventory."
         ),
     ),
-    _rule("collection_missing", r"couldn't resolve module/action"),
+    _rule(calls.COLLECTION_MISSING, r"couldn't resolve module/action"),
     _rule(
-        "host_key_unknown",
+        hosts.HOST_KEY_UNKNOWN,
         r"not possible because Host Key checking is enabled",
         # Said where a password is used, of a changed key too: Ansible keeps to itself what
         # ssh said.
@@ -96,17 +99,17 @@ HERE = (
 # Before the task itself ran. Ansible counts some of these as unreachable, some as failed.
 PREPARING = (
     _rule(
-        "disk_full",
+        files.DISK_FULL,
         r"No space left on device|Disk quota exceeded",
         error="No space is left on the server's disk",
     ),
     _rule(
-        "no_temporary_directory",
+        hosts.NO_TEMPORARY_DIRECTORY,
         r"Failed to create temporary directory",
         error="Ansible could not make its temporary directory on the server",
     ),
     _rule(
-        "no_temporary_directory",
+        hosts.NO_TEMPORARY_DIRECTORY,
         # Python's words, after it has tried to write a file in each
         r"No usable temporary directory found",
         error="Nothing can be written in the server's directories for temporary files",
@@ -116,14 +119,14 @@ PREPARING = (
         ),
     ),
     _rule(
-        "no_temporary_directory",
+        hosts.NO_TEMPORARY_DIRECTORY,
         r"failed to transfer file|Failed to write .+ on the server",
         error="Ansible's files could not be brought to the server",
     ),
 )
 
 _TERMINAL_WANTED = _rule(
-    "become_failed",
+    hosts.BECOME_FAILED,
     r"must have a tty|you must have a terminal",
     error="sudo wants a terminal (requiretty), and Playrail gives none",
     hint=(
@@ -132,13 +135,13 @@ _TERMINAL_WANTED = _rule(
     ),
 )
 _SUDO_RS_WITHOUT_PASSWORD = _rule(
-    "become_failed",
+    hosts.BECOME_FAILED,
     r"sudo-rs.+(?:prompt|tty|askpass)",
     error="sudo-rs did not take the password",
     hint="Do not retry; the operator can name another sudo with ansible_become_exe.",
 )
 _NOT_ALLOWED = _rule(
-    "become_failed",
+    hosts.BECOME_FAILED,
     r"is not in the sudoers file|is not allowed to (?:run|execute)|may not run sudo|not "
     r"allowed to execute"
     r"|doas: Operation not permitted|I'm sorry .+\. I'm afraid",
@@ -155,7 +158,7 @@ BECOME = (
     _TERMINAL_WANTED,
     _SUDO_RS_WITHOUT_PASSWORD,
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"(?:sudo|su|doas|pbrun|pfexec|dzdo|ksu|machinectl|\S+): (?:\d+: |line \d+: "
         r")?(?:command )?not found"
         r"|: (?:command )?not found|(?:sudo|su|doas)\S*: No such file or directory",
@@ -166,7 +169,7 @@ BECOME = (
         ),
     ),
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         (
             r"no new privileges|must be owned by uid 0|must be setuid|effective uid is not 0"
             r"|not installed setuid"
@@ -179,13 +182,13 @@ BECOME = (
     ),
     _NOT_ALLOWED,
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"unknown user|user .+ does not exist|No passwd entry for user",
         error="The user that is to be become does not exist on the server",
         hint="Do not retry; the operator has to mend ansible_become_user.",
     ),
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"the temporary files Ansible .*needs to create",
         error="The user could not become another one who is not root",
         hint=(
@@ -194,7 +197,7 @@ BECOME = (
         ),
     ),
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"Incorrect \w+ password|Authentication failure|incorrect password|try again",
         error="The password for becoming another user was not accepted",
         hint=(
@@ -203,7 +206,7 @@ BECOME = (
         ),
     ),
     _rule(
-        "become_failed",
+        hosts.BECOME_FAILED,
         r"Missing \w+ password|password is required|no password is set for it|terminal is required",
         error="The user could not become another one, and no password for it is set",
         hint=(
@@ -215,7 +218,7 @@ BECOME = (
 )
 
 PYTHON_NOT_FOUND = _rule(
-    "no_python",
+    hosts.NO_PYTHON,
     r"The module interpreter .+ was not found|(?:python[0-9.]*|env): (?:command )?not found"
     r"|python[0-9.]*\W*: No such file|No python interpreters found|interpreter discovery"
     r"|bad interpreter|cannot execute: required file not found",
@@ -224,7 +227,7 @@ PYTHON_NOT_FOUND = _rule(
 PYTHON = (
     PYTHON_NOT_FOUND,
     _rule(
-        "no_python",
+        hosts.NO_PYTHON,
         r"requires? a minimum of Python|requires Python|interpreter.+(?:too old|not supported)",
         error="The server's Python is too old for Ansible",
         hint=(
@@ -233,7 +236,7 @@ PYTHON = (
         ),
     ),
     _rule(
-        "no_python",
+        hosts.NO_PYTHON,
         r"Fatal Python error: |Could not find platform (?:in)?dependent libraries"
         r"|ModuleNotFoundError: No module named '(?:encodings|zipfile|json|base64|zlib|tempfile"
         r"|importlib[\w.]*)'",
@@ -244,7 +247,7 @@ PYTHON = (
         ),
     ),
     _rule(
-        "no_python",
+        hosts.NO_PYTHON,
         r"(?:cannot execute binary file|Exec format error|python\S*: Permission denied)",
         error="The Python that Ansible was to use cannot be run on the server",
         hint=(
@@ -255,7 +258,7 @@ PYTHON = (
 )
 
 SHELL_RESTRICTED = _rule(
-    "no_shell",
+    hosts.NO_SHELL,
     r"sh: .*: restricted|: restricted: |cannot specify `/' in command names",
     error=(
         "The user's login shell on the server is a restricted one, which runs no programs by "
@@ -265,7 +268,7 @@ SHELL_RESTRICTED = _rule(
 SHELL = (
     SHELL_RESTRICTED,
     _rule(
-        "no_shell",
+        hosts.NO_SHELL,
         (
             r"account is currently not available|sftp connections only|interactive shell|not "
             r"allow shell"
@@ -276,9 +279,9 @@ SHELL = (
 # The task itself. Never asked of a host that was not reached: there, "no such file" is
 # about another machine.
 TASK = (
-    _rule("read_only_file_system", r"Read-only file system"),
+    _rule(files.READ_ONLY_FILE_SYSTEM, r"Read-only file system"),
     _rule(
-        "task_timed_out",
+        hosts.TASK_TIMED_OUT,
         r"^(?:Task failed: )?Timed out after [0-9.]+ second",
         error="Ansible's own limit (task_timeout) ended the task",
         hint=(
@@ -288,46 +291,50 @@ TASK = (
         begun=True,
     ),
     _rule(
-        "service_not_found",
+        work.SERVICE_NOT_FOUND,
         (
             r"Could not find the requested service|Unit \S+ (?:could not be found|not found"
             r"|does not exist)"
         ),
     ),
-    _rule("no_systemd", r"not been booted with systemd|Failed to connect to bus"),
+    _rule(work.NO_SYSTEMD, r"not been booted with systemd|Failed to connect to bus"),
     _rule(
-        "permission_denied", r"lock.+13: Permission denied", error="Only root may install packages"
+        files.PERMISSION_DENIED,
+        r"lock.+13: Permission denied",
+        error="Only root may install packages",
     ),
     _rule(
-        "package_manager_busy",
+        work.PACKAGE_MANAGER_BUSY,
         r"Could not get lock|Unable to acquire the dpkg|Unable to lock|is another process using it"
         r"|Failed to lock apt|dpkg frontend lock|waiting for cache lock",
         error="Another process holds the lock of the server's package manager",
     ),
-    _rule("package_not_found", r"No package matching .+ is available|Unable to locate package"),
+    _rule(work.PACKAGE_NOT_FOUND, r"No package matching .+ is available|Unable to locate package"),
     _rule(
-        "no_docker",
+        work.NO_DOCKER,
         r"Error connecting: Error while fetching server API version|Cannot connect to the "
         r"Docker daemon"
         r"|Error while fetching server API version",
         error="No Docker engine answers on the server",
     ),
     _rule(
-        "missing_on_host",
+        hosts.MISSING_ON_HOST,
         r"Failed to import the required Python library|must be installed and visible from",
     ),
-    _rule("missing_on_host", r"Failed to find required executable"),
-    _rule("owner_not_found", r"failed to look up (?:user|group)"),
-    _rule("is_a_directory", r"\[Errno 21\]|can not use content with a dir as dest|Is a directory"),
-    _rule("not_a_directory", r"\[Errno 20\]|Not a directory|is not a directory"),
+    _rule(hosts.MISSING_ON_HOST, r"Failed to find required executable"),
+    _rule(files.OWNER_NOT_FOUND, r"failed to look up (?:user|group)"),
     _rule(
-        "permission_denied",
+        files.IS_A_DIRECTORY, r"\[Errno 21\]|can not use content with a dir as dest|Is a directory"
+    ),
+    _rule(files.NOT_A_DIRECTORY, r"\[Errno 20\]|Not a directory|is not a directory"),
+    _rule(
+        files.PERMISSION_DENIED,
         r"\[Errno 1\]|\[Errno 13\]|Permission denied|Operation not permitted|not writable|not "
         r"readable"
         r"|Access denied|is not accessible|(?:chown|chgrp) failed(?!:)",
     ),
     _rule(
-        "not_found",
+        files.NOT_FOUND,
         r"\[Errno 2\]|No such file or directory|File not found|does not exist|Source .+ not found",
     ),
 )

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from playrail.ansible.outcome import failure_rules as rules
-from playrail.ansible.outcome.failure_hints import HINTS, RETRYABLE
 from playrail.ansible.outcome.failure_rules import Rule
 from playrail.ansible.ssh import reasons as ssh_reasons
 from playrail.ansible.ssh.marked_commands import LOST, NO_COMMAND, NOT_BECOME, NOT_BEGUN
 from playrail.ansible.ssh.said import SEARCHED_LIMIT, bounded, lines_of, with_words
-from playrail.errors import ApiConnectTimeout, ApiError, PlayrailError, Problem, ServerMisconfigured
+from playrail.codes import files, hosts, work
+from playrail.codes.code import Code
+from playrail.codes.every import named
+from playrail.errors import Problem
+from playrail.settings.targets import own_connections
 
 CODE = re.compile(r"[a-z][a-z_]{0,63}")
 UNEXPLAINED = "Ansible gave no reason."
@@ -46,25 +49,19 @@ _SSH = re.compile(
 # The number that the module `command` gives as `rc` when a program could not be started;
 # ansible-core 2.19 and later say no more than that.
 _NOT_STARTED = {
-    2: "command_not_found",
-    13: "permission_denied",
-    8: "command_not_found",
-    20: "not_a_directory",
+    2: work.COMMAND_NOT_FOUND,
+    13: files.PERMISSION_DENIED,
+    8: work.COMMAND_NOT_FOUND,
+    20: files.NOT_A_DIRECTORY,
 }
 _SHELL_STATUS = {126, 127}  # of a shell: the program cannot be run, is not there
 _BECOME_SAID = re.compile(
     r"^(?:sudo|sudo-rs|su|doas|pbrun|pfexec|dzdo|ksu|runuser): "
     r"(?!unable to resolve host)"
 )
-# What plugins/connection/mikrus_exec.py says: a code, the seconds to wait where they are
-# known, a sentence.
-_OF_API = re.compile(r"mikr\.us \[([a-z_]+)(?: ([0-9]+))?\]: (.*)", re.DOTALL)
-_API_KINDS: tuple[type[PlayrailError], ...] = (
-    *ApiError.__subclasses__(),
-    ApiConnectTimeout,
-    ServerMisconfigured,
-)
-_API_ERRORS = {kind.code: kind for kind in _API_KINDS}
+# What a connection plugin of Playrail's own says: for which kind of server, a code, the
+# seconds to wait where they are known, a sentence.
+_OWN_WORDS = r"(?:{}) \[([a-z_]+)(?: ([0-9]+))?\]: (.*)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +85,7 @@ def judge(result: Mapping[str, Any], *, unreachable: bool) -> Failure:
     """
     code = result.get("playrail_code")
     if isinstance(code, str) and CODE.fullmatch(code):
-        return Failure(problem=_problem(code, _message(result)))
+        return Failure(problem=_problem(named(code), _message(result)))
     message = str(result.get("msg") or result.get("reason") or "")[:SEARCHED_LIMIT]
     number = result.get("rc")
     if message == "Error executing command." and isinstance(number, int) and number in _NOT_STARTED:
@@ -105,7 +102,7 @@ def judge(result: Mapping[str, Any], *, unreachable: bool) -> Failure:
         or _by_words(
             (*rules.PREPARING, rules.PYTHON_NOT_FOUND, *rules.TASK), _explanation(result), message
         )
-        or Failure(problem=_problem("task_failed", _message(result)))
+        or Failure(problem=_problem(hosts.TASK_FAILED, _message(result)))
     )
 
 
@@ -121,9 +118,9 @@ def _unreachable(message: str) -> Failure:
     """Of a connection. Only here may "connection refused" be said of the host and not of,
     say, its Docker engine.
     """
-    if (found := _OF_API.search(message)) is not None:
-        # Any other code says that nothing was run, see mikrus_exec.py
-        lost = found[1] == "connection_lost"
+    if (found := _said_by_own_connection(message)) is not None:
+        # Any other code says that nothing was run
+        lost = found[1] == hosts.CONNECTION_LOST
         return Failure(problem=_of_api(found[1], found[2], found[3], retryable=lost), begun=lost)
     if (lost := message.find(LOST.strip())) >= 0:  # Ansible takes blanks away at the end
         trouble = ssh_reasons.lost(message[lost + len(LOST.strip()) :])
@@ -142,8 +139,13 @@ def _unreachable(message: str) -> Failure:
     trouble = ssh_reasons.trouble(message[said.end() :] if said is not None else message)
     # Another plugin's connection, in its own words
     if trouble.error == ssh_reasons.UNKNOWN and not for_ssh:
-        return Failure(problem=_problem("host_unreachable", bounded(message) or UNEXPLAINED))
+        return Failure(problem=_problem(hosts.HOST_UNREACHABLE, bounded(message) or UNEXPLAINED))
     return _of_trouble(trouble)
+
+
+def _said_by_own_connection(message: str) -> re.Match[str] | None:
+    titles = "|".join(re.escape(kind.title) for kind in own_connections().values())
+    return re.search(_OWN_WORDS.format(titles), message, re.DOTALL)
 
 
 def _of_trouble(trouble: ssh_reasons.Trouble) -> Failure:
@@ -166,9 +168,7 @@ def _no_command(message: str) -> Failure:
     telling = [line for line in lines if any(rule.pattern.search(line) for rule in rules.SHELL)]
     words = " ".join((telling or lines)[-2:]) or f"{status}, without a word"
     return _by_words(rules.SHELL, text, words) or Failure(
-        problem=_problem(
-            "no_shell", with_words("The user's login on the server runs no commands.", words)
-        )
+        problem=_problem(hosts.NO_SHELL, with_words(hosts.NO_SHELL.meaning, words))
     )
 
 
@@ -189,7 +189,9 @@ def _unreadable(result: Mapping[str, Any], message: str) -> Failure:
     how = "was killed before it told what came of it" if killed else "told nothing that can be read"
     ended = f" (exit status {status})" if isinstance(status, int) else ""
     return Failure(
-        problem=_problem("result_unreadable", with_words(f"Ansible's module {how}{ended}.", words)),
+        problem=_problem(
+            hosts.RESULT_UNREADABLE, with_words(f"Ansible's module {how}{ended}.", words)
+        ),
         begun=True,
     )
 
@@ -202,9 +204,7 @@ def _not_started(message: str, said: list[str], status: object, words: str) -> F
         return _by_words(rules.BECOME, text, words) or _become(refusal)
     found = _by_words((rules.SHELL_RESTRICTED, *rules.PYTHON, *rules.PREPARING), text, words)
     if found is None and status in _SHELL_STATUS:
-        python = _problem(
-            "no_python", with_words("Python could not be started on the server.", words)
-        )
+        python = _problem(hosts.NO_PYTHON, with_words(hosts.NO_PYTHON.meaning, words))
         found = _by_words(rules.BECOME, text, words) or Failure(problem=python)
     return found or _by_words(rules.BECOME_ONLY, text, words)
 
@@ -225,9 +225,7 @@ def _may_hold_result(text: str) -> bool:
 
 def _become(words: str) -> Failure:
     return Failure(
-        problem=_problem(
-            "become_failed", with_words("The user could not become another one.", words)
-        )
+        problem=_problem(hosts.BECOME_FAILED, with_words(hosts.BECOME_FAILED.meaning, words))
     )
 
 
@@ -243,21 +241,18 @@ def _by_words(group: Iterable[Rule], text: str, words: str) -> Failure | None:
 
 
 def _of_api(code: str, after_s: str | None, sentence: str, *, retryable: bool) -> Problem:
-    kind = _API_ERRORS.get(code)
-    if kind is None:
-        return _problem(code, sentence, retryable=retryable or None)
-    return kind(sentence, retry_after_s=int(after_s) if after_s else None).problem
+    return Problem.of(
+        named(code),
+        bounded(sentence) or UNEXPLAINED,
+        retryable=retryable or None,
+        retry_after_s=int(after_s) if after_s else None,
+    )
 
 
 def _problem(
-    code: str, error: str, hint: str | None = None, *, retryable: bool | None = None
+    code: Code, error: str, hint: str | None = None, *, retryable: bool | None = None
 ) -> Problem:
-    return Problem(
-        code=code,
-        error=bounded(error) or UNEXPLAINED,
-        hint=hint or HINTS.get(code, HINTS["task_failed"]),
-        retryable=code in RETRYABLE if retryable is None else retryable,
-    )
+    return Problem.of(code, bounded(error) or UNEXPLAINED, hint=hint, retryable=retryable)
 
 
 def _after_colon(message: str) -> str:

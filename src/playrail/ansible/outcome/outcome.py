@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from playrail.ansible.outcome.bounds import Bounds
 from playrail.ansible.outcome.events import (
     DIFF_LIMIT,
-    REPORT_TASK,
     SPARE,
     TEXT_LIMIT,
     shortened,
     shown_diffs,
 )
 from playrail.ansible.outcome.failures import judge, without_output
+from playrail.ansible.outcome.ways import Ways
+from playrail.codes import calls
 from playrail.errors import Problem
-from playrail.safe_text.secrets import forms, hide
+from playrail.safe_text.secrets import SecretTexts
 from playrail.tasks import TaskResult
 
-NO_REPORT = Problem(
-    code="no_report",
-    error="Ansible ended without an outcome for this host.",
-    hint=(
-        "Look at the host's state before you call again; the operator can run the playbook by "
-        "hand to see why."
-    ),
-)
+NO_REPORT = Problem.of(calls.NO_REPORT)
 RUN_LIMIT = 4 * 1024 * 1024  # characters of all results and diffs of a run
 STATUSES = {
     "runner_on_ok": "ok",
@@ -37,32 +31,26 @@ STATUSES = {
 }
 
 
-def hide_in(value: Any, secrets: Sequence[str], *, limit: int) -> Any:
+def without_secrets(value: Any, secrets: SecretTexts, *, limit: int) -> Any:
     """A value of JSON without the secrets in its texts and keys, each of which has at most
     `limit` characters then.
 
     A text may have been cut within a secret, `limit` + SPARE from its beginning.
     """
-    match value:
-        case str():
-            hidden = hide(value, secrets)
-            if len(value) >= limit + SPARE and secrets:  # what is left of a secret at its end goes
-                hidden = hidden[: -max(len(form) for secret in secrets for form in forms(secret))]
-            return hidden[:limit]
-        case Mapping():
-            return {
-                hide(str(key), secrets): hide_in(item, secrets, limit=limit)
-                for key, item in value.items()
-            }
-        case list():
-            return [hide_in(item, secrets, limit=limit) for item in value]
-    return value
+
+    def bounded(text: str) -> str:
+        hidden = secrets.hide(text)
+        if len(text) >= limit + SPARE and secrets.longest:
+            hidden = hidden[: -secrets.longest]  # what is left of a secret at its end goes
+        return hidden[:limit]
+
+    return secrets.hide_in(value, each=bounded)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostOutcome:
-    """One host's part of a run. `report` is the raw result of the task `Report`; None when
-    that task did not run.
+    """One host's part of a run. `report` is the raw result of the task that reports; None
+    when the host did not come so far.
     """
 
     report: Mapping[str, Any] | None = None
@@ -83,11 +71,15 @@ class Outcome:
     failed.
     """
 
-    secrets: Sequence[str] = ()
+    secrets: SecretTexts = field(default_factory=SecretTexts)
     """Hidden in messages. A report stays as it is, it may be a file's content that is to be
     written back.
     """
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: set[str] = field(default_factory=set)
+    """Hosts whose report was registered as `playrail_report`: no later task replaces it."""
+    complete: set[str] = field(default_factory=set)
+    """Hosts on which the task ended that registers the report, or the play's last task."""
     changed: set[str] = field(default_factory=set)
     failures: dict[str, Problem] = field(default_factory=dict)
     failed_last: set[str] = field(default_factory=set)
@@ -99,6 +91,7 @@ class Outcome:
     text: list[str] = field(default_factory=list)
     tasks_started: int = 0
     tasks: list[TaskResult] = field(default_factory=list)
+    ways: Ways = field(default_factory=Ways)
     unpreviewed: dict[str, list[str]] = field(default_factory=dict)
     """Per host what check mode could not tell, a sentence each."""
     room: int = RUN_LIMIT
@@ -112,6 +105,7 @@ class Outcome:
             return
         if event["event"] in STATUSES:
             self._take_task(event)
+        self.ways.take(event)
         match event["event"]:
             case "playbook_on_task_start":
                 self.tasks_started += 1
@@ -122,7 +116,7 @@ class Outcome:
             case "playbook_on_stats":
                 self.statistics = event
             case "text":
-                self.text.append(hide(event["text"], self.secrets))
+                self.text.append(self.secrets.hide(event["text"]))
 
     def _take_task(self, event: Mapping[str, Any]) -> None:
         status = STATUSES[event["event"]]
@@ -131,27 +125,27 @@ class Outcome:
         if status == "ok" and event["result"].get("changed"):
             status = "changed"
         result, cut = shortened(without_output(event["result"]), text=TEXT_LIMIT + SPARE)
-        result = hide_in(result, self.secrets, limit=TEXT_LIMIT)
+        result = without_secrets(result, self.secrets, limit=TEXT_LIMIT)
         room = Bounds(text=DIFF_LIMIT, total=self.room)
         result = room.of(result)
-        diff, diff_cut = shown_diffs(event["result"])  # of the report, otherwise they are beside it
-        diff = room.of(hide_in([*diff, *(event.get("diff") or ())], self.secrets, limit=DIFF_LIMIT))
+        diff, diff_cut = shown_diffs(event["result"])
+        diff = room.of(without_secrets(diff, self.secrets, limit=DIFF_LIMIT))
         self.room = room.left
         name, action = event["task"] or "", event["action"] or ""
         self.tasks.append(
             TaskResult(
                 host=event["host"],
-                task=hide(name, self.secrets),
+                task=self.secrets.hide(name),
                 action=action,
                 status=status,
                 duration_s=event.get("duration_s"),
                 result=result,
                 diff=diff,
-                cut=cut or diff_cut or room.cut or bool(event.get("cut")),
+                cut=cut or diff_cut or room.cut,
             )
         )
         if event.get("unpreviewed"):
-            why = hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.", self.secrets)
+            why = self.secrets.hide(f"Task {name}: {action} {event['unpreviewed'].rstrip('.')}.")
             self.unpreviewed.setdefault(event["host"], []).append(why)
 
     def _ok(self, host: str, event: Mapping[str, Any]) -> None:
@@ -173,21 +167,29 @@ class Outcome:
                 self.lost.add(host)
         if not unreachable:
             self.begun.add(host)
-        if not unreachable:
             self._take_report(host, event)
 
     def _without_secrets(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            key: hide(value, self.secrets) if isinstance(value, str) else value
+            key: self.secrets.hide(value) if isinstance(value, str) else value
             for key, value in result.items()
         }
 
     def _take_report(self, host: str, event: Mapping[str, Any]) -> None:
-        if event["task"] == REPORT_TASK:
-            result = event["result"]
-            shaped = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
-            if isinstance(shaped, Mapping):
-                self.reports[host] = shaped
+        """The report is the result of the last task that ended on the host, or of the one
+        that registers `playrail_report`. Of `debug` it is what that shows; text is none.
+        """
+        registered = bool(event.get("reports"))
+        if host in self.registered and not registered:
+            return
+        result = event["result"]
+        report = result.get("msg") if event["action"] == "ansible.builtin.debug" else result
+        if isinstance(report, Mapping):
+            self.reports[host] = report
+            if registered:
+                self.registered.add(host)
+            if registered or event.get("last"):
+                self.complete.add(host)
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Each host's outcome. A host that the statistics do not know has not been run:
@@ -196,19 +198,23 @@ class Outcome:
         return {host: self._of_one(host) for host in hosts}
 
     def _of_one(self, host: str) -> HostOutcome:
+        report = self._report(host)
         if self._has_failed(host):
             problem: Problem | None = self.failures.get(host, NO_REPORT)
-        elif host not in self.reports:
-            problem = NO_REPORT
         else:
-            problem = None
+            problem = NO_REPORT if report is None else None
         return HostOutcome(
-            report=self.reports.get(host),
+            report=report,
             changed=host in self.changed
             or bool((self.statistics or {}).get("changed", {}).get(host)),
             problem=problem,
             lost=host in self.lost,
         )
+
+    def _report(self, host: str) -> Mapping[str, Any] | None:
+        """Where the play broke off, an earlier task's result is no report."""
+        ended = self.statistics is not None and not self._has_failed(host)
+        return self.reports.get(host) if ended or host in self.complete else None
 
     def _has_failed(self, host: str) -> bool:
         if self.statistics is None:  # the run was cut short

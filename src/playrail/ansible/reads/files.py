@@ -96,14 +96,14 @@ class Files:
             yield name, "a directory above"
             return
         try:
-            names = sorted(os.listdir(path))  # noqa: PTH208  a Path for each takes twice the time
+            names = sorted(os.listdir(path))  # a Path for each takes twice the time
         except OSError:
             yield name, "a directory that cannot be read"
             return
         yield name, "a directory"
         for one in names:
             below = f"{path}/{one}"
-            if one not in NOT_READ or not os.path.isdir(below):  # noqa: PTH112  likewise
+            if one not in NOT_READ or not os.path.isdir(below):  # likewise
                 yield from self._below(below, f"{name}/{one}" if name else one, above | {here})
 
     def _file(self, path: str, status: os.stat_result) -> str:

@@ -94,7 +94,7 @@ class Places:
         home = self._child.get("HOME")
         if home and (text == "~" or text.startswith("~/")):
             return f"{home}{text[1:]}"
-        return os.path.expanduser(text)  # noqa: PTH111
+        return os.path.expanduser(text)
 
     def _home(self) -> str:
         configured = self._config.get("defaults", "home", fallback=None)
@@ -127,11 +127,11 @@ def installed_collections(places: Iterable[Path]) -> dict[str, Path]:
 def _settings() -> Mapping[str, Mapping[str, Any]]:
     """Ansible's settings that are lists of paths, as its own list of settings has them."""
     spec = find_spec("ansible")
-    assert spec is not None  # noqa: S101  it is required
-    assert spec.submodule_search_locations is not None  # noqa: S101  it is a package
+    assert spec is not None  # it is required
+    assert spec.submodule_search_locations is not None  # it is a package
     path = Path(next(iter(spec.submodule_search_locations))) / "config" / "base.yml"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    listed = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  a safe one
+    listed = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # a safe one
     return {
         name: setting
         for name, setting in listed.items()

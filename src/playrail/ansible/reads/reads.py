@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from playrail.ansible.content.named_content import named_roles
-from playrail.ansible.content.places import content_root
 from playrail.ansible.project import VARIABLES
 from playrail.ansible.reads.code import (
     collections,
@@ -24,6 +23,7 @@ from playrail.ansible.reads.files import files
 from playrail.ansible.reads.places import Places
 from playrail.ansible.reads.ssh import ssh_files
 from playrail.ansible.reads.variables import bound_variables, text_of, used_in
+from playrail.settings.content import content_root
 from playrail.settings.project import read_config
 from playrail.settings.settings import Settings
 

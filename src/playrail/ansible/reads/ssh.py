@@ -67,7 +67,7 @@ def _with_included(
         for word in _words(given):
             patterns = dict.fromkeys(str(directory / _at_home(word, at)) for at in homes)
             # it may be absolute
-            for name in sorted(name for pattern in patterns for name in glob(pattern)):  # noqa: PTH207
+            for name in sorted(name for pattern in patterns for name in glob(pattern)):
                 yield from _with_included(Path(name), directory, homes, seen)
 
 

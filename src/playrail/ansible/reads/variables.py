@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from playrail.settings.targets import own_connections
+
 # How the names of variables begin that Ansible or Playrail goes by
 OURS = ("ansible_", "playrail_")
 POLICY = frozenset({"tier", "tags"})
@@ -27,7 +29,6 @@ KNOWN_CONNECTIONS = frozenset(
         "local",
         "paramiko",
         "paramiko_ssh",
-        "mikrus_exec",
         "psrp",
         "winrm",
         "docker",
@@ -86,7 +87,7 @@ def bound_variables(
 def _of_host(own: Variables, used: Collection[str]) -> tuple[set[str], set[str]]:
     """The variables of a host that count, and all words of their templates."""
     connection = str(own.get("ansible_connection", "ssh")).removeprefix("ansible.builtin.")
-    if connection not in KNOWN_CONNECTIONS:
+    if connection not in KNOWN_CONNECTIONS and connection not in own_connections():
         return set(own), set().union(*(_words_of(value) for value in own.values()))
     waiting = {name for name in own if name.startswith(OURS) or name in POLICY or name in used}
     names: set[str] = set()
@@ -147,7 +148,7 @@ def _used_in_file(path: Path) -> set[str]:
     if path.suffix == ".j2":
         return _names_in_templates(text)
     try:
-        content = yaml.load(text, Loader=_Tolerant)  # noqa: S506  a safe one
+        content = yaml.load(text, Loader=_Tolerant)  # a safe one
     except (yaml.YAMLError, RecursionError):
         return set(_WORD.findall(text))
     return _used_in_content(content)

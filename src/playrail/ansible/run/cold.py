@@ -77,7 +77,7 @@ class ColdPlay:
         self._stderr = asyncio.create_task(_tail(process))
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
-        assert self._process.stdout is not None  # noqa: S101  it was started with a pipe
+        assert self._process.stdout is not None  # it was started with a pipe
         async for line in self._process.stdout:
             yield json.loads(line)
 
@@ -120,7 +120,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 async def _tail(process: Process) -> str:
-    assert process.stderr is not None  # noqa: S101  it was started with a pipe
+    assert process.stderr is not None  # it was started with a pipe
     kept = b""
     while chunk := await process.stderr.read(65536):
         kept = (kept + chunk)[-STDERR_LIMIT:]

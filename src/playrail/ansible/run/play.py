@@ -132,6 +132,10 @@ class StartedPlay(Protocol):
 class WarmWay(Protocol):
     """Starts plays where Ansible is ready already."""
 
+    @property
+    def trouble(self) -> str:
+        """Why the last play that it did not start could not be, the end of a sentence."""
+
     async def start(self, play: Play, stop: asyncio.Event) -> StartedPlay | None:
         """Start the play; None when that cannot be, and then nothing of the play has been
         run.

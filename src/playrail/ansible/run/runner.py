@@ -17,10 +17,11 @@ from pydantic import SecretStr
 from playrail.ansible.outcome.failures import classify
 from playrail.ansible.outcome.outcome import HostOutcome, Outcome
 from playrail.ansible.outcome.refusals import refused_by_ansible
+from playrail.ansible.outcome.ways import Way, play_way
 from playrail.ansible.run.cold import start_cold
 from playrail.ansible.run.play import STOP_GRACE_S, Play, StartedPlay, WarmWay
 from playrail.errors import AnsibleFailed, CollectionMissing
-from playrail.safe_text.secrets import hide, hideable
+from playrail.safe_text.secrets import SecretTexts
 from playrail.tasks import Progress, TaskResult
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class RunResult:
     ended: Ended
     text: str
     tasks: Sequence[TaskResult] = ()
+    ways: Mapping[str, Way] = field(default_factory=dict)
     unpreviewed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -76,13 +78,13 @@ class Runner:
         """
         outcome = Outcome(secrets=_texts(play.secrets))
         try:
-            started = await self._start(play, stop)
+            started = await self._start(play, stop, outcome)
         except OSError as error:
             raise AnsibleFailed(f"Ansible could not be started: {error.strerror}") from error
         ended, stderr = await _follow(
             started, outcome, deadline_s=deadline_s, stop=stop, progress=progress
         )
-        text = "\n".join(outcome.text).strip() or hide(stderr, outcome.secrets)
+        text = "\n".join(outcome.text).strip() or outcome.secrets.hide(stderr)
         if outcome.statistics is None and ended is Ended.BY_ITSELF and outcome.tasks_started:
             log.error("run %s broke off: %s", play.run_id, text)
             ended = Ended.BROKEN_OFF
@@ -100,21 +102,24 @@ class Runner:
             ended=ended,
             text=text,
             tasks=outcome.tasks,
+            ways={host: outcome.ways.of(host) for host in play.hosts},
             unpreviewed=outcome.unpreviewed if play.check else {},
         )
 
-    async def _start(self, play: Play, stop: asyncio.Event) -> StartedPlay:
+    async def _start(self, play: Play, stop: asyncio.Event, outcome: Outcome) -> StartedPlay:
         """Starts the play warm if that can be had, else cold. Nothing of it has been run
         when it is not warm.
         """
         if self._warm is not None and (started := await self._warm.start(play, stop)) is not None:
             return started
+        why = "no run stays" if self._warm is None else self._warm.trouble
+        outcome.feed(play_way("cold", why))
         return await start_cold(play, self._runs_dir / play.run_id, self._environment)
 
 
-def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> list[str]:
+def _texts(secrets_of: Mapping[str, Mapping[str, SecretStr]]) -> SecretTexts:
     """The secrets that messages must not hold."""
-    return hideable(
+    return SecretTexts(
         secret.get_secret_value() for held in secrets_of.values() for secret in held.values()
     )
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from playrail.codes import hosts
+from playrail.codes.code import Code
+
 # What a client says whose session was there: the command may be at work.
 IN_SESSION = re.compile(
     r"Connection to .+ closed by remote host|client_loop: |Read from remote host |Timeout, "
@@ -24,7 +27,7 @@ LATE_LOGIN = "the login did not begin in time, it timed out"
 class Line:
     """What lines of this form mean. The command may have `begun` all the same."""
 
-    code: str
+    code: Code
     pattern: re.Pattern[str]
     error: str
     hint: str | None = None
@@ -33,7 +36,7 @@ class Line:
 
 
 def _line(
-    code: str,
+    code: Code,
     pattern: str,
     error: str,
     hint: str | None = None,
@@ -61,7 +64,7 @@ _LATER = "The server is off, overloaded, or a firewall drops the connection; try
 # {who} is the server, or a machine on the way to it.
 BY_HOST = (  # who was let in, and is sent away
     _line(
-        "auth_failed",
+        hosts.AUTH_FAILED,
         r".*account has expired.*",
         "The user's account on {who} has expired",
         (
@@ -70,7 +73,7 @@ BY_HOST = (  # who was let in, and is sent away
         ),
     ),
     _line(
-        "auth_failed",
+        hosts.AUTH_FAILED,
         (
             r".*(?:password has expired|Password change required|required to change your "
             r"password|password expired).*"
@@ -82,7 +85,7 @@ BY_HOST = (  # who was let in, and is sent away
         ),
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r".*[Tt]oo many logins for .*",
         "{who} lets this user have no more sessions at once (maxlogins)",
         (
@@ -92,7 +95,7 @@ BY_HOST = (  # who was let in, and is sent away
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         (
             r".*(?:System is (?:booting up|going down)|Unprivileged users are not permitted to "
             r"log in|pam_nologin).*"
@@ -106,7 +109,7 @@ LINES = (
     *BY_HOST,
     # On this machine, before anything was sent.
     _line(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"Cannot execute command-line and remote command.*",
         "The ssh configuration has a RemoteCommand for this host, so ssh runs no other command",
         (
@@ -115,7 +118,7 @@ LINES = (
         ),
     ),
     _line(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"(?:Can't open user config file .+|Bad owner or permissions on .+|.+: terminating, "
         r"\d+ bad configuration .+"
         r"|(?!\S*sh: )\S.* line \d+: .+)",
@@ -126,7 +129,7 @@ LINES = (
         ),
     ),
     _line(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"unix_listener: .+|ControlPath .+|muxserver_listen.+",
         "The ssh connection cannot be shared, because its control path cannot be used",
         (
@@ -135,7 +138,7 @@ LINES = (
         ),
     ),
     _line(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"(?:ssh: )?(?:illegal|unknown|invalid) option.*|usage: ssh.*|ssh: option requires an "
         r"argument.*"
         r"|\s+\[-.*|Unknown (?:cipher|mac|key).*|Bad (?:SSH2|key types|port|escape|local|remote"
@@ -155,7 +158,7 @@ LINES = (
         ),
     ),
     _line(
-        "connection_misconfigured",
+        hosts.CONNECTION_MISCONFIGURED,
         r"Unable to negotiate with .+|.*no matching (?:host key|key exchange|cipher|mac).+"
         r"|Invalid key length|"
         r".*(?:Bad server host key: Invalid key length|error in libcrypto)",
@@ -164,14 +167,14 @@ LINES = (
     ),
     # Who is there?
     _line(
-        "host_key_changed",
+        hosts.HOST_KEY_CHANGED,
         r"Host key for .+ has changed.*|.*REMOTE HOST IDENTIFICATION HAS CHANGED.*|.*REVOKED "
         r"HOST KEY DETECTED.*"
         r"|Host key \S+ was revoked.*",
         "The SSH key of {who} is not the one that is known for it",
     ),
     _line(
-        "host_key_unknown",
+        hosts.HOST_KEY_UNKNOWN,
         r"Host key verification failed\.?|No .+ host key is known for .+|The authenticity of "
         r"host .+ can't be "
         r"established.*|Certificate invalid: .+|No matching CA found.*",
@@ -179,7 +182,7 @@ LINES = (
     ),
     # Not let in.
     _line(
-        "auth_failed",
+        hosts.AUTH_FAILED,
         r".*Too many authentication failures.*",
         "{who} was offered more keys than it takes, and ended the login",
         (
@@ -188,7 +191,7 @@ LINES = (
         ),
     ),
     _line(
-        "auth_failed",
+        hosts.AUTH_FAILED,
         r"\S+@\S+: Permission denied \(.+\)\.?|Permission denied, please try again\.?"
         r"|Permission denied \([a-z0-9,-]+\)\.|Invalid/incorrect (?:username/)?password.*"
         r"|Authentication failed.*"
@@ -198,14 +201,14 @@ LINES = (
     ),
     # Not there.
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"ssh: Could not resolve hostname .+: Temporary failure.*",
         "The address of {who} could not be looked up, because no name server answers",
         "Try again in a while; the operator should look at the name servers where Playrail runs.",
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"ssh: Could not resolve hostname .+",
         "The name of {who} is not known to DNS",
         (
@@ -214,7 +217,7 @@ LINES = (
         ),
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"ssh: connect to host .+: Connection refused",
         "{who} refused the connection: nothing listens on its SSH port",
         (
@@ -224,14 +227,14 @@ LINES = (
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"ssh: connect to host .+: (?:No route to host|Network is unreachable|Host is down)",
         "There is no way to the network address of {who}",
         "The machine is off, or the network between is down; try again later.",
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         (
             r"ssh: connect to host .+: (?:Permission denied|Operation not permitted|Invalid "
             r"argument|Bad address.*)"
@@ -243,14 +246,14 @@ LINES = (
         ),
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"ssh: connect to host .+: (?!failure$).+",
         "{who} cannot be reached",
         _LATER,
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"(?:\S+: )?(?:Connection|Operation) timed out(?: during banner exchange)?|Connection "
         r"to \S+ port \d+ timed out"
         rf"|(?:Timeout \(\d+s\): )?{LATE_LOGIN}"
@@ -260,7 +263,7 @@ LINES = (
         retryable=True,
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         (
             r".*(?:Bad remote protocol version|invalid characters|banner line too long"
             r"|Protocol major versions differ).*"
@@ -269,7 +272,7 @@ LINES = (
         "Do not retry; the operator has to check the address and port of this server.",
     ),
     _line(
-        "host_unreachable",
+        hosts.HOST_UNREACHABLE,
         r"kex_exchange_identification: .+|banner exchange: .+|ssh_exchange_identification: .+"
         r"|Not allowed at this time.*|Exceeded MaxStartups.*",
         "{who} ended the connection before anybody was logged in",
@@ -279,7 +282,7 @@ LINES = (
         retryable=True,
     ),
     _line(
-        "connection_lost",
+        hosts.CONNECTION_LOST,
         f"(?:{IN_SESSION.pattern}).*",
         "The connection to the server was lost",
         retryable=True,

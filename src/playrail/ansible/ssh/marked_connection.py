@@ -58,7 +58,7 @@ def elsewhere(word: bytes, other: bytes, text: bytes) -> bytes:
 _Stock: Any = object
 
 
-class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type information
+class Marked(_Stock):
     """See the module's docstring."""
 
     _mark: Mark | None = None
@@ -119,7 +119,7 @@ class Marked(_Stock):  # type: ignore[misc]  # ansible-core has no type informat
         return self._judged(*told)
 
     def _judged(self, status: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
-        assert self._mark is not None  # noqa: S101  see _bare_run
+        assert self._mark is not None  # see _bare_run
         ended = end_of(self._mark, status, stdout, stderr)
         if ended.failure:
             return (

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from playrail.ansible.ssh.lines import BY_HOST, IN_SESSION, LINES, Line
 from playrail.ansible.ssh.said import lines_of
+from playrail.codes import hosts
+from playrail.codes.code import Code
 
 UNKNOWN = "The connection to the server could not be made."
 _PROXY_ENDED = re.compile(
@@ -43,7 +45,7 @@ class Trouble:
     may have been.
     """
 
-    code: str
+    code: Code
     error: str
     words: str = ""
     hint: str | None = None
@@ -129,11 +131,11 @@ def _cause(known: list[tuple[Line, str]]) -> tuple[Line, str]:
     """Which of these lines says why: the last one, but of host keys, where "verification
     failed" ends what ssh says.
     """
-    changed = [each for each in known if each[0].code == "host_key_changed"]
+    changed = [each for each in known if each[0].code == hosts.HOST_KEY_CHANGED]
     if changed:
         return changed[0]
     # Which key, ssh says first
-    unknown = [each for each in known if each[0].code == "host_key_unknown"]
+    unknown = [each for each in known if each[0].code == hosts.HOST_KEY_UNKNOWN]
     return unknown[-1] if known[0] in unknown else known[0]
 
 
@@ -148,7 +150,7 @@ def _explained(rule: Line, line: str, lines: list[str], *, proxied: bool) -> Tro
             else "a machine on the way, the jump host or what ProxyCommand runs,"
         )
     error, hint, words = rule.error.format(who=who), rule.hint, line
-    if rule.code == "auth_failed" and (
+    if rule.code == hosts.AUTH_FAILED and (
         troubles := [each for each in lines if _KEY_TROUBLE.match(each)]
     ):
         error = f"The private key could not be used, and {who} accepted nothing else"
@@ -197,7 +199,7 @@ def _behind_jump_host(lines: list[str]) -> Trouble | None:
         if found := _FORWARDING.match(line):
             forbidden = "prohibited" in found["why"]
             return Trouble(
-                code="host_unreachable",
+                code=hosts.HOST_UNREACHABLE,
                 error="The jump host "
                 + (
                     "does not pass connections on to the server"
@@ -223,7 +225,7 @@ def _behind_jump_host(lines: list[str]) -> Trouble | None:
 
 def _ended_at_once(lines: list[str]) -> Trouble:
     return Trouble(
-        code="auth_failed",
+        code=hosts.AUTH_FAILED,
         error="The server ended the connection as soon as the user was logged in",
         words=" ".join(lines[-2:]),
         hint=(
@@ -238,61 +240,70 @@ def _by_its_end(text: str, lines: list[str], *, proxied: bool) -> Trouble:
     """No line is known: it depends on how the connection ended."""
     others = [line for line in lines if not _ENDED.match(line)]
     if proxied:
-        missing = next((line for line in reversed(others) if _SHELL_MISSING.match(line)), None)
-        if missing:
-            return Trouble(
-                code="connection_misconfigured",
-                error=(
-                    "The program that the ssh configuration names as ProxyCommand could not be "
-                    "started"
-                ),
-                words=missing,
-                hint=(
-                    "Do not retry; the operator has to install it on Playrail's machine, or "
-                    "mend ProxyCommand."
-                ),
-            )
-        return Trouble(
-            code="host_unreachable",
-            error="The way to the server, through a jump host or ProxyCommand, came to an end",
-            words=" ".join(others[-2:]),
-            hint=(
-                "Nothing was run. The operator should look at the jump host or the "
-                "ProxyCommand; try again later."
-            ),
-            retryable=True,
-        )
+        return _ended_on_the_way(others)
     if all(_ENDED.match(line) for line in lines):  # said before the login and after it alike
         return lost(text)
     if _ENDED.match(lines[-1]) and not may_have_had_session(text):
-        if others and "reset" not in lines[-1]:
-            return Trouble(
-                code="auth_failed",
-                error="The server ended the login after it had said why",
-                words=" ".join(others[-2:]),
-                hint=(
-                    "Do not retry; the operator has to look why the server lets this user not "
-                    "log in: "
-                    "its auth log, the user's limits, or /etc/nologin while it is under "
-                    "maintenance."
-                ),
-            )
-        return Trouble(
-            code="host_unreachable",
-            error="The server ended the connection before the login was complete",
-            words=lines[-1],
-            hint=(
-                "Nothing was run. Try again; if it stays so, the operator should look into the "
-                "server's auth log."
-            ),
-            retryable=True,
-        )
-    hint = (
-        "ssh's own words are in the error; the operator should try `ssh` by hand from "
-        "Playrail's machine."
-    )
+        return _ended_at_login(others, lines[-1])
     return Trouble(
-        code="host_unreachable", error=UNKNOWN, words=" ".join(others[-3:] or lines[-1:]), hint=hint
+        code=hosts.HOST_UNREACHABLE,
+        error=UNKNOWN,
+        words=" ".join(others[-3:] or lines[-1:]),
+        hint=(
+            "ssh's own words are in the error; the operator should try `ssh` by hand from "
+            "Playrail's machine."
+        ),
+    )
+
+
+def _ended_on_the_way(others: list[str]) -> Trouble:
+    """What a jump host or ProxyCommand came to, and ssh did not say why."""
+    missing = next((line for line in reversed(others) if _SHELL_MISSING.match(line)), None)
+    if missing:
+        return Trouble(
+            code=hosts.CONNECTION_MISCONFIGURED,
+            error="The program that the ssh configuration names as ProxyCommand could not be "
+            "started",
+            words=missing,
+            hint=(
+                "Do not retry; the operator has to install it on Playrail's machine, or mend "
+                "ProxyCommand."
+            ),
+        )
+    return Trouble(
+        code=hosts.HOST_UNREACHABLE,
+        error="The way to the server, through a jump host or ProxyCommand, came to an end",
+        words=" ".join(others[-2:]),
+        hint=(
+            "Nothing was run. The operator should look at the jump host or the ProxyCommand; "
+            "try again later."
+        ),
+        retryable=True,
+    )
+
+
+def _ended_at_login(others: list[str], last: str) -> Trouble:
+    """The server ended the connection before anybody had a session."""
+    if others and "reset" not in last:
+        return Trouble(
+            code=hosts.AUTH_FAILED,
+            error="The server ended the login after it had said why",
+            words=" ".join(others[-2:]),
+            hint=(
+                "Do not retry; the operator has to look why the server lets this user not log "
+                "in: its auth log, the user's limits, or /etc/nologin while it is under "
+                "maintenance."
+            ),
+        )
+    return Trouble(
+        code=hosts.HOST_UNREACHABLE,
+        error="The server ended the connection before the login was complete",
+        words=last,
+        hint=(
+            "Nothing was run. Try again; if it stays so, the operator should look into the "
+            "server's auth log."
+        ),
+        retryable=True,
     )
 
 
@@ -300,7 +311,7 @@ def lost(words: str) -> Trouble:
     """The connection broke when a command was at work."""
     said = " ".join(lines_of(words)[-2:])
     return Trouble(
-        code="connection_lost",
+        code=hosts.CONNECTION_LOST,
         error="The connection to the server was lost",
         words=said,
         retryable=True,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from playrail.ansible.internals import event_begun, take_events
 from playrail.ansible.outcome.events import condense
+from playrail.ansible.outcome.ways import module_in
 
 Emit = Callable[[dict[str, Any]], None]
 Learn = Callable[[dict[str, str | None]], None]
@@ -16,18 +18,15 @@ INTERPRETER = "discovered_interpreter_python"
 class CapturedEvents:
     """In the place of standard output: an event begins, its text is written, it ends.
 
-    `context` is the plugin's event context. `learn` is told which Python a host has, or
-    that it may have another.
+    `learn` is told which Python a host has, or that it may have another.
     """
 
-    def __init__(self, context: Any, emit: Emit, learn: Learn) -> None:
-        self._context = context
+    def __init__(self, emit: Emit, learn: Learn) -> None:
+        self._context = take_events(self._begin, self._end)
         self._emit = emit
         self._tell_python = learn
         self._event: dict[str, Any] | None = None
         self._text: list[str] = []
-        context.dump_begin = self._begin
-        context.dump_end = self._end
 
     def write(self, text: str) -> int:
         if self._event is not None:
@@ -46,7 +45,7 @@ class CapturedEvents:
         return False
 
     def _begin(self, _: Any) -> None:
-        self._event, self._text = self._context.get_begin_dict(), []
+        self._event, self._text = event_begun(self._context), []
         data = self._event.get("event_data") or {}
         if isinstance(data.get("res"), dict):
             data["res"] = {**data["res"]}  # what makes its text takes things out of it
@@ -57,6 +56,9 @@ class CapturedEvents:
             self.tell({**event, "stdout": "".join(self._text)})
 
     def tell(self, event: dict[str, Any]) -> None:
+        if (way := module_in(event.get("stdout") or "")) is not None:
+            self._emit(way)
+            return
         self._learn(event)
         if (record := condense(event)) is not None:
             self._emit(record)

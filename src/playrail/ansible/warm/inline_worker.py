@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import signal
 from typing import Any
 
 from ansible.executor.process.worker import WorkerProcess
-from ansible.plugins import strategy
-from ansible.utils.display import Display
 
-# Since ansible-core 2.21 a worker may ask the process that it was forked from to do
-# something meanwhile
-try:
-    _asked: Any = importlib.import_module("ansible._internal._rpc_host")
-except ImportError:
-    _asked = None
-
-
-def leave_parents_server() -> None:
-    """In a fork: have whom workers ask be this process, when it plays, and not the one that
-    it was forked from.
-    """
-    if _asked is not None:
-        _asked.LocalManager._shared_instance = None
-        _asked._server_ready.clear()
+from playrail.ansible.internals import (
+    WORKERS_ASK,
+    copy_for_worker,
+    displaying_here,
+    set_worker,
+)
 
 
 def choose_worker(*, alone: bool) -> None:
@@ -34,10 +22,10 @@ def choose_worker(*, alone: bool) -> None:
 
     Where a worker may ask this process meanwhile, nobody would answer it.
     """
-    strategy.WorkerProcess = InlineWorker if alone and _asked is None else WorkerProcess
+    set_worker(InlineWorker if alone and not WORKERS_ASK else WorkerProcess)
 
 
-class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no type information
+class InlineWorker(WorkerProcess):
     """Runs its task where it is made, for a play on one host: that play has a process of
     its own already.
 
@@ -51,18 +39,14 @@ class InlineWorker(WorkerProcess):  # type: ignore[misc]  # ansible-core has no 
 
     def start(self) -> None:
         self._host = copy.copy(self._host)
-        given = self._task
-        self._task = given.copy(exclude_parent=True, exclude_tasks=True)
-        self._task._parent = given._parent
+        self._task = copy_for_worker(self._task)
         handlers = [
             (number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)
         ]
-        display = Display()
-        display.set_queue = lambda _: None  # what it displays need not go to another process
         try:
-            self.run()
+            with displaying_here():
+                self.run()
         finally:
-            del display.set_queue
             for number, handler in handlers:
                 signal.signal(number, handler)
 

@@ -15,11 +15,12 @@ from typing import Any
 from ansible import constants
 from ansible.cli import CLI
 from ansible.playbook import Playbook
-from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
+from ansible.plugins.loader import callback_loader
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.content.places import content_root
+from playrail.ansible import internals
 from playrail.ansible.warm.quick_play import quick_task
+from playrail.settings.content import content_root
 
 # Bytes that a pipe takes whole (PIPE_BUF), so what two processes tell is not mixed
 LEARNED_LIMIT = 4096
@@ -38,9 +39,9 @@ class Warm:
     inventory: Any
     version: Any
     place: Path
-    plain: bool = field(default_factory=lambda: _is_plain())  # noqa: PLW0108  it stands below
-    """Whether nothing but Ansible's own strategies, and ansible-runner's callback, has a
-    part in plays.
+    others: str = field(default_factory=lambda: _others())  # noqa: PLW0108  it stands below
+    """What beside Ansible's own strategies, and ansible-runner's callback, has a part in
+    plays, the end of a sentence; empty when nothing has.
     """
     # as above
     passwords: dict[str, str | None] = field(default_factory=lambda: _passwords())  # noqa: PLW0108
@@ -55,10 +56,15 @@ class Warm:
     tasks: dict[Path, tuple[object, Any]] = field(default_factory=dict)
     """Of our own playbooks that are one task: their file's state, and the task."""
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing else has a part in plays."""
+        return not self.others
+
     def variables(self) -> VariableManager:
         """A variable manager that knows nothing yet of any play."""
         # ansible-runner's files of facts are those of the run that stays.
-        constants.CACHE_PLUGIN = "ansible.builtin.memory"
+        internals.keep_facts_in_memory()
         return VariableManager(
             loader=self.loader, inventory=self.inventory, version_info=self.version
         )
@@ -94,17 +100,14 @@ class Warm:
                 self._keep_interpreter(fact["host"], fact["python"])
 
     def _keep(self, playbook: Path) -> None:
-        """Reads a playbook of ours for all plays to come. No two folders of ours have a
-        module of one name.
-        """
-        add_all_plugin_dirs(os.fsencode(playbook.parent))
+        """Reads a playbook of ours for all plays to come."""
         self.loader.set_basedir(str(playbook.parent))
         state = _state(playbook)
         task = quick_task(
             Playbook.load(str(playbook), variable_manager=self.variables(), loader=self.loader)
         )
         # A play that finds the file changed has to read it
-        self.loader._FILE_CACHE.pop(str(playbook), None)
+        internals.forget_file(self.loader, playbook)
         self.tasks[playbook] = state, task
 
     def _keep_interpreter(self, host: str, found: str | None) -> None:
@@ -129,12 +132,14 @@ class Warm:
         return self.place / "interpreters.json"
 
 
-def _is_plain() -> bool:
+def _others() -> str:
     """As Ansible decides which callbacks it uses; ours serves plays, and has no part in
     them.
     """
-    if constants.CALLBACKS_ENABLED or constants.DEFAULT_STRATEGY not in STRATEGIES:
-        return False
+    if constants.DEFAULT_STRATEGY not in STRATEGIES:
+        return f"the strategy {constants.DEFAULT_STRATEGY} is not Ansible's own"
+    if constants.CALLBACKS_ENABLED:
+        return f"callbacks are enabled: {', '.join(constants.CALLBACKS_ENABLED)}"
     used = [
         plugin.ansible_name
         for plugin in callback_loader.all(class_only=True)
@@ -143,7 +148,8 @@ def _is_plain() -> bool:
             plugin, "CALLBACK_NEEDS_ENABLED", getattr(plugin, "CALLBACK_NEEDS_WHITELIST", False)
         )
     ]
-    return [name for name in used if name.rpartition(".")[2] != "serve_plays"] == []
+    named = [name for name in used if name.rpartition(".")[2] != "serve_plays"]
+    return f"callbacks have a part in it: {', '.join(named)}" if named else ""
 
 
 def _passwords() -> dict[str, str | None]:

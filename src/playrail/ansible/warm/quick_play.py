@@ -13,8 +13,6 @@ import tempfile
 import time
 from typing import Any, Protocol
 
-from ansible import context
-from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook import Playbook
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
@@ -22,8 +20,9 @@ from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+from playrail.ansible.internals import command_line, fields_of, read_result
 from playrail.ansible.outcome.events import RESULT_LIMIT
-from playrail.ansible.outcome.unpreviewed import unpreviewed_line
+from playrail.ansible.outcome.remarks import remark_line
 from playrail.ansible.warm.captured_events import CapturedEvents
 from playrail.ansible.warm.inline_worker import InlineWorker
 
@@ -122,16 +121,7 @@ def play_quickly(
             worker_id=0,
             cliargs={},
         ).start()
-    return _tell(*_read(told.result), host_name, events, duration_s=time.monotonic() - began)
-
-
-def _read(result: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
-    """Ansible's result, which says what became of the task, and what of it may be shown."""
-    if len(result) > 1:  # since ansible-core 2.20
-        made = CallbackTaskResult(*result)
-        return made, made.result
-    # Of which the status was taken out
-    return result[0], result[0].as_callback_task_result().result
+    return _tell(*read_result(told.result), host_name, events, duration_s=time.monotonic() - began)
 
 
 def _tell(
@@ -149,11 +139,11 @@ def _tell(
         "duration": duration_s,
         "res": {} if status == "skipped" or len(str(shown)) > RESULT_LIMIT else shown,
     }
-    checked = context.CLIARGS.get("check")
-    text = (
-        unpreviewed_line({**shown, "skipped": status == "skipped"}, result._task_fields)
-        if checked
-        else ""
+    text = remark_line(
+        {**shown, "skipped": status == "skipped"},
+        fields_of(result),
+        checked=bool(command_line().get("check")),
+        last=True,
     )
     events.tell({"event": f"runner_on_{status}", "event_data": data, "stdout": text})
     counted = {"failed": "failures", "unreachable": "dark"}.get(status) if not ignored else "ok"

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playrail.ansible.content.places import content_root
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.run.cold import ColdPlay, start_cold
 from playrail.ansible.run.ending import end_descendants, is_alive
 from playrail.ansible.run.play import CALLS, EVENT_LIMIT, SERVES_AT, STOP_GRACE_S, Play, new_run_id
 from playrail.errors import Cancelled, PlayrailError
+from playrail.settings.content import content_root
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +130,8 @@ class Resident:
         self._pause_s = LEAST_PAUSE_S
         self._not_before = 0.0
         self._closing = False
+        self.trouble = ""
+        """Why the last play that was not started here could not be, the end of a sentence."""
 
     async def start(self, play: Play, stop: asyncio.Event) -> ServedPlay | None:
         """Start the play in a fork; None when that cannot be, and then nothing of the play
@@ -138,7 +140,10 @@ class Resident:
         Raises Cancelled when `stop` is set before it has begun.
         """
         stay = await _unless(stop, self.ready())
-        if stay is None or list(play.inventory) != stay.sources:
+        if stay is None:
+            return None
+        if list(play.inventory) != stay.sources:
+            self.trouble = "the run that stays has read another inventory"
             return None
         writer: StreamWriter | None = None
         try:
@@ -152,6 +157,7 @@ class Resident:
                 begun = json.loads(await reader.readline())
         except (OSError, ValueError, TimeoutError) as error:
             log.warning("a play could not be started warm and starts cold: %r", error)
+            self.trouble = f"the run that stays did not take it: {error!r}"
             if writer is not None:
                 writer.close()
             self._retire(stay)
@@ -251,6 +257,7 @@ class Resident:
                 )
         except (OSError, ValueError, TimeoutError, PlayrailError) as error:
             log.warning("plays start cold, for the run that stays could not be started: %s", error)
+            self.trouble = f"the run that stays could not be started: {error or repr(error)}"
             self._not_before = time.monotonic() + self._pause_s
             self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
             self._later(_clear(play, place))

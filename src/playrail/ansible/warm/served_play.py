@@ -13,7 +13,6 @@ import ctypes
 import gc
 import hashlib
 import json
-import multiprocessing.process
 import os
 import shutil
 import signal
@@ -24,25 +23,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from ansible import constants, context
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.executor.playbook_executor import PlaybookExecutor
-from ansible.plugins.loader import add_all_plugin_dirs, callback_loader
+from ansible.plugins.loader import add_all_plugin_dirs
 from ansible.utils.collection_loader import AnsibleCollectionConfig
-from ansible.utils.context_objects import CLIArgs
 from ansible.utils.display import Display
-from ansible.utils.vars import load_extra_vars, load_options_vars
 from ansible.vars.manager import VariableManager
 
-from playrail.ansible.content.places import content_root
+from playrail.ansible import internals
+from playrail.ansible.outcome.ways import play_way
 from playrail.ansible.run.adjacent import look_beside_playbooks
 from playrail.ansible.run.ending import adopt_orphans, end_descendants, is_ssh_master, marked
 from playrail.ansible.warm.captured_events import INTERPRETER, CapturedEvents, Emit
-from playrail.ansible.warm.inline_worker import choose_worker, leave_parents_server
+from playrail.ansible.warm.inline_worker import choose_worker
 from playrail.ansible.warm.memory import OURS, Warm
 from playrail.ansible.warm.quick_play import play_quickly
+from playrail.settings.content import collection, content_root
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+OUR_MODULES = [collection() / "plugins" / kind for kind in ("modules", "module_utils")]
 WARM_UP = content_root() / "playbooks" / "resident" / "warm_up.yml"
 GET_READY = WARM_UP.with_name("get_ready.yml")
 
@@ -68,7 +68,7 @@ def _serve(connection: socket.socket, warm: Warm, variables: VariableManager) ->
     wire = connection.makefile("rw", encoding="utf-8", errors="backslashreplace")
     orders = json.loads(wire.readline())
     own = warm.place / str(os.getpid())
-    encoder = _runners_plugin().AnsibleJSONEncoderLocal
+    encoder = internals.json_encoder()
 
     def emit(record: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more: the lifeline ends this play
@@ -99,10 +99,8 @@ def play_for_nothing(warm: Warm, playbook: Path = WARM_UP) -> None:
         "diff": False,
         "extravars": '{"playrail_target": ["localhost"]}',
     }
-    before = context.CLIARGS, sys.stdout, sys.stderr, constants.DEFAULT_LOCAL_TMP
-    with _temporary_directory(own, playbook, warm.place):
+    with internals.as_it_was(), _temporary_directory(own, playbook, warm.place):
         _run(orders, warm, warm.variables(), lambda _: None)
-    context.CLIARGS, sys.stdout, sys.stderr, constants.DEFAULT_LOCAL_TMP = before
 
 
 def _leave_parent() -> None:
@@ -114,10 +112,7 @@ def _leave_parent() -> None:
         os.dup2(nowhere, number)
     os.close(nowhere)
     adopt_orphans()
-    leave_parents_server()
-    # Only from a process that is no fork does ansible-runner's callback plugin tell what
-    # Ansible displays.
-    multiprocessing.process._parent_process = None  # type: ignore[attr-defined]
+    internals.leave_parent()
     # A worker is not to outlive this process: nobody would hear what it does.
     os.register_at_fork(
         after_in_child=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
@@ -160,26 +155,21 @@ def _temporary_directory(own: Path, playbook: Path, place: Path) -> Iterator[Non
     """
     own.mkdir(mode=0o700)
     if playbook.is_relative_to(OURS):
-        name = hashlib.sha256(
-            repr([str(playbook), *_states_of_modules(playbook)]).encode()
-        ).hexdigest()
+        name = hashlib.sha256(repr([str(playbook), *_states_of_modules()]).encode()).hexdigest()
         shared = place / "modules" / name
         shared.mkdir(mode=0o700, parents=True, exist_ok=True)
         (own / "ansiballz_cache").symlink_to(shared)
-    constants.DEFAULT_LOCAL_TMP = str(own)
-    # Where Ansible's own server for workers, if it has one, puts its socket.
-    multiprocessing.process.current_process()._config["tempdir"] = str(own)  # type: ignore[attr-defined]
+    internals.set_temporary_directory(own)
     try:
         yield
     finally:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _states_of_modules(playbook: Path) -> Iterator[tuple[str, int, int]]:
+def _states_of_modules() -> Iterator[tuple[str, int, int]]:
     """What changes when a module changes that is not Ansible's."""
-    beside = [playbook.parent / name for name in ("library", "module_utils")]
     users = [*(constants.DEFAULT_MODULE_PATH or ()), *(constants.DEFAULT_MODULE_UTILS_PATH or ())]
-    for directory in (*beside, *users):
+    for directory in (*OUR_MODULES, *users):
         with contextlib.suppress(OSError):
             for entry in os.scandir(directory):
                 state = entry.stat()
@@ -198,13 +188,13 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
         AnsibleCollectionConfig.playbook_paths = [directory]
         AnsibleCollectionConfig.default_collection = None
         warm.loader.set_basedir(str(playbook.parent))
-        if len(orders["hosts"]) == 1 and warm.plain:
-            task = warm.quick_task(playbook, variables)
-            if task is not None:
-                look_beside_playbooks(warm.loader)
-                # It would write to memory that is shared, for a process that ends soon
-                gc.disable()
-                return play_quickly(task, orders["hosts"][0], variables, warm, events)
+        task, why = _quick_task(orders, playbook, warm, variables)
+        emit(play_way("quick") if task is not None else play_way("warm", why))
+        if task is not None:
+            look_beside_playbooks(warm.loader)
+            # It would write to memory that is shared, for a process that ends soon
+            gc.disable()
+            return play_quickly(task, orders["hosts"][0], variables, warm, events)
         plays = PlaybookExecutor(
             playbooks=[str(playbook)],
             inventory=warm.inventory,
@@ -222,42 +212,44 @@ def _run(orders: dict[str, Any], warm: Warm, variables: VariableManager, emit: E
         return 250
 
 
+def _quick_task(
+    orders: dict[str, Any], playbook: Path, warm: Warm, variables: VariableManager
+) -> tuple[Any, str]:
+    """The task of a play that can be played quickly; else None, and why."""
+    if len(orders["hosts"]) != 1:
+        return None, "it is played on several hosts"
+    if not warm.plain:
+        return None, warm.others
+    return (
+        warm.quick_task(playbook, variables),
+        "its playbook is not one task without more around it",
+    )
+
+
 def _tell_variables(orders: dict[str, Any], warm: Warm, variables: VariableManager) -> None:
     """Give the manager what a new process would have read, and nothing of what the run that
     stays was given.
     """
     options = {
-        **context.CLIARGS,
+        **internals.command_line(),
         "args": (orders["playbook"],),
         "forks": orders["forks"],
         "extra_vars": (orders["extravars"],),
         "check": orders["check"],
         "diff": orders["diff"],
     }
-    context.CLIARGS = CLIArgs(options)
-    load_extra_vars.extra_vars = None  # both keep what they read for the life of a process
-    load_options_vars.options_vars = None
-    variables._extra_vars = load_extra_vars(warm.loader)
-    variables._options_vars = load_options_vars(warm.version)
+    internals.set_command_line(options)
+    internals.read_variables(variables, warm.loader, warm.version)
     for host, found in warm.known_interpreters().items():
         if warm.inventory.get_host(host) is not None:
             variables.set_host_facts(host, {INTERPRETER: found})
-
-
-def _runners_plugin() -> Any:
-    """The module of ansible-runner's callback plugin."""
-    return sys.modules[
-        callback_loader.get(constants.DEFAULT_STDOUT_CALLBACK, class_only=True).__module__
-    ]
 
 
 def _captured_events(emit: Emit, warm: Warm) -> CapturedEvents:
     """Take the events from ansible-runner's callback plugin, which would write them to the
     terminal of its run.
     """
-    events = CapturedEvents(_runners_plugin().event_context, emit, warm.tell)
+    events = CapturedEvents(emit, warm.tell)
     sys.stdout = sys.stderr = events
-    display = Display()
-    for given in ("_warns", "_errors", "_deprecations"):  # each text is displayed once in a process
-        getattr(display, given, {}).clear()
+    internals.forget_what_was_displayed()
     return events

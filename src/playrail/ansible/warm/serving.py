@@ -28,6 +28,7 @@ from typing import Any
 from ansible.cli import CLI
 from ansible.errors import AnsibleError
 
+from playrail.ansible import internals
 from playrail.ansible.run.play import CALLS
 from playrail.ansible.warm.memory import LEARNED_LIMIT, Warm
 from playrail.ansible.warm.served_play import play_for_nothing, wait_and_serve
@@ -45,7 +46,10 @@ def serve(play: Any, place: Path) -> None:
     variables: Any = play.get_variable_manager()
     version = CLI.version_info(gitinfo=False)
     warm = Warm(
-        loader=variables._loader, inventory=variables._inventory, version=version, place=place
+        loader=internals.loader_of(variables),
+        inventory=internals.inventory_of(variables),
+        version=version,
+        place=place,
     )
     if warm.plain:  # the user's callbacks would hear of it
         play_for_nothing(warm)

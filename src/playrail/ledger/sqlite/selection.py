@@ -9,24 +9,11 @@ from typing import Any, Literal, TypedDict, Unpack
 from sqlalchemy import Connection, Select, select
 
 from playrail.errors import LedgerUnavailable
-from playrail.ledger.shapes import misshapen
+from playrail.ledger.entries import Ended, Interrupted, Kind, wrong_with
 from playrail.ledger.sqlite import tables
 from playrail.ledger.sqlite.tables import records
 
-Kind = Literal[
-    "refused",
-    "started",
-    "events",
-    "capture",
-    "ended",
-    "interrupted",
-    "plan",
-    "approval",
-    "closed",
-    "checkpoint",
-]
-
-ENDS = ("ended", "interrupted")
+ENDS = (Ended.KIND, Interrupted.KIND)
 
 
 class Wanted(TypedDict, total=False):
@@ -108,7 +95,12 @@ def _body(seq: int, kind: str, text: str) -> Any:
         body = json.loads(text)
     except (ValueError, TypeError) as error:
         raise _altered(seq, "was altered: it cannot be read") from error
-    if (wrong := misshapen(kind, body)) is not None:
+    if (wrong := wrong_with(kind, body)) is not None:
+        if wrong.newer:
+            raise LedgerUnavailable(
+                f"Record {seq} of the ledger was written by a newer Playrail: {wrong}.",
+                hint="The operator has to use the newest Playrail that has written to this ledger.",
+            )
         raise _altered(seq, f"was not written by Playrail: {wrong}")
     return body
 

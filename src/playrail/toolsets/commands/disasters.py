@@ -1,555 +1,299 @@
 """Some well-known disasters, told by a program and its arguments: a seat belt, no boundary.
 
-A caller chooses every word, so each word is looked at once for each shell that it is given
-to, however they are nested. Of variables, substitutions and other interpreters' code it is
-told what plain reading tells (shell_expansion.py, inline_code.py). Whoever wants to pass by
-will: with what a file holds, what the network sends, what is computed.
+It catches what people and models write by mistake, as it is usually written. It follows
+scripts in scripts, pipes into a shell and `cd`; it does not follow variables, encodings, nor
+the code of other interpreters. Whoever wants to pass by will. What holds a caller back is
+the switch for changes, the policy and the approval of a plan.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from posixpath import basename, join, normpath
 
-from playrail.toolsets.commands.inline_code import CODE_OPTION, INTERPRETERS, STARTS, acts
-from playrail.toolsets.commands.shell_expansion import (
-    commands_in_braces,
-    expanded,
-    given,
-    piped,
-    spoken,
-)
-from playrail.toolsets.commands.shell_scripts import DISK, ROOTS_HOME, SHELLS, Reading
+from playrail.toolsets.commands.programs import SCRIPTED, SHELLS, programs
+from playrail.toolsets.commands.words import ASSIGNMENT, Token, tokens
 
-RAISERS = frozenset(  # what runs a program with other rights
-    {
-        "sudo",
-        "doas",
-        "su",
-        "pkexec",
-        "run0",
-        "runuser",
-        "setpriv",
-        "gosu",
-        "su-exec",
-        "chpst",
-        "setuidgid",
-        "capsh",
-    }
-    | {"sg", "newgrp", "dzdo", "pfexec", "super", "calife", "really", "sudo-rs", "please"}
-)
-ELSEWHERE = frozenset(  # what runs a program in other surroundings, or on another host
-    {
-        "ssh",
-        "sshpass",
-        "docker",
-        "podman",
-        "nerdctl",
-        "kubectl",
-        "crictl",
-        "lxc",
-        "lxc-attach",
-        "incus",
-        "machinectl",
-    }
-    | {
-        "systemd-nspawn",
-        "chroot",
-        "nsenter",
-        "unshare",
-        "bwrap",
-        "firejail",
-        "proot",
-        "fakeroot",
-        "fakechroot",
-        "runc",
-    }
-)
-WRAPPERS = (
-    RAISERS
-    | ELSEWHERE
-    | frozenset(  # any word after one of these may be the program that it runs
-        {
-            "env",
-            "nice",
-            "ionice",
-            "nohup",
-            "setsid",
-            "stdbuf",
-            "timeout",
-            "time",
-            "gtimeout",
-            "chrt",
-            "prlimit",
-            "numactl",
-        }
-        | {
-            "strace",
-            "ltrace",
-            "screen",
-            "tmux",
-            "dtach",
-            "start-stop-daemon",
-            "daemonize",
-            "unbuffer",
-            "faketime",
-            "choom",
-        }
-        | {
-            "setarch",
-            "linux32",
-            "linux64",
-            "runcon",
-            "dbus-run-session",
-            "eatmydata",
-            "cpulimit",
-            "catchsegv",
-            "coproc",
-        }
-        | {
-            "busybox",
-            "toybox",
-            "xargs",
-            "find",
-            "parallel",
-            "systemd-run",
-            "watch",
-            "script",
-            "flock",
-        }
-        | {"taskset", "command", "exec", "builtin", "eval"}
-    )
-)
-SCRIPTED = SHELLS | {  # a word after one of these may be a script
-    *(
-        "eval",
-        "su",
-        "watch",
-        "script",
-        "flock",
-        "parallel",
-        "ssh",
-        "runuser",
-        "sg",
-        "run0",
-        "trap",
-        "alias",
-        "tmux",
-        "screen",
-    )
-}
-SCRIPT_OPTION = re.compile(r"-[a-z]*[cs](?:$|[^a-z-])|--command|-[a-z]*c$")
-# What these are given to read may be a script
-READ_SCRIPTS = SHELLS | {"at", "batch", "source", "."}
-SEARCHES = frozenset({"find", "ls"})  # what these write are names below their arguments
-LOOKING = frozenset(  # their arguments are no programs, even behind a wrapper
-    {
-        "man",
-        "info",
-        "whatis",
-        "apropos",
-        "which",
-        "whereis",
-        "grep",
-        "egrep",
-        "fgrep",
-        "zgrep",
-        "ls",
-        "cat",
-        "less",
-    }
-    | {"head", "tail", "stat", "file", "apt-cache", "dpkg-query"}
-)
-# Options of wrappers that a program may follow
-NO_VALUE = frozenset({"--", "-n", "-E", "-H", "-i", "-0", "-r"})
-PERMISSIONS = frozenset({"chmod", "chown", "chgrp"})
-ERASERS = frozenset({"mke2fs", "blkdiscard"})
-OVERWRITERS = frozenset({"shred", "tee"})
-COPIERS = frozenset({"cp", "mv", "install"})
-FIND_TESTS = frozenset(
-    {
-        "-name",
-        "-iname",
-        "-path",
-        "-ipath",
-        "-wholename",
-        "-regex",
-        "-iregex",
-        "-size",
-        "-empty",
-        "-inum",
-        "-samefile",
-    }
-    | {"-mtime", "-mmin", "-atime", "-amin", "-ctime", "-cmin", "-anewer", "-cnewer", "-perm"}
-    | {"-user", "-group", "-uid", "-gid", "-nouser"}
-)
-FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-LONG_OPTIONS = ("recursive", "no-preserve-root", "all", "offset")
-
-# / or a directory without which the system is lost, or all that lies in it. The path's own
-# last / is cut off.
+ROOTS_HOME = "/root"
+HOME = re.compile(r"(?:~|\$HOME|\$\{HOME\})(?=/|$)")
+# / or a directory without which the system is lost, or all that lies in it.
 VITAL = re.compile(
     r"(?:/(?:bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|sbin|sys|usr(?:/(?:bin|sbin"
-    r"|lib[^/]*))?|var))?"
-    r"(?:/(?:\*|\.\*|\?\*|\{\*,\.\*\}))*"
+    r"|lib[^/]*))?|var))?(?:/(?:\*|\.\*|\?\*|\{\*,\.\*\}))*"
 )
-VITAL_NAMES = (
-    "bin",
-    "boot",
-    "dev",
-    "etc",
-    "home",
-    "lib",
-    "lib64",
-    "proc",
-    "root",
-    "sbin",
-    "sys",
-    "usr",
-    "var",
+_VITAL_NAMES = "bin boot dev etc home lib lib64 proc root sbin sys usr var"
+VITAL_NAMES = _VITAL_NAMES.split()
+HARMLESS_DEVICES = re.compile(r"/dev/(?:null|zero|full|std\w+|tty|fd/|pts/|shm/)")
+LONGEST_PATTERN = 40  # characters of a name that is matched as a pattern
+FIND_CHOOSES = re.compile(
+    r"-(?:i?name|i?path|wholename|i?regex|size|empty|inum|samefile|perm|user|group|uid|gid"
+    r"|nouser|[mac](?:time|min|newer)|newer\w*)"
 )
-LONGEST_PATTERN = 40
-PROGRAMS = (
-    "rm",
-    "chmod",
-    "chown",
-    "chgrp",
-    "mv",
-    "dd",
-    "shred",
-    "tee",
-    "mkfs",
-    "wipefs",
-    "blkdiscard",
-    "find",
-)
-HARMLESS_DEVICES = (
-    *("/dev/null", "/dev/zero", "/dev/full", "/dev/std", "/dev/tty", "/dev/fd/", "/dev/pts/"),
-    "/dev/shm/",  # noqa: S108  a name, nothing is written here
-)
-# Of a function; its name stands before
+# Of a function that starts itself twice; its name stands before
 FORKING_BODY = re.compile(r"\(\)\s*\{\s*([^\s|(){}]+)\s*\|\s*\1\s*&")
+DOCUMENT = re.compile(r"(?<!<)<<-?[ \t]*['\"\\]?(\w+)")
+READ_SCRIPTS = SHELLS | {"at", "batch"}
+LEADING = frozenset({"!", "{", "if", "then", "elif", "else", "while", "until", "do"})
 
-MOST_EXPANDED = 100_000  # characters of scripts in scripts whose variables are looked at
-MOST_WORDS = 500
+# How far it looks; whoever writes more than this passes by.
+MOST_SCRIPTS = 100_000  # characters of scripts in scripts
+MOST_PROGRAMS = 8  # with a rule of their own on one command line
 
 DELETES = "it would delete the system"
 OVERWRITES = "it would overwrite a device"
+ERASES = "it would erase a disk"
+PERMISSIONS = "it would change the system's permissions"
+UNPROTECTED = "it switches off the protection of /"
+MOVES = "it would move the system away"
 FORKS = "it would fill the process table"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What stands behind a program."""
+
+    words: Sequence[str]
+    home: str
+
+    @cached_property
+    def _ends(self) -> int:
+        """Where -- stands; what comes after it is no option."""
+        return self.words.index("--") if "--" in self.words else len(self.words)
+
+    @cached_property
+    def options(self) -> frozenset[str]:
+        """Letters, and whole names without their values."""
+        options = [word for word in self.words[: self._ends] if word.startswith("-")]
+        names = {word.partition("=")[0] for word in options if word.startswith("--")}
+        return frozenset(names.union(*(word[1:] for word in options if word[1:2] != "-")))
+
+    @cached_property
+    def operands(self) -> list[str]:
+        before = [word for word in self.words[: self._ends] if not word.startswith("-")]
+        return [_whole(word, self.home) for word in (*before, *self.words[self._ends + 1 :])]
+
+    @property
+    def on_root(self) -> bool:
+        return "/" in self.operands
+
+    @property
+    def on_system(self) -> bool:
+        return any(map(_is_vital, self.operands))
+
+    @property
+    def on_device(self) -> bool:
+        return any(map(_is_device, self.operands))
+
+    def has(self, *options: str) -> bool:
+        return not self.options.isdisjoint(options)
+
+
+def _whole(path: str, home: str) -> str:
+    return "/" + normpath(join(home, HOME.sub(ROOTS_HOME, path))).strip("/")
+
+
+def _is_vital(path: str) -> bool:
+    if VITAL.fullmatch(path.rstrip("/")):
+        return True
+    name = path[1:]  # a pattern directly below / may mean such a directory
+    if "/" in name or len(name) > LONGEST_PATTERN or not re.search(r"[*?\[]", name):
+        return False
+    return any(fnmatchcase(directory, name) for directory in VITAL_NAMES)
+
+
+def _is_device(path: str) -> bool:
+    return path.startswith("/dev/") and not HARMLESS_DEVICES.match(path)
+
+
+def _moves_system(given: Arguments) -> bool:
+    words = given.words
+    at = next((at for at, word in enumerate(words) if word == "-t" or word[:3] == "--t"), None)
+    if at is None:
+        return any(map(_is_vital, given.operands[:-1]))
+    rest = words[at + 1 :] if "=" in words[at] else words[at + 2 :]
+    return any(map(_is_vital, Arguments([*words[:at], *rest], given.home).operands))
+
+
+def _find_deletes(given: Arguments) -> bool:
+    runs = (name for name, _place in programs(["find", *given.words]))
+    deletes = "-delete" in given.words or "rm" in runs
+    return deletes and given.on_system and not any(map(FIND_CHOOSES.fullmatch, given.words))
+
+
+def _dd_writes(given: Arguments) -> bool:
+    return any(_is_device(word[3:]) for word in given.words if word.startswith("of="))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Programs, what their arguments have to be, and what would happen then."""
+
+    programs: str
+    applies: Callable[[Arguments], bool]
+    why: str
+
+
+DEEP = ("r", "R", "--recursive")
+RULES = (
+    Rule("rm", lambda given: given.on_system and given.has(*DEEP), DELETES),
+    Rule("rm", lambda given: given.on_root, DELETES),
+    Rule("find", _find_deletes, DELETES),
+    Rule(
+        "chmod chown chgrp",
+        lambda given: given.on_system and given.has("R", "--recursive"),
+        PERMISSIONS,
+    ),
+    Rule("chmod chown chgrp", lambda given: given.on_root, PERMISSIONS),
+    Rule("rm chmod chown chgrp", lambda given: given.has("--no-preserve-root"), UNPROTECTED),
+    Rule("mv", _moves_system, MOVES),
+    Rule("mkfs mke2fs blkdiscard", lambda _: True, ERASES),
+    Rule("wipefs", lambda given: given.has("a", "o", "--all", "--offset"), ERASES),
+    Rule("dd", _dd_writes, OVERWRITES),
+    Rule("shred tee", lambda given: given.on_device, OVERWRITES),
+    Rule(
+        "cp mv install",
+        lambda given: bool(given.operands) and _is_device(given.operands[-1]),
+        OVERWRITES,
+    ),
+)
+RULES_BY_PROGRAM = {
+    name: [rule for rule in RULES if name in rule.programs.split()]
+    for rule in RULES
+    for name in rule.programs.split()
+}
+
+
+@dataclass
+class Script:
+    """A script that is looked at, and the directory in which it begins."""
+
+    text: str
+    home: str = ROOTS_HOME
+    inner: list[Script] = field(default_factory=list)
+    """The scripts that were found in it."""
 
 
 def disaster(argv: Sequence[str], home: str = ROOTS_HOME) -> str | None:
     """What well-known disaster this would be, or None. `home` is where relative paths are
     thought to begin.
     """
-    if not argv:
-        return None
-    programs = programs_of(argv)
-    argv = _with_found(argv, programs)
-    shell = not SCRIPTED.isdisjoint(programs)
-    scripts: dict[str, str | None] = {}
-    coded = any(program is not None and INTERPRETERS.fullmatch(program) for program in programs)
-    rest = _Rest(home)
-    found = in_script = in_code = None
-    for at in reversed(range(len(argv))):
-        program = programs[at]
-        if program is not None:
-            found = (
-                _own_disaster(program, rest)
-                or (in_script if program in SCRIPTED else None)
-                or found
-            )
-        if at > 0:
-            rest.add(argv[at])
-            rest.find_deletes |= program == "rm"
-            if shell:
-                script = _given(argv, at)
-                if script not in scripts:
-                    scripts[script] = _script_disaster(script, home)
-                in_script = scripts[script] or in_script
-            in_code = (_code_disaster(argv[at], home) if coded else None) or in_code
-    return found or in_code
-
-
-def _given(argv: Sequence[str], at: int) -> str:
-    return given(argv[at], argv[at + 1 :]) if "$" in argv[at] else argv[at]
-
-
-def runs_a_script(argv: Sequence[str]) -> bool:
-    """Whether a shell, or another interpreter, is given code on this command line, be it
-    through other programs.
-    """
-    return any(
-        program is not None and _is_given_code(program, argv[at + 1 :])
-        for at, program in enumerate(programs_of(argv))
-    )
-
-
-def _is_given_code(program: str, after: Sequence[str]) -> bool:
-    if program in SHELLS:
-        return not after or any(SCRIPT_OPTION.match(word) for word in after)
-    if program in ("su", "script", "runuser", "sg"):
-        return any(SCRIPT_OPTION.match(word) for word in after)
-    if program == "ssh":
-        return len(after) > 1
-    if program.endswith("awk") and INTERPRETERS.fullmatch(program):
-        return any(STARTS.search(word) or "|" in word for word in after)
-    if INTERPRETERS.fullmatch(program):
-        return any(CODE_OPTION.fullmatch(word) for word in after)
-    return program in SCRIPTED - {"run0"} and any(" " in word for word in after)
-
-
-def _with_found(argv: Sequence[str], programs: Sequence[str | None]) -> Sequence[str]:
-    """The words with what `find` begins at in place of {}, where it chooses nothing of what
-    is below.
-    """
-    if "{}" not in argv or "find" not in programs:
-        return argv
-    after = argv[programs.index("find") + 1 :]
-    if not FIND_TESTS.isdisjoint(after):
-        return argv
-    root = next((word for word in after if not word.startswith("-")), "{}")
-    return [root if word == "{}" else word for word in argv]
-
-
-def _code_disaster(code: str, home: str) -> str | None:
-    """The same for code of another interpreter than a shell, by its plain texts."""
-    does = acts(code)
-    rest = _Rest(home)
-    if does.forks:
-        return FORKS
-    if any("system" in rest.named(path) for path in does.removes):
-        return DELETES
-    if any(DISK.match(normpath(path)) for path in does.writes):
-        return OVERWRITES
-    if does.starts and (found := disaster(does.starts, home)) is not None:
-        return found
-    return next(
-        (found for text in does.starts if (found := _script_disaster(text, home)) is not None), None
-    )
-
-
-def programs_of(argv: Sequence[str]) -> list[str | None]:
-    """For each word the program that it may be: the first, and any behind a wrapper, whose
-    options nobody knows.
-    """
-    found: list[str | None] = []
-    first = may = True
-    searching = scripted = False
-    before = ""
-    for word in argv:
-        name = _program(basename(word))
-        found.append(name if may else None)
-        scripted |= may and name in SCRIPTED  # such a one may join words to a script
-        no_value = first or (not scripted and (not before.startswith("-") or before in NO_VALUE))
-        if may and no_value and (name if first else word) == "find":
-            may, searching = False, True
-        elif first:
-            may = name in WRAPPERS
-        elif no_value and word in LOOKING:
-            may = False
-        first = searching and word in FIND_RUNS
-        may = first or (may and not (searching and word in (";", "+")))
-        before = word
+    at = Script("", home)
+    found = _of_command(argv, at)
+    left = MOST_SCRIPTS
+    while found is None and at.inner and left > 0:
+        script = at.inner.pop()
+        left -= len(script.text)
+        found = _of_script(script)
+        at.inner += reversed(script.inner)
     return found
 
 
-def _program(name: str) -> str:
-    """The name, and of a pattern the program that it may be."""
-    if (
-        not 1 < len(name) < LONGEST_PATTERN
-        or not re.search(r"[*?\[]", name)
-        or name.strip("*?") == ""
-    ):
-        return name
-    return next((program for program in PROGRAMS if fnmatchcase(program, name)), name)
-
-
-class _Rest:
-    """What there is after some word of a command line, which is read from its last word to
-    the first.
+def _of_command(words: Sequence[str], at: Script) -> str | None:
+    """The disaster that the program, or one that it starts, would be. Scripts for a shell are
+    added to those in `at`.
     """
-
-    def __init__(self, home: str) -> None:
-        self.home = normpath(home)
-        self._known: dict[str, set[str]] = {}
-        self.options: set[str] = set()
-        """Letters, and names of LONG_OPTIONS."""
-        self.operands: set[str] = set()
-        """What they name: `root`, `system`, `device`."""
-        self.places: set[str] = set()
-        """The same when no word is taken for an option."""
-        self.last: set[str] | None = None
-        """What the last operand names: where a copy goes to."""
-        self.newest: set[str] = set()
-        """What the operand names that was added last."""
-        self.target: set[str] | None = None
-        """What the option -t names, as far as it is among the operands."""
-        self.systems = 0
-        """How many operands name a part of the system."""
-        self.dd_on_device = self.find_deletes = self.find_chooses = False
-
-    def add(self, word: str) -> None:
-        if word == "--":  # what comes after is no option
-            self.options, self.operands = set(), set(self.places)
-            return
-        self.find_deletes |= word == "-delete"
-        self.find_chooses |= word in FIND_TESTS or word.startswith("-newer")
-        self.dd_on_device |= word.startswith("of=") and "device" in self.named(word[3:])
-        named = self.named(word)
-        self.places |= named
-        if word.startswith("--"):  # GNU programs take a long option abbreviated too
-            name, is_with_value, _value = word.partition("=")
-            self.options |= {one for one in LONG_OPTIONS if f"--{one}".startswith(name)}
-            if "--target-directory".startswith(name):
-                self.target = set() if is_with_value else self.newest
-        elif word.startswith("-") and word != "-":
-            self.options |= set(word)
-            if word.endswith("t") or word.startswith("-t"):
-                self.target = self.newest if word.endswith("t") else set()
-        else:
-            self.operands |= named
-            self.last = named if self.last is None else self.last
-            self.newest = named
-            self.systems += "system" in named
-
-    @property
-    def moves_system(self) -> bool:
-        target = self.last if self.target is None else self.target
-        return self.systems > ("system" in (target or ()))
-
-    def named(self, path: str) -> set[str]:
-        """What a path names; a caller may repeat one some thousand times."""
-        if path not in self._known:
-            self._known[path] = self._named(path)
-        return self._known[path]
-
-    def _named(self, path: str) -> set[str]:
-        whole = "/" + normpath(join(self.home, path)).strip("/")
-        if whole == "/":
-            return {"root", "system"}
-        if VITAL.fullmatch(whole.rstrip("/")) or _may_be_vital(whole):
-            return {"system"}
-        return (
-            {"device"}
-            if whole.startswith("/dev/") and not whole.startswith(HARMLESS_DEVICES)
-            else set()
-        )
-
-
-def _may_be_vital(path: str) -> bool:
-    """Whether a pattern of names directly below / fits a directory without which the system
-    is lost.
-    """
-    name = path[1:]
-    if len(name) > LONGEST_PATTERN or "/" in name or not re.search(r"[*?\[]", name):
-        return False
-    return any(fnmatchcase(directory, name) for directory in VITAL_NAMES)
-
-
-def _own_disaster(program: str, rest: _Rest) -> str | None:
-    on_system = "system" in rest.operands
-    into = "R" in rest.options or "recursive" in rest.options
-    find_deletes = rest.find_deletes and not rest.find_chooses
-    # Without these wipefs only lists
-    wipes = not rest.options.isdisjoint({"a", "o", "all", "offset"})
-    of_permissions = program in PERMISSIONS
-    rules = (
-        (program == "rm" and on_system and (into or "r" in rest.options), DELETES),
-        (program == "rm" and "root" in rest.operands, DELETES),
-        (program == "find" and on_system and find_deletes, DELETES),
-        (
-            of_permissions and ((on_system and into) or "root" in rest.operands),
-            "it would change the system's permissions",
-        ),
-        (
-            (program == "rm" or of_permissions) and "no-preserve-root" in rest.options,
-            "it switches off the protection of /",
-        ),
-        (program == "mv" and rest.moves_system, "it would move the system away"),
-        (
-            program.startswith("mkfs") or program in ERASERS or (program == "wipefs" and wipes),
-            "it would erase a disk",
-        ),
-        (program == "dd" and rest.dd_on_device, OVERWRITES),
-        (program in OVERWRITERS and "device" in rest.operands, OVERWRITES),
-        (program in COPIERS and "device" in (rest.last or ()), OVERWRITES),
-    )
-    return next((why for is_so, why in rules if is_so), None)
-
-
-def _script_disaster(script: str, home: str) -> str | None:
-    """The same for what a shell is given and the scripts in it, which may be nested deeper
-    than Python recurses.
-    """
-    waiting, left = [script], MOST_EXPANDED
-    while waiting:
-        script = waiting.pop()
-        left -= len(script)
-        other = expanded(script) if left > 0 and re.search(r"[$`{]", script) else script
-        for text in dict.fromkeys((script, other)):
-            at = Reading(text, home)
-            found = _disaster_in(at)
-            if found is not None:
-                return found
-            waiting += reversed(at.inner)
-        waiting += commands_in_braces(other) if "<(" in other else ()
+    looked_at = 0
+    is_scripted = False
+    for program, place in programs(words):
+        name = program.partition(".")[0]  # mkfs.ext4
+        if program in SCRIPTED and not is_scripted:
+            is_scripted = True
+            at.inner += [Script(word, at.home) for word in words[place + 1 :] if " " in word]
+        if name in RULES_BY_PROGRAM:
+            looked_at += 1
+            given = Arguments(words[place + 1 :], at.home)
+            for rule in RULES_BY_PROGRAM[name]:
+                if rule.applies(given):
+                    return rule.why
+        if looked_at == MOST_PROGRAMS:
+            return None
     return None
 
 
-def _disaster_in(at: Reading) -> str | None:
-    """The same without the scripts in it, which it leaves in `at`."""
-    said: list[str] = []
-    for words in at.commands():
-        found = disaster(words, at.home) or (OVERWRITES if at.overwrites else None)
-        if found is None and said and "xargs" in (names := [basename(word) for word in words]):
-            found = disaster(
-                [*words[names.index("xargs") :], *" ".join(said).split()][:MOST_WORDS], at.home
-            )
-        if found is not None:
-            return found
-        program = basename(words[0]) if words else ""
-        if program == "alias":
-            at.inner += [word.partition("=")[2] for word in words[1:MOST_WORDS]]
-        if program in ("cd", "pushd"):
-            at.home = normpath(join(at.home, words[-1] if len(words) > 1 else ROOTS_HOME))
-        else:
-            # Echo .. | sh, sh <<< ..
-            if not READ_SCRIPTS.isdisjoint(basename(word) for word in words):
-                at.inner += [*said, *at.strings]
-            elif any(INTERPRETERS.fullmatch(basename(word)) for word in words[:MOST_WORDS]):
-                found = next(
-                    (
-                        why
-                        for text in [*said, *at.strings]
-                        if (why := _code_disaster(text, at.home))
-                    ),
-                    None,
-                )
-                if found is not None:
-                    return found
-            said = _said(words, said)
-        at.strings = []
-        said = said if at.piped else []
-    bare = "".join(at.bare)
-    if any(bare[: body.start()].rstrip().endswith(body[1]) for body in FORKING_BODY.finditer(bare)):
-        return FORKS
-    return None
+def _of_script(script: Script) -> str | None:
+    """The same for what a shell is given, without the scripts in it."""
+    written: Sequence[str] = ()  # by the first command of a pipe
+    bare = []
+    for command in _commands(_without_documents(script.text), script):
+        bare.append(command.bare)
+        words = command.words
+        if not command.is_piped:
+            written = () if any(map(FIND_CHOOSES.fullmatch, words)) else words[1:]
+        elif not READ_SCRIPTS.isdisjoint(map(basename, words)):
+            script.inner.append(Script(" ".join(written), script.home))
+        elif "xargs" in map(basename, words):
+            words = [*words, *(word.replace("\\n", "") for word in written)]
+        found = _of_command(words, script)
+        if found is not None or any(map(_is_device, command.targets)):
+            return found or OVERWRITES
+        if words[:1] == ["cd"]:
+            script.home = _whole(words[-1] if len(words) > 1 else "~", script.home)
+    text = "".join(bare)
+    forks = FORKING_BODY.finditer(text)
+    return FORKS if any(text[: body.start()].rstrip().endswith(body[1]) for body in forks) else None
 
 
-def _said(words: Sequence[str], before: list[str]) -> list[str]:
-    """What a command hands on to the next, as far as it is known."""
-    program = basename(words[0]) if words else ""
-    if program in SEARCHES:
-        return (
-            []
-            if not FIND_TESTS.isdisjoint(words)
-            else [word for word in words[1:] if word.startswith("/")]
-        )
-    told = spoken(words)
-    if told is not None and program in ("echo", "printf"):
-        return list(dict.fromkeys([told, *words[1:]]))
-    handed = [made for text in before if (made := piped(text, words)) is not None]
-    return handed or (before if program in ("sudo", "tee") else [])
+@dataclass
+class SimpleCommand:
+    """`targets` are the files that its output goes to; `bare` is its text without what is
+    quoted, with the operator behind it.
+    """
+
+    words: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    bare: str = ""
+    is_piped: bool = False
+    """Whether it reads what the command before it writes."""
+
+
+def _commands(text: str, script: Script) -> Iterator[SimpleCommand]:
+    """The commands up to a quote that is not closed, at which a shell stops too."""
+    command, redirects = SimpleCommand(), False
+    try:
+        for token in tokens(text, comments=True):
+            command.bare += f"{token.bare} " if not token.is_operator else token.bare
+            if token.is_operator and not set(token.text) & set("<>"):
+                yield command
+                command = SimpleCommand(is_piped=token.text == "|")
+                redirects = False
+            elif token.is_operator:
+                redirects = "<" not in token.text
+            elif redirects:
+                command.targets.append(_whole(token.text, script.home))
+                redirects = False
+            else:
+                _add(token, command, script)
+    except ValueError:
+        pass
+    yield command
+
+
+def _add(token: Token, command: SimpleCommand, script: Script) -> None:
+    """Add the word, but for what a shell reads before a command."""
+    if "$(" in token.text or "`" in token.text:
+        script.inner.append(Script(token.text, script.home))
+    if command.words or not (token.bare in LEADING or ASSIGNMENT.match(token.bare)):
+        command.words.append(token.text)
+
+
+def _without_documents(text: str) -> str:
+    """The script without the documents in it (<<END) that no shell is given to read."""
+    lines = text.split("\n")
+    ends: dict[str, list[int]] = {}
+    for number in reversed(range(len(lines))):
+        ends.setdefault(lines[number].strip("\t"), []).append(number)
+    kept, at = [], 0
+    while at < len(lines):
+        kept.append(lines[at])
+        document = DOCUMENT.search(lines[at])
+        at += 1
+        later = ends.get(document[1], []) if document is not None else []
+        while later and later[-1] < at:
+            later.pop()
+        if later and SHELLS.isdisjoint(re.split(r"\W+", lines[at - 1])):
+            at = later[-1] + 1
+    return "\n".join(kept)

@@ -10,111 +10,20 @@ the text is handed to /bin/sh as it is. Some well-known disasters are refused ei
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from signal import Signals
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
 
+from playrail.codes import work
 from playrail.errors import Problem
-from playrail.key_material import key_in
+from playrail.safe_text.key_material import key_in
 from playrail.tools.fields import AbsolutePath, CommandLine
 from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
-from playrail.toolsets.commands.disasters import disaster, runs_a_script
-from playrail.toolsets.commands.shell_scripts import ASSIGNMENT
-
-# POSIX.1-2017, Shell Command Language, 2.2 Quoting:
-# https://pubs.opengroup.org/onlinepubs/9699919799/
-PIECE = re.compile(
-    r"""'(?P<single>[^']*)'
-      | "(?P<double>(?:[^"\\]|\\.)*)"
-      | \\\n
-      | \\(?P<escaped>.)
-      | (?P<blank>[ \t]+)
-      | (?P<bare>[^'"\\ \t]+)""",
-    re.DOTALL | re.VERBOSE,
-)
-ESCAPED_IN_DOUBLE = re.compile(r'\\([$`"\\])|\\\n')
-QUOTED = "\x01"  # stands for a character that has lost its meaning to a shell
-
-NO_SHELL = "programs run without a shell"
-LITERAL = "put literal ones in single quotes, or set shell=true"
-OPERATOR = re.compile(r"[|&;<>()\n]")
-# $'..' is one as well, in newer shells
-EXPANSION = re.compile(rf"`|\$[A-Za-z0-9_{{(@*#?$!{QUOTED}-]")
-PATTERN = re.compile(r"[*?]|\[[^\[]*\]|\{(?=[^{}]*\})[^{}]*?(?:,|\.\.)")
-
-
-def words(text: str) -> list[str]:
-    """The words of a command line. Raises ValueError, which never quotes the text, when it
-    needs a shell.
-    """
-    found: list[tuple[str, str]] = []
-    for word, bare in _words(text.strip(" \t\n")):
-        if EXPANSION.search(bare):
-            raise ValueError(f"{NO_SHELL}, so $NAME, $(..) and `..` mean nothing; {LITERAL}")
-        if OPERATOR.search(bare):
-            raise ValueError(f"{NO_SHELL}, so | & ; < > ( ) and newlines mean nothing; {LITERAL}")
-        if PATTERN.search(bare) or bare.startswith("~"):
-            raise ValueError(
-                f"{NO_SHELL}, so the patterns * ? [..] {{..}} ~ mean nothing; {LITERAL}"
-            )
-        if bare.startswith("#"):
-            raise ValueError(f"{NO_SHELL}, so # begins no comment; {LITERAL}")
-        if not found and ASSIGNMENT.match(bare):
-            raise ValueError(
-                f"{NO_SHELL}, so NAME=value cannot come first; use env NAME=value program, or "
-                "set shell=true"
-            )
-        found.append((word, bare))
-    if not found or not found[0][0]:
-        raise ValueError("must name a program")
-    return [word for word, _bare in found]
-
-
-def _words(text: str) -> Iterator[tuple[str, str]]:
-    """Each word, and the same with QUOTED for each character that quoting has made plain."""
-    word: str | None = None
-    bare = ""
-    at = 0
-    while at < len(text):
-        piece = PIECE.match(text, at)
-        if piece is None:
-            raise ValueError("a quote is not closed, or a backslash stands at the end")
-        at = piece.end()
-        if piece["blank"] is not None:
-            if word is not None:
-                yield word, bare
-            word, bare = None, ""
-            continue
-        plain, active = _meaning(piece)
-        if plain or piece[0] != "\\\n":
-            word, bare = (word or "") + plain, bare + active
-    if word is not None:
-        yield word, bare
-
-
-def _meaning(piece: re.Match[str]) -> tuple[str, str]:
-    """A piece's text, and what of it a shell would still interpret."""
-    if piece["bare"] is not None:
-        return piece["bare"], piece["bare"]
-    if piece["double"] is not None:
-        plain = ESCAPED_IN_DOUBLE.sub(lambda escape: escape[1] or "", piece["double"])
-        expansions = "".join(
-            EXPANSION.findall(re.sub(r"\\.", "", piece["double"], flags=re.DOTALL))
-        )
-        return plain, QUOTED + expansions
-    plain = piece["single"] if piece["single"] is not None else piece["escaped"] or ""
-    return plain, QUOTED if piece[0] != "\\\n" else ""
-
-
-def script(text: str) -> list[str]:
-    """The shell that runs `text`. Raises ValueError when there is nothing to run."""
-    if not text.strip():
-        raise ValueError("must name a program")
-    # A script that starts with - or + would be taken for an option of the shell.
-    return ["/bin/sh", "-c", "--", text] if text.startswith(("-", "+")) else ["/bin/sh", "-c", text]
+from playrail.toolsets.commands.disasters import disaster
+from playrail.toolsets.commands.programs import runs_a_script
+from playrail.toolsets.commands.words import script, words
 
 
 def _argv(text: str, *, shell: bool) -> list[str]:
@@ -124,28 +33,23 @@ def _argv(text: str, *, shell: bool) -> list[str]:
 class Command(Changing, Reading):
     shell: bool = Field(
         default=False,
-        description=(
-            "Let /bin/sh run it, for pipes, variables and patterns; otherwise these are refused."
-        ),
+        description="Let /bin/sh run it: for pipes, variables, patterns.",
         examples=[False],
     )
     cmd: CommandLine = Field(
-        description=(
-            "A program and its arguments, quoted as for a shell; with shell=true a script for "
-            "/bin/sh."
-        ),
+        description="A program with arguments, quoted as for a shell; or a script.",
         examples=["df -h /", "grep -n 'max connections' /etc/app.conf"],
     )
     chdir: AbsolutePath | None = Field(
         default=None,
-        description="The directory to run it in; the login user's home when omitted.",
+        description="The directory to run it in; omitted: the home.",
         examples=["/srv/app"],
     )
     timeout_s: int = Field(
         default=60,
         ge=1,
         le=600,
-        description="Seconds after which the program is ended, with all that it started.",
+        description="Seconds until it is ended, and all it started.",
         examples=[60],
     )
 
@@ -176,7 +80,7 @@ class Command(Changing, Reading):
             )
         return self
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field
     @cached_property
     def argv(self) -> list[str]:
         """What is run; the playbook's `playrail_argv`."""
@@ -253,10 +157,10 @@ class CommandResult(Report):
         if self.timed_out:
             return self._timed_out()
         how = f"exit code {self.exit_code}" if self.signal is None else f"signal {self.signal}"
-        return Problem(
-            code="command_failed",
-            error=f"{self.argv[0]} ended with {how}.",
-            hint="data.hosts has its stdout and stderr." + self._of_another_shell(),
+        return Problem.of(
+            work.COMMAND_FAILED,
+            f"{self.argv[0]} ended with {how}.",
+            hint=work.COMMAND_FAILED.hint + self._of_another_shell(),
         )
 
     def _of_another_shell(self) -> str:
@@ -289,7 +193,7 @@ class CommandResult(Report):
                 "Choose a greater timeout_s only if it needs more time."
             )
         error = f"{self.argv[0]} did not end within its time and {ending}."
-        return Problem(code="command_timed_out", error=error, hint=hint)
+        return Problem.of(work.COMMAND_TIMED_OUT, error, hint=hint)
 
 
 def shortened_word(word: str) -> str:
@@ -322,7 +226,10 @@ def _signal_name(number: int) -> str:
 
 execute_command = PlaybookTool(
     name="execute_command",
-    summary="Run a program with arguments when no other tool fits; with shell=true a shell script.",
+    summary=(
+        "Run a command on one or more servers, when no other tool does it; with shell=true a "
+        "shell script."
+    ),
     risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=Command,
     playbook="commands/execute_command.yml",
@@ -332,9 +239,9 @@ execute_command = PlaybookTool(
 
 execute_on_multiple = PlaybookTool(
     name="execute_on_multiple",
+    same_as="execute_command",
     summary=(
-        "Run the same program, or shell script, on several servers at once; each server's "
-        "result is told apart."
+        "Run a command on several servers, as execute_command does; `server` has to be given."
     ),
     risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
     input=CommandOnMany,

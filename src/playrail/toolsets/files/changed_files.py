@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from playrail.key_material import key_in
+from playrail.safe_text.key_material import key_in
 from playrail.tools.effects import Effect
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
 from playrail.tools.lasting import Intent, Invocation
@@ -30,28 +30,28 @@ class NewFile(Changing):
     path: AbsolutePath
     content: FileContent | None = Field(
         default=None,
-        description="The whole new text of the file, written byte for byte as UTF-8.",
+        description="The whole new text.",
         examples=["Welcome\n"],
     )
     encoding: Literal["utf-8", "base64"] = Field(
-        default="utf-8", description="base64: content is bytes, not text.", examples=["base64"]
+        default="utf-8", description="base64: content is bytes.", examples=["base64"]
     )
     link_to: LinkTarget | None = Field(
         default=None,
-        description="In place of content: make path a symbolic link.",
+        description="Instead of content: make path a symbolic link to this.",
         examples=["../a"],
     )
     mode: FileMode | None = Field(
-        default=None, description="Permissions in octal. Omit it to keep them.", examples=["0644"]
+        default=None, description="Octal, such as 0644; omitted: kept.", examples=["0644"]
     )
     owner: OwnerName | None = Field(
         default=None,
-        description="The owner's name or number. Omit it to keep it.",
+        description="Name or number; omitted: kept.",
         examples=["www-data"],
     )
     group: OwnerName | None = Field(
         default=None,
-        description="The group's name or number. Omit it to keep it.",
+        description="Name or number; omitted: kept.",
         examples=["www-data"],
     )
     parents: bool = Field(
@@ -59,32 +59,27 @@ class NewFile(Changing):
     )
     backup: bool = Field(
         default=False,
-        description="Whether to keep the old file beside the new one.",
+        description="Keep the old file beside the new one.",
         examples=[True],
     )
     hard_links: Literal["keep", "break"] | None = Field(
         default=None,
-        description="Of a file with several names: keep writes all, break only this one.",
+        description="Of several names: keep writes all, break only this.",
         examples=["keep"],
     )
     replace_all: bool = Field(
         default=False,
-        description=(
-            "Write though odd bytes, control characters or CRLF of the old file are lost. Ask "
-            "a person first."
-        ),
+        description="Write though odd bytes, control characters or CRLF are lost; ask first.",
         examples=[True],
     )
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description=(
-            "Write only if the file still has this SHA-256: the `sha256` that read_file told."
-        ),
+        description="Only if this is its SHA-256 still; read_file tells it.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     secret: bool = Field(
         default=False,
-        description="The content is a secret: no record, plan or diff shows it.",
+        description="No record, plan or diff is to show the content.",
         examples=[True],
     )
 
@@ -203,8 +198,7 @@ def _is_given(given: NewFile, name: str) -> bool:
 write_file = PlaybookTool(
     name="write_file",
     summary=(
-        "Write a whole text file, new or in place of the old one, at once and only if it "
-        "differs; or make a link."
+        "Create, edit or replace a text file: give all its new text. Or make a symbolic link."
     ),
     risk=Risk.WRITE,
     input=NewFile,
@@ -222,9 +216,7 @@ class OldFile(Changing):
     path: AbsolutePath
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description=(
-            "Remove only if the file still has this SHA-256: the `sha256` that read_file told."
-        ),
+        description="Only if this is its SHA-256 still; read_file tells it.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     empty_parents: int = Field(
@@ -236,7 +228,7 @@ class OldFile(Changing):
     )
     secret: bool = Field(
         default=False,
-        description="Its content is a secret: no record, plan or diff shows it.",
+        description="No record, plan or diff is to show the content.",
         examples=[True],
     )
 
@@ -270,8 +262,7 @@ def _what_is_removed(given: OldFile) -> Sequence[Intent]:
 remove_file = PlaybookTool(
     name="remove_file",
     summary=(
-        "Remove one file, or a symbolic link and not what it points to; not directories or "
-        "protected places."
+        "Delete a file, or a symbolic link and not its target; not directories or protected places."
     ),
     risk=Risk.DESTRUCTIVE,
     input=OldFile,

@@ -26,14 +26,12 @@ class DirectoryPart(Reading):
         default=0,
         ge=0,
         le=10_000_000,
-        description="How many names to leave out at the start.",
+        description="How many to leave out first.",
         examples=[200],
     )
-    limit: int = Field(
-        default=200, ge=1, le=1000, description="How many entries to list at most.", examples=[50]
-    )
+    limit: int = Field(default=200, ge=1, le=1000, description="Most entries.", examples=[50])
     details: bool = Field(
-        default=False, description="Tell size, mode, owner, group and time too.", examples=[True]
+        default=False, description="Also size, mode, owner, group and time.", examples=[True]
     )
 
 
@@ -66,10 +64,7 @@ class Listing(Brief, Report):
 
 list_directory = PlaybookTool(
     name="list_directory",
-    summary=(
-        "List what lies in a directory, by type; with details sizes, owners, permissions, "
-        "times. Not recursive."
-    ),
+    summary="List the files in a directory (ls), not those below.",
     risk=Risk.READ,
     input=DirectoryPart,
     playbook="files/list_directory.yml",
@@ -84,19 +79,15 @@ class FilePart(Reading):
         default=1,
         ge=1,
         le=10**12,
-        description="The first line to read, counted from 1.",
+        description="The first line, counted from 1.",
         examples=[501],
     )
-    limit: int = Field(
-        default=500, ge=1, le=5000, description="How many lines to read at most.", examples=[100]
-    )
+    limit: int = Field(default=500, ge=1, le=5000, description="Most lines.", examples=[100])
     skip_bytes: int = Field(
         default=0,
         ge=0,
         le=10**15,
-        description=(
-            "How many bytes of the first line to leave out: to go on in a line that was cut."
-        ),
+        description="Bytes of it to leave out: to go on where it was cut.",
         examples=[0, 262144],
     )
 
@@ -155,7 +146,7 @@ class FileText(ShownText):
 
 read_file = PlaybookTool(
     name="read_file",
-    summary="Read a text file, or a part of a large one: some lines from `offset` on.",
+    summary="Read a text file, or some lines of a large one.",
     risk=Risk.READ,
     input=FilePart,
     playbook="files/read_file.yml",
@@ -165,9 +156,7 @@ read_file = PlaybookTool(
 
 class FileEnd(Reading):
     path: AbsolutePath
-    lines: int = Field(
-        default=50, ge=1, le=5000, description="How many lines to read at most.", examples=[50]
-    )
+    lines: int = Field(default=50, ge=1, le=5000, description="Most lines.", examples=[50])
 
 
 class EndText(ShownText):
@@ -178,7 +167,7 @@ class EndText(ShownText):
 
 tail_file = PlaybookTool(
     name="tail_file",
-    summary="Read the last lines of a text file, such as a log, however large it is.",
+    summary="Read the end of a file, such as a log: its last lines, however large it is.",
     risk=Risk.READ,
     input=FileEnd,
     playbook="files/tail_file.yml",
@@ -189,26 +178,24 @@ tail_file = PlaybookTool(
 
 class FileSearch(Reading):
     path: AbsolutePath = Field(
-        description="The directory to search, with all below it, or one file.",
+        description="A directory, with all below it, or a file.",
         examples=["/etc/nginx"],
     )
     pattern: SearchPattern
     regex: bool = Field(
         default=False,
-        description="Whether pattern is a regular expression, in Python's syntax.",
+        description="pattern is a regular expression.",
         examples=[False],
     )
     ignore_case: bool = Field(
-        default=False, description="Whether upper and lower case are alike.", examples=[True]
+        default=False, description="Upper and lower case are alike.", examples=[True]
     )
     names: FileNames | None = Field(
         default=None,
-        description="Look only into files whose name matches this glob pattern.",
+        description="Only files whose name matches, such as *.conf.",
         examples=["*.conf"],
     )
-    limit: int = Field(
-        default=100, ge=1, le=1000, description="How many lines to return at most.", examples=[100]
-    )
+    limit: int = Field(default=100, ge=1, le=1000, description="Most lines.", examples=[100])
 
     @model_validator(mode="after")
     def _is_an_expression(self) -> Self:
@@ -270,10 +257,7 @@ class FoundLines(Brief, Report):
 
 search_in_files = PlaybookTool(
     name="search_in_files",
-    summary=(
-        "Find the lines of text files that hold a text or match a regular expression, in a "
-        "directory and below it."
-    ),
+    summary=("Find text in files (grep): the lines that hold it, in a directory and all below it."),
     risk=Risk.READ,
     input=FileSearch,
     playbook="files/search_in_files.yml",

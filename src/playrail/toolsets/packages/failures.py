@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from playrail.codes import calls, files, work
+from playrail.codes.code import Code
 from playrail.errors import Problem
 
 
 class Failure(NamedTuple):
-    """What the words of a package manager mean."""
+    """What the words of a package manager mean. `error` and `hint` say it better than the
+    code does, where a package manager tells more than its code.
+    """
 
-    code: str
+    code: Code
     pattern: str
-    error: str
-    hint: str
+    error: str | None = None
+    hint: str | None = None
 
 
 LONGEST_SAID = 300  # characters
@@ -25,144 +29,88 @@ DPKGS_WORK = re.compile(
 )
 FAILURES = (
     Failure(
-        "permission_denied",
+        files.PERMISSION_DENIED,
         r"13: Permission denied|are you root|under the root user|superuser|[Rr]oot privileges",
         "Only root may install packages.",
         "The operator has to give this server a user that may become root.",
     ),
     Failure(
-        "package_manager_busy",
-        (
-            r"Could not get lock|Failed to lock|Unable to (?:acquire|lock)|transaction lock|is "
-            r"locked by"
-        ),
+        work.PACKAGE_MANAGER_BUSY,
+        r"Could not get lock|Failed to lock|Unable to (?:acquire|lock)|transaction lock"
+        r"|is locked by",
         "Another package manager is running on this host and did not finish within two minutes.",
-        "Try again in some minutes; unattended upgrades take that long.",
     ),
     Failure(
-        "package_not_found",
+        work.PACKAGE_NOT_FOUND,
         r"is a virtual package provided by",
         "This is no package, but a name that several packages provide.",
         "Name one of them; execute_command with `apt-cache showpkg NAME` lists them.",
     ),
     Failure(
-        "version_not_found",
+        work.VERSION_NOT_FOUND,
         r"no available installation candidate for|Version '.+' for '.+' was not found",
-        "There is no such version of this package in the host's package lists.",
-        "execute_command with `apt-cache policy NAME` shows which there are; or leave version out.",
+    ),
+    Failure(work.PACKAGE_HELD, r"Held packages were changed"),
+    Failure(work.REMOVAL_NEEDED, r"Packages need to be removed but remove is disabled"),
+    Failure(
+        work.ESSENTIAL_PACKAGE, r"Essential packages were removed|following protected packages"
     ),
     Failure(
-        "package_held",
-        r"Held packages were changed",
-        "A package is on hold, so it was left as it is.",
-        "Somebody put it on hold on purpose (`apt-mark showhold`); ask before it is released.",
-    ),
-    Failure(
-        "removal_needed",
-        r"Packages need to be removed but remove is disabled",
-        "Other packages would have to be removed for it; nothing was changed.",
-        "Remove what it conflicts with first, with state absent, if that is meant.",
-    ),
-    Failure(
-        "essential_package",
-        r"Essential packages were removed|following protected packages",
-        "The system cannot do without this package; nothing was removed.",
-        "Do not look for another way.",
-    ),
-    Failure(
-        "packages_unfinished",
+        work.PACKAGES_UNFINISHED,
         r"dpkg was interrupted",
-        (
-            "dpkg was interrupted on this host before; until it has finished, nothing can be "
-            "installed or removed."
-        ),
-        (
-            "execute_command with `dpkg --configure -a` lets it finish; `dpkg --audit` names "
-            "the packages."
-        ),
+        "dpkg was interrupted on this host before; until it has finished, nothing can be "
+        "installed or removed.",
     ),
     Failure(
-        "packages_unfinished",
+        work.PACKAGES_UNFINISHED,
         r"--fix-broken|apt(?:-get)? -f install",
-        (
-            "Packages on this host lack others that they need, since before this call; nothing "
-            "was done."
-        ),
-        (
-            "execute_command with `apt-get --simulate --fix-broken install` shows what apt "
-            "would do about it."
-        ),
+        "Packages on this host lack others that they need, since before this call; nothing was "
+        "done.",
+        # dpkg has nothing to finish here: apt has to fetch what is missing.
+        "execute_command with `apt-get --simulate --fix-broken install` shows what apt would do "
+        "about it.",
     ),
     Failure(
-        "dependency_conflict",
+        work.DEPENDENCY_CONFLICT,
         r"unmet dependencies|Unable to correct problems|conflicting requests|nothing provides",
-        "Its dependencies cannot be met on this host.",
-        "Another version, or update_system first, may help.",
+    ),
+    Failure(files.DISK_FULL, r"No space left|enough free space"),
+    Failure(
+        work.PACKAGE_NOT_FOUND,
+        r"No package .+ available|Unable to locate package|no installation candidate|No match for"
+        r"|no such package|not found in package names|No provider of|target not found"
+        r"|Failed to install some of the specified",
     ),
     Failure(
-        "disk_full",
-        r"No space left|enough free space",
-        "No space is left on the server's disk.",
-        "Free some space first; analyze_disk shows what takes it.",
-    ),
-    Failure(
-        "package_not_found",
-        r"No package .+ available|Unable to locate package|no installation candidate|No match "
-        r"for|no such package"
-        r"|not found in package names|No provider of|target not found|Failed to install some "
-        r"of the specified",
-        "There is no such package in the host's package lists.",
-        "Check the package's name; distributions name the same thing differently.",
-    ),
-    Failure(
-        "collection_missing",
+        calls.COLLECTION_MISSING,
         r"Could not find a matching action",
         "Ansible's module for this host's package manager is not installed where Playrail runs.",
-        "The operator has to install Playrail's extra `full`, which brings Ansible's collections.",
     ),
     Failure(
-        "repository_unreachable",
-        (
-            r"Failed to fetch|Failed to update apt cache|Temporary failure resolving|[Cc]annot "
-            r"download|Failed to download"
-        ),
-        "The host could not fetch from its package repositories.",
-        (
-            "If it stays so, the operator has to look at the host's network and its list of "
-            "repositories."
-        ),
+        work.REPOSITORY_UNREACHABLE,
+        r"Failed to fetch|Failed to update apt cache|Temporary failure resolving"
+        r"|[Cc]annot download|Failed to download",
     ),
 )
 FAILED_AT = re.compile(
     r"^dpkg: error processing (?:package|archive) (\S+) \(--\w+\):\r?\n\s+(.+?)\r?$", re.MULTILINE
 )
 SCRIPTS_LINES, SCRIPTS_CHARACTERS = 5, 500
-FINISH = (
-    "execute_command with `dpkg --audit` tells what is not finished, `dpkg --configure -a` "
-    "tries it again."
-)
-RETRYABLE = ("package_manager_busy", "repository_unreachable")
 
 
 def known_failure(message: str, *, version: str | None = None) -> Problem | None:
-    for failure in FAILURES:
-        if re.search(failure.pattern, message):
-            # Other managers than apt do not tell them apart
-            if version and failure.code == "package_not_found":
-                failure = failure._replace(  # noqa: PLW2901
-                    code="version_not_found",
-                    error="There is no such package, or no such version of it.",
-                )
-            said = _said(failure.pattern, message)
-            # A part that tells nothing more
-            said = "" if re.fullmatch(failure.pattern, said) else said
-            return Problem(
-                code=failure.code,
-                error=f"{failure.error} It said: {said}" if said else failure.error,
-                hint=failure.hint,
-                retryable=failure.code in RETRYABLE,
-            )
-    return None
+    """The failure that a package manager's words tell of, where they are known."""
+    failure = next((each for each in FAILURES if re.search(each.pattern, message)), None)
+    if failure is None:
+        return None
+    code, error = failure.code, failure.error or failure.code.meaning
+    # Other managers than apt do not tell them apart
+    if version and code == work.PACKAGE_NOT_FOUND:
+        code, error = work.VERSION_NOT_FOUND, "There is no such package, or no such version of it."
+    said = _said(failure.pattern, message)
+    # A part that tells nothing more
+    said = "" if re.fullmatch(failure.pattern, said) else said
+    return Problem.of(code, f"{error} It said: {said}" if said else error, hint=failure.hint)
 
 
 def _said(pattern: str, message: str) -> str:
@@ -201,23 +149,18 @@ def no_lists(said: str) -> Problem | None:
     if not said:
         return None
     why = said.splitlines()[0]
-    return Problem(
-        code="repository_unreachable",
-        error=f"No package lists could be fetched, so newer versions are not known: {why}"[:500],
-        hint=(
-            "If it stays so, the operator has to look at the host's network and its list of "
-            "repositories."
-        ),
-        retryable=True,
+    return Problem.of(
+        work.REPOSITORY_UNREACHABLE,
+        f"No package lists could be fetched, so newer versions are not known: {why}"[:500],
     )
 
 
 def with_repositories(problem: Problem, unreached: Sequence[str]) -> Problem:
     """The same, and which repositories could not be reached: what is missing may be there."""
     if not unreached or problem.code not in (
-        "package_not_found",
-        "version_not_found",
-        "repository_unreachable",
+        work.PACKAGE_NOT_FOUND,
+        work.VERSION_NOT_FOUND,
+        work.REPOSITORY_UNREACHABLE,
     ):
         return problem
     return replace(

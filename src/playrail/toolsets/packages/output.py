@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from playrail.toolsets.packages.effects import plain_name
+from playrail.toolsets.packages.failures import script_failure
 
 # What dpkg writes about each package, and what `apt-get --simulate` writes instead (in
 # check mode); the locale is C.
@@ -47,3 +49,18 @@ def packages_done(
             versions = old if did["did"] == "Removed" else new
             versions[did["name"]] = did["version"]
     return {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
+
+
+def left_open(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the work did not reach, and did not finish."""
+    return {
+        "unreachable_repositories": sorted(set(raw.get("unreached") or ())) or None,
+        "unfinished": sorted(raw.get("unfinished") or ()) or None,
+        "script": script_failure(raw["stdout"]),
+    }
+
+
+def failure_of(raw: Mapping[str, Any]) -> dict[str, str | None]:
+    """What was said of a failure: `blind` in check mode, where a real run may not fail."""
+    said = "\n".join(raw["said"]).strip() if raw["change_failed"] else None
+    return {"failure": None if raw["blind"] else said, "blind": said if raw["blind"] else None}

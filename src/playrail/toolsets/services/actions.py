@@ -43,10 +43,7 @@ class Service(OnHosts):
 
 class ServiceAction(Changing, Service):
     action: Action = Field(
-        description=(
-            "status, is-active and is-enabled only look; reload never starts a unit that is "
-            "not active."
-        ),
+        description="reload never starts a unit that is not active.",
         examples=["status"],
     )
 

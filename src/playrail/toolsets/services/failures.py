@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from playrail.codes import work
 from playrail.errors import Problem
 
 RUNNING = ("active", "reloading", "refreshing")
@@ -18,9 +19,9 @@ NEVER_ENABLED = {
     "static": "its unit file has no [Install] section",
     "transient": "it was made for this run of the system only",
 }
+RELOAD = f"{work.SERVICE_FAILED.hint[:-1]}; most likely its configuration is wrong."
 # The words of systemd
 SKIPPED = re.compile(r"\bskipped\b.*\b[Cc]ondition\b|\bCondition check resulted in\b")
-UNIT_FILES = "list_directory of /etc/systemd/system and /usr/lib/systemd/system shows unit files."
 
 
 class Change(BaseModel):
@@ -121,9 +122,9 @@ def _missing(change: Change) -> Problem | None:
     if change.is_gone and change.action in ("stop", "disable") and not change.job_failed:
         return None
     if change.is_gone:
-        return Problem(
-            code="service_failed",
-            error=f"{change.unit} is gone: it was made for one run, which has ended{change.words}.",
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"{change.unit} is gone: it was made for one run, which has ended{change.words}.",
             hint="get_journal_logs of this unit may say why.",
         )
     alike = f"There is {', '.join(change.alike)}. " if change.alike else ""
@@ -132,10 +133,10 @@ def _missing(change: Change) -> Problem | None:
         if change.unit.endswith("@")
         else ""
     )
-    return Problem(
-        code="service_not_found",
-        error=f"There is no unit {change.unit} on this host.",
-        hint=f"{alike}{template}{'' if alike else UNIT_FILES}".strip(),
+    return Problem.of(
+        work.SERVICE_NOT_FOUND,
+        f"There is no unit {change.unit} on this host.",
+        hint=f"{alike}{template}{'' if alike else work.SERVICE_NOT_FOUND.hint}".strip(),
     )
 
 
@@ -145,19 +146,18 @@ def _of_start(change: Change) -> Problem | None:
     if change.job_failed or change.state in ("failed", *UNDER_WAY):
         masked = change.status.get("LoadState") == "masked"
         why = change.words if change.state not in ("failed", *UNDER_WAY) else ""
-        return Problem(
-            code="service_failed",
-            error=f"{change.unit} did not come up: it is {change.state}{change.ending}{why}.",
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"{change.unit} did not come up: it is {change.state}{change.ending}{why}.",
             hint="Somebody masked it on purpose; ask before it is unmasked."
             if masked
             else _way_on(change),
         )
     if change.restarts:
-        return Problem(
-            code="service_failed",
-            error=f"{change.unit} does not stay up: it ended and was started again"
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"{change.unit} does not stay up: it ended and was started again"
             f" ({change.restarts} x so far){change.ending}.",
-            hint="get_journal_logs of this unit says why.",
         )
     return None if change.is_active or _may_end(change) else _ended(change)
 
@@ -170,7 +170,7 @@ def _way_on(change: Change) -> str:
             f" `systemctl reset-failed {change.status.get('Id', change.unit)}` lets it be "
             "started again."
         )
-    return "get_journal_logs of this unit says why."
+    return work.SERVICE_FAILED.hint
 
 
 def _may_end(change: Change) -> bool:
@@ -186,14 +186,14 @@ def _may_end(change: Change) -> bool:
 
 def _ended(change: Change) -> Problem:
     if change.was_skipped:
-        return Problem(
-            code="service_failed",
-            error=f"{change.unit} was not started: a condition of its unit file is not met.",
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"{change.unit} was not started: a condition of its unit file is not met.",
             hint="Read its unit file (fragment_path, drop_ins), the settings Condition...=.",
         )
-    return Problem(
-        code="service_failed",
-        error=f"{change.unit} ended by itself right after its start{change.ending}.",
+    return Problem.of(
+        work.SERVICE_FAILED,
+        f"{change.unit} ended by itself right after its start{change.ending}.",
         hint=(
             "If it is to run for once, that is done. A program that goes to the background "
             "needs Type=forking."
@@ -207,14 +207,12 @@ def _of_stop(change: Change) -> Problem | None:
     ):
         return None
     again = f": {', '.join(change.starters)} may have started it" if change.starters else ""
-    return Problem(
-        code="service_not_stopped",
-        error=f"{change.unit} could not be stopped{change.words or '.'}"
+    return Problem.of(
+        work.SERVICE_NOT_STOPPED,
+        f"{change.unit} could not be stopped{change.words or '.'}"
         if change.job_failed
         else f"{change.unit} was stopped but is {change.state} again{again}.",
-        hint=f"Stop {' and '.join(change.starters)} first."
-        if change.starters
-        else "Another unit may have started it; get_journal_logs of this unit tells when.",
+        hint=f"Stop {' and '.join(change.starters)} first." if change.starters else None,
     )
 
 
@@ -225,46 +223,37 @@ def _of_reload(change: Change) -> Problem | None:
         and (change.restarts or not change.is_active)
     ):
         again = " and was started again" if change.is_active or change.state in UNDER_WAY else ""
-        return Problem(
-            code="service_failed",
-            error=(
-                f"{change.unit} was told to reload and ended{again}{change.ending}; it is "
-                f"{change.state}."
-            ),
-            hint="get_journal_logs of this unit says why; most likely its configuration is wrong.",
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"{change.unit} was told to reload and ended{again}{change.ending}; it is "
+            f"{change.state}.",
+            hint=RELOAD,
         )
     if not change.is_active:
-        return Problem(
-            code="service_not_active",
-            error=(
-                f"{change.unit} is {change.state}, so there is nothing to reload; nothing was "
-                "changed."
-            ),
-            hint="Use the action start, which reads the configuration as well.",
+        return Problem.of(
+            work.SERVICE_NOT_ACTIVE,
+            f"{change.unit} is {change.state}, so there is nothing to reload; nothing was changed.",
         )
     if change.before.get("CanReload") == "no" and (change.job_failed or not change.reloads):
-        return Problem(
-            code="service_not_reloadable",
-            error=(
-                f"{change.unit} cannot be reloaded: its unit file does not say how; nothing "
-                "was changed."
-            ),
-            hint="Use the action restart, which reads the configuration as well.",
+        return Problem.of(
+            work.SERVICE_NOT_RELOADABLE,
+            f"{change.unit} cannot be reloaded: its unit file does not say how; nothing was "
+            "changed.",
         )
     if change.job_failed:
-        return Problem(
-            code="service_failed",
-            error=f"The reload of {change.unit} failed{change.words}; it is {change.state}.",
-            hint="get_journal_logs of this unit says why; most likely its configuration is wrong.",
+        return Problem.of(
+            work.SERVICE_FAILED,
+            f"The reload of {change.unit} failed{change.words}; it is {change.state}.",
+            hint=RELOAD,
         )
     return None
 
 
 def _of_enable(change: Change) -> Problem | None:
     if change.absent:
-        return Problem(
-            code="service_not_enabled",
-            error=f"{change.unit} is enabled, but would never be started:"
+        return Problem.of(
+            work.SERVICE_NOT_ENABLED,
+            f"{change.unit} is enabled, but would never be started:"
             f" it is to start with {', '.join(change.absent)}, and there is no such unit.",
             hint="Disable it, mend WantedBy= or RequiredBy= of its unit file, and enable it again.",
         )
@@ -283,16 +272,12 @@ def _of_enable(change: Change) -> Problem | None:
     )
     said = change.words if change.job_failed else ""
     boots = f" It is started by {', '.join(change.boots)}." if change.boots else ""
-    return Problem(
-        code="service_not_enabled",
-        error=f"{change.unit} is not enabled{said or ': ' + why}.",
-        hint=f"Nothing was changed.{boots}"
-        + (f" Enable what starts it: {', '.join(change.starters)}." if change.starters else "")
-        + (
-            ""
-            if boots or change.starters
-            else " Its unit file needs [Install] with WantedBy=, or a timer or socket."
-        ),
+    starters = f" Enable what starts it: {', '.join(change.starters)}." if change.starters else ""
+    otherwise = f" {work.SERVICE_NOT_ENABLED.hint}"
+    return Problem.of(
+        work.SERVICE_NOT_ENABLED,
+        f"{change.unit} is not enabled{said or ': ' + why}.",
+        hint=f"Nothing was changed.{boots}{starters or ('' if boots else otherwise)}",
     )
 
 
@@ -305,15 +290,11 @@ def _of_disable(change: Change) -> Problem | None:
     if not (stays or change.job_failed):
         return None
     boots = f", started by {', '.join(change.boots)}" if change.boots else ""
-    return Problem(
-        code="service_not_disabled",
-        error=(
-            f"{change.unit} is still "
-            f"{change.file_state}{boots}{change.words if change.job_failed else ''}."
-        ),
-        hint=f"Disable {' and '.join(change.boots)} if that is meant."
-        if change.boots
-        else "Another link to it may enable it; list_directory of /etc/systemd/system shows them.",
+    return Problem.of(
+        work.SERVICE_NOT_DISABLED,
+        f"{change.unit} is still "
+        f"{change.file_state}{boots}{change.words if change.job_failed else ''}.",
+        hint=f"Disable {' and '.join(change.boots)} if that is meant." if change.boots else None,
     )
 
 

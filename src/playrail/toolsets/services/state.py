@@ -175,12 +175,12 @@ class ServiceState(Report):
     asked: Service = Field(exclude=True)
 
     # mypy 1362
-    @computed_field(description="Whether it is active.")  # type: ignore[prop-decorator]
+    @computed_field(description="Whether it is active.")
     @property
     def active(self) -> bool:
         return self.active_state in RUNNING
 
-    @computed_field(  # type: ignore[prop-decorator]  # mypy 1362
+    @computed_field(
         description=(
             "Whether it is started at boot by itself; null when its unit_file_state does not tell."
         )

@@ -8,10 +8,7 @@ from playrail.toolsets.services.state import ServiceState
 
 manage_service = PlaybookTool(
     name="manage_service",
-    summary=(
-        "Start, stop, restart, reload, enable, disable or look at a systemd service; tells its "
-        "state afterwards."
-    ),
+    summary="Start, stop, restart, reload, enable or disable a service such as nginx.",
     risk=by_field(
         "action",
         {"status": Risk.READ, "is-active": Risk.READ, "is-enabled": Risk.READ},
@@ -27,10 +24,7 @@ manage_service = PlaybookTool(
 
 check_service_status = PlaybookTool(
     name="check_service_status",
-    summary=(
-        "See whether a systemd service is active and enabled at boot, since when, and how it "
-        "ended last."
-    ),
+    summary=("Is a service running? Since when, whether it starts at boot, and how it ended last."),
     risk=Risk.READ,
     input=Service,
     playbook="services/check_service_status.yml",

@@ -16,11 +16,12 @@ from ansible.utils.display import Display
 from pydantic import SecretStr, ValidationError
 
 from playrail.ansible.kept.ansiballz import as_input
+from playrail.codes import calls
 from playrail.errors import PlayrailError, RateLimited
 from playrail.mikrus.client import Mikrus
 from playrail.mikrus.jobs import ANSWER_S, PATIENCE_S, Done, Input, JobFailed, Jobs, Place
 from playrail.mikrus.pace import Pace, Rate, Turn
-from playrail.settings.servers import MikrusServer
+from playrail.settings.mikrus_server import MikrusServer
 
 DOCUMENTATION = """
 name: mikrus_exec
@@ -76,7 +77,7 @@ options:
 display = Display()
 
 
-class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no type information
+class Connection(ConnectionBase):
     """One client and one event loop, from the first command until it is closed."""
 
     transport = "mikrus_exec"
@@ -114,11 +115,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
                     str(problem["loc"][0]) for problem in error.errors(include_input=False)
                 )
                 raise _failure(
-                    "server_misconfigured", f"These settings of the server are wrong: {fields}."
+                    calls.SERVER_MISCONFIGURED, f"These settings of the server are wrong: {fields}."
                 ) from None
             except ValueError as error:
                 raise _failure(
-                    "server_misconfigured", f"The settings of the server are wrong: {error}."
+                    calls.SERVER_MISCONFIGURED, f"The settings of the server are wrong: {error}."
                 ) from None
             self._runner = asyncio.Runner()
             self._client = Mikrus(pace)
@@ -175,15 +176,15 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
 
     def _run(self, command: str, given: Input) -> Done:
         self._connect()
-        assert self._jobs is not None  # noqa: S101  made by _connect
+        assert self._jobs is not None  # made by _connect
         return self._finish(self._jobs.run(command, given))
 
     def _finish(self, work: Coroutine[Any, Any, Done]) -> Done:
-        assert self._runner is not None  # noqa: S101  made by _connect
+        assert self._runner is not None  # made by _connect
         try:
             return self._runner.run(work)
         except JobFailed as error:
-            raise _failure(error.kind, str(error)) from None
+            raise _failure(error.code, str(error)) from None
         except RateLimited as error:
             after_s = error.problem.retry_after_s
             raise _failure(

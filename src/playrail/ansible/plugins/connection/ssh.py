@@ -28,7 +28,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.utils.display import Display
 
+from playrail.ansible.internals import identity_of
 from playrail.ansible.kept.interpreter import PLACEHOLDER, SIZES, START, frame
+from playrail.ansible.outcome.ways import module_line
 from playrail.ansible.ssh.marked_commands import BEGUN, LOST, NOT_BEGUN, SSH_FAILED
 from playrail.ansible.ssh.marked_connection import DENIED, MODULE, Marked
 from playrail.ansible.ssh.options import (
@@ -69,6 +71,10 @@ DOCUMENTATION = re.sub(
 \2    type: bool
 \2    default: true
 \2    vars: [{name: playrail_fast}]
+\2playrail_host:
+\2    description: The host's name in the inventory, to tell by which way its modules go.
+\2    type: str
+\2    vars: [{name: inventory_hostname}]
 \2""",
     stock.DOCUMENTATION,
     count=1,
@@ -96,7 +102,7 @@ class Unfit(Exception):
 
 
 # ansible-core has no type information
-class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
+class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
     """See the module's docstring."""
 
     def exec_command(
@@ -104,10 +110,11 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
     ) -> tuple[int, bytes, bytes]:
         """Run a command; `in_data` is what it reads, for a pipelined module the module."""
         place = os.environ.get("PLAYRAIL_CHANNELS")
-        if place and in_data and MODULE in in_data and self._may_be_fast():
+        if place and in_data and MODULE in in_data:
             try:
                 return self._run_module(place, cmd, in_data)
             except Unfit as unfit:
+                self._tell_way(str(unfit))
                 (display.vv if unfit.told else display.warning)(
                     f"{self.host}: a module goes by plain ssh: {unfit}"
                 )
@@ -115,6 +122,14 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
             cmd, in_data=in_data, sudoable=sudoable
         )
         return done
+
+    def _tell_way(self, why_not: str = "") -> None:
+        """Tell how a module went; it is taken out of what Ansible displays, see
+        warm/captured_events.py.
+        """
+        if self.has_option("playrail_host"):
+            host = self.get_option("playrail_host")
+            display.display(module_line(host, why_not), screen_only=True)
 
     def reset(self) -> None:
         """End the connection, and with it what is kept on the host."""
@@ -163,7 +178,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
         in_data: bytes | None,
         sudoable: bool = True,
         # what ended with ssh's own status is told above, by the stock plugin
-        checkrc: bool = True,  # noqa: ARG002
+        checkrc: bool = True,
     ) -> tuple[int, bytes, bytes]:
         """Run ssh, sftp or scp. It is run again only when it ended before anybody was
         logged in.
@@ -192,6 +207,8 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
         return int(super().get_option("reconnection_retries") or (said if said.isdigit() else 0))
 
     def _run_module(self, place: str, cmd: str, payload: bytes) -> tuple[int, bytes, bytes]:
+        if not self._may_be_fast():
+            raise Unfit("playrail_fast is off for the host")
         order = {"do": "run", "argv": self._argv(), **self._opening(cmd)}
         display.vv(f"{self.host}: a module of {len(payload)} bytes goes to the kept interpreter")
         try:
@@ -203,6 +220,7 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
         if told["is"] == "refused":
             self._fail_like_ssh(told["text"], connected=told["connected"])
             raise Unfit(told["reason"], told=not told["first"])
+        self._tell_way()
         stdout, stderr = output[: told["stdout"]], output[told["stdout"] :]
         if told["status"] < 0:  # the shell around the module would say so
             return (
@@ -285,7 +303,9 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined,misc]
             identity.append(
                 [become.get_option(name) for name in ("become_user", "become_exe", "become_flags")]
             )
-            identity.append(words[2].partition(self.become.success)[0].replace(self.become._id, ""))  # noqa: SLF001
+            identity.append(
+                words[2].partition(self.become.success)[0].replace(identity_of(self.become), "")
+            )
         return {
             "identity": identity,
             "env": {name: value for name, value in variables.items() if name not in startup},

@@ -1,0 +1,375 @@
+#!/usr/bin/python
+"""How full a file system is, what is largest one level below a path, and what else takes
+its space.
+
+Runs GNU `du`. Its output is as long as the directory has entries, so only the largest leave
+the host.
+"""
+
+DOCUMENTATION = r"""
+module: disk_usage
+short_description: Say how full a file system is and what fills it
+description:
+  - Numbers of the file system that holds a path, and the largest files and directories one
+    level below the path.
+  - Other file systems mounted below it are not counted; how full each of them is, is told
+    beside.
+  - Files that are deleted and still open are told, as they take space that no directory shows.
+    Changes nothing.
+options:
+  path:
+    description: A directory or file. Taken literally, neither C(~) nor C($NAME) is expanded.
+    type: str
+    required: true
+  limit:
+    description: How many of the largest entries to return at most.
+    type: int
+    default: 10
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON.
+    type: int
+    default: 24000
+  max_seconds:
+    description: After that many seconds the measuring ends and what was measured so far is
+      returned.
+    type: int
+    default: 100
+requirements:
+  - GNU coreutils
+author: Playrail
+"""
+
+EXAMPLES = r"""
+- name: See what fills /var
+  playrail.host.disk_usage:
+    path: /var
+"""
+
+RETURN = r"""
+file_system:
+  description: mount_point, device, fs_type, size_bytes, used_bytes, available_bytes, used_percent,
+    inodes_percent, inodes_free, read_only and reserved_bytes; what it does not count, or is not
+    so, is null.
+  type: dict
+  returned: success
+mounts:
+  description: Other file systems below the path, the fullest first.
+  type: list
+  elements: dict
+  returned: success
+mounts_left_out:
+  description: 'How many of each type are not told: they have no space of their own.'
+  type: dict
+  returned: success
+entries:
+  description: The largest, as path and size_bytes.
+  type: list
+  elements: dict
+  returned: success
+entries_total:
+  description: How many entries were measured.
+  type: int
+  returned: success
+total_bytes:
+  description: All below the path together; null when not all was measured.
+  type: int
+  returned: success
+unaccounted_bytes:
+  description: What the file system has in use and is not found below the path, where that is all
+    of the file system.
+  type: int
+  returned: success
+deleted_open:
+  description: Per file pid, name, bytes and path, the largest first.
+  type: list
+  elements: dict
+  returned: success
+deleted_open_bytes:
+  description: What all of them take.
+  type: int
+  returned: success
+processes_known:
+  description: Whether every process could be looked at for such files.
+  type: bool
+  returned: success
+unreadable:
+  description: How many files or directories du could not read.
+  type: int
+  returned: success
+unreadable_paths:
+  description: The first of them.
+  type: list
+  elements: str
+  returned: success
+not_measured:
+  description: What was not looked into, as a file system below it does not answer.
+  type: list
+  elements: str
+  returned: success
+complete:
+  description: Whether all was measured.
+  type: bool
+  returned: success
+truncated:
+  description: Whether entries were left out.
+  type: bool
+  returned: success
+playrail_code:
+  description: What kind of failure.
+  type: str
+  returned: failure
+"""
+
+import errno
+import heapq
+import json
+import os
+import re
+import subprocess
+import threading
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    Silent,
+    below,
+    deleted_open,
+    holding,
+    mounts,
+    numbers,
+    usage,
+)
+
+CHUNK_BYTES = 65536
+NAMED = 10  # paths that could not be read, and files that are deleted and open
+UNREADABLE = re.compile(r"du: cannot (?:read directory|access|open) '(.*)': ")
+
+CODES = {
+    errno.ENOENT: "not_found",
+    errno.ENOTDIR: "not_a_directory",
+    errno.EACCES: "permission_denied",
+    errno.ELOOP: "not_found",
+    errno.ENAMETOOLONG: "not_found",
+}
+
+
+def plain_environment():
+    return dict(os.environ, LC_ALL="C")
+
+
+class Largest:
+    """The largest entries of what du prints, which is at most `limit` and the path itself."""
+
+    def __init__(self, path, limit):
+        self.path = path
+        self.limit = limit
+        self.kept = []
+        self.count = 0
+        self.total_bytes = None
+
+    def add(self, record):
+        size, name = record.split(b"\t", 1)
+        if name == self.path:
+            self.total_bytes = int(size)
+            return
+        self.count += 1
+        heapq.heappush(self.kept, (int(size), name))
+        if len(self.kept) > self.limit:
+            heapq.heappop(self.kept)
+
+    def entries(self):
+        return [
+            {"path": name.decode("utf-8", "backslashreplace"), "size_bytes": size}
+            for size, name in sorted(self.kept, key=lambda kept: (-kept[0], kept[1]))
+        ]
+
+
+class Complaints:
+    """Counts what du could not read, in the background, so that the other end never waits."""
+
+    def __init__(self, stream):
+        self.count = 0
+        self.paths = []
+        self.stream = stream
+        self.thread = threading.Thread(target=self._read)
+        self.thread.daemon = True
+        self.thread.start()
+
+    def _read(self):
+        for line in self.stream:
+            self.count += 1
+            found = UNREADABLE.match(line.decode("utf-8", "backslashreplace"))
+            if found and len(self.paths) < NAMED:
+                self.paths.append(found.group(1))
+
+    def end(self):
+        self.thread.join(5)
+
+
+def parts(path, silent):
+    """What du is to look at: the path, or what is in it but not on the way to a file system
+    that does not answer, in which du would wait for ever; and what that leaves out.
+    """
+    if not silent:
+        return [path], []
+    prefix = path.rstrip(b"/") + b"/"
+    left_out = sorted({prefix + point[len(prefix) :].split(b"/")[0] for point in silent})
+    return [
+        name for name in (prefix + name for name in os.listdir(path)) if name not in left_out
+    ], left_out
+
+
+def measure(path, names, limit, max_seconds):
+    """Runs du. Returns the largest entries, its complaints, and whether it ended by itself."""
+    largest, rest = Largest(path, limit), b""
+    depth = [b"--max-depth=1", b"--dereference-args"] if names == [path] else [b"--max-depth=0"]
+    argv = [
+        b"du",
+        b"--all",
+        b"--one-file-system",
+        b"--block-size=1",
+        b"--null",
+        b"--files0-from=-",
+    ] + depth
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=plain_environment(),
+    )
+    complaints = Complaints(child.stderr)
+    overdue = threading.Timer(max_seconds, child.kill)
+    overdue.start()
+    try:
+        child.stdin.write(b"".join(name + b"\0" for name in names))
+        child.stdin.close()
+    except OSError:
+        pass  # it was ended before
+    while True:
+        found = os.read(child.stdout.fileno(), CHUNK_BYTES)
+        if not found:
+            break
+        records = (rest + found).split(b"\0")
+        rest = records.pop()
+        for record in records:
+            largest.add(record)
+    status = child.wait()
+    overdue.cancel()
+    complaints.end()
+    return largest, complaints, status >= 0
+
+
+def mount_of(path, listed):
+    """The mount of a path that need not be real, asked whether it answers before anything
+    else waits for it.
+    """
+    mount = holding(path, listed)
+    if mount is None:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    numbers(mount.point, mount.type)
+    return mount
+
+
+def analyzed(given):
+    path, listed = given["path"], mounts()
+    mount_of(path, listed)
+    real = os.path.realpath(path)
+    own = mount_of(real, listed)
+    os.stat(real)  # du tells of a missing path only in words
+    others, left_out, devices = below(real, listed, own)
+    silent = [
+        os.fsencode(one["mount_point"]) for one in others if one.get("why") == "does not answer"
+    ]
+    # Through a link, names are told as they were asked for; where a mount is left out, as
+    # they are.
+    name = os.fsencode(real if silent else path).rstrip(b"/") or b"/"
+    names, not_measured = parts(name, silent)
+    largest, complaints, ended = measure(name, names, given["limit"], given["max_seconds"])
+    complete = ended and not not_measured
+    system = usage(own, real)
+    deleted, known = deleted_open(devices | {os.stat(real).st_dev})
+    whole = (
+        real == own.point
+        and own.root == "/"
+        and own.type != "overlay"
+        and largest.total_bytes is not None
+    )
+    unaccounted = system["used_bytes"] - largest.total_bytes if whole and complete else 0
+    return {
+        "file_system": {key: value for key, value in system.items() if value is not None},
+        "mounts": others,
+        "mounts_left_out": left_out or None,
+        "entries": largest.entries(),
+        "entries_total": largest.count,
+        "total_bytes": largest.total_bytes if complete else None,
+        "unaccounted_bytes": unaccounted if unaccounted > 0 else None,
+        "deleted_open": deleted[:NAMED],
+        "deleted_open_bytes": sum(one["bytes"] for one in deleted) or None,
+        "processes_known": known,
+        "unreadable": complaints.count,
+        "unreadable_paths": complaints.paths,
+        "not_measured": [one.decode("utf-8", "backslashreplace") for one in not_measured] or None,
+        "complete": complete,
+        "truncated": largest.count > given["limit"] or not complete or len(deleted) > NAMED,
+    }
+
+
+def length(value):
+    """How many bytes it takes in the answer."""
+    return (
+        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+        + 1
+    )
+
+
+def fitted(found, max_bytes):
+    """The report with as much of its lists, what matters most first, as there is room for."""
+    lists = {key: found[key] for key in ("mounts", "entries", "deleted_open", "unreadable_paths")}
+    told = dict(found, **dict.fromkeys(lists, []))
+    # The answer has more than this report
+    room = max_bytes - min(500, max_bytes // 20) - length(told)
+    for key, items in lists.items():
+        kept = []
+        for item in items:
+            room -= length(item)
+            if room < 0:
+                told["truncated"] = True
+                break
+            kept.append(item)
+        told[key] = kept
+        if len(kept) < len(items) and key == "mounts":
+            told["mounts_left_out"] = dict(
+                told["mounts_left_out"] or {}, too_many=len(items) - len(kept)
+            )
+    return told
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "str", "required": True},
+            "limit": {"type": "int", "default": 10},
+            "max_bytes": {"type": "int", "default": 24000},
+            "max_seconds": {"type": "int", "default": 100},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    os.nice(10)  # looking must not slow down what is looked at
+    try:
+        found = fitted(analyzed(given), given["max_bytes"])
+    except Silent as silent:
+        message = "the file system at %s does not answer: its server may be gone" % silent
+        module.fail_json(msg=message, playrail_code="file_system_silent")
+    except OSError as error:
+        why = error.strerror or str(error)
+        code = CODES.get(error.errno, "task_failed")
+        module.fail_json(msg="cannot analyze %s: %s" % (given["path"], why), playrail_code=code)
+    # No key `path` here: exit_json would add what lstat says of it, and so put other values
+    # in place of ours.
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

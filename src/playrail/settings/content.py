@@ -1,0 +1,30 @@
+"""Where Playrail's playbooks, roles, inventory and collection lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+COLLECTION = "playrail.host"
+_COLLECTION_PATH = "ansible_collections/playrail/host"
+
+
+def content_root() -> Path:
+    """The directory that holds playbooks/, roles/ and inventory/: inside the installed
+    package, else the checkout.
+    """
+    installed = PACKAGE / "content"
+    return installed if installed.is_dir() else PACKAGE.parent.parent
+
+
+def collections_root() -> Path:
+    """The directory whose `ansible_collections` holds Playrail's own collection and no other,
+    so that Ansible may look there first.
+    """
+    installed = PACKAGE / "content"
+    return installed if installed.is_dir() else PACKAGE.parent
+
+
+def collection() -> Path:
+    """The directory of Playrail's own collection, `playrail.host`."""
+    return collections_root() / _COLLECTION_PATH
