@@ -328,7 +328,7 @@ def test_a_playbook_reads_nothing_of_the_controller(path: str) -> None:
 def test_nothing_else_lies_beside_the_playbooks() -> None:
     """Ansible loads plugins from folders beside a playbook."""
     found = {path.relative_to(PLAYBOOKS).parts for path in PLAYBOOKS.glob("*/*") if path.is_dir()}
-    assert found <= {("packages", "tasks"), ("resident", "callback_plugins")}
+    assert found <= {("resident", "callback_plugins")}
     files = [
         path for path in PLAYBOOKS.rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
