@@ -13,7 +13,7 @@ from playrail.policy.rules import CALLERS
 from worlds.plan_world import world
 
 
-@pytest.mark.parametrize("name", [*RESERVED, "Local", "OPERATOR"])
+@pytest.mark.parametrize("name", [*sorted(RESERVED), "Local", "OPERATOR"])
 def test_a_token_is_not_named_as_who_needs_none(name: str) -> None:
     with pytest.raises(SettingsInvalid, match="cli, local, operator are callers without a token"):
         token_caller(name)
