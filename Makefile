@@ -1,6 +1,7 @@
 # `make` alone tells what there is. Everything is set up by the target that needs it.
 .DEFAULT_GOAL := help
-.PHONY: help setup packages demo test bench live rest newest with-ansible check style types plays fast fix lab-up lab-down lock clean
+.PHONY: help setup packages demo test bench live rest newest with-ansible check style types plays \
+  fast fix lab-up lab-down lock clean
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -16,6 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export LAB ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check
 EXPORT = --no-emit-project --no-annotate --no-header --quiet
 CONTENT = playbooks roles inventory src/ansible_collections
 RAISE_LAB = $(PYTHON) tests/lab/lab.py up
@@ -50,29 +52,40 @@ endif
 
 # Says how far it is. Modules are compiled when they are first imported: most never are.
 define install
-$(VENV)/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r $(1) | { \
+$(PIP) --no-compile --require-hashes -r $(1) | { \
   fetched=0; all=$$(grep -c == $(1)); \
   while read -r word name _; do case $$word in \
     Collecting|Processing) fetched=$$((fetched + 1)); \
-      if test -t 1; then printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; fi;; \
-    Installing) if test -t 1; then printf '\r\033[K'; fi; echo "  $$fetched packages are fetched, now they are unpacked";; \
+      if test -t 1; then \
+        printf '\r\033[K  %d of at most %d: %s' $$fetched $$all "$${name%%=*}"; \
+      fi;; \
+    Installing) if test -t 1; then printf '\r\033[K'; fi; \
+      echo "  $$fetched packages are fetched, now they are unpacked";; \
   esac; done; } && \
-$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+$(PIP) --quiet --no-deps --editable .
 endef
 
 packages:
 	@missing=; \
 	command -v ssh >/dev/null || missing+=" openssh-client"; \
-	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
+	test -n "$(UV)" -o -x $(VENV)/bin/python || \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing+=" python3-venv"; \
 	if test -n "$$missing"; then \
-	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; else root=no; fi; \
-	  if test "$$root" = no || ! command -v apt-get >/dev/null; then echo "Install these first: apt-get install$$missing" >&2; exit 1; fi; \
+	  root=no; \
+	  if test "$$(id -u)" = 0; then root=; elif sudo -n true 2>/dev/null; then root=sudo; fi; \
+	  if test "$$root" = no || ! command -v apt-get >/dev/null; then \
+	    echo "Install these first: apt-get install$$missing" >&2; exit 1; \
+	  fi; \
 	  echo "Installing$$missing"; \
 	  $$root apt-get -qq update; \
-	  $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
+	  $$root env DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install --yes --no-install-recommends $$missing >/dev/null; \
 	fi; \
-	test -n "$(UV)" -o -x $(VENV)/bin/python || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; exit 1; }
+	test -n "$(UV)" -o -x $(VENV)/bin/python || \
+	  $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "Install Python 3.11, 3.12 or 3.13 first, and name it: make PYTHON=python3.13" >&2; \
+	    exit 1; \
+	  }
 
 demo: $(RUNS) ## Look, change a file and take it back, on this machine; V=1 shows every call
 	@python tests/mikrus/demo.py $(if $(V),--verbose)
@@ -83,7 +96,8 @@ test: setup ## Run every test, those on real hosts and Molecule too; LAB=none le
 ifeq ($(LAB),none)
 	@pytest --quiet --numprocesses=2 --dist=worksteal
 else
-	@$(RAISE_LAB) || { echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
+	@$(RAISE_LAB) || { \
+	  echo "No test was run; \`make test LAB=none\` runs those that need no lab." >&2; exit 1; }
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target live rest
 endif
 
@@ -102,7 +116,8 @@ NEWEST = $(shell for one in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.
   if $$one -c '' 2>/dev/null; then echo $$one; break; fi; done)
 
 newest: ## Run the tests of all that touches Ansible with Python 3.13, so with the newest Ansible
-	@test -n "$(NEWEST)" || { echo "There is no Python 3.13 here, so the newest Ansible was not tried." >&2; exit 1; }
+	@test -n "$(NEWEST)" || { \
+	  echo "There is no Python 3.13 here, so the newest Ansible was not tried." >&2; exit 1; }
 	@$(MAKE) --no-print-directory PYTHON=$(NEWEST) with-ansible
 
 with-ansible: setup
@@ -116,7 +131,7 @@ style:
 	ruff format --check
 	python tests/checks/limits.py
 	PYTHONPATH=tests lint-imports --no-logo
-	deptry src
+	deptry src/playrail
 	python tests/checks/lock.py
 	python tests/checks/tools_list.py
 
@@ -133,7 +148,7 @@ fix: setup ## Mend what can be mended by itself
 	ruff check --fix
 	ruff format
 
-bench: setup ## Measure against stock Ansible, SSH libraries and a peer, on the lab, in a quarter of an hour
+bench: setup ## Measure against stock Ansible, SSH libraries and a peer, on the lab; 15 minutes
 	@$(RAISE_LAB)
 	@python -m tests.bench
 

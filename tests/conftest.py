@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from playrail.ledger.ledger import Ledger
+from playrail.settings.private_files import private_directory
 from worlds.local_plays import WAY
 
 
@@ -31,6 +33,20 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     WAY.warm = request.param == "warm"
     yield request.param
     WAY.warm = False
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where a Playrail of the test's own has its files; nobody else may enter."""
+    return private_directory(tmp_path / "place")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty one, whose directory is made when it is first used."""
+    made = Ledger(tmp_path / "state" / "ledger.sqlite")
+    yield made
+    made.close()
 
 
 # A shared machine may be slow at any moment; that says nothing about the code.

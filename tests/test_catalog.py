@@ -32,6 +32,7 @@ from playrail.tools.tool import (
     OnHosts,
     PlaybookTool,
     Risk,
+    ToolInput,
     variables,
 )
 from worlds.checkout import CASE_FILES, PLAYBOOKS, ROOT
@@ -393,7 +394,8 @@ def test_a_tool_that_changes_can_be_previewed_or_says_why_not(tool: AnyTool) -> 
 def secrets_of(tool: AnyTool) -> Collection[str]:
     """The arguments that may hold a secret, in a call that says so."""
     says_so = {"secret": True} if "secret" in tool.input.model_fields else {}
-    return tool.input.model_validate({**example_of(tool), **says_so}).secret_fields()
+    given: ToolInput = tool.input.model_validate({**example_of(tool), **says_so})
+    return given.secret_fields()
 
 
 SECRETIVE = {name: tool for name, tool in PLAYED.items() if secrets_of(tool)}

@@ -14,6 +14,7 @@ from playrail.commands import doctor, doctor_project
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
 from worlds.local_plays import LOCAL, WAY, environ
 from worlds.projects import world
 
@@ -42,7 +43,7 @@ def calls(project: Path, *wanted: tuple[str, dict[str, Any]], **more: str) -> li
         settings = Settings.load(given, dotenv=None)
         async with Playrail(settings, environ=given, warm=WAY.warm) as playrail:
             return [
-                (await playrail.call(tool, arguments, caller="ann")).envelope()
+                (await playrail.call(tool, arguments, caller=ANN)).envelope()
                 for tool, arguments in wanted
             ]
 
@@ -117,10 +118,10 @@ def test_a_plan_for_the_others_is_carried_out_on_them(project: Path, tmp_path: P
     async def calling() -> Any:
         async with Playrail(Settings.load(given, dotenv=None), environ=given) as playrail:
             change = {"server": "web", "path": str(note), "content": "x\n"}
-            planned = await playrail.call("write_file", {**change, "preview": True}, caller="ann")
+            planned = await playrail.call("write_file", {**change, "preview": True}, caller=ANN)
             plan_id = (planned.data or {})["plan"]["plan_id"]
-            applied = await playrail.call("apply_plan", {"plan_id": plan_id}, caller="ann")
-            done = await playrail.call("write_file", {**change, "content": "y\n"}, caller="ann")
+            applied = await playrail.call("apply_plan", {"plan_id": plan_id}, caller=ANN)
+            done = await playrail.call("write_file", {**change, "content": "y\n"}, caller=ANN)
             return applied.envelope(), done.envelope()
 
     applied, done = asyncio.run(calling())
@@ -234,7 +235,7 @@ class TestPlays:
                 Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
             ) as playrail:
                 return (
-                    await playrail.call("read_file", {"path": "/etc/hostname"}, caller="ann")
+                    await playrail.call("read_file", {"path": "/etc/hostname"}, caller=ANN)
                 ).envelope()
 
         assert asyncio.run(calling())["success"]

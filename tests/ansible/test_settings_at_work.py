@@ -11,18 +11,12 @@ import pytest
 
 from playrail.ansible.inventory.host_keys import NOT_CHECKED
 from playrail.commands import doctor, doctor_project
-from playrail.settings.private_files import private_directory
 from worlds.local_plays import LOCAL, environ
 from worlds.users_world import CALLBACK, VARIABLES, call, vaulted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 CANARY = "CANARY-4d1e"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
 
 
 def configured(place: Path, text: str, **more: str) -> dict[str, str]:

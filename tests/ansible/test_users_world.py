@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from playrail.settings.private_files import private_directory
 from worlds.local_plays import environ
 from worlds.users_world import CALLBACK, VARIABLES, call, vaulted
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
 
 
 def test_variables_in_the_vault_are_used(place: Path) -> None:

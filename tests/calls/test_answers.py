@@ -15,7 +15,7 @@ from playrail import catalog
 from playrail.ansible.outcome.failures import classify
 from playrail.calls.answers import Answer, Meta, Result, parse
 from playrail.codes.every import named
-from playrail.door.door import INTERNAL
+from playrail.door.running import INTERNAL
 from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.tools.tool import DirectTool, Report, Risk, ToolInput
 from worlds.envelopes import assert_envelope

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,10 @@ from worlds.ledger_entries import entry, tamper
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLAYRAIL_STATE_DIR", str(tmp_path / "state"))
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    yield made
-    made.close()
+    return ledger
 
 
 def run(*words: str) -> Result:

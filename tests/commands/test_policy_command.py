@@ -198,5 +198,5 @@ def test_explain_of_a_tool_that_is_not_there(policy: Policy) -> None:
     ended = policy("explain", "reed_file")
     assert (ended.returncode, ended.stderr) == (
         1,
-        "playrail: There is no tool named 'reed_file'.\n`playrail tools` lists them.\n",
+        "playrail: There is no tool named 'reed_file'.\n`playrail tools --all` lists them.\n",
     )

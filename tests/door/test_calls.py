@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from playrail.calls.answers import Answer
+from playrail.calls.caller import Caller
 from playrail.door.door import Playrail
 from playrail.errors import AnsibleFailed
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Context, DirectTool, Risk, ToolInput
+from worlds.callers import ANN, BOB
 from worlds.checkout import TESTS
 from worlds.envelopes import assert_envelope
 from worlds.local_plays import Whatever, await_nap, environ, gone, naps, playrail, tool
@@ -29,13 +31,14 @@ NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}, changed_
 KILLED = """
 import asyncio, sys
 from pathlib import Path
+from worlds.callers import ANN
 from worlds.local_plays import playrail, tool
 
 place = Path(sys.argv[1])
 
 async def main():
     server = playrail(place, tool(place, sys.argv[2]))
-    await server.call("probe", {"server": "localhost"}, caller="ann")
+    await server.call("probe", {"server": "localhost"}, caller=ANN)
 
 asyncio.run(main())
 """
@@ -58,7 +61,7 @@ def within(server: Playrail, doing: Doing) -> Any:
 
 
 def call(
-    server: Playrail, name: str, arguments: Mapping[str, Any] | None = None, *, caller: str = "ann"
+    server: Playrail, name: str, arguments: Mapping[str, Any] | None = None, *, caller: Caller = ANN
 ) -> Answer:
     async def doing(open_server: Playrail) -> Answer:
         return await open_server.call(name, arguments or {}, caller=caller)
@@ -91,11 +94,6 @@ def direct(
     return DirectTool(name="direct", summary="A test's tool.", run=run, **declared)
 
 
-def with_tool(server: Playrail, made: DirectTool[Any, Any]) -> Playrail:
-    server.tools = {**server.tools, made.name: made}
-    return server
-
-
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("rm_rf", {}, "unknown_tool"),
     ("get_memory_info", {"oops": CANARY}, "invalid_argument"),
@@ -112,7 +110,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 def test_a_refused_call_is_recorded_and_never_starts_a_play(place: Path) -> None:
     async def doing(server: Playrail) -> list[Answer]:
-        return [await server.call(name, arguments, caller="ann") for name, arguments, _ in REFUSED]
+        return [await server.call(name, arguments, caller=ANN) for name, arguments, _ in REFUSED]
 
     answers: list[Answer] = within(playrail(place), doing)
 
@@ -159,7 +157,7 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     path = place / "a 'quoted' name"
     path.mkdir()
 
-    answer = call(playrail(place), "list_directory", {"path": str(path), "limit": 5}, caller="bob")
+    answer = call(playrail(place), "list_directory", {"path": str(path), "limit": 5}, caller=BOB)
 
     assert answer.code == "ok"
     started, ended = recorded(place)
@@ -220,7 +218,7 @@ def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) ->
 
     async def both(open_server: Playrail) -> list[Answer]:
         return await asyncio.gather(
-            *(open_server.call("probe", {}, caller=caller) for caller in ("ann", "bob"))
+            *(open_server.call("probe", {}, caller=caller) for caller in (ANN, BOB))
         )
 
     answers = within(server, both)
@@ -255,13 +253,13 @@ def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
     server = playrail(place, tool(place, NAP % "1.125"))
 
     async def doing(open_server: Playrail) -> tuple[Answer, Answer, Answer]:
-        running = asyncio.create_task(open_server.call("probe", {}, caller="ann"))
+        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
         await asyncio.to_thread(await_nap, place, "1.125")
         (place / "state" / "ledger.sqlite").rename(place / "away")
         during = await running
-        after = await open_server.call("probe", {}, caller="ann")
+        after = await open_server.call("probe", {}, caller=ANN)
         (place / "away").rename(place / "state" / "ledger.sqlite")
-        return during, after, await open_server.call("list_configured_servers", {}, caller="ann")
+        return during, after, await open_server.call("list_configured_servers", {}, caller=ANN)
 
     during, after, mended = within(server, doing)
 
@@ -280,7 +278,7 @@ def test_what_nobody_foresaw_says_nothing_of_the_inside(place: Path) -> None:
     async def run(_: Context, __: ToolInput) -> Whatever:
         raise RuntimeError(CANARY)
 
-    answer = call(with_tool(playrail(place), direct(run)), "direct")
+    answer = call(playrail(place, direct(run)), "direct")
 
     assert answer.code == "internal"
     assert CANARY not in json.dumps(answer.envelope())
@@ -296,7 +294,7 @@ def test_a_direct_tool_has_a_deadline_too(place: Path) -> None:
         await asyncio.Event().wait()  # for ever
         return Whatever()
 
-    answer = call(with_tool(playrail(place), direct(run, timeout_s=0.2)), "direct")
+    answer = call(playrail(place, direct(run, timeout_s=0.2)), "direct")
 
     assert answer.code == "deadline_exceeded"
 
@@ -305,7 +303,7 @@ def test_an_error_that_is_ours_keeps_its_code(place: Path) -> None:
     async def run(_: Context, __: ToolInput) -> Whatever:
         raise AnsibleFailed("It said so.")
 
-    assert call(with_tool(playrail(place), direct(run)), "direct").code == "ansible_failed"
+    assert call(playrail(place, direct(run)), "direct").code == "ansible_failed"
 
 
 @pytest.mark.slow
@@ -345,10 +343,10 @@ def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
     server = playrail(place, tool(place, NAP % "1.125"))
 
     async def doing(open_server: Playrail) -> Answer:
-        running = asyncio.create_task(open_server.call("probe", {}, caller="ann"))
+        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
         await asyncio.to_thread(await_nap, place, "1.125")
         async with playrail(place) as another:
-            assert (await another.call("list_configured_servers", {}, caller="bob")).code == "ok"
+            assert (await another.call("list_configured_servers", {}, caller=BOB)).code == "ok"
         return await running
 
     assert within(server, doing).code == "ok"
@@ -361,7 +359,7 @@ def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
     server = playrail(place, tool(place, NAP % nap))
 
     async def doing(open_server: Playrail) -> None:
-        running = asyncio.create_task(open_server.call("probe", {}, caller="ann"))
+        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
         await asyncio.to_thread(await_nap, place, nap)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -389,7 +387,7 @@ def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
     made = tool(place, tasks, risk=Risk.WRITE, interruptible=False)
 
     async def doing(server: Playrail) -> Answer:
-        running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+        running = asyncio.create_task(server.call("probe", {}, caller=ANN))
         await asyncio.to_thread(await_nap, place, "3.25")
         await server.close()
         return await running

@@ -15,22 +15,18 @@ import pytest
 
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome, Outcome
 from playrail.calls.answers import Answer
+from playrail.calls.bounds import Bounds
 from playrail.codes.every import named
-from playrail.door.door import MAX_RUNS, Playrail
+from playrail.door.door import Playrail
 from playrail.engines.results import _summary
 from playrail.errors import Problem
-from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
+from worlds.callers import ANN
 from worlds.local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
 NAP = "- {name: Look, ansible.builtin.command: {argv: [sleep, '%s']}}"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
 
 
 def kinds(place: Path) -> list[str]:
@@ -54,7 +50,7 @@ def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
 
     async def calling() -> Answer:
         async with server:
-            running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+            running = asyncio.create_task(server.call("probe", {}, caller=ANN))
             await asyncio.to_thread(await_nap, place, seconds)
             for pid in processes("ansible-playbook\0", f"HOME={place}\0"):
                 os.kill(pid, signal.SIGKILL)
@@ -77,11 +73,11 @@ def test_a_call_during_the_close_is_refused_and_the_one_before_is_recorded(place
     server = playrail(place, tool(place, NAP % "977.5"))
 
     async def calling() -> Sequence[Answer]:
-        first = asyncio.create_task(server.call("probe", {}, caller="ann"))
+        first = asyncio.create_task(server.call("probe", {}, caller=ANN))
         await asyncio.to_thread(await_nap, place, "977.5")
         closing = asyncio.create_task(server.close())
         await asyncio.sleep(0)
-        late = await server.call("list_configured_servers", {}, caller="ann")
+        late = await server.call("list_configured_servers", {}, caller=ANN)
         await closing
         return [await first, late]
 
@@ -99,7 +95,7 @@ def test_a_call_that_is_cancelled_before_its_turn_runs_nothing(place: Path) -> N
 
     async def calling() -> None:
         async with server:
-            running = asyncio.create_task(server.call("probe", {}, caller="ann"))
+            running = asyncio.create_task(server.call("probe", {}, caller=ANN))
             await asyncio.sleep(0.05)  # the inventory is being read
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -116,9 +112,7 @@ def test_a_start_that_fails_leaves_no_claim(place: Path) -> None:
 
     async def calling() -> list[Answer]:
         async with server:
-            return [
-                await server.call("list_configured_servers", {}, caller="ann") for _ in range(3)
-            ]
+            return [await server.call("list_configured_servers", {}, caller=ANN) for _ in range(3)]
 
     assert [answer.code for answer in asyncio.run(calling())] == ["ledger_unavailable"] * 3
     assert list((place / "state" / "servers").iterdir()) == []
@@ -131,7 +125,7 @@ def test_a_state_directory_with_a_strange_name(place: Path) -> None:
         from playrail.settings.settings import Settings  # noqa: PLC0415
 
         async with Playrail(Settings.load(given, dotenv=None), environ=given) as server:
-            return await server.call("list_configured_servers", {}, caller="ann")
+            return await server.call("list_configured_servers", {}, caller=ANN)
 
     assert asyncio.run(calling()).code == "ok"
     assert {path.name for path in place.iterdir()} <= {"st?mode=ro#x", "run", ".ansible"}
@@ -144,7 +138,7 @@ def test_what_was_refused_does_not_fill_the_disk(place: Path) -> None:
     async def calling() -> list[Answer]:
         async with server:
             arguments = {"path": "/tmp/x", "content": content}
-            return [await server.call("write_file", arguments, caller="ann") for _ in range(3)]
+            return [await server.call("write_file", arguments, caller=ANN) for _ in range(3)]
 
     assert [answer.code for answer in asyncio.run(calling())] == ["writes_disabled"] * 3
     assert sum(path.stat().st_size for path in (place / "state").glob("ledger*")) < 500_000
@@ -185,10 +179,11 @@ def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -
     async def calling() -> Answer:
         async with server:
             running = [
-                asyncio.create_task(server.call("probe", {}, caller="ann")) for _ in range(MAX_RUNS)
+                asyncio.create_task(server.call("probe", {}, caller=ANN))
+                for _ in range(Bounds().runs_at_once)
             ]
             await asyncio.to_thread(await_nap, place, naps_of)
-            answer = await server.call("describe_capabilities", {}, caller="ann")
+            answer = await server.call("describe_capabilities", {}, caller=ANN)
             assert not any(each.done() for each in running)
             for each in running:
                 each.cancel()
@@ -210,6 +205,6 @@ def test_progress_that_cannot_be_told_does_not_end_the_run(place: Path) -> None:
 
     async def calling() -> Answer:
         async with server:
-            return await server.call("probe", {}, caller="ann", progress=progress)
+            return await server.call("probe", {}, caller=ANN, progress=progress)
 
     assert asyncio.run(calling()).code == "ok"

@@ -24,6 +24,7 @@ from playrail.settings.settings import Settings
 from playrail.tools.schemas import input_schema
 from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool, PlaybookTool
 from playrail.toolsets.commands.disasters import disaster
+from worlds.callers import ANN
 from worlds.example_calls import example_of
 from worlds.local_plays import below, playrail, standing
 
@@ -39,12 +40,6 @@ played = pytest.mark.slow  # real plays
 Here = Callable[..., Answer]
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
-
-
 def call(
     place: Path, tool: str, /, servers: dict[str, Any] | None = None, **arguments: Any
 ) -> Answer:
@@ -54,7 +49,7 @@ def call(
 
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool, arguments, caller="ann")
+            return await server.call(tool, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -202,7 +197,7 @@ def test_what_is_said_of_the_call_is_measured(place: Path, api: Api) -> None:
 
     async def twice() -> list[Answer]:
         async with server:
-            return [await server.call("get_server_info", {}, caller="ann") for _ in range(2)]
+            return [await server.call("get_server_info", {}, caller=ANN) for _ in range(2)]
 
     first, second = asyncio.run(twice())
 
@@ -238,7 +233,7 @@ def test_a_refused_change_says_so_and_is_not_retryable(tool: Any, place: Path, a
     if "server" in tool.input.model_json_schema().get("required", []):
         given["server"] = names
 
-    answer = asyncio.run(server.call(tool.name, given, caller="ann"))
+    answer = asyncio.run(server.call(tool.name, given, caller=ANN))
 
     assert (answer.code, answer.problem and answer.problem.retryable) == ("writes_disabled", False)
     assert simulator.requests == []
@@ -321,7 +316,7 @@ def test_the_rate_limit_is_on_the_way_of_every_request(place: Path, api: Api) ->
 
     async def several() -> list[Answer]:
         async with server:
-            return [await server.call("get_logs", {}, caller="ann") for _ in range(3)]
+            return [await server.call("get_logs", {}, caller=ANN) for _ in range(3)]
 
     answers = asyncio.run(several())
 

@@ -9,55 +9,55 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playrail.calls.answers import Result
-from playrail.calls.call import Call
+from playrail.calls.bounds import Bounds
+from playrail.calls.call import Call, tool_name
 from playrail.door import recording as records
-from playrail.door.going import Going
 from playrail.door.recording import Asked, Records, events
+from playrail.door.understanding import Understood
 from playrail.errors import InvalidArgument
-from playrail.ledger import ledger as ledger_module
 from playrail.ledger.ledger import Ledger
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import TaskResult
-from worlds.policy_world import ABOUT
+from worlds.callers import ANN, CLI
+from worlds.policy_world import ABOUT, NOON
 
 NONE = Secrets(Settings.load({}, dotenv=None), {})
 
 
-@dataclass
-class Opened:
-    ledger: Ledger
-    server: str = "s"
-
-
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    monkeypatch.setattr(ledger_module, "BUSY_S", 0.05)
-    monkeypatch.setattr(records, "BUSY_PAUSE_S", 0.02)
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(tmp_path / "state" / "ledger.sqlite", busy_s=0.05)
     assert made.head() is None
     yield made
     made.close()
 
 
-def end(ledger: Ledger) -> Result:
+def records_in(ledger: Ledger, bounds: Bounds = Bounds(end_pause_s=0.02)) -> Records:  # noqa: B008
+    return Records(ledger, server="s", secrets=NONE, bounds=bounds)
+
+
+def end(records: Records) -> Result:
     """Records the end of a call that went well."""
-    writing = Records(Opened(ledger), NONE)
-    given = ABOUT.input.model_validate({})
-    going = Going(
-        tool=ABOUT, given=given, hosts=(), play=None, arguments={}, decision=Decision.ALLOW
+    understood = Understood(
+        tool=ABOUT,
+        arguments={},
+        input=ABOUT.input.model_validate({}),
+        caller=ANN,
+        hosts=(),
+        decision=Decision.ALLOW,
+        check=False,
+        now=NOON,
     )
-    return asyncio.run(
-        writing.ended(Call(name="about", caller="ann"), going, Result(data={"done": True}))
-    )
+    call = Call(name="about", caller=ANN)
+    return asyncio.run(records.ended(call, understood, None, Result(data={"done": True})))
 
 
 def held(ledger: Ledger) -> sqlite3.Connection:
@@ -71,18 +71,17 @@ def test_an_end_waits_for_whoever_is_writing(ledger: Ledger) -> None:
     timer = threading.Timer(0.5, writer.close)
     timer.start()
 
-    ended = end(ledger)
+    ended = end(records_in(ledger))
 
     timer.join()
     assert ended.problem is None
     assert [row["kind"] for row in ledger.read()] == ["ended"]
 
 
-def test_an_end_does_not_wait_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "BUSY_PATIENCE_S", 0.2)
+def test_an_end_does_not_wait_for_ever(ledger: Ledger) -> None:
     writer = held(ledger)
 
-    ended = end(ledger)
+    ended = end(records_in(ledger, Bounds(end_patience_s=0.2, end_pause_s=0.02)))
 
     writer.close()
     assert ended.problem is not None
@@ -93,9 +92,7 @@ def test_an_end_does_not_wait_for_ever(ledger: Ledger, monkeypatch: pytest.Monke
     assert ended.data == {"done": True}
 
 
-def test_an_end_that_cannot_be_written_does_not_wait(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_that_cannot_be_written_does_not_wait(ledger: Ledger) -> None:
     """As on a full disk."""
     writer = sqlite3.connect(ledger.path)
     writer.execute(
@@ -103,9 +100,8 @@ def test_an_end_that_cannot_be_written_does_not_wait(
         "full'); END"
     )
     writer.close()
-    monkeypatch.setattr(records, "BUSY_PAUSE_S", float("inf"))  # which no sleep takes
 
-    ended = end(ledger)
+    ended = end(records_in(ledger, Bounds(end_pause_s=float("inf"))))  # which no sleep takes
 
     assert ended.problem is not None
     assert ended.problem.code == "end_unrecorded"
@@ -135,16 +131,14 @@ def a_task(**changes: Any) -> TaskResult:
     ],
 )
 def test_what_is_left_out_is_said(
-    monkeypatch: pytest.MonkeyPatch,
     tasks: list[TaskResult],
     text: str,
     *,
     changes: bool,
     cut: list[bool],
 ) -> None:
-    monkeypatch.setattr(records, "MOST_EVENTS", 400)
-
-    done = events("r", Result(tasks=tasks, text=text), NONE, preview=False, changes=changes)
+    result = Result(tasks=tasks, text=text)
+    done = events("r", result, NONE, preview=False, changes=changes, most=400)
 
     assert [task.cut for task in done.tasks] == cut
     assert done.cut == (any(cut) or bool(text))
@@ -164,10 +158,10 @@ def test_what_is_left_out_is_said(
 def test_the_record_of_a_refused_call_is_small_whatever_was_sent(
     ledger: Ledger, asked: Asked
 ) -> None:
-    writing = Records(Opened(ledger), NONE)
     error = InvalidArgument("x" * 9_000_000)
 
-    asyncio.run(writing.refused(Call(name="n" * 5000, caller="cli"), asked, error))
+    call = Call(name=tool_name("n" * 5000), caller=CLI)
+    asyncio.run(records_in(ledger).refused(call, asked, error))
 
     (record,) = ledger.read()
     assert record["body"]["outcome"] == "invalid_argument"
@@ -181,6 +175,6 @@ def test_a_key_that_a_command_printed_is_not_kept() -> None:
         "KEY-----\n"
     )
     printed = Result(tasks=[a_task(result={"stdout": key, "rc": 0})])
-    (kept,) = events("r", printed, NONE, preview=False, changes=True).tasks
+    (kept,) = events("r", printed, NONE, preview=False, changes=True, most=10_000).tasks
     assert kept.result == {"stdout": "(left out: a private key)", "rc": 0}
     assert kept.host == "h"

@@ -15,17 +15,12 @@ import yaml
 from mikrus import simulator as sim
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
+from worlds.callers import ANN
 from worlds.local_plays import LOCAL, below, playrail
 
 pytestmark = pytest.mark.slow
 
 OTHER = sim.Vps(srv="a133", key="f" * 40)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    return tmp_path
 
 
 @pytest.fixture
@@ -66,7 +61,7 @@ def servers(url: str, **more: Mapping[str, Any]) -> str:
 def call(server: Playrail, tool: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool, arguments, caller="ann")
+            return await server.call(tool, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -113,7 +108,7 @@ def test_which_servers_are_meant(
 
 
 def test_without_a_server_of_mikrus_there_is_nothing_to_ask(place: Path) -> None:
-    assert call(playrail(place), "get_ports").code == "not_on_mikrus"
+    assert call(playrail(place), "get_ports").code == "not_offered"
 
 
 def test_one_servers_trouble_is_not_the_others(place: Path, api: Api) -> None:
@@ -174,7 +169,7 @@ def test_a_call_that_is_cancelled_while_it_is_under_way(
 
     async def cancelling() -> list[Mapping[str, Any]]:
         async with server:
-            calling = asyncio.create_task(server.call(tool, {}, caller="ann"))
+            calling = asyncio.create_task(server.call(tool, {}, caller=ANN))
             while not simulator.requests:  # noqa: ASYNC110  it runs in another thread
                 await asyncio.sleep(0.01)
             calling.cancel()
@@ -204,7 +199,7 @@ def test_the_key_is_in_nothing_that_is_written_or_told(place: Path, api: Api) ->
                 "list_configured_servers",
                 "get_memory_info",
             )
-            answers = [await server.call(name, {}, caller="ann") for name in names]
+            answers = [await server.call(name, {}, caller=ANN) for name in names]
             written = b"".join(below(place).values())
             assert sim.KEY.encode() not in written
             return answers

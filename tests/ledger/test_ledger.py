@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,6 @@ for number in range(count):
     ledger.append(Entry(kind="started", call=call, **said))
     print(call, flush=True)
 """
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    yield made
-    made.close()
 
 
 def three(ledger: Ledger) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,10 @@ OTHER_VALUES = {"at": "'2020-01-01T00:00:00.000+00:00'", "body": "'{\"hosts\":[]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    made.append(entry("a", hosts=["h"]), entry("b", hosts=["h"]))
-    made.append(entry("a", "ended", outcome="ok"))
-    yield made
-    made.close()
+def ledger(ledger: Ledger) -> Ledger:
+    ledger.append(entry("a", hosts=["h"]), entry("b", hosts=["h"]))
+    ledger.append(entry("a", "ended", outcome="ok"))
+    return ledger
 
 
 def problem(ledger: Ledger, known: str | None = None) -> str:

@@ -5,7 +5,6 @@ when one was cut short.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,10 @@ TEXT = "canary-of-old" * 4000  # takes pages of its own
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(pruning, "MOST_RECORDS", 3)
     monkeypatch.setattr(pruning, "MOST_PAGES", 10)
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    yield made
-    made.close()
+    return ledger
 
 
 def fill(ledger: Ledger) -> None:

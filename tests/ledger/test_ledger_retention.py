@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Self
 
 import pytest
@@ -30,12 +29,10 @@ class Clock(datetime):
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     monkeypatch.setattr(ledger_module, "datetime", Clock)
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    yield made
+    yield ledger
     Clock.days_ago = 0.0
-    made.close()
 
 
 def append(ledger: Ledger, *entries: Entry, days_ago: float = 0.0) -> None:

@@ -9,7 +9,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,13 +68,6 @@ for number in range(8):
 os.close(opening)
 sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path / "state" / "ledger.sqlite")
-    yield made
-    made.close()
 
 
 def an_old_file(path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,7 @@ from playrail.history.replay import FAILED, NOT_KEPT, NOT_KNOWN, REPLAYED, Selec
 from playrail.history.runs import find_runs, read_run, taken_back
 from playrail.ledger.entries import BODIES, Kind, withheld_in
 from playrail.ledger.ledger import Ledger
-from playrail.plans.planning import plan_in, plans_in, state_in
+from playrail.plans.recorded import plan_in, plans_in, state_in
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
@@ -129,8 +130,9 @@ def _left_out(effect: Effect) -> object:
 
 
 def test_its_plans(ledger: Ledger) -> None:
-    every = plans_in(ledger, usable=False)
-    assert [state_in(ledger, plan) for plan in every] == ["cancelled", "used", "used"]
+    now = datetime.now(UTC)
+    every = plans_in(ledger, usable=False, now=now)
+    assert [state_in(ledger, plan, now=now) for plan in every] == ["cancelled", "used", "used"]
     assert plan_in(ledger, CANCELLED).steps[0].arguments["content"] == "never\n"
     for record in ledger.read(kinds=("plan",)):
         assert plan_in(ledger, record["body"]["plan"]).hash == record["body"]["hash"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LAB = Path(__file__).parents[2] / ".lab" / "lab.json"
 MIKRUS_REMOTE = "/var/cache/playrail"  # where the connection over /exec keeps its files on a server
-TIMEOUT_S = 400  # the first test of a process waits for its hosts
+TIMEOUT_S = 600  # the first test of a process waits for its hosts
 BASE_NAMES = ("deb12", "deb13", "nopython", "closed")
 
 

@@ -24,10 +24,12 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail.calls.answers import Answer
+from playrail.calls.bounds import Bounds
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Risk
+from worlds.callers import ANN
 from worlds.local_plays import environ, processes, tool
 
 from .waiting import until
@@ -54,6 +56,7 @@ SLOW_CHANGE = (
 )
 DEADLINE_S = 2  # of the slow tools, beside the time to connect
 CONNECT_S = 3
+BOUNDS = Bounds(end_run_s=5.0)
 
 
 @dataclass(frozen=True)
@@ -222,9 +225,7 @@ class Operator:
 
     def start(self, tool: str, /, **arguments: Any) -> Future[Answer]:
         """Begins a call, and does not wait for its end."""
-        return self.portal.start_task_soon(
-            partial(self.playrail.call, tool, arguments, caller="ann")
-        )
+        return self.portal.start_task_soon(partial(self.playrail.call, tool, arguments, caller=ANN))
 
     def call(self, tool: str, /, **arguments: Any) -> Answer:
         return self.start(tool, **arguments).result(timeout=120)
@@ -286,12 +287,17 @@ def operator(host: OwnHost, place: Path) -> Iterator[Operator]:
         MCP_SERVERS=json.dumps({NAME: host.entry()}),
         ENABLE_WRITE_OPERATIONS="1",
     )
-    playrail = Playrail(Settings.load(given, dotenv=None), environ=given, warm=True)
     slow = [
         tool(place, SLOW_READ, name="slow_read", timeout_s=DEADLINE_S),
         tool(place, SLOW_CHANGE, name="slow_change", timeout_s=DEADLINE_S, risk=Risk.WRITE),
     ]
-    playrail.tools = {**playrail.tools, **{each.name: each for each in slow}}
+    playrail = Playrail(
+        Settings.load(given, dotenv=None),
+        environ=given,
+        warm=True,
+        bounds=BOUNDS,
+        tools={each.name: each for each in slow},
+    )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(playrail):
         portal.call(playrail.warm_up)
         yield Operator(host, place, portal, playrail)

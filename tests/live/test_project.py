@@ -17,6 +17,7 @@ import pytest
 from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
 from worlds.local_plays import WAY, environ
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("way")]
@@ -90,7 +91,7 @@ def test_the_way_is_that_of_plain_ansible(project: Path, named: str) -> None:
         ) as playrail:
             words: dict[str, Any] = {"server": "web", "path": "/etc/hostname"}
             return [
-                (await playrail.call("read_file", words, caller="ann")).envelope() for _ in range(2)
+                (await playrail.call("read_file", words, caller=ANN)).envelope() for _ in range(2)
             ]
 
     for answer in asyncio.run(calling()):

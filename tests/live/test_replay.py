@@ -106,7 +106,7 @@ class Done:
             env={**env, "REPLAY_SECRET_1": SECRET, "ANSIBLE_PIPELINING": "1"},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

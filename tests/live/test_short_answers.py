@@ -11,7 +11,7 @@ import pytest
 from .conftest import Wire
 from .own_host import NAME, Operator, OwnHost, reported
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab]
 MOST = 24_576
 # What linux-mcp-server 1.7.0 answered on a host like these, in bytes, without its own
 # envelope.

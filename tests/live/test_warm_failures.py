@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from playrail.door.door import MAX_RUNS
-from playrail.engines import plays
 from worlds.local_plays import processes
 
 from .own_host import (
+    BOUNDS,
     CHANGE_NAP,
     LINES,
     NAME,
@@ -29,7 +28,6 @@ from .own_host import (
 from .waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.over_ssh]
-END_S = 5.0  # here, for ending work on the host
 MOST_TRIES = 6  # each waits for the host some seconds
 SILENCE_S = 6.0  # after which a connection is asked whether it still is one
 # Processes that run no play: the run that stays, its parent, the broker of connections, ssh
@@ -39,9 +37,8 @@ ENDING = 4  # forks that wait for a play, or whose play has just ended
 
 
 @pytest.fixture
-def operated(living: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operated(living: Operator) -> Operator:
     """It has connections, which are used, and nothing is left of an earlier test."""
-    monkeypatch.setattr(plays, "END_RUN_DEADLINE_S", END_S)
     living.host.clear()
     living.works()
     assert living.stays()
@@ -239,8 +236,8 @@ def test_two_hundred_calls_at_once(operated: Operator) -> None:
     assert {answer.data["hosts"][NAME]["content"] for answer in answers if answer.data} == {
         f"{NAME}\n"
     }
-    assert 1 < forks <= MAX_RUNS + ENDING
-    assert here <= MAX_RUNS + ENDING + BESIDE
+    assert 1 < forks <= BOUNDS.runs_at_once + ENDING
+    assert here <= BOUNDS.runs_at_once + ENDING + BESIDE
     operated.await_idle()
     until(lambda: len(host.kept()) <= 1)  # and no module
     assert host.sh("ls -A /tmp /var/tmp") == before

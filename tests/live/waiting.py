@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE_S = 60.0  # the machine may be slow: that it takes longer means it never comes
+PATIENCE_S = 180.0  # the machine may be slow: that it takes longer means it never comes
 
 
 def until(what: Callable[[], Any]) -> Any:

@@ -17,6 +17,7 @@ from anyio.from_thread import start_blocking_portal
 
 from playrail.door.door import Playrail
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def calling(
             portal.call(playrail.warm_up)
 
         def envelope(tool: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
-            ask = partial(playrail.call, tool, arguments, caller="ann")
+            ask = partial(playrail.call, tool, arguments, caller=ANN)
             return portal.call(ask).envelope()
 
         yield Caller(envelope)

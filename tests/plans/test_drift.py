@@ -15,11 +15,12 @@ import pytest
 from playrail.calls.call import Call
 from playrail.codes.every import named
 from playrail.errors import PlayrailError, Problem
-from playrail.plans import drift as drifting
+from playrail.plans.door import Door as PlansDoor
+from playrail.plans.drift import drift as check_drift
 from playrail.plans.plan import Foreseen
-from playrail.plans.undo import Undoing
 from playrail.safe_text.secrets import HIDDEN
 from playrail.tools.effects import Effect
+from worlds.callers import ANN
 from worlds.local_plays import inventory
 from worlds.plan_world import World, world
 from worlds.replayed_calls import ALL, Did, captured, package, recorded, service, write
@@ -42,7 +43,7 @@ class Door:
     def ledger(self) -> Door:
         return self
 
-    def read(self, *, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def read(self, *, kinds: Sequence[str], **_: Any) -> Iterator[dict[str, Any]]:
         return (record for record in self.records if record["kind"] in kinds)
 
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> str:
@@ -59,15 +60,9 @@ class Door:
         return Foreseen(effects={"h1": seen}, unforeseen={"h1": sentences})
 
 
-@pytest.fixture(autouse=True)
-def nothing_taken_back(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    if "free" not in request.fixturenames:
-        monkeypatch.setattr(drifting, "taken_back", lambda _: {})
-
-
 def drift(door: Door) -> dict[str, Any]:
     told = asyncio.run(
-        drifting.drift(cast("Undoing", door), Call(name="check_drift", caller="ann"), ["h1"])
+        check_drift(cast("PlansDoor", door), Call(name="check_drift", caller=ANN), ["h1"])
     )
     found: dict[str, Any] = told["h1"]
     return found

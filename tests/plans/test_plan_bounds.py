@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +16,10 @@ import pytest
 from playrail import catalog
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
-from playrail.door import door as calls
 from playrail.errors import SettingsInvalid
 from playrail.tools.tool import ApiTool, Changing, DirectTool, Report, Risk, ToolInput
+from playrail.toolsets.plans import check_drift
+from worlds.callers import ANN, CLI
 from worlds.local_plays import LOCAL, inventory
 from worlds.plan_world import World, said, world
 
@@ -39,21 +39,17 @@ BY_DAY, BY_NIGHT = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 23
 
 
 @pytest.fixture
-def ruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def ruled(tmp_path: Path) -> Iterator[World]:
     """Two hosts in a group, and a clock that says noon until it is set."""
     inventory(tmp_path, "web1", "web2")
     (tmp_path / "policy.yml").write_text(CLIENT, encoding="utf-8")
-    set_clock(monkeypatch, BY_DAY)
     given = {
         "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml"),
         "PLAYRAIL_POLICY": str(tmp_path / "policy.yml"),
     }
     with world(tmp_path / "place", **given) as made:
+        made.clock.at = BY_DAY
         yield made
-
-
-def set_clock(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr(calls, "datetime", SimpleNamespace(now=now.astimezone))
 
 
 def approving(meanwhile: Any) -> Ask:
@@ -88,11 +84,9 @@ def test_a_variable_that_changes_during_the_question_counts(ruled: World, tmp_pa
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
 
 
-def test_what_policy_demands_when_it_runs_counts(
-    ruled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    ask = approving(lambda: set_clock(monkeypatch, BY_NIGHT))
+    ask = approving(lambda: setattr(ruled.clock, "at", BY_NIGHT))
 
     answer = ruled.call("execute_command", cmd=f"touch {ran}", server="web1", ask=ask)
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
@@ -102,17 +96,17 @@ def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(
     ruled: World, tmp_path: Path
 ) -> None:
     ask = said(Said.APPROVED, [])
-    call = partial(ruled.call, caller="cli", ask=ask, server="web1")
+    call = partial(ruled.call, caller=CLI, ask=ask, server="web1")
     assert call("execute_command", cmd=f"touch {tmp_path}/first").code == "ok"
     made = call("execute_command", cmd=f"touch {tmp_path}/second", preview=True)
     assert made.data is not None
     plan_id = made.data["plan"]["plan_id"]
 
-    refused = ruled.call("apply_plan", plan_id=plan_id, caller="cli", ask=ask)
+    refused = ruled.call("apply_plan", plan_id=plan_id, caller=CLI, ask=ask)
     assert (refused.code, (tmp_path / "second").exists()) == ("limit_reached", False)
     assert refused.problem is not None
     assert (refused.problem.retryable, (refused.problem.retry_after_s or 0) > 0) == (True, True)
-    told = ruled.call("get_plan", plan_id=plan_id, caller="cli").data
+    told = ruled.call("get_plan", plan_id=plan_id, caller=CLI).data
     assert told is not None
     assert told["plan"]["state"] == "open"
 
@@ -162,14 +156,14 @@ def test_a_long_content_is_shortened_in_the_middle_and_the_rest_is_shown(
 
 
 def test_a_resumed_call_is_recorded_as_any_other(ruled: World, tmp_path: Path) -> None:
-    given = {"cmd": f"touch {tmp_path}/ran", "server": "web1"}
+    given: dict[str, Any] = {"cmd": f"touch {tmp_path}/ran", "server": "web1"}
     first = ruled.call("execute_command", ask=said(Said.LATER, []), **given)
     assert first.question is not None
 
     def back(what: Said) -> Answer:
         assert first.question is not None
         call = partial(
-            ruled.server.call, resume=first.question.plan_id, caller="ann", ask=said(what, [])
+            ruled.server.call, resume=first.question.plan_id, caller=ANN, ask=said(what, [])
         )
         return ruled.portal.call(call, "execute_command", given)
 
@@ -253,15 +247,14 @@ def test_a_plugins_tool_cannot_go_around_policy_and_previews(
 def test_a_deadline_ends_inner_calls_in_order(tmp_path: Path) -> None:
     """They are recorded, and what was found until then is told."""
     (tmp_path / "files").mkdir()
-    with world(tmp_path / "place") as made:
+    slow = replace(check_drift, timeout_s=0.05)
+    with world(tmp_path / "place", slow) as made:
         for number in range(4):
             assert (
                 made.call("write_file", path=f"{tmp_path}/files/{number}", content="x").code == "ok"
             )
-        slow = replace(made.server.tools["check_drift"], timeout_s=0.05)
-        made.server.tools = {**made.server.tools, "check_drift": slow}
         answer = made.call("check_drift")
-        opened = made.server.ledger.open_calls(made.portal.call(made.server.open))
+        opened = made.server.ledger.open_calls(made.portal.call(made.server.open).server)
 
     assert opened == []
     assert answer.data is not None

@@ -208,6 +208,6 @@ def test_code_that_was_changed_before_the_plan_is_what_runs(tmp_path: Path) -> N
         write(made, "a")
         (filters / "mine.py").write_text(text % f"{tmp_path}/two")
         write(made, "b")
-        stays = made.server._engine._resident
+        stays = made.portal.call(made.server.open).resident
         assert stays is not None
-        assert stays._stay is None or stays._stay.code == made.server._engine._code()
+        assert stays._stay is None or stays._stay.code == stays._code()

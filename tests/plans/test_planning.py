@@ -18,8 +18,9 @@ import pytest
 
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
-from playrail.plans import plan as plans
-from playrail.plans import planning
+from playrail.calls.caller import Caller
+from playrail.plans.plan import LIFETIME
+from worlds.callers import ANN, BOB
 from worlds.local_plays import inventory
 from worlds.plan_world import World, grant, said, world
 
@@ -85,7 +86,7 @@ def test_two_at_once_apply_it_once(free: World, tmp_path: Path) -> None:
 
     async def both() -> list[Answer]:
         calls = [
-            free.server.call("apply_plan", {"plan_id": plan["plan_id"]}, caller="ann")
+            free.server.call("apply_plan", {"plan_id": plan["plan_id"]}, caller=ANN)
             for _ in range(4)
         ]
         return await asyncio.gather(*calls)
@@ -99,8 +100,8 @@ def test_another_callers_plan_is_none(free: World, tmp_path: Path) -> None:
     plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
 
     for tool in ("apply_plan", "get_plan", "cancel_plan"):
-        assert free.call(tool, plan_id=plan["plan_id"], caller="bob").code == "unknown_plan"
-    listed = free.call("list_plans", caller="bob").data
+        assert free.call(tool, plan_id=plan["plan_id"], caller=BOB).code == "unknown_plan"
+    listed = free.call("list_plans", caller=BOB).data
     assert listed == {"plans": []}
     assert free.call("get_plan", plan_id="plan-0000000000000000").code == "unknown_plan"
     assert not (tmp_path / "a").exists()
@@ -117,16 +118,12 @@ def test_a_cancelled_plan_is_closed(free: World, tmp_path: Path) -> None:
     assert told["plan"]["state"] == "cancelled"
 
 
-def test_an_expired_plan_is_not_applied(
-    free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        planning, "expiry", lambda now, *_: plans.expiry(now, -timedelta(seconds=1))
-    )
+def test_an_expired_plan_is_not_applied(free: World, tmp_path: Path) -> None:
     plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
 
-    assert free.apply(plan).code == "plan_unusable"
-    listed = free.call("list_plans").data
+    with free.clock.later(LIFETIME + timedelta(seconds=1)):
+        assert free.apply(plan).code == "plan_unusable"
+        listed = free.call("list_plans").data
     assert listed is not None
     assert plan["plan_id"] not in [one["plan_id"] for one in listed["plans"]]
 
@@ -234,7 +231,7 @@ def test_a_secret_is_in_no_record_and_only_its_process_applies_the_plan(
     assert canary not in json.dumps(plan)
     assert free.apply(plan).code == "ok"
     assert file.read_text() == f"new {canary}"
-    free.server.planning._held.clear()
+    free.server.previews.planning._held.clear()
     assert free.apply(other).code == "plan_unusable"
     told = json.dumps(list(free.server.ledger.read()))
     assert canary not in told
@@ -304,11 +301,11 @@ def test_the_client_is_asked(
 
 
 def test_the_client_comes_back_with_its_answer(ruled: World, tmp_path: Path) -> None:
-    given = {"cmd": f"touch {tmp_path}/ran"}
+    given: dict[str, Any] = {"cmd": f"touch {tmp_path}/ran"}
     first = ruled.call("execute_command", ask=said(Said.LATER, []), **given)
     assert first.question is not None
 
-    def back(tool: str, caller: str = "ann", **arguments: Any) -> Answer:
+    def back(tool: str, caller: Caller = ANN, **arguments: Any) -> Answer:
         assert first.question is not None
         ask = said(Said.APPROVED, [])
         resume = first.question.plan_id
@@ -317,7 +314,7 @@ def test_the_client_comes_back_with_its_answer(ruled: World, tmp_path: Path) -> 
         )
 
     assert back("execute_command", cmd=f"touch {tmp_path}/else").code == "unknown_plan"
-    assert back("execute_command", caller="bob", **given).code == "unknown_plan"
+    assert back("execute_command", caller=BOB, **given).code == "unknown_plan"
     assert list(tmp_path.iterdir()) == []
     answer = back("execute_command", **given)
     assert answer.code == "ok"

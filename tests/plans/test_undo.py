@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from playrail.calls.answers import Answer
+from playrail.calls.caller import Caller
 from playrail.settings.private_files import private_directory
+from worlds.callers import ANN, BOB
 from worlds.local_plays import inventory
 from worlds.plan_world import World, world
 
@@ -99,7 +101,7 @@ def undone(free: World, run_id: str) -> str:
     return answer.runs[-1]
 
 
-def refused(free: World, run_id: str, *, caller: str = "ann") -> Answer:
+def refused(free: World, run_id: str, *, caller: Caller = ANN) -> Answer:
     answer = free.call("undo_run", run_id=run_id, caller=caller)
     assert answer.code != "ok"
     return answer
@@ -222,7 +224,7 @@ def test_a_plan_that_failed_has_taken_nothing_back(
 
     refused_answer = free.call("undo_run", run_id=NEVER)
     with monkeypatch.context() as patch:
-        patch.setattr(free.server, "perform", perform)
+        patch.setattr(free.server.previews, "perform", perform)
         assert free.apply(plan).code == "unknown_run"
     undone(free, run)
     assert note.read_text() == "one\n"
@@ -232,7 +234,7 @@ def test_what_was_in_the_way_is_taken_back_later(
     free: World, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = did(free, "write_file", path=str(note), content="x\n")
-    propose = free.server.planning.propose
+    propose = free.server.previews.planning.propose
 
     async def partly(*steps: Any, **more: Any) -> Any:
         return await propose(
@@ -240,7 +242,7 @@ def test_what_was_in_the_way_is_taken_back_later(
         )
 
     with monkeypatch.context() as patch:
-        patch.setattr(free.server.planning, "propose", partly)
+        patch.setattr(free.server.previews.planning, "propose", partly)
         assert free.apply(undo(free, run)).code == "ok"
     note.write_text("x\n")
 
@@ -265,7 +267,7 @@ def test_what_cannot_be_taken_back_is_said(free: World, note: Path) -> None:
         assert (answer.code, error(answer).endswith(why)) == ("not_undoable", True), answer.problem
     assert refused(free, NEVER).code == "unknown_run"
     assert (
-        refused(free, did(free, "write_file", path=str(note), content="x"), caller="bob").code
+        refused(free, did(free, "write_file", path=str(note), content="x"), caller=BOB).code
         == "unknown_run"
     )
 

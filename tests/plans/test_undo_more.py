@@ -20,14 +20,16 @@ from playrail.calls.call import Call
 from playrail.codes.every import named
 from playrail.errors import ChangedSince, Denied, LimitReached, NotUndoable, PlayrailError, Problem
 from playrail.ledger.ledger import Entry, Ledger
-from playrail.plans.plan import Foreseen, Plan, Prepared, Step
-from playrail.plans.undo import Undoing, undo
+from playrail.plans.door import Door as PlansDoor
+from playrail.plans.plan import Basis, Foreseen, Plan, Prepared, Step
+from playrail.plans.planning import Planning
+from playrail.plans.undo import undo
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
-from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Kind
+from worlds.callers import ANN
 
 RUN = "20260131-120000-0a1b2c3d"
 OLD = {"sha256": "0" * 64, "mode": "0644", "owner": "root", "group": "root", "content": "old"}
@@ -69,10 +71,6 @@ class Door:
 
     secrets: Secrets = field(default_factory=no_secrets)
 
-    @property
-    def planning(self) -> Door:
-        return self
-
     async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
         self.tools[name].input.model_validate(dict(arguments))
         step = Step(
@@ -95,15 +93,15 @@ class Door:
             raise told
         return told
 
-    async def decide(self, _prepared: Prepared, _caller: str) -> Decision:
-        return Decision.ALLOW
+    async def basis(self, *_steps: object, **_how: object) -> Basis:
+        return Basis(parts={}, decision=Decision.ALLOW)
 
     async def propose(
         self,
         _call: Call,
         steps: Sequence[Prepared],
         now: Foreseen,
-        _decision: Decision,
+        _basis: Basis,
         **more: Any,
     ) -> Plan:
         self.proposed = {
@@ -119,11 +117,6 @@ class Door:
         return [
             (step["server"][0], step.get("path") or step["name"]) for step in self.proposed["steps"]
         ]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(private_directory(tmp_path / "state") / "ledger.sqlite")
 
 
 def undone(
@@ -163,7 +156,8 @@ def undone(
         *(Entry(kind=cast("Any", kind), body=body, **about) for kind, body in bodies.items())
     )
     door = Door(ledger=ledger, said=said)
-    asyncio.run(undo(cast("Undoing", door), Call(name="undo_run", caller="ann"), RUN))
+    call = Call(name="undo_run", caller=ANN)
+    asyncio.run(undo(cast("PlansDoor", door), cast("Planning", door), call, RUN))
     return door
 
 
@@ -219,9 +213,7 @@ def test_what_fails_on_one_host_is_told_and_what_policy_forbids_is_refused(ledge
         undone(ledger, "write_file", effects, {("a", "/x"): failed(), ("b", "/x"): seen("b")})
 
 
-def test_what_was_left_can_be_taken_back_later(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_left_can_be_taken_back_later(ledger: Ledger) -> None:
     told = {("a", "/x"): seen("a", file(NEW, OLD))}
     for left, again in ((("write_file /x on b: unreachable: It is.",), True), ((), False)):
         plan = Plan(
@@ -236,18 +228,11 @@ def test_what_was_left_can_be_taken_back_later(
             undoes=RUN,
             not_undone=left,
         )
+        about = {"call": "p", "server": "s", "caller": "ann", "tool": "undo_run"}
+        used = {"plan": plan.plan_id, "outcome": "used", "by": "ann"}
         ledger.append(
-            Entry(
-                kind="plan",
-                call="p",
-                server="s",
-                caller="ann",
-                tool="undo_run",
-                body=plan.entry().to_body(),
-            )
-        )
-        monkeypatch.setattr(
-            "playrail.plans.undo.taken_back", lambda *_, plan=plan, **__: {RUN: plan.plan_id}
+            Entry(kind="plan", body=plan.entry().to_body(), **about),
+            Entry(kind="closed", body=used, **about),
         )
         if again:
             assert undone(ledger, "write_file", {"a": [file(OLD, NEW)]}, told).steps == [

@@ -15,8 +15,9 @@ from playrail.door.attempts import attempts
 from playrail.errors import LimitReached, TooManyHosts
 from playrail.hosts import Host
 from playrail.ledger.ledger import Entry, Ledger, Read
-from playrail.policy.limits import check_limits, of_host
+from playrail.policy.limits import check_hosts_per_call, check_limits, of_host
 from playrail.policy.rules import LimitsOfHost
+from worlds.callers import BOB, CLI
 from worlds.plan_world import world
 from worlds.policy_world import HOSTS, NOON, policy_of
 
@@ -143,10 +144,10 @@ def test_calls_of_no_host_count_for_their_caller(tmp_path: Path) -> None:
 
     with world(tmp_path / "place", PLAYRAIL_POLICY=str(policy)) as made:
         codes = [
-            made.call("undo_run", caller="cli", run_id="20260131-120000-0a1b2c3d").code
+            made.call("undo_run", caller=CLI, run_id="20260131-120000-0a1b2c3d").code
             for _ in range(6)
         ]
-        other = made.call("undo_run", caller="bob", run_id="20260131-120000-0a1b2c3d").code
+        other = made.call("undo_run", caller=BOB, run_id="20260131-120000-0a1b2c3d").code
 
     assert codes == ["unknown_run"] * 2 + ["limit_reached"] * 4
     assert other == "unknown_run"
@@ -164,9 +165,9 @@ def test_refused_calls_count_for_their_caller_until_it_waits(tmp_path: Path) -> 
             ("reed", {}),
             ("read_file", {"path": "/a", "server": "nowhere"}),
         )
-        codes = [made.call(tool, caller="cli", **given).code for tool, given in asked * 2]
-        codes.append(made.call("list_plans", caller="cli").code)
-        other = made.call("list_plans", caller="bob").code
+        codes = [made.call(tool, caller=CLI, **given).code for tool, given in asked * 2]
+        codes.append(made.call("list_plans", caller=CLI).code)
+        other = made.call("list_plans", caller=BOB).code
         recorded = made.kinds("refused")
 
     assert codes[:3] == ["invalid_argument", "unknown_tool", "unknown_server"]
@@ -206,18 +207,13 @@ def test_the_sentence(tmp_path: Path, records: Records) -> None:
     )
 
 
-def test_hosts_per_call(tmp_path: Path, records: Records) -> None:
-    assert wait_s(tmp_path, records, "web1", "db1") is None
+def test_hosts_per_call(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, LIMITS)
+    check_hosts_per_call(policy, caller="local", hosts=2)
+    check_hosts_per_call(policy, caller="other", hosts=3)
     with pytest.raises(TooManyHosts, match=r"for 3 hosts, .* lets local call 2 at once") as caught:
-        wait_s(tmp_path, records, *HOSTS)
+        check_hosts_per_call(policy, caller="local", hosts=3)
     assert (caught.value.problem.retryable, caught.value.problem.retry_after_s) == (False, None)
-    assert wait_s(tmp_path, records, *HOSTS, caller="other") is None
-
-
-def test_without_a_policy_nothing_is_read() -> None:
-    check_limits(
-        None, caller="a", hosts=[], changes=True, now=NOON, attempts=lambda _: pytest.fail("read")
-    )
 
 
 def test_several_processes_together_keep_to_the_limit(tmp_path: Path) -> None:

@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from playrail.settings.private_files import private_directory
 from worlds.local_plays import environ, processes
 
 pytestmark = pytest.mark.slow
 SERVE = 'ulimit -S -c "$(ulimit -H -c)" && exec "$0" -m playrail.cli serve'
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return private_directory(tmp_path / "place")
 
 
 @pytest.fixture

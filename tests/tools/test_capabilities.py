@@ -15,7 +15,7 @@ from playrail.ledger.entries import Kind
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, Context
-from playrail.toolsets.playrail import Capabilities, describe_capabilities
+from playrail.toolsets.capabilities import Capabilities, describe_capabilities
 from worlds.example_calls import example_of
 
 TOOLS = catalog.load()

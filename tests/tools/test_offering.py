@@ -24,6 +24,7 @@ from playrail.tools.offering import (
     alias_of,
 )
 from playrail.tools.tool import AnyTool, Changing
+from worlds.callers import ANN
 from worlds.local_plays import playrail
 
 EVERY = catalog.load()
@@ -160,7 +161,7 @@ def test_a_call_of_what_is_not_offered_is_told_why_and_what_to_do(
     tmp_path.chmod(0o700)
     server = playrail(tmp_path, **environ)
 
-    answer = asyncio.run(server.call(name, {}, caller="ann"))
+    answer = asyncio.run(server.call(name, {}, caller=ANN))
 
     assert answer.problem is not None
     assert (answer.code, answer.problem.retryable) == ("not_offered", False)
@@ -172,7 +173,7 @@ def test_a_tool_is_told_whole_on_request(tmp_path: Path, name: str) -> None:
     tmp_path.chmod(0o700)
 
     answer = asyncio.run(
-        playrail(tmp_path).call("describe_capabilities", {"tool": name}, caller="ann")
+        playrail(tmp_path).call("describe_capabilities", {"tool": name}, caller=ANN)
     )
 
     assert answer.data is not None, answer.problem
@@ -191,7 +192,7 @@ def test_a_tool_that_there_is_not_cannot_be_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
     answer = asyncio.run(
-        playrail(tmp_path).call("describe_capabilities", {"tool": "read_fle"}, caller="ann")
+        playrail(tmp_path).call("describe_capabilities", {"tool": "read_fle"}, caller=ANN)
     )
 
     assert answer.code == "unknown_tool"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from worlds.callers import ANN
 from worlds.local_plays import playrail
 
 
@@ -27,7 +28,7 @@ def test_a_name_that_is_nearly_a_tools_is_told_the_tool(
     tmp_path.chmod(0o700)
     server = playrail(tmp_path)
 
-    answer = asyncio.run(server.call(name, {}, caller="ann"))
+    answer = asyncio.run(server.call(name, {}, caller=ANN))
 
     assert answer.code == "unknown_tool"
     assert answer.problem is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from playrail.tools.schemas import input_schema
@@ -19,9 +20,16 @@ INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 
 
 def example_of(tool: AnyTool) -> dict[str, Any]:
-    """Arguments for the tool, made of its fields' examples."""
-    properties = input_schema(tool).get("properties", {})
-    left_out = INSTEAD.get(tool.name, {})
-    return {
-        name: schema["examples"][0] for name, schema in properties.items() if name not in left_out
-    }
+    """Arguments for the tool of the catalogue, made of its fields' examples."""
+    if tool.name not in _EXAMPLES:
+        properties = input_schema(tool).get("properties", {})
+        left_out = INSTEAD.get(tool.name, {})
+        _EXAMPLES[tool.name] = {
+            name: schema["examples"][0]
+            for name, schema in properties.items()
+            if name not in left_out
+        }
+    return deepcopy(_EXAMPLES[tool.name])
+
+
+_EXAMPLES: dict[str, dict[str, Any]] = {}

@@ -5,8 +5,11 @@ run tells, and no clock.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 TRIES = 5  # for what else the machine does may fall on one of the two
 TIMES = 4
@@ -30,3 +33,21 @@ def _s(work: Callable[[int], object], size: int) -> float:
     began = time.process_time()
     work(size)
     return time.process_time() - began
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of Python `work` runs: the same on a machine that is busy."""
+    lines = 0
+
+    def count(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return lines

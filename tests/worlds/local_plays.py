@@ -32,7 +32,8 @@ from playrail.errors import Problem
 from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.tool import AnyTool, OnHosts, PlaybookTool, Report, Risk
+from worlds.callers import ANN
 
 PATIENCE_S = 100.0  # with a machine that does much else; less than pytest's own
 LOCAL = {
@@ -67,20 +68,20 @@ def environ(place: Path, **more: str) -> dict[str, str]:
     }
 
 
-def playrail(place: Path, *tools: PlaybookTool[Any, Any], **more: str) -> Playrail:
+def playrail(place: Path, *tools: AnyTool, **more: str) -> Playrail:
     """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory
     it has the bundled one.
     """
     given = environ(place, **more)
-    made = Playrail(Settings.load(given, dotenv=None), environ=given, warm=WAY.warm)
-    made.tools = {**made.tools, **{tool.name: tool for tool in tools}}
-    return made
+    offered = {tool.name: tool for tool in tools}
+    settings = Settings.load(given, dotenv=None)
+    return Playrail(settings, environ=given, warm=WAY.warm, tools=offered)
 
 
 def answered(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
     async def calling() -> Answer:
         async with server:
-            return await server.call(tool_, arguments, caller="ann")
+            return await server.call(tool_, arguments, caller=ANN)
 
     return asyncio.run(calling())
 
@@ -94,7 +95,7 @@ def standing(place: Path, **more: str) -> Iterator[Callable[..., Answer]]:
     given = environ(private_directory(place), **more)
 
     async def call(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
-        return await server.call(tool_, arguments, caller="ann")
+        return await server.call(tool_, arguments, caller=ANN)
 
     with (
         start_blocking_portal() as portal,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,32 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
+from playrail.calls.bounds import Bounds
+from playrail.calls.caller import Caller
 from playrail.door.door import Playrail
 from playrail.ledger.ledger import Entry
-from playrail.plans import planning
+from playrail.plans.recorded import answered, plan_in
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
+from playrail.tools.tool import AnyTool
+from worlds.callers import ANN
 from worlds.local_plays import environ
+
+
+@dataclass
+class Clock:
+    """Says what time it is, and once it is set, that."""
+
+    at: datetime | None = None
+
+    def now(self) -> datetime:
+        return self.at or datetime.now(UTC)
+
+    @contextmanager
+    def later(self, by: timedelta) -> Iterator[None]:
+        self.at = datetime.now(UTC) + by
+        yield
+        self.at = None
 
 
 @dataclass(frozen=True)
@@ -30,9 +51,10 @@ class World:
     place: Path
     portal: BlockingPortal
     server: Playrail
+    clock: Clock
 
     def call(
-        self, tool: str, /, *, caller: str = "ann", ask: Ask | None = None, **arguments: Any
+        self, tool: str, /, *, caller: Caller = ANN, ask: Ask | None = None, **arguments: Any
     ) -> Answer:
         return self.portal.call(partial(self.server.call, tool, arguments, caller=caller, ask=ask))
 
@@ -51,12 +73,19 @@ class World:
 
 
 @contextmanager
-def world(place: Path, **more: str) -> Iterator[World]:
+def world(place: Path, *tools: AnyTool, **more: str) -> Iterator[World]:
     given = environ(private_directory(place), ENABLE_WRITE_OPERATIONS="1", **more)
     settings = Settings.load(given, dotenv=None)
-    made = Playrail(settings, environ=given, warm=settings.warm)
+    clock = Clock()
+    made = Playrail(
+        settings,
+        environ=given,
+        warm=settings.warm,
+        bounds=Bounds(now=clock.now),
+        tools={tool.name: tool for tool in tools},
+    )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(made) as server:
-        yield World(place, portal, server)
+        yield World(place, portal, server, clock)
 
 
 def said(what: Said, asked: list[Question]) -> Ask:
@@ -70,9 +99,9 @@ def said(what: Said, asked: list[Question]) -> Ask:
 def grant(world: World, plan_id: str, **changes: Any) -> None:
     """What `playrail approve` writes."""
     ledger = world.server.ledger
-    plan = planning.plan_in(ledger, plan_id)
-    grant = planning.answered(plan, how="operator", answer="approved", by="test")
-    body = {**grant.to_body(), **changes}
+    plan = plan_in(ledger, plan_id)
+    approved = answered(plan, how="operator", answer="approved", by="test", now=world.clock.now())
+    body = {**approved.to_body(), **changes}
     ledger.append(
         Entry(
             kind="approval", call="c", server="-", caller="operator", tool="write_file", body=body

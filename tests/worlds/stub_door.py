@@ -15,6 +15,7 @@ import anyio
 
 from playrail.calls.answers import Answer, Meta
 from playrail.calls.asking import Ask, Question, Said
+from playrail.calls.caller import Caller
 from playrail.errors import ApprovalRequired
 from playrail.ledger.ledger import Ledger
 from playrail.server.server import serve_stdio
@@ -47,7 +48,7 @@ class Stub:
         name: str,
         arguments: Mapping[str, Any],
         *,
-        caller: str,
+        caller: Caller,
         progress: object,
         ask: Ask,
         resume: str | None,
@@ -70,7 +71,7 @@ class Stub:
             "said": said.value,
             "name": name,
             "arguments": dict(arguments),
-            "caller": caller,
+            "caller": caller.name,
             "resume": resume,
         }
         return Answer(meta=meta, data=told, runs=("run-1",) if said is Said.APPROVED else ())

@@ -11,6 +11,7 @@ from typing import Any
 
 from playrail.door.door import Playrail
 from playrail.settings.settings import Settings
+from worlds.callers import ANN
 from worlds.local_plays import LOCAL, WAY
 
 VAULT = Path(sys.executable).with_name("ansible-vault")
@@ -21,7 +22,7 @@ def call(given: dict[str, str], tool: str, **arguments: Any) -> dict[str, Any]:
         async with Playrail(
             Settings.load(given, dotenv=None), environ=given, warm=WAY.warm
         ) as playrail:
-            return (await playrail.call(tool, arguments, caller="ann")).envelope()
+            return (await playrail.call(tool, arguments, caller=ANN)).envelope()
 
     return asyncio.run(calling())
 

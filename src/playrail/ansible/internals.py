@@ -108,7 +108,8 @@ def set_temporary_directory(path: Path) -> None:
     files.
     """
     constants.DEFAULT_LOCAL_TMP = str(path)
-    multiprocessing.process.current_process()._config["tempdir"] = str(path)  # type: ignore[attr-defined]
+    process: Any = multiprocessing.process.current_process()
+    process._config["tempdir"] = str(path)
 
 
 def forget_what_was_displayed() -> None:

@@ -13,14 +13,13 @@ import typer
 
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Question, Said
+from playrail.calls.caller import CLI
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.failing import FAILED
 from playrail.commands.terminal import print_json, read_settings, until_done
 from playrail.door.door import Playrail
 from playrail.ledger.entries import Ended
 from playrail.settings.settings import Settings
-
-CALLER = "cli"
 
 app = typer.Typer()
 
@@ -66,10 +65,10 @@ def _object(text: str, pairs: list[str]) -> dict[str, Any]:
 async def _call(settings: Settings, tool: str, given: Mapping[str, Any]) -> Answer:
     async with Playrail(settings, environ=os.environ) as playrail:
         try:
-            return await playrail.call(tool, given, caller=CALLER, progress=_progress, ask=_ask)
+            return await playrail.call(tool, given, caller=CLI, progress=_progress, ask=_ask)
         except asyncio.CancelledError:
             typer.echo("playrail: interrupted; ending the work on the hosts …", err=True)
-            server = await playrail.open()
+            server = (await playrail.open()).server
             await playrail.close()
             for record in playrail.ledger.read(server=server, kinds=(Ended.KIND,)):
                 became = Ended.of_body(record["body"]).error or "The call had ended by itself."

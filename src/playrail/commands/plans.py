@@ -8,12 +8,13 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from playrail import catalog
+from playrail.calls.bounds import utc_now
+from playrail.calls.caller import OPERATOR
 from playrail.commands.failing import FAILED, WRONG_USAGE
 from playrail.commands.recorded import opened_ledger
 from playrail.commands.tables import print_table
@@ -22,12 +23,18 @@ from playrail.errors import PlanUnusable, UnknownPlan
 from playrail.ledger.entries import Body, Closed, PlanMade
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Plan
-from playrail.plans.planning import answered, closed_in, grants_in, plan_in, plans_in, state_in
+from playrail.plans.recorded import (
+    answered,
+    closed_in,
+    grants_in,
+    plan_in,
+    plans_in,
+    state_in,
+)
 from playrail.plans.words import in_words
 from playrail.safe_text.remote_text import cleaned
 from playrail.safe_text.visible import in_one_line
 
-CALLER = "operator"
 LAST = 4  # letters of a plan's id that the operator types, who has looked at it then
 
 PlanArgument = Annotated[
@@ -51,7 +58,10 @@ def plans(
     """
     with opened_ledger(read_settings()) as ledger:
         found = (
-            [(plan, _state(ledger, plan)) for plan in plans_in(ledger, usable=not every)]
+            [
+                (plan, _state(ledger, plan))
+                for plan in plans_in(ledger, now=utc_now(), usable=not every)
+            ]
             if ledger
             else []
         )
@@ -84,11 +94,13 @@ def _row(plan: Plan, state: str) -> tuple[str, ...]:
 
 def _state(ledger: Ledger, plan: Plan) -> str:
     """What became of the plan, or what it waits for."""
-    if (state := state_in(ledger, plan)) != "open":
+    if (state := state_in(ledger, plan, now=utc_now())) != "open":
         return state
     if plan.approval == "none":
         return "needs no approval"
-    return "approved" if grants_in(ledger, plan) else f"waits for the {plan.approval}"
+    return (
+        "approved" if grants_in(ledger, plan, now=utc_now()) else f"waits for the {plan.approval}"
+    )
 
 
 @app.command()
@@ -124,13 +136,14 @@ def _decide(plan_id: str, *, approved: bool) -> None:
         found = plan_in(ledger, plan_id)
         if (closed := closed_in(ledger, plan_id)) is not None:
             raise PlanUnusable(f"{plan_id} was {closed.outcome} already.")
-        if found.has_expired(datetime.now(UTC)):
+        if found.has_expired(utc_now()):
             raise PlanUnusable(f"{plan_id} has expired at {found.expires_at}.")
         _show(found)
         _confirm(found, "Approve" if approved else "Reject")
         by = _who()
         answer = "approved" if approved else "declined"
-        bodies: list[Body] = [answered(found, how="operator", answer=answer, by=by)]
+        said = answered(found, how="operator", answer=answer, by=by, now=utc_now())
+        bodies: list[Body] = [said]
         if not approved:
             bodies.append(Closed(plan=found.plan_id, outcome="rejected", by=by))
         _write(ledger, found, bodies)
@@ -186,7 +199,10 @@ def _write(ledger: Ledger, found: Plan, bodies: Sequence[Body]) -> None:
     made_by = next(record["call"] for record in plans)
     tool = found.steps[0].tool
     ledger.append(
-        *(Entry.of(body, call=made_by, server="-", caller=CALLER, tool=tool) for body in bodies)
+        *(
+            Entry.of(body, call=made_by, server="-", caller=OPERATOR.name, tool=tool)
+            for body in bodies
+        )
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,23 +11,25 @@ import typer
 
 from playrail import catalog
 from playrail.ansible.inventory.inventory import Inventory
-from playrail.calls.answers import parse
+from playrail.calls.bounds import Bounds
+from playrail.calls.call import Call
+from playrail.calls.caller import Caller
 from playrail.commands.arguments import Pairs, ToolName, arguments_of
 from playrail.commands.failing import FAILED
 from playrail.commands.tables import print_table
 from playrail.commands.terminal import read_settings, until_done
-from playrail.engines.apis import Apis
-from playrail.errors import Denied, UnknownTool
+from playrail.door.door import Playrail
+from playrail.door.understanding import Understood
+from playrail.errors import UnknownTool
 from playrail.hosts import Host, Hosts
 from playrail.policy.doubts import doubts
 from playrail.policy.file import read_policy
 from playrail.policy.limits import of_caller, of_host
-from playrail.policy.rules import Policy, Rule, decide
+from playrail.policy.rules import Policy, Rule
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
-from playrail.tools.offering import absences
-from playrail.tools.tool import AnyTool, ApiTool, DirectTool, OnHosts, ToolInput
+from playrail.tools.tool import DirectTool
 
 NO_POLICY = (
     "There is no policy (PLAYRAIL_POLICY): reads are allowed, and changes with "
@@ -83,67 +85,54 @@ def explain(
 ) -> None:
     """Tell which rule decides about a call, and why those before it do not. Nothing is run."""
     settings = read_settings(quiet=True)
-    tools = catalog.load()
-    if tool not in tools or tool in absences(tools, settings):
-        raise UnknownTool(
-            f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
-        )
-    given = parse(tools[tool], arguments_of(tool, arguments or []))
-    policy = _policy(settings)
-    hosts = until_done(_resolved(settings, tools[tool], given))
     now = (at or datetime.now()).astimezone()  # noqa: DTZ005  the operator's own clock
-    for line in _explained(settings, policy, tools[tool], given, hosts, caller=caller, now=now):
+    given = arguments_of(tool, arguments or [])
+    policy, understood = until_done(_understood(settings, tool, given, caller=caller, now=now))
+    for line in _explained(policy, understood):
         typer.echo(line)
 
 
-def _explained(
-    settings: Settings,
-    policy: Policy | None,
-    tool: AnyTool,
-    given: ToolInput,
-    hosts: list[Host],
-    *,
-    caller: str,
-    now: datetime,
-) -> Iterator[str]:
-    risk, preview = tool.risk_of(given), bool(getattr(given, "preview", False))
+async def _understood(
+    settings: Settings, tool: str, given: Mapping[str, Any], *, caller: str, now: datetime
+) -> tuple[Policy | None, Understood]:
+    """The policy, and the call as the door understands it."""
+    door = Playrail(settings, environ=os.environ, bounds=Bounds(now=lambda: now))
+    async with door:
+        if tool not in door.tools:
+            raise UnknownTool(
+                f"There is no tool named {tool[:64]!r}.", hint="`playrail tools --all` lists them."
+            )
+        understanding = door.understanding
+        call = Call(name=tool, caller=Caller(name=caller, way="cli"))
+        understood = await understanding.understand(understanding.parse(tool, given), call)
+    return understanding.policy, understood
+
+
+def _explained(policy: Policy | None, call: Understood) -> Iterator[str]:
+
+    preview = ", a preview" if call.wants_preview else ""
     yield (
-        f"{tool.name} ({risk.name}{', a preview' if preview else ''}) by {caller} at "
-        f"{now.isoformat(' ', 'minutes')}"
+        f"{call.tool.name} ({call.risk.name}{preview}) by {call.caller.name} at "
+        f"{call.now.isoformat(' ', 'minutes')}"
     )
-    if isinstance(tool, DirectTool):
+    if isinstance(call.tool, DirectTool):
         yield "It is about Playrail itself and reaches no host, so it is always allowed."
     elif policy is None:
         yield NO_POLICY
     else:
-        for host in hosts:
-            yield from _of_host(policy, tool, given, host, caller=caller, now=now)
-        yield from _limited(policy, caller, hosts)
-    try:
-        verdict = decide(
-            tool=tool,
-            risk=risk,
-            hosts=hosts,
-            caller=caller,
-            policy=policy,
-            writes=settings.enable_write_operations,
-            preview=preview,
-            now=now,
-        )
-    except Denied as error:
-        yield f"→ {error.code}: {error}"
+        for host in call.judged:
+            yield from _of_host(policy, call, host)
+        yield from _limited(policy, call)
+    if call.refusal is not None:
+        yield f"→ {call.refusal.code}: {call.refusal}"
+    elif call.wants_preview:
+        yield f"→ allow; to carry it out: {call.decision.word}"
     else:
-        yield (
-            f"→ allow; to carry it out: {verdict.decision.word}"
-            if preview
-            else f"→ {verdict.decision.word}"
-        )
+        yield f"→ {call.decision.word}"
 
 
-def _of_host(
-    policy: Policy, tool: AnyTool, given: ToolInput, host: Host, *, caller: str, now: datetime
-) -> Iterator[str]:
-    asked = policy.asked(tool, tool.risk_of(given), host, caller=caller, now=now)
+def _of_host(policy: Policy, call: Understood, host: Host) -> Iterator[str]:
+    asked = policy.asked(call.tool, call.risk, host, caller=call.caller.name, now=call.now)
     ruling = policy.ruling(asked)
     told = sorted(asked.words - {host.name, "group:all"})
     told += [f"{name} cannot be read: {_counts(name)}" for name in host.unread]
@@ -166,9 +155,10 @@ def _counts(name: str) -> str:
     return "any tag may be meant" if "tags" in name else "production"
 
 
-def _limited(policy: Policy, caller: str, hosts: list[Host]) -> Iterator[str]:
+def _limited(policy: Policy, call: Understood) -> Iterator[str]:
+    caller = call.caller.name
     told = {f"the caller {caller}": _limits(of_caller(policy, caller))}
-    told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in hosts}
+    told |= {f"the host {host.name}": _limits(of_host(policy, host)) for host in call.judged}
     for whose, limits in told.items():
         if limits:
             yield f"limit of {whose}: {limits}"
@@ -218,17 +208,3 @@ async def _hosts(settings: Settings) -> Hosts:
         return await inventory.hosts()
     finally:
         inventory.close()
-
-
-async def _resolved(settings: Settings, tool: AnyTool, given: ToolInput) -> list[Host]:
-    """The hosts that the call would be for, as the door finds them."""
-    if not isinstance(given, OnHosts):
-        return []
-    known = await _hosts(settings)
-    of_api = isinstance(tool, ApiTool)
-    names = (
-        Apis(settings).resolve(given.server, known)
-        if of_api
-        else known.resolve(given.server, settings)
-    )
-    return [known.hosts[name] for name in names]

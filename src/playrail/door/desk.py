@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from playrail.ansible.inventory.inventory import Inventory
 from playrail.calls.answers import Answer
 from playrail.calls.call import Call
 from playrail.errors import Problem
+from playrail.hosts import Hosts
+from playrail.plans.door import Door
 from playrail.plans.drift import drift
 from playrail.plans.plan import Step
-from playrail.plans.planning import grants_in, state_in
-from playrail.plans.undo import Undoing, undo
+from playrail.plans.planning import Planning
+from playrail.plans.undo import undo
 from playrail.settings.settings import Settings
 from playrail.tools.offering import Absence
 from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
@@ -25,52 +26,54 @@ NOT_RUN = "not_run"  # of a step after one that failed
 T = TypeVar("T")
 
 
-class Office(Undoing, Protocol):
-    """What the desk needs of the door."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def inventory(self) -> Inventory: ...
-    @property
-    def absent(self) -> Mapping[str, Absence]: ...
-    async def durations_ms(self) -> Mapping[str, Sequence[int]]: ...
-
-
 class Desk:
     """A tool.Context: the door as one call sees it."""
 
-    def __init__(self, door: Office, call: Call) -> None:
-        self._door = door
+    def __init__(
+        self,
+        call: Call,
+        *,
+        door: Door,
+        planning: Planning,
+        settings: Settings,
+        absent: Mapping[str, Absence],
+        hosts: Callable[[], Awaitable[Hosts]],
+    ) -> None:
         self._call = call
-        self.settings = door.settings
-        self.hosts = door.inventory.hosts
+        self._door = door
+        self._planning = planning
+        self._hosts = hosts
+        self.settings = settings
         self.tools = door.tools
-        self.absent = {name: absence.why for name, absence in door.absent.items()}
-        self.durations_ms = door.durations_ms
+        self.absent = {name: absence.why for name, absence in absent.items()}
+
+    async def hosts(self) -> Hosts:
+        """What the inventory has."""
+        return await self._hosts()
+
+    async def durations_ms(self) -> Mapping[str, Sequence[int]]:
+        """Per tool how long its latest calls took that went well."""
+        return await asyncio.to_thread(self._door.ledger.durations_ms)
 
     async def plans(self) -> list[PlanShort]:
         """The caller's plans that can still be applied, the newest first, in short."""
-        return [plan.short() for plan in await self._door.planning.plans(self._call.caller)]
+        return [plan.short() for plan in await self._planning.plans(self._call.caller)]
 
     async def plan(self, plan_id: str) -> PlanView:
         """One of the caller's plans, with what became of it. Raises UnknownPlan."""
-        plan = await self._door.planning.plan(plan_id, self._call.caller)
-        state = await asyncio.to_thread(state_in, self._door.ledger, plan)
-        grants = await asyncio.to_thread(grants_in, self._door.ledger, plan)
-        return plan.view(state=state, approvals=[vars(grant) for grant in grants])
+        return await self._planning.describe(await self._planning.plan(plan_id, self._call.caller))
 
     async def cancel_plan(self, plan_id: str) -> str:
         """Raises UnknownPlan, PlanUnusable."""
-        return (await self._door.planning.cancel(self._call, plan_id)).plan_id
+        return (await self._planning.cancel(self._call, plan_id)).plan_id
 
     async def apply_plan(self, plan_id: str) -> list[tuple[StepDone, Problem | None]]:
         """What came of each step, as its own call tells it. Raises what Planning.apply
         does.
         """
-        plan, answers = await self._door.planning.apply(self._call, plan_id)
+        plan, answers = await self._planning.apply(self._call, plan_id)
         if len(plan.steps) == 1:
-            self._call.run_id = answers[0].meta.run_id
+            self._call.trace.run_id = answers[0].meta.run_id
         return [
             (_done(step, answer), None if answer is None else answer.problem)
             for step, answer in zip_longest(plan.steps, answers)
@@ -78,7 +81,7 @@ class Desk:
 
     async def undo_run(self, run_id: str) -> PlanView:
         """The plan that takes a run back. Raises what undo.undo does."""
-        return (await undo(self._door, self._call, run_id)).view()
+        return (await undo(self._door, self._planning, self._call, run_id)).view()
 
     async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
@@ -108,7 +111,7 @@ async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:
     if task.done():
         return task.result()
     call.stop.set()
-    if call.calls:
+    if call.trace.calls:
         await asyncio.wait({task})  # each of them has bounds of its own
     if not task.done() or task.exception() is not None:
         task.cancel()

@@ -8,62 +8,97 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import host_keys
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.reads.reads import code_of
+from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
+from playrail.calls.bounds import Bounds
 from playrail.canonical import digest
+from playrail.door.recording import Records
 from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
 from playrail.ledger.entries import Interrupted
 from playrail.ledger.ledger import Entry, Ledger
+from playrail.safe_text.secrets import Secrets
 from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file, pace_directory
+from playrail.tools.tool import AnyTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
 
-class Engine:
-    """Opened by the first call that needs it, closed once.
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What calls run on, from the claim to the state directory on."""
 
-    With `warm` it keeps an Ansible ready, which pays from the second play on.
-    """
-
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str], warm: bool) -> None:
-        self.settings = settings
-        self.inventory = Inventory(settings, content_root(), environ=environ)
-        self.ledger = Ledger(ledger_file(settings.state_dir))
-        self.environment = environment(settings, environ)
-        self._host_keys = host_keys(
-            self.inventory, settings, environ=environ, child=self.environment
-        )
-        self._alive: Alive | None = None
-        self._plays: Plays | None = None
-        self._resident: Resident | None = None
-        self._warm = warm
-        self._opening = asyncio.Lock()
-        self._closing = False
-
-    @property
-    def plays(self) -> Plays:
-        assert self._plays is not None  # every call opens first
-        return self._plays
+    alive: Alive
+    plays: Plays
+    records: Records
+    resident: Resident | None
+    """The run that stays, which `warm` asks for."""
 
     @property
     def server(self) -> str:
         """The name of this process in the ledger."""
-        assert self._alive is not None  # every call opens first
-        return self._alive.server
+        return self.alive.server
 
-    async def open(self) -> Alive:
+    def play(
+        self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool
+    ) -> Play | None:
+        """The play of such a call; None where Ansible has nothing to do with it."""
+        if not isinstance(tool, PlaybookTool) or (check and tool.unforeseeable):
+            return None
+        return self.plays.play(tool, given, hosts, run_id=run_id, check=check)
+
+    async def renew(self) -> None:
+        """Has the next play start anew when code was changed that the run that stays may
+        have loaded.
+        """
+        if self.resident is not None:
+            await self.resident.renew()
+
+
+class Opener:
+    """Opens for the first call that needs it, and closes once.
+
+    With `warm` it keeps an Ansible ready, which pays from the second play on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        secrets: Secrets,
+        bounds: Bounds,
+        warm: bool,
+    ) -> None:
+        self.settings = settings
+        self.inventory = Inventory(settings, content_root(), environ=environ)
+        self.ledger = Ledger(ledger_file(settings.state_dir), busy_s=bounds.ledger_busy_s)
+        self.environment = environment(settings, environ)
+        self._host_keys = host_keys(
+            self.inventory, settings, environ=environ, child=self.environment
+        )
+        self._secrets = secrets
+        self._bounds = bounds
+        self._warm = warm
+        self._opened: Opened | None = None
+        self._opening = asyncio.Lock()
+        self._stopping = False
+
+    async def open(self) -> Opened:
         """Claims the state directory and settles what dead predecessors left. Raises
         LedgerUnavailable.
 
@@ -71,39 +106,49 @@ class Engine:
         is then good.
         """
         async with self._opening:
-            if self._closing:
+            if self._stopping:
                 raise Stopping("Playrail is being stopped.")
-            if self._alive is None:
-                self._alive = await asyncio.to_thread(self._open)
-            return self._alive
+            if self._opened is None:
+                self._opened = await asyncio.to_thread(self._open)
+            return self._opened
 
     async def warm_up(self) -> None:
         """Makes ready what the first call would wait for. Raises LedgerUnavailable; of
         other failures calls tell.
         """
-        await self.open()
+        resident = (await self.open()).resident
         with contextlib.suppress(PlayrailError):
             await asyncio.gather(
-                self.inventory.hosts(), *([self._resident.ready()] if self._resident else [])
+                self.inventory.hosts(), *([resident.ready()] if resident is not None else [])
             )
             await self._host_keys.warn((await self.inventory.hosts()).hosts)
 
-    async def renew(self) -> None:
-        """Have the next play start anew when code was changed that the run that stays may
-        have loaded.
+    def stop(self) -> None:
+        """Opens for no more calls."""
+        self._stopping = True
+
+    async def close(self, *, idle: bool) -> None:
+        """Lets go of everything; of the claim only when `idle`, and when each call's end is
+        recorded.
+
+        A call that goes on, or whose end could not be recorded, is settled by the next
+        start.
         """
-        if self._resident is not None:
-            await self._resident.renew()
+        opened = self._opened
+        if opened is not None and opened.resident is not None:
+            await opened.resident.close()
+        self.inventory.close()
+        if (
+            opened is not None
+            and idle
+            and not await asyncio.to_thread(self._has_open_calls, opened)
+        ):
+            shutil.rmtree(self.settings.runtime_dir / opened.server, ignore_errors=True)
+            opened.alive.release()
+            self._opened = None
+        self.ledger.close()
 
-    def _code(self) -> str:
-        return digest(
-            {
-                part: dict(items)
-                for part, items in code_of(self.settings, self.environment, {}).items()
-            }
-        )
-
-    def _open(self) -> Alive:
+    def _open(self) -> Opened:
         servers = self.settings.state_dir / "servers"
         try:
             private_directory(self.settings.state_dir)
@@ -125,25 +170,46 @@ class Engine:
             alive.release()
             message = f"The state or runtime directory cannot be used: {error}."
             raise LedgerUnavailable(message, hint=_mend(error)) from error
-        if self._warm:
-            self._resident = Resident(
-                runs_dir=runs_dir,
-                environment=self.environment,
-                inventory=self.inventory,
-                code=self._code,
-                idle_s=self.settings.warm_idle_s,
-                most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
-            )
-        runner = Runner(runs_dir=runs_dir, environment=self.environment, warm=self._resident)
-        self._plays = Plays(
+        resident = self._resident(runs_dir) if self._warm else None
+        return Opened(
+            alive=alive,
+            plays=self._plays(
+                Runner(runs_dir=runs_dir, environment=self.environment, warm=resident)
+            ),
+            records=Records(
+                self.ledger, server=alive.server, secrets=self._secrets, bounds=self._bounds
+            ),
+            resident=resident,
+        )
+
+    def _resident(self, runs_dir: Path) -> Resident:
+        return Resident(
+            runs_dir=runs_dir,
+            environment=self.environment,
+            inventory=self.inventory,
+            code=self._code,
+            idle_s=self.settings.warm_idle_s,
+            most_bytes=self.settings.warm_memory_mb * 1024 * 1024,
+        )
+
+    def _plays(self, runner: Runner) -> Plays:
+        return Plays(
             content=content_root(),
             standing=standing_variables(self.settings),
             inventory=self.inventory,
             runner=runner,
             at_most=forks_at_most(self.environment),
             host_keys=self._host_keys,
+            end_run_s=self._bounds.end_run_s,
         )
-        return alive
+
+    def _code(self) -> str:
+        return digest(
+            {
+                part: dict(items)
+                for part, items in code_of(self.settings, self.environment, {}).items()
+            }
+        )
 
     def _settle(self, dead: Dead) -> None:
         """Marks the calls that died with their process, and removes its private files."""
@@ -161,31 +227,11 @@ class Engine:
             log.warning("call %s of %s was interrupted when its server died", call.call, call.tool)
         dead.remove_private_files()
 
-    def _has_open_calls(self) -> bool:
+    def _has_open_calls(self, opened: Opened) -> bool:
         try:
-            return bool(self.ledger.open_calls(self.server))
+            return bool(self.ledger.open_calls(opened.server))
         except LedgerUnavailable:
             return True
-
-    def stop(self) -> None:
-        """Opens for no more calls."""
-        self._closing = True
-
-    async def close(self, *, idle: bool) -> None:
-        """Lets go of everything; of the claim only when `idle`, and when each call's end is
-        recorded.
-
-        A call that goes on, or whose end could not be recorded, is settled by the next
-        start.
-        """
-        if self._resident is not None:
-            await self._resident.close()
-        self.inventory.close()
-        if self._alive is not None and idle and not await asyncio.to_thread(self._has_open_calls):
-            shutil.rmtree(self.settings.runtime_dir / self._alive.server, ignore_errors=True)
-            self._alive.release()
-            self._alive = None
-        self.ledger.close()
 
 
 def _mend(error: Exception) -> str | None:

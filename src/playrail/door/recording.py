@@ -10,13 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
+from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call
-from playrail.door.going import Going
-from playrail.errors import EndUnrecorded, InvalidArgument, LedgerUnavailable, PlayrailError
+from playrail.door.understanding import Understood
+from playrail.errors import EndUnrecorded, LedgerUnavailable, PlayrailError
 from playrail.ledger.entries import (
     SECRET_CONTENT,
     Body,
@@ -47,23 +48,7 @@ MOST_TOLD = 5  # hosts whose error a record has in words
 # anyway
 LONGEST_COMMAND = 10_000
 LONGEST_TEXT = 20_000  # characters of what Ansible said outside of any task
-MOST_EVENTS = 4_000_000  # characters of all results and diffs of one run
-BUSY_PATIENCE_S, BUSY_PAUSE_S = 300.0, 0.5  # for the record of an end, while others write
 SHORTEST_KEY = 24  # characters
-
-
-def check_no_mark(given: ToolInput, *, changes: bool) -> None:
-    """Raises InvalidArgument when a change would write the mark where a secret stood."""
-    sent = given.model_dump(mode="json") if changes else {}
-    marked = [name for name, value in sent.items() if HIDDEN in str(value)]
-    if marked:
-        raise InvalidArgument(
-            f"{', '.join(marked)}: has {HIDDEN} in it, which stands in answers for a secret; "
-            "what is on the server is not that.",
-            hint=(
-                "Change the other lines without this one, or ask the operator to make this change."
-            ),
-        )
 
 
 @dataclass(kw_only=True)
@@ -82,26 +67,20 @@ class Asked:
         self.hidden = tuple(dict.fromkeys((*given.secret_fields(), *hidden)))
 
 
-class Ledgers(Protocol):
-    """Where the records go, and the name of this process there, once it is open."""
-
-    @property
-    def ledger(self) -> Ledger: ...
-    @property
-    def server(self) -> str: ...
-
-
 class Records:
     """Writes down what calls do."""
 
-    def __init__(self, to: Ledgers, secrets: Secrets) -> None:
-        self._to = to
+    def __init__(self, ledger: Ledger, *, server: str, secrets: Secrets, bounds: Bounds) -> None:
+        self._ledger = ledger
+        self._server = server
         self._secrets = secrets
+        self._bounds = bounds
 
     async def started(
         self,
         call: Call,
-        going: Going,
+        understood: Understood,
+        play: Play | None,
         asked: Asked,
         *,
         provided: Callable[[Read], None] | None,
@@ -112,13 +91,14 @@ class Records:
         The plan that the call uses up is closed by the same transaction: it is either used,
         or can still be.
         """
-        entries = [self._entry(call, beginning(call, going, asked, self._secrets))]
+        begun = beginning(call, understood, play, asked, self._secrets)
+        entries = [self._entry(call, begun)]
         if call.granted is not None and call.granted.closes:
-            used = Closed(plan=call.granted.plan_id, outcome="used", by=call.caller)
+            used = Closed(plan=call.granted.plan_id, outcome="used", by=call.caller.name)
             entries.insert(0, self._entry(call, used))
-        await asyncio.to_thread(self._to.ledger.append, *entries, provided=provided)
-        call.began = True
-        call.run_id = going.play.run_id if going.play is not None else None
+        await asyncio.to_thread(self._ledger.append, *entries, provided=provided)
+        call.trace.began = True
+        call.trace.run_id = play.run_id if play is not None else None
 
     async def refused(
         self,
@@ -140,29 +120,33 @@ class Records:
         )
         entry = self._entry(call, refusal)
         try:
-            await asyncio.to_thread(self._to.ledger.append, entry, provided=provided)
+            await asyncio.to_thread(self._ledger.append, entry, provided=provided)
         except LedgerUnavailable as unrecorded:
             log.warning("a refused call could not be recorded: %s", unrecorded)
 
-    async def ended(self, call: Call, going: Going, result: Result) -> Result:
+    async def ended(
+        self, call: Call, understood: Understood, play: Play | None, result: Result
+    ) -> Result:
         """Records what Ansible did, what was changed, and how the call ended, all or
         nothing.
         """
         entries = []
-        if going.play is not None:
+        if play is not None:
             done = events(
-                going.play.run_id,
+                play.run_id,
                 result,
                 self._secrets,
-                preview=call.check,
-                changes=going.risk.changes,
+                preview=understood.check,
+                changes=understood.risk.changes,
+                most=self._bounds.event_characters,
             )
             entries.append(self._entry(call, done))
-        if going.play is not None and going.risk.changes and not call.check:
-            call.runs = (going.play.run_id,)
-            captured = capture(going.play.run_id, result.effects, self._secrets)
+        if play is not None and understood.changes:
+            call.trace.runs = (play.run_id,)
+            captured = capture(play.run_id, result.effects, self._secrets)
             entries += [self._entry(call, captured)] if captured is not None else []
-        end = self._entry(call, ending(result, self._secrets, duration_ms=call.elapsed_ms()))
+        ended = ending(result, self._secrets, duration_ms=call.trace.elapsed_ms())
+        end = self._entry(call, ended)
         try:
             await self._append_patiently(*entries, end)
         except LedgerUnavailable as error:
@@ -180,27 +164,27 @@ class Records:
         """Waits for whoever is writing to the ledger: the work is done already. Raises
         LedgerUnavailable.
         """
-        until = time.monotonic() + BUSY_PATIENCE_S
+        until = time.monotonic() + self._bounds.end_patience_s
         while True:
             try:
-                await asyncio.to_thread(self._to.ledger.append, *entries)
+                await asyncio.to_thread(self._ledger.append, *entries)
             except LedgerUnavailable as error:
                 if not is_busy(error) or time.monotonic() > until:
                     raise
-                await asyncio.sleep(BUSY_PAUSE_S)
+                await asyncio.sleep(self._bounds.end_pause_s)
             else:
                 return
 
     async def write(self, call: Call, body: Body) -> None:
         """Raises LedgerUnavailable, and PlanUnusable for a plan that is closed."""
-        await asyncio.to_thread(self._to.ledger.append, self._entry(call, body))
+        await asyncio.to_thread(self._ledger.append, self._entry(call, body))
 
     def _entry(self, call: Call, body: Body) -> Entry:
         return Entry.of(
             body,
             call=call.request_id,
-            server=self._to.server,
-            caller=call.caller,
+            server=self._server,
+            caller=call.caller.name,
             tool=call.name[:128],
         )
 
@@ -253,18 +237,20 @@ def without_keys(value: Any) -> Any:
     return value
 
 
-def beginning(call: Call, going: Going, asked: Asked, secrets: Secrets) -> Started:
+def beginning(
+    call: Call, understood: Understood, play: Play | None, asked: Asked, secrets: Secrets
+) -> Started:
     """The record of what is going to be run."""
-    tool, given, play = going.tool, going.given, going.play
-    command = None if play is None or given.secret_fields() else by_hand(play, secrets)
+    tool = understood.tool
+    command = None if play is None or understood.input.secret_fields() else by_hand(play, secrets)
     if command is not None and len(command) > LONGEST_COMMAND:
         command = None
     return Started(
         arguments=asked.arguments or {},
         hidden=asked.hidden,
         hosts=asked.hosts or (),
-        risk=going.risk.name,
-        preview=call.check,
+        risk=understood.risk.name,
+        preview=understood.check,
         run=play.run_id if play else None,
         playbook=tool.playbook if isinstance(tool, PlaybookTool) else None,
         command=command,
@@ -318,12 +304,12 @@ def _error(result: Result) -> str | None:
 
 
 def events(
-    run_id: str, result: Result, secrets: Secrets, *, preview: bool, changes: bool
+    run_id: str, result: Result, secrets: Secrets, *, preview: bool, changes: bool, most: int
 ) -> Events:
-    """The record of what Ansible did. Of a read no results are kept: what hosts hold is not
-    the ledger's.
+    """The record of what Ansible did, with results and diffs of at most `most` characters.
+    Of a read no results are kept: what hosts hold is not the ledger's.
     """
-    left = MOST_EVENTS
+    left = most
     tasks: list[TaskResult] = []
     for task in result.tasks:
         kept = _kept(task, secrets, changes=changes)

@@ -31,7 +31,6 @@ from playrail.tasks import Progress
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
-END_RUN_DEADLINE_S = 20.0
 
 CUTS: Mapping[Ended, tuple[str, type[PlayrailError]]] = {
     Ended.AT_DEADLINE: ("did not finish within {:g} s", DeadlineExceeded),
@@ -55,6 +54,8 @@ class Plays:
     at_most: int | None = None
     """On how many hosts the user wants Ansible to work at once, where that is said."""
     host_keys: HostKeys | None = None
+    end_run_s: float = 20.0
+    """For a play that ends what an interrupted one left on its hosts."""
 
     def play(
         self,
@@ -119,7 +120,7 @@ class Plays:
             run_id=f"{play.run_id}-end",
         )
         try:
-            deadline_s = END_RUN_DEADLINE_S + self.inventory.turn_s(hosts)
+            deadline_s = self.end_run_s + self.inventory.turn_s(hosts)
             ran = await self.runner.run(
                 ending, deadline_s=deadline_s, stop=asyncio.Event(), progress=None
             )

@@ -34,7 +34,7 @@ from playrail.ledger.sqlite.tables import CLOSED_ONCE, records
 from playrail.ledger.sqlite.withheld import withheld_up_to
 from playrail.settings.private_files import private_directory
 
-BUSY_S = 10.0  # how long to wait for another Playrail process that is writing
+BUSY_S = 10.0
 RETRY_S = 0.02
 SERVERS = "servers"  # beside the file: the claims of the processes that use it, see alive.py
 
@@ -76,10 +76,14 @@ class OpenCall:
 
 
 class Ledger:
-    """The embedded ledger in one file. Several processes may use it at once."""
+    """The embedded ledger in one file. Several processes may use it at once.
 
-    def __init__(self, path: Path) -> None:
+    `busy_s`: how long to wait for another process that is writing.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
         self.path = path
+        self._busy_s = busy_s
         self._engine: Engine | None = None
         self._file: tuple[int, int] | None = None
         self._opening = threading.Lock()
@@ -214,7 +218,7 @@ class Ledger:
         private_directory(self.path.parent)
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)),
-            connect_args={"timeout": BUSY_S},
+            connect_args={"timeout": self._busy_s},
             # Who reads within a read has two: with a bound, threads would wait for each
             # other's
             max_overflow=-1,

@@ -1,9 +1,10 @@
-# Runs one job on a server, or looks after it: see jobs.py, which puts the assignments before it, and sends it without
-# its comments. POSIX sh with coreutils or busybox. Reads nothing from standard input: this text may come from there.
+# Runs one job on a server, or looks after it: see jobs.py, which puts the assignments before it,
+# and sends it without its comments. POSIX sh with coreutils or busybox. Reads nothing from
+# standard input: this text may come from there.
 #
 # $root/started/ID   a directory whose making is the decision that this very request runs the work
-# $root/jobs/ID      part.*  what was sent; cmd, in  what to run; pid.N, out, err; exit.CODE once it has ended
-# $root/kept/SHA256  pieces of input that many jobs have in common
+# $root/jobs/ID      part.*  what was sent; cmd, in  what to run; pid.N, out, err; exit.CODE once
+# it has ended $root/kept/SHA256  pieces of input that many jobs have in common
 #
 # Facts that must hold on a full disk are told by names (pid.N, exit.CODE), not by contents.
 
@@ -21,7 +22,8 @@ encoded() {
     base64 | tr -d '\n'
 }
 
-# The next $1 bytes of the open file 3. (dd reads a regular file without reading ahead, which head does not promise.)
+# The next $1 bytes of the open file 3. (dd reads a regular file without reading ahead, which head
+# does not promise.)
 take() {
     if [ "$1" -gt 0 ]; then dd bs="$1" count=1 <&3; fi
 }
@@ -31,7 +33,8 @@ sweep() {
     find "$jobs" "$started" -mindepth 1 -maxdepth 1 -mmin +1440 | while read -r old; do
         is_alive "$jobs/${old##*/}" || rm -rf "$old"
     done
-    find "$jobs" -mindepth 2 -maxdepth 2 -name 'exit.*' -mmin +75 | while read -r old; do rm -rf "${old%/*}"; done
+    find "$jobs" -mindepth 2 -maxdepth 2 -name 'exit.*' -mmin +75 |
+      while read -r old; do rm -rf "${old%/*}"; done
     if [ -n "$new" ]; then
         find "$kept" -type f -mtime +30 -exec rm -f {} \;
         ls -t "$kept" | tail -n "+$most_kept" | while read -r old; do rm -f "${kept:?}/$old"; done
@@ -80,11 +83,13 @@ unpack_input() {
     cat "$work/tail" >>"$work/in"
 }
 
-# Returns 0 when the work has been started, by whomever; 3 when this has told what is to be sent; otherwise why not.
+# Returns 0 when the work has been started, by whomever; 3 when this has told what is to be sent;
+# otherwise why not.
 prepare() {
     mkdir -p "$jobs" "$started" "$kept" "$work" || return 1
     sweep
-    printf %s "$part" | base64 -d >"$work/part" && mv "$work/part" "$job/part.$upload.$number" || return 1
+    printf %s "$part" | base64 -d >"$work/part" &&
+      mv "$work/part" "$job/part.$upload.$number" || return 1
     if [ "$number" -lt "$parts" ]; then
         rm -rf "$work"
         tell stored >&4
@@ -118,7 +123,8 @@ prepare() {
     fi
 }
 
-# Removes what was sent, unless the work was started meanwhile: by a request of the same job that came twice.
+# Removes what was sent, unless the work was started meanwhile: by a request of the same job that
+# came twice.
 drop() {
     if [ ! -d "$started/$id" ]; then rm -rf "$job"; fi
 }
@@ -127,10 +133,12 @@ drop() {
 start() {
     apart=setsid defaults=
     command -v setsid >/dev/null || apart=nohup
-    env --default-signal=INT true 2>/dev/null && defaults='--default-signal=INT --default-signal=QUIT'
+    env --default-signal=INT true 2>/dev/null &&
+      defaults='--default-signal=INT --default-signal=QUIT'
     cd "$home" || cd / || return 1
     # shellcheck disable=SC2016,SC2086  # it is the started shell that expands; a list of words
-    $apart env -i $defaults HOME="$home" USER=root LOGNAME=root SHELL=/bin/sh PATH="$PATH" LANG=C.UTF-8 LC_ALL=C.UTF-8 \
+    $apart env -i $defaults HOME="$home" USER=root LOGNAME=root SHELL=/bin/sh PATH="$PATH" \
+      LANG=C.UTF-8 LC_ALL=C.UTF-8 \
         sh -c '
             : >"$1/pid.$$"
             umask 022
@@ -144,8 +152,9 @@ start() {
         ' playrail "$job" </dev/null >/dev/null 2>&1 4>&- &
 }
 
-# Tells the exit code, how long both outputs are, and from byte $from of both compressed ones after each other.
-# Processes that the work left behind may still write: what counts is how long the outputs were when first told of.
+# Tells the exit code, how long both outputs are, and from byte $from of both compressed ones
+# after each other. Processes that the work left behind may still write: what counts is how long
+# the outputs were when first told of.
 tell_done() {
     out=${out:-$(($(wc -c <"$job/out")))} err=${err:-$(($(wc -c <"$job/err")))}
     printf '\n[playrail %s done %s %s %s ' "$id" "$1" "$out" "$err"

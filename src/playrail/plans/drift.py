@@ -14,14 +14,14 @@ from playrail.history.folding import NEEDS_WHAT_GOES
 from playrail.history.replay import REPLAYED, Selection, replay
 from playrail.history.runs import taken_back
 from playrail.history.steps import Step
+from playrail.plans.door import Door
 from playrail.plans.plan import changes_of
-from playrail.plans.planning import plan_in
-from playrail.plans.undo import Undoing
+from playrail.plans.recorded import plan_in
 from playrail.tools.lasting import Thing
 from playrail.tools.tool import arguments_of
 
 
-async def drift(door: Undoing, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
+async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
     """Per host what Playrail set that is not so any more, what it set in all, and what
     could not be looked at.
     """
@@ -46,7 +46,7 @@ async def drift(door: Undoing, call: Call, hosts: Sequence[str]) -> dict[str, An
 
 
 def _latest(
-    door: Undoing, hosts: Sequence[str]
+    door: Door, hosts: Sequence[str]
 ) -> tuple[dict[tuple[str, Thing], Step], dict[tuple[str, Thing], str]]:
     """The latest step per host and thing; and of those that something was done to after
     that, nobody knows what, why.
@@ -75,7 +75,7 @@ def _latest(
 
 
 async def _look(
-    door: Undoing, call: Call, host: str, step: Step
+    door: Door, call: Call, host: str, step: Step
 ) -> tuple[list[Mapping[str, Any]], str | None]:
     """What the step would change now, with the present state as `now` and the one that was
     set as `wanted`; and why that is not known.

@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 
 from playrail.canonical import digest
 from playrail.ledger.entries import PlanMade, PlannedStep
+from playrail.policy.rules import Decision
 from playrail.safe_text.visible import all_visible
 from playrail.tools.effects import Effect, diff_of, shown
 from playrail.tools.planned import PlanShort, PlanView
@@ -94,6 +95,16 @@ class Foreseen:
                 {host: list(sentences) for host, sentences in self.unforeseen.items() if sentences},
             ]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What steps stand on: each part that decides what they do, by its items, and what
+    policy says of them together.
+    """
+
+    parts: Mapping[str, Mapping[str, str]]
+    decision: Decision
 
 
 @dataclass(frozen=True, kw_only=True)

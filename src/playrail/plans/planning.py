@@ -1,17 +1,37 @@
-"""Makes plans, and carries them out: exactly what was seen and approved, once, or nothing."""
+"""Makes plans, and carries them out: exactly what was seen and approved, once, or nothing.
+
+What `apply` looks at, in this order. Each look refuses where something is not as it was seen
+and approved, and each is there because of something that may have happened meanwhile:
+
+whose      the plan's caller             the id is another caller's, or made up
+usable     how it was closed, its time,  it was used or cancelled, lay for too long, or another
+           its secrets                   process has the secrets
+basis      policy, switch and all that   the policy, the inventory, a playbook, a version .. is
+           decides what the steps do,    another one than when the plan was made
+           read anew
+approval   the ledger; then the client   nobody has approved
+basis      again, where the client was   the same, while the client's user thought
+           asked
+changes    a preview of each step        the hosts are not as they were
+start      time, approval and basis,     the same, while the preview ran and the step waited for
+           of each step once it runs     its turn; of later steps, while the earlier ones ran
+close      the ledger, in one            the plan is applied twice at once
+           transaction with the start
+           of the first step
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from playrail.ansible.reads.reads import Items
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Question, Said
+from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call, Granted
+from playrail.calls.caller import Caller
 from playrail.canonical import digest
 from playrail.errors import (
     ApprovalRefused,
@@ -23,13 +43,13 @@ from playrail.errors import (
     UnknownPlan,
 )
 from playrail.ledger.entries import Approval as Answered
-from playrail.ledger.entries import Body, Closed, PlanMade
+from playrail.ledger.entries import Closed
 from playrail.ledger.ledger import Ledger
+from playrail.plans.door import Door
 from playrail.plans.parts import differing
 from playrail.plans.plan import (
-    GRANT_LIFETIME,
-    PROVES,
     Approval,
+    Basis,
     Foreseen,
     Plan,
     Prepared,
@@ -37,20 +57,27 @@ from playrail.plans.plan import (
     expiry,
     new_plan_id,
 )
+from playrail.plans.recorded import (
+    ASKED,
+    answered,
+    closed_in,
+    grants_in,
+    is_granted,
+    plan_in,
+    plans_in,
+    state_in,
+    waits_in,
+)
 from playrail.plans.words import question
 from playrail.policy.rules import Decision
 from playrail.safe_text.visible import in_one_line
-from playrail.tools.lasting import Kinds
+from playrail.tools.planned import PlanView
 
 APPROVALS: Mapping[Decision, Approval] = {
     Decision.CLIENT_APPROVAL: "client",
     Decision.OPERATOR_APPROVAL: "operator",
 }
-ASKED = "asked"  # in place of an answer
-ASK_PATIENCE_S = 900.0  # for the client's answer
 MOST_ASKED = 8000  # characters of a question
-MOST_HELD = 100  # plans whose secrets wait in memory
-MOST_LISTED = 100
 MOST_NAMED = 5  # things that differ, in one sentence
 IN_WORDS = {
     "arguments": "the arguments",
@@ -66,42 +93,13 @@ IN_WORDS = {
 }
 
 
-class Door(Protocol):
-    """What planning needs of the door."""
-
-    @property
-    def kinds(self) -> Kinds: ...
-
-    async def foresee(self, prepared: Prepared, call: Call) -> Foreseen:
-        """What the step would change now, without secrets. Raises PlayrailError when a host
-        does not tell.
-        """
-
-    async def perform(self, prepared: Prepared, granted: Granted, call: Call) -> Answer:
-        """Carries the step out as a call of its own. Raises what kept it from starting, if
-        it was to close the plan.
-        """
-
-    async def parts(self, steps: Sequence[Prepared], *, anew: bool) -> dict[str, Items]:
-        """What each part consists of that decides what the steps do. `anew`: nothing read
-        before counts.
-        """
-
-    async def decide(self, prepared: Prepared, caller: str) -> Decision:
-        """What policy says of the step. Raises Denied."""
-
-    async def write(self, call: Call, body: Body) -> None:
-        """Makes a record about the call. Raises LedgerUnavailable, and PlanUnusable for a
-        plan that is closed.
-        """
-
-
 class Planning:
     """The plans of one door."""
 
-    def __init__(self, door: Door, ledger: Ledger) -> None:
+    def __init__(self, door: Door, ledger: Ledger, bounds: Bounds) -> None:
         self._door = door
         self._ledger = ledger
+        self._bounds = bounds
         self._held: dict[str, tuple[Prepared, ...]] = {}
 
     async def propose(
@@ -109,22 +107,22 @@ class Planning:
         call: Call,
         steps: Sequence[Prepared],
         foreseen: Foreseen,
-        decision: Decision,
+        basis: Basis,
         *,
         undoes: str | None = None,
         not_undone: Sequence[str] = (),
     ) -> Plan:
         """Makes a plan and writes it down."""
-        now = datetime.now(UTC)
+        now = self._bounds.now()
         items = {
-            **await self._door.parts(steps, anew=False),
+            **basis.parts,
             # Those that were looked at
             "hosts": {"": digest([list(prepared.step.hosts) for prepared in steps])},
             "changes": {"": foreseen.digest()},
         }
         plan = Plan(
             plan_id=new_plan_id(),
-            caller=call.caller,
+            caller=call.caller.name,
             made_at=now.isoformat(timespec="seconds"),
             expires_at=expiry(now),
             steps=tuple(prepared.step for prepared in steps),
@@ -132,7 +130,7 @@ class Planning:
             items={part: dict(of) for part, of in items.items() if "" not in of},
             changes=changes_of(foreseen),
             not_previewed=dict(foreseen.unforeseen),
-            approval=APPROVALS.get(decision, "none"),
+            approval=APPROVALS.get(basis.decision, "none"),
             held=any(prepared.has_secrets for prepared in steps),
             undoes=undoes,
             not_undone=tuple(not_undone),
@@ -140,18 +138,25 @@ class Planning:
         await self._door.write(call, plan.entry())
         if plan.held:
             self._held[plan.plan_id] = tuple(steps)
-            while len(self._held) > MOST_HELD:
+            while len(self._held) > self._bounds.plans_held:
                 self._held.pop(next(iter(self._held)))
         return plan
 
-    async def plans(self, caller: str) -> list[Plan]:
+    async def plans(self, caller: Caller) -> list[Plan]:
         """This caller's plans that can still be used, the newest first."""
-        return await asyncio.to_thread(plans_in, self._ledger, caller)
+        return await asyncio.to_thread(plans_in, self._ledger, caller.name, now=self._bounds.now())
 
-    async def plan(self, plan_id: str, caller: str) -> Plan:
+    async def describe(self, plan: Plan) -> PlanView:
+        """The plan with what became of it and who approved it."""
+        now = self._bounds.now()
+        state = await asyncio.to_thread(state_in, self._ledger, plan, now=now)
+        grants = await asyncio.to_thread(grants_in, self._ledger, plan, now=now)
+        return plan.view(state=state, approvals=[vars(grant) for grant in grants])
+
+    async def plan(self, plan_id: str, caller: Caller) -> Plan:
         """Raises UnknownPlan; a plan of another caller is not told apart from none."""
         plan = await asyncio.to_thread(plan_in, self._ledger, plan_id)
-        if plan.caller != caller:
+        if plan.caller != caller.name:
             raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
         return plan
 
@@ -168,7 +173,7 @@ class Planning:
     async def cancel(self, call: Call, plan_id: str) -> Plan:
         """Closes a plan for good. Raises UnknownPlan, PlanUnusable."""
         plan = await self.plan(plan_id, call.caller)
-        closed = Closed(plan=plan.plan_id, outcome="cancelled", by=call.caller)
+        closed = Closed(plan=plan.plan_id, outcome="cancelled", by=call.caller.name)
         await self._door.write(call, closed)
         self._held.pop(plan.plan_id, None)
         return plan
@@ -181,56 +186,39 @@ class Planning:
         stands in the way of a look.
         """
         plan = await self.plan(plan_id, call.caller)
-        steps = await self._steps(plan)
-        decision = await self._decision(steps, call.caller)
-        await self._check_parts(plan, steps, anew=True)
-        if await self._approved(call, plan, APPROVALS.get(decision, "none")):
-            await self._check_parts(plan, steps, anew=True)
-        now = Foreseen.of([await self._door.foresee(prepared, call) for prepared in steps])
-        if digest({"": now.digest()}) != plan.parts["changes"]:
-            data = {"plan": plan.told(), "changes_now": changes_of(now)}
-            raise _outdated(plan, ["changes"], data=data)
-
+        steps = await self._usable(plan)
+        decision = await self._check_basis(call, plan, steps)
+        needed = APPROVALS.get(decision, "none")
+        if await self._approved(call, plan, needed):
+            await self._check_basis(call, plan, steps, most=decision)
+        await self._check_changes(call, plan, steps)
         answers: list[Answer] = []
 
-        async def still() -> None:
-            """What was waited for may have taken long. What is begun is carried through."""
+        async def start() -> None:
+            # What is begun is carried through
             if not answers:
-                await self._check_time(plan, APPROVALS.get(decision, "none"))
-            await self._check_parts(plan, steps, anew=False)
-            if await self._decision(steps, call.caller) > decision:
-                raise _outdated(plan, ["policy"])
+                await self._check_time(plan, needed)
+            await self._check_basis(call, plan, steps, most=decision, anew=False)
 
         for prepared in steps:
-            hosts, first = prepared.step.hosts, not answers
-            granted = Granted(plan_id=plan.plan_id, hosts=hosts, closes=first, still=still)
+            granted = Granted(
+                plan_id=plan.plan_id,
+                hosts=prepared.step.hosts,
+                closes=not answers,
+                check_start=start,
+            )
             answers.append(await self._door.perform(prepared, granted, call))
             self._held.pop(plan.plan_id, None)
             if answers[-1].problem is not None:
                 break
         return plan, answers
 
-    async def _check_parts(self, plan: Plan, steps: Sequence[Prepared], *, anew: bool) -> None:
-        """Raises PlanOutdated."""
-        now = await self._door.parts(steps, anew=anew)
-        outdated = [
-            part
-            for part in plan.parts
-            if part != "changes" and plan.parts[part] != digest(dict(now.get(part, {})))
-        ]
-        if outdated:
-            raise _outdated(plan, outdated, now)
-
-    async def _decision(self, steps: Sequence[Prepared], caller: str) -> Decision:
-        """What policy says of all steps together. Raises Denied."""
-        return max([await self._door.decide(prepared, caller) for prepared in steps])
-
-    async def _steps(self, plan: Plan) -> tuple[Prepared, ...]:
+    async def _usable(self, plan: Plan) -> tuple[Prepared, ...]:
         """The plan's steps as they are to be carried out. Raises PlanUnusable."""
         closed = await asyncio.to_thread(closed_in, self._ledger, plan.plan_id)
         if closed is not None:
             raise PlanUnusable(f"{plan.plan_id} was {closed.outcome} already.")
-        _check_expiry(plan)
+        self._check_expiry(plan)
         if not plan.held:
             return tuple(Prepared(step=step, arguments=step.arguments) for step in plan.steps)
         if plan.plan_id not in self._held:
@@ -239,18 +227,50 @@ class Planning:
             )
         return self._held[plan.plan_id]
 
+    async def _check_basis(
+        self,
+        call: Call,
+        plan: Plan,
+        steps: Sequence[Prepared],
+        *,
+        most: Decision | None = None,
+        anew: bool = True,
+    ) -> Decision:
+        """What policy says of all steps together. Raises Denied, and PlanOutdated where a
+        part is another one, or policy wants more than `most`.
+        """
+        now = await self._door.basis(steps, call.caller, anew=anew)
+        differs = [
+            part
+            for part, was in plan.parts.items()
+            if part != "changes" and was != digest(dict(now.parts.get(part, {})))
+        ]
+        if differs:
+            raise _outdated(plan, differs, now.parts)
+        if most is not None and now.decision > most:
+            raise _outdated(plan, ["policy"])
+        return now.decision
+
+    async def _check_changes(self, call: Call, plan: Plan, steps: Sequence[Prepared]) -> None:
+        """Raises PlanOutdated, and what a host has against being looked at."""
+        now = Foreseen.of([await self._door.foresee(prepared, call) for prepared in steps])
+        if digest({"": now.digest()}) != plan.parts["changes"]:
+            data = {"plan": plan.told(), "changes_now": changes_of(now)}
+            raise _outdated(plan, ["changes"], data=data)
+
     async def _check_time(self, plan: Plan, needed: Approval) -> None:
         """Raises PlanUnusable when the plan, or all that it was approved by, has expired."""
-        _check_expiry(plan)
+        self._check_expiry(plan)
         if not await self._is_granted(plan, needed):
             raise PlanUnusable(f"The approval of {plan.plan_id} has expired.")
 
+    def _check_expiry(self, plan: Plan) -> None:
+        if plan.has_expired(self._bounds.now()):
+            raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
+
     async def _is_granted(self, plan: Plan, needed: Approval) -> bool:
-        if needed == "none":
-            return True
-        return any(
-            _counts(grant, needed)
-            for grant in await asyncio.to_thread(grants_in, self._ledger, plan)
+        return await asyncio.to_thread(
+            is_granted, self._ledger, plan, needed, now=self._bounds.now()
         )
 
     async def _approved(self, call: Call, plan: Plan, needed: Approval) -> bool:
@@ -281,7 +301,7 @@ class Planning:
             text=text,
             asked=await asyncio.to_thread(waits_in, self._ledger, plan),
         )
-        said = await _answered(call, asked)
+        said = await _answered(call, asked, patience_s=self._bounds.ask_patience_s)
         if said is Said.CANNOT:
             raise ClientCannotBeAsked(
                 "The client has to approve this, and it has no way to ask its user (elicitation).",
@@ -289,20 +309,23 @@ class Planning:
             )
         if said is Said.LATER:
             if not asked.asked:
-                waits = answered(plan, how="client", answer=ASKED, by=call.caller)
-                await self._door.write(call, waits)
-            call.question = asked
+                await self._door.write(call, self._answer(call, plan, ASKED))
+            call.trace.question = asked
             raise ApprovalRequired(
                 f"{plan.plan_id} waits for the client's user.", data={"plan": plan.told()}
             )
         answer = {Said.APPROVED: "approved", Said.DECLINED: "declined"}.get(said, "unanswered")
-        grant = answered(plan, how="client", answer=answer, by=call.caller)
-        await self._door.write(call, grant)
+        await self._door.write(call, self._answer(call, plan, answer))
         if said is not Said.APPROVED:
             raise ApprovalRefused(f"{plan.plan_id} is {answer} by the client's user.")
 
+    def _answer(self, call: Call, plan: Plan, answer: str) -> Answered:
+        return answered(
+            plan, how="client", answer=answer, by=call.caller.name, now=self._bounds.now()
+        )
 
-async def _answered(call: Call, asked: Question) -> Said:
+
+async def _answered(call: Call, asked: Question, *, patience_s: float) -> Said:
     """What the client says. Raises Cancelled when the call is cancelled meanwhile; no
     answer in time is a no.
     """
@@ -312,7 +335,7 @@ async def _answered(call: Call, asked: Question) -> Said:
     stopping = asyncio.create_task(call.stop.wait())
     try:
         await asyncio.wait(
-            {asking, stopping}, timeout=ASK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
+            {asking, stopping}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
         )
         if call.stop.is_set():
             raise Cancelled("The call was cancelled before anything was changed.")
@@ -322,99 +345,10 @@ async def _answered(call: Call, asked: Question) -> Said:
         stopping.cancel()
 
 
-def answered(plan: Plan, *, how: str, answer: str, by: str) -> Answered:
-    """The record of an approval: who said what about exactly this plan, until when that counts,
-    and what it proves.
-
-    A question that waits for its answer is such a record too, so that an answer without one
-    is not taken for one.
-    """
-    return Answered(
-        plan=plan.plan_id,
-        hash=plan.hash,
-        how=how,
-        answer=answer,
-        by=by,
-        expires_at=expiry(datetime.now(UTC), GRANT_LIFETIME),
-        proves=PROVES[how] if answer != ASKED else "a question was handed to the client",
-    )
-
-
-def plan_in(ledger: Ledger, plan_id: str) -> Plan:
-    """Raises UnknownPlan, LedgerUnavailable."""
-    for record in ledger.read(kinds=(PlanMade.KIND,), plan=plan_id):
-        return Plan.of_entry(PlanMade.of_body(record["body"]))
-    raise UnknownPlan(f"There is no plan {plan_id[:64]!r} of this caller.")
-
-
-def closed_in(ledger: Ledger, plan_id: str) -> Closed | None:
-    """How the plan was closed; None while it can be used."""
-    records = ledger.read(kinds=(Closed.KIND,), plan=plan_id)
-    return next((Closed.of_body(record["body"]) for record in records), None)
-
-
-def state_in(ledger: Ledger, plan: Plan) -> str:
-    """What became of the plan: open, expired, used, cancelled or rejected."""
-    closed = closed_in(ledger, plan.plan_id)
-    if closed is not None:
-        return closed.outcome
-    return "expired" if plan.has_expired(datetime.now(UTC)) else "open"
-
-
-def plans_in(ledger: Ledger, caller: str | None = None, *, usable: bool = True) -> list[Plan]:
-    """The newest MOST_LISTED plans first, of one caller or of all."""
-    now, found = datetime.now(UTC), []
-    for record in ledger.read(kinds=(PlanMade.KIND,), caller=caller, newest_first=True):
-        plan = Plan.of_entry(PlanMade.of_body(record["body"]))
-        if not usable or (not plan.has_expired(now) and closed_in(ledger, plan.plan_id) is None):
-            found.append(plan)
-        # Older ones have expired as well
-        if len(found) == MOST_LISTED or (usable and plan.has_expired(now)):
-            break
-    return found
-
-
-def grants_in(ledger: Ledger, plan: Plan) -> list[Answered]:
-    """The approvals of exactly this plan that have not expired."""
-    now = datetime.now(UTC)
-    return [
-        grant
-        for grant in _answers_in(ledger, plan)
-        if grant.answer == "approved"
-        and grant.expires_at is not None
-        and now < datetime.fromisoformat(grant.expires_at)
-    ]
-
-
-def waits_in(ledger: Ledger, plan: Plan) -> bool:
-    """Whether the client was asked about exactly this plan, and the question has no answer
-    yet.
-    """
-    of_client = [answer for answer in _answers_in(ledger, plan) if answer.how == "client"]
-    return bool(of_client) and of_client[-1].answer == ASKED
-
-
-def _answers_in(ledger: Ledger, plan: Plan) -> list[Answered]:
-    """What was asked and answered about exactly this plan."""
-    records = ledger.read(kinds=(Answered.KIND,), plan=plan.plan_id)
-    answers = [Answered.of_body(record["body"]) for record in records]
-    return [answer for answer in answers if answer.hash == plan.hash]
-
-
-def _check_expiry(plan: Plan) -> None:
-    if plan.has_expired(datetime.now(UTC)):
-        raise PlanUnusable(f"{plan.plan_id} has expired at {plan.expires_at}.")
-
-
-def _counts(grant: Answered, needed: Approval) -> bool:
-    """An operator's word counts where the client's is enough, and not the other way round."""
-    return grant.how in ("operator", needed)
-
-
 def _outdated(
     plan: Plan,
     parts: Sequence[str],
-    now: Mapping[str, Items] | None = None,
+    now: Mapping[str, Mapping[str, str]] | None = None,
     *,
     data: Mapping[str, Any] | None = None,
 ) -> PlanOutdated:

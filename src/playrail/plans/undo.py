@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from playrail.calls.call import Call
 from playrail.errors import (
@@ -19,20 +19,16 @@ from playrail.errors import (
     NotUndoable,
     PlayrailError,
     Stopping,
-    UnknownRun,
 )
-from playrail.history.runs import effects_in, taken_back
-from playrail.ledger.entries import Capture, CapturedEffect, Ended, Started
-from playrail.ledger.ledger import Ledger
-from playrail.plans.plan import Foreseen, Plan, Prepared
-from playrail.plans.planning import Door, Planning, plan_in
+from playrail.plans.captured import captured
+from playrail.plans.door import Door
+from playrail.plans.plan import Foreseen, Plan
+from playrail.plans.planning import Planning
 from playrail.safe_text.diffs import unified
-from playrail.safe_text.secrets import Secrets
 from playrail.tools.effects import Effect, is_text, without_content
 from playrail.tools.lasting import Invocation, Kind, Kinds, kind_named
 from playrail.tools.tool import AnyTool
 
-OPERATORS = "cli"  # the caller on the command line, who has the state directory's rights
 # Of any state: the same content may be told of one, and be left out of another
 NOT_COMPARED = {"content", "encoding", "left_out"}
 # What these say of one host holds for all
@@ -83,29 +79,11 @@ class Look:
         return not self.effects and any(self.now.unforeseen.values())
 
 
-class Undoing(Door, Protocol):
-    """What undoing needs of the door."""
-
-    @property
-    def tools(self) -> Mapping[str, AnyTool]: ...
-    @property
-    def ledger(self) -> Ledger: ...
-    @property
-    def planning(self) -> Planning: ...
-    @property
-    def secrets(self) -> Secrets: ...
-
-    async def prepare(self, name: str, arguments: Mapping[str, Any]) -> Prepared:
-        """A step that calls the tool with these arguments. Raises what stands in the way of
-        such a call.
-        """
-
-
-async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
+async def undo(door: Door, planning: Planning, call: Call, run_id: str) -> Plan:
     """Makes a plan that takes back what the run changed. Raises UnknownRun, NotUndoable,
     ChangedSince.
     """
-    tool, effects, not_undone = await asyncio.to_thread(_captured, door, call.caller, run_id)
+    tool, effects, not_undone = await asyncio.to_thread(captured, door, call.caller, run_id)
     backs = _backwards(tool, effects, door.kinds, not_undone)
     if not backs:
         raise NotUndoable(f"Nothing of {run_id} can be taken back. {' '.join(not_undone)}")
@@ -117,94 +95,10 @@ async def undo(door: Undoing, call: Call, run_id: str) -> Plan:
         raise NotUndoable(f"There is nothing to take back: {why}")
     not_undone += dict.fromkeys(sentence for look in looks for sentence in look.back.call.leaves)
     steps = [await door.prepare(*_step(look)) for look in looks]
-    decision = max([await door.decide(prepared, call.caller) for prepared in steps])
+    basis = await door.basis(steps, call.caller, anew=False)
     now = Foreseen.of([look.now for look in looks])
-    told = door.secrets.hidden(not_undone)
-    return await door.planning.propose(call, steps, now, decision, undoes=run_id, not_undone=told)
-
-
-def _captured(
-    door: Undoing, caller: str, run_id: str
-) -> tuple[AnyTool, dict[str, list[Effect]], list[str]]:
-    """The tool and the effects per host of a run that can be undone, and in sentences what
-    was not captured.
-    """
-    record = next(iter(door.ledger.read(kinds=(Started.KIND,), run=run_id)), None)
-    if record is None or caller not in (record["caller"], OPERATORS):
-        raise UnknownRun(f"There is no run {run_id[:64]!r} of this caller.")
-    started = Started.of_body(record["body"])
-    if started.preview:
-        raise NotUndoable(f"{run_id} was a preview: it changed nothing.")
-    plan_id = taken_back(door.ledger, run_id).get(run_id)
-    # A host that was away may be back
-    if plan_id is not None and not plan_in(door.ledger, plan_id).not_undone:
-        raise NotUndoable(f"{run_id} was taken back already, by {plan_id}.")
-    captures = door.ledger.read(kinds=(Capture.KIND,), run=run_id)
-    capture = next((Capture.of_body(one["body"]) for one in captures), None)
-    ends = door.ledger.read(kinds=(Ended.KIND,), call=record["call"])
-    ended = next((Ended.of_body(one["body"]) for one in ends), None)
-    tool = door.tools.get(record["tool"])
-    if capture is None or tool is None:
-        raise NotUndoable(f"{run_id} of {record['tool']} cannot be taken back: {_why(ended)}")
-    not_known = _not_known(started, ended, capture.effects)
-    return tool, _whole(capture), [*not_known, *_hidden(capture)]
-
-
-def _whole(capture: Capture) -> dict[str, list[Effect]]:
-    """The effects of which enough is written down to take them back."""
-    return {
-        host: [
-            effect
-            for effect, told in zip(effects, capture.effects[host], strict=True)
-            if _secret_in(told) is None
-        ]
-        for host, effects in effects_in(capture).items()
-    }
-
-
-def _hidden(capture: Capture) -> list[str]:
-    """The other effects, each in a sentence."""
-    return [
-        f"{effect.kind} {effect.name} on {host}: {why}"
-        for host, effects in capture.effects.items()
-        for effect in effects
-        if (why := _secret_in(effect)) is not None
-    ]
-
-
-def _secret_in(effect: CapturedEffect) -> str | None:
-    """Why an effect cannot be taken back for what the record hides. Of a content that is
-    left out the tool says so.
-    """
-    if "name" in effect.hidden:
-        return "Its name holds a secret, which is not kept."
-    before = {name for name in effect.hidden if name.startswith("before.")}
-    return "What it was holds a secret, which is not kept." if before - {"before.content"} else None
-
-
-def _why(ended: Ended | None) -> str:
-    if ended is None or ended.outcome == "outcome_unknown":
-        return "what it changed is not known."
-    if not ended.changed:
-        return "it changed nothing."
-    return "what a command, a restart, a signal or a message brought about stays."
-
-
-def _not_known(
-    started: Started, ended: Ended | None, effects: Mapping[str, Sequence[CapturedEffect]]
-) -> list[str]:
-    """The hosts on which the run changed, or may have changed, what nobody knows, each in a
-    sentence.
-    """
-    if ended is None:
-        hosts = [host for host in started.hosts if host not in effects]
-    else:
-        unknown = [host for host, code in ended.failed.items() if code == "outcome_unknown"]
-        hosts = [
-            *unknown,
-            *(host for host in ended.changed if host not in effects and host not in unknown),
-        ]
-    return [f"What it changed on {host} is not known." for host in hosts]
+    left = door.secrets.hidden(not_undone)
+    return await planning.propose(call, steps, now, basis, undoes=run_id, not_undone=left)
 
 
 def _backwards(
@@ -261,7 +155,7 @@ def _at_once(removing: Sequence[Back]) -> Iterator[Back]:
 
 
 async def _looked_at(
-    door: Undoing, call: Call, backs: Sequence[Back], not_undone: list[str]
+    door: Door, call: Call, backs: Sequence[Back], not_undone: list[str]
 ) -> list[Look]:
     """The calls that can be made now, with what they would change. Adds to `not_undone`
     what stands in the way of the others: one host that cannot be reached is not to keep all

@@ -64,8 +64,19 @@ def of_host(policy: Policy, host: Host) -> LimitsOfHost:
     return LimitsOfHost(**{what: min(limits) for what, limits in given.items() if limits})
 
 
+def check_hosts_per_call(policy: Policy, *, caller: str, hosts: int) -> None:
+    """Raises TooManyHosts for a call that is for more hosts than the policy lets the caller
+    call at once.
+    """
+    most = of_caller(policy, caller).hosts_per_call
+    if most is not None and hosts > most:
+        raise TooManyHosts(
+            f"The call is for {hosts} hosts, and the policy lets {caller} call {most} at once."
+        )
+
+
 def check_limits(
-    policy: Policy | None,
+    policy: Policy,
     *,
     caller: str,
     hosts: Sequence[Host],
@@ -74,20 +85,12 @@ def check_limits(
     attempts: Attempts,
     inner: bool = False,
 ) -> None:
-    """Raises TooManyHosts, or LimitReached with the seconds after which the call would be
-    within all limits.
+    """Raises LimitReached with the seconds after which the call would be within all limits.
 
     `changes`: the call is more than a read or a preview. `inner`: it is part of another
     call, which was counted. To be called with the `attempts` that the transaction reads
     which records the call's start: otherwise two calls at once could both be the last one.
     """
-    if policy is None:
-        return
-    most = of_caller(policy, caller).hosts_per_call
-    if most is not None and len(hosts) > most:
-        raise TooManyHosts(
-            f"The call is for {len(hosts)} hosts, and the policy lets {caller} call {most} at once."
-        )
     limits = {
         (whose, what): limit
         for (whose, what), limit in _limits(policy, caller, hosts).items()

@@ -20,7 +20,8 @@ MOST_MARKS = 2  # on one letter; more of them cover what stands above and below
 # far as their category does not tell already, variation selectors among them, and the
 # blanks that are no space to Unicode (Braille, musical, hieroglyphs).
 SHOWS_NOTHING = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\uffff"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800"
+    "\u3164\ufe00-\ufe0f\uffa0\ufff0-\uffff"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 # Marks that are drawn over a letter, so that it is not seen, or looks like another.

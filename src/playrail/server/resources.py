@@ -15,8 +15,10 @@ from mcp.shared.exceptions import MCPError
 
 from playrail.errors import PlayrailError, UnknownRun
 from playrail.safe_text.remote_text import cleaned
+from playrail.server.callers import caller_of
 
 if TYPE_CHECKING:
+    from playrail.calls.caller import Caller
     from playrail.history.runs import Run, RunSummary
     from playrail.ledger.ledger import Ledger
 
@@ -43,25 +45,24 @@ class Part:
 
 
 class Resources:
-    """The handlers of `resources/…`. `caller` sees their own runs and no other's."""
+    """The handlers of `resources/…`. A caller sees its own runs and no other's."""
 
     def __init__(
         self,
         ledger: Callable[[], Awaitable[Ledger]],
         *,
-        caller: str,
         hide: Callable[[str], Awaitable[str]],
     ) -> None:
         self._ledger = ledger
         self._hide = hide
-        self._caller = caller
 
     async def list(
-        self, _: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+        self, context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         skip = _skipped(params.cursor if params else None)
+        caller = caller_of(context)
         try:
-            found = await asyncio.to_thread(_found, await self._ledger(), self._caller, skip)
+            found = await asyncio.to_thread(_found, await self._ledger(), caller, skip)
         except PlayrailError as error:
             raise MCPError(types.INTERNAL_ERROR, str(error)) from error
         return types.ListResourcesResult(
@@ -85,12 +86,12 @@ class Resources:
         )
 
     async def read(
-        self, _: ServerRequestContext[Any], params: types.ReadResourceRequestParams
+        self, context: ServerRequestContext[Any], params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         part, run_id, number = _named(params.uri)
         try:
             text = await asyncio.to_thread(
-                _page, await self._ledger(), self._caller, part, run_id, number
+                _page, await self._ledger(), caller_of(context), part, run_id, number
             )
         except UnknownRun as error:
             raise _not_found(params.uri) from error
@@ -112,16 +113,16 @@ def link(run_id: str) -> types.ResourceLink:
     return types.ResourceLink(name=f"run {run_id}", uri=SUMMARY.uri(run_id), mime_type=JSON)
 
 
-def _found(ledger: Ledger, caller: str, skip: int) -> list[RunSummary]:
+def _found(ledger: Ledger, caller: Caller, skip: int) -> list[RunSummary]:
     from playrail.history.runs import find_runs  # noqa: PLC0415  it imports what the door does
 
-    return find_runs(ledger, caller=caller, skip=skip, limit=LISTED + 1)
+    return find_runs(ledger, caller=caller.name, skip=skip, limit=LISTED + 1)
 
 
-def _page(ledger: Ledger, caller: str, part: Part, run_id: str, number: int) -> str | None:
+def _page(ledger: Ledger, caller: Caller, part: Part, run_id: str, number: int) -> str | None:
     from playrail.history.runs import read_run  # noqa: PLC0415
 
-    pages = part.pages(read_run(ledger, run_id, caller=caller))
+    pages = part.pages(read_run(ledger, run_id, caller=caller.name))
     return pages[number - 1] if number <= len(pages) else None
 
 

@@ -13,7 +13,9 @@ class Brief(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     @model_serializer(mode="wrap")
-    def _what_is_so(self, told: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _what_is_so(  # type: ignore[no-untyped-def]  # noqa: ANN202
+        self, told: SerializerFunctionWrapHandler
+    ):
         # With a return type, that would be the schema in place of the fields
         fields = type(self).model_fields
         return {

@@ -27,6 +27,7 @@ from playrail.ansible.run.runner import RunResult
 from playrail.calls.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tools.tool import Risk
+from worlds.callers import ANN
 from worlds.local_plays import (
     answered,
     await_nap,
@@ -236,7 +237,7 @@ def watched(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 
     async def calling() -> Answer:
         async with playrail(place, made, **more) as server:
-            running = asyncio.create_task(server.call("probe", {"server": "web1"}, caller="ann"))
+            running = asyncio.create_task(server.call("probe", {"server": "web1"}, caller=ANN))
             await asyncio.to_thread(look)
             answer = await running
             seen["kept"] = below(place / "run", place / "state")
@@ -346,9 +347,7 @@ def test_trap_11_and_12_a_deadline_is_met_and_ends_the_work(place: Path) -> None
     async def calling() -> list[Answer]:
         async with server:
             await server.inventory.hosts()
-            return await asyncio.gather(
-                *(server.call(each.name, {}, caller="ann") for each in made)
-            )
+            return await asyncio.gather(*(server.call(each.name, {}, caller=ANN) for each in made))
 
     answers = asyncio.run(calling())
 
@@ -400,7 +399,7 @@ def test_trap_15_only_names_of_the_inventory_are_servers(place: Path) -> None:
                 ["all", "~lo.*"],
             ]
             answers = [
-                (word, await server.call("get_memory_info", {"server": word}, caller="ann"))
+                (word, await server.call("get_memory_info", {"server": word}, caller=ANN))
                 for word in wanted
             ]
             assert {answer.meta.run_id for _, answer in answers} == {None}
@@ -429,8 +428,7 @@ def test_trap_a07_and_a08_a_caller_cannot_set_ansibles_variables(place: Path) ->
         async with server:
             given = [(tool_, {name: "local"}) for tool_ in server.tools for name in names]
             return [
-                (await server.call(tool_, arguments, caller="ann")).code
-                for tool_, arguments in given
+                (await server.call(tool_, arguments, caller=ANN)).code for tool_, arguments in given
             ]
 
     assert set(asyncio.run(calling())) == {"invalid_argument"}

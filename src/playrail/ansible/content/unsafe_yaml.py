@@ -30,7 +30,9 @@ def _unsafe(dumper: _Dumper, text: Unsafe) -> yaml.ScalarNode:
     # Ansible resolves what stands behind `!unsafe` again as if it had no quotes: "0640"
     # would be the number 416. What is no text then cannot be a template either.
     # in its stubs
-    resolved = dumper.resolve(yaml.ScalarNode, str(text), (True, False))  # type: ignore[no-untyped-call]
+    resolved = dumper.resolve(  # type: ignore[no-untyped-call]
+        yaml.ScalarNode, str(text), (True, False)
+    )
     if resolved != _STR:
         return dumper.represent_scalar(_STR, str(text), style='"')
     style = "|" if "\n" in text and _LINES.fullmatch(text) else '"'
