@@ -23,7 +23,7 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from playrail import catalog
-from playrail.ansible.content.named_content import named_collections, named_roles, named_tasks
+from playrail.ansible.content.named_content import named_collections, named_roles
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed
 from playrail.export.export import Exported, export
@@ -471,11 +471,8 @@ def test_what_playbooks_name(tmp_path: Path) -> None:
             ]
         },
         {"ansible.builtin.include_role": {"name": "third"}},
-        {"ansible.builtin.include_tasks": "tasks/more.yml"},
+        {"playrail.host.read_part": {"path": "/etc/motd"}},
     ]
-    (tmp_path / "tasks").mkdir()
-    more = tmp_path / "tasks" / "more.yml"
-    more.write_text(yaml.safe_dump([{"playrail.host.read_part": {"path": "/etc/motd"}}]))
     path.write_text(
         yaml.safe_dump([{"hosts": "all", "roles": ["first", {"role": "second"}], "tasks": tasks}])
     )
@@ -484,7 +481,6 @@ def test_what_playbooks_name(tmp_path: Path) -> None:
         {"community.docker", "playrail.host"},
         {"first", "second", "third"},
     )
-    assert named_tasks(path) == [more]
     every = (content_root() / "playbooks").glob("*/*.yml")
     assert {name for playbook in every for name in named_collections(playbook)} == {"playrail.host"}
 

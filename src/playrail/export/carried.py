@@ -1,22 +1,20 @@
-"""Copies into an export what its playbooks are made of: tasks, roles, Playrail's collection."""
+"""Copies into an export what its playbooks are made of: roles, and Playrail's collection."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from playrail.ansible.content.named_content import named_roles, named_tasks
+from playrail.ansible.content.named_content import named_roles
 from playrail.settings.content import collection, content_root
 
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "molecule")
 
 
 def carry(playbook: Path, directory: Path) -> None:
-    """Copy the playbook into the directory, with the tasks and roles that it names."""
-    for file in (playbook, *named_tasks(playbook)):
-        copy = directory / file.relative_to(playbook.parent)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, copy)
+    """Copy the playbook into the directory, with the roles that it names."""
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copy(playbook, directory)
     for role in named_roles(playbook):
         _copy_folder(content_root() / "roles" / role, directory / "roles" / role)
 

@@ -1,4 +1,4 @@
-"""What a playbook needs beside itself: tasks, collections and roles that it names."""
+"""What a playbook needs beside itself: the collections and roles that it names."""
 
 from __future__ import annotations
 
@@ -10,23 +10,13 @@ from typing import Any
 import yaml
 
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)\.[a-z_][a-z0-9_]*")
-_INCLUDE_TASKS = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
 _ROLE_TASKS = ("ansible.builtin.include_role", "ansible.builtin.import_role")
 _ALWAYS_THERE = ("ansible.builtin", "ansible.legacy")
 
 
-def named_tasks(playbook: Path) -> list[Path]:
-    """The files of tasks that it includes, which lie below its directory."""
-    entries = [*_entries(_read(playbook))]
-    names = dict.fromkeys(value for key, value in entries if key in _INCLUDE_TASKS)
-    return [playbook.parent / name for name in names]
-
-
 def named_collections(playbook: Path) -> set[str]:
-    """The collections whose modules it and its tasks use, besides Ansible's own."""
-    files = [playbook, *named_tasks(playbook)]
-    keys = [key for file in files for key, _ in _entries(_read(file))]
-    found = {match[1] for key in keys if (match := _MODULE.fullmatch(key))}
+    """The collections whose modules it uses, besides Ansible's own."""
+    found = {match[1] for key, _ in _entries(_read(playbook)) if (match := _MODULE.fullmatch(key))}
     return found.difference(_ALWAYS_THERE)
 
 
