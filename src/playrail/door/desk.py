@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import TypeVar
 
 from playrail.calls.answers import Answer
 from playrail.calls.call import Call
@@ -21,9 +20,6 @@ from playrail.tools.offering import Absence
 from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 NOT_RUN = "not_run"  # of a step after one that failed
-
-
-T = TypeVar("T")
 
 
 class Desk:
@@ -99,21 +95,3 @@ def _done(step: Step, answer: Answer | None) -> StepDone:
         code=NOT_RUN if answer is None else answer.code,
         data=None if answer is None or answer.data is None else dict(answer.data),
     )
-
-
-async def in_time(work: Awaitable[T], deadline_s: float, call: Call) -> T:
-    """What the work comes to. At its deadline the calls that it makes are stopped, which
-    end in order and are recorded; what it says then counts all the same. Raises
-    TimeoutError when it says nothing.
-    """
-    task = asyncio.ensure_future(work)
-    await asyncio.wait({task}, timeout=deadline_s)
-    if task.done():
-        return task.result()
-    call.stop.set()
-    if call.trace.calls:
-        await asyncio.wait({task})  # each of them has bounds of its own
-    if not task.done() or task.exception() is not None:
-        task.cancel()
-        raise TimeoutError
-    return task.result()

@@ -26,7 +26,6 @@ from playrail.door.previews import Previews
 from playrail.door.recording import Asked
 from playrail.door.running import INTERNAL, Running
 from playrail.door.understanding import Understanding, Understood
-from playrail.engines.apis import Apis
 from playrail.engines.results import failed_preview, shown
 from playrail.errors import Cancelled, LimitReached, PlayrailError
 from playrail.policy.file import read_policy
@@ -68,14 +67,13 @@ class Playrail:
         self.inventory = self._opener.inventory
         self.ledger = self._opener.ledger
         policy = read_policy(settings.policy_file, every) if settings.policy_file else None
-        self._apis = Apis(settings)
         self.understanding = Understanding(
             settings,
             tools=self.tools,
             absent=absent,
             policy=policy,
             inventory=self.inventory,
-            apis=self._apis,
+            resolvers=self._opener.resolvers,
             now=self._bounds.now,
         )
         self.previews = Previews(
@@ -89,9 +87,7 @@ class Playrail:
         )
         self._doubts = Doubts(policy, self.inventory)
         self._hints = Hints(every, self.offered, writes=settings.enable_write_operations)
-        self._running = Running(
-            settings, apis=self._apis, inventory=self.inventory, previews=self.previews
-        )
+        self._running = Running(settings, inventory=self.inventory, previews=self.previews)
         self._calls: dict[asyncio.Task[Answer], Call] = {}
         self._slots = asyncio.Semaphore(self._bounds.runs_at_once)
 
@@ -128,7 +124,6 @@ class Playrail:
             call.stop.set()
         if self._calls:
             await asyncio.wait(set(self._calls), timeout=self._bounds.close_grace_s)
-        await self._apis.close()
         await self._opener.close(idle=not self._calls)
 
     async def call(

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playrail.ansible.environment import environment, forks_at_most
 from playrail.ansible.inventory.host_keys import host_keys
@@ -22,6 +23,9 @@ from playrail.ansible.warm.resident import Resident
 from playrail.calls.bounds import Bounds
 from playrail.canonical import digest
 from playrail.door.recording import Records
+from playrail.engines.apis import Apis
+from playrail.engines.direct import Direct
+from playrail.engines.engine import Engine, Listed, Resolver
 from playrail.engines.plays import Plays
 from playrail.errors import LedgerUnavailable, PlayrailError, SettingsInvalid, Stopping
 from playrail.ledger.alive import Alive, Dead, claim, the_dead
@@ -33,7 +37,7 @@ from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file, pace_directory
-from playrail.tools.tool import AnyTool, PlaybookTool, ToolInput
+from playrail.tools.tool import AnyTool, ApiTool, DirectTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +47,8 @@ class Opened:
     """What calls run on, from the claim to the state directory on."""
 
     alive: Alive
-    plays: Plays
+    engines: Mapping[type[Any], Engine]
+    """By the sort of tool that each runs."""
     records: Records
     resident: Resident | None
     """The run that stays, which `warm` asks for."""
@@ -57,9 +62,10 @@ class Opened:
         self, tool: AnyTool, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool
     ) -> Play | None:
         """The play of such a call; None where Ansible has nothing to do with it."""
-        if not isinstance(tool, PlaybookTool) or (check and tool.unforeseeable):
+        if check and tool.unforeseeable:
             return None
-        return self.plays.play(tool, given, hosts, run_id=run_id, check=check)
+        engine = self.engines[type(tool)]
+        return engine.play(tool, given, hosts, run_id=run_id, check=check)
 
     async def renew(self) -> None:
         """Has the next play start anew when code was changed that the run that stays may
@@ -88,6 +94,14 @@ class Opener:
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(ledger_file(settings.state_dir), busy_s=bounds.ledger_busy_s)
         self.environment = environment(settings, environ)
+        self._apis = Apis(settings, self.inventory.hosts)
+        listed = Listed(settings, self.inventory.hosts)
+        self.resolvers: Mapping[type[Any], Resolver] = {
+            PlaybookTool: listed,
+            ApiTool: self._apis,
+            DirectTool: listed,
+        }
+        """By the sort of tool whose hosts each knows."""
         self._host_keys = host_keys(
             self.inventory, settings, environ=environ, child=self.environment
         )
@@ -135,6 +149,7 @@ class Opener:
         start.
         """
         opened = self._opened
+        await self._apis.close()
         if opened is not None and opened.resident is not None:
             await opened.resident.close()
         self.inventory.close()
@@ -173,9 +188,13 @@ class Opener:
         resident = self._resident(runs_dir) if self._warm else None
         return Opened(
             alive=alive,
-            plays=self._plays(
-                Runner(runs_dir=runs_dir, environment=self.environment, warm=resident)
-            ),
+            engines={
+                PlaybookTool: self._plays(
+                    Runner(runs_dir=runs_dir, environment=self.environment, warm=resident)
+                ),
+                ApiTool: self._apis,
+                DirectTool: Direct(),
+            },
             records=Records(
                 self.ledger, server=alive.server, secrets=self._secrets, bounds=self._bounds
             ),

@@ -12,15 +12,14 @@ from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
 from playrail.calls.call import Call
 from playrail.codes import calls as codes
-from playrail.door.desk import Desk, in_time
+from playrail.door.desk import Desk
 from playrail.door.opened import Opened
 from playrail.door.previews import Previews
 from playrail.door.understanding import Understood
 from playrail.door.withheld import Withheld
-from playrail.engines.apis import Apis
+from playrail.engines.engine import Work
 from playrail.errors import OutcomeUnknown, PlayrailError, Problem, cut_short
 from playrail.settings.settings import Settings
-from playrail.tools.tool import ApiTool, DirectTool, OnHosts, PlaybookTool
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +33,10 @@ class Running:
         self,
         settings: Settings,
         *,
-        apis: Apis,
         inventory: Inventory,
         previews: Previews,
     ) -> None:
         self._settings = settings
-        self._apis = apis
         self._inventory = inventory
         self._previews = previews
         self._withheld = Withheld(previews.ledger)
@@ -82,26 +79,18 @@ class Running:
     async def _result(
         self, opened: Opened, call: Call, understood: Understood, play: Play | None
     ) -> Result:
-        tool, given = understood.tool, understood.input
+        tool = understood.tool
         if understood.check and tool.unforeseeable:
             return Result(unforeseen=dict.fromkeys(understood.hosts, (tool.unforeseeable,)))
-        match tool:
-            case PlaybookTool():
-                assert play is not None
-                return await opened.plays.run(
-                    tool, given, play, stop=call.stop, progress=call.progress
-                )
-            case ApiTool():
-                assert isinstance(given, OnHosts)
-                return await self._apis.run(tool, given, understood.hosts, stop=call.stop)
-            case DirectTool():
-                output = await in_time(tool.run(self._desk(call), given), tool.timeout_s, call)
-                return Result(
-                    data=output.model_dump(mode="json"),
-                    problem=output.problem(),
-                    truncated=output.cut,
-                    remote_text=tool.remote_text,
-                )
+        work = Work(
+            call=call,
+            tool=tool,
+            input=understood.input,
+            hosts=understood.hosts,
+            play=play,
+            context=self._desk(call),
+        )
+        return await opened.engines[type(tool)].run(work)
 
     def _desk(self, call: Call) -> Desk:
         return Desk(

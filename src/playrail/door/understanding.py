@@ -17,7 +17,7 @@ from playrail.calls.answers import Result, parse
 from playrail.calls.call import Call
 from playrail.calls.caller import Caller
 from playrail.door.attempts import attempts
-from playrail.engines.apis import Apis
+from playrail.engines.engine import Resolver
 from playrail.engines.results import with_unusable
 from playrail.errors import (
     Denied,
@@ -36,7 +36,7 @@ from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.settings import Settings
 from playrail.tools.arguments import as_meant
 from playrail.tools.offering import Absence
-from playrail.tools.tool import AnyTool, ApiTool, Changing, OnHosts, Risk, ToolInput
+from playrail.tools.tool import AnyTool, Changing, Risk, ToolInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class Understanding:
         absent: Mapping[str, Absence],
         policy: Policy | None,
         inventory: Inventory,
-        apis: Apis,
+        resolvers: Mapping[type[Any], Resolver],
         now: Callable[[], datetime],
     ) -> None:
         self.policy = policy
@@ -117,7 +117,7 @@ class Understanding:
         self.offered = {name: tool for name, tool in tools.items() if name not in absent}
         self._settings = settings
         self._inventory = inventory
-        self._apis = apis
+        self._resolvers = resolvers
         self._now = now
 
     def parse(self, name: str, arguments: Mapping[str, Any]) -> Parsed:
@@ -214,18 +214,9 @@ class Understanding:
         """The hosts that the call is for, and those that its words mean as well and that
         cannot be used.
         """
-        tool, given = parsed.tool, parsed.input
-        if not isinstance(given, OnHosts):
-            return (), {}
-        if isinstance(tool, ApiTool):
-            if (named := self._apis.named(given.server, elsewhere=tool.elsewhere)) is not None:
-                return named, {}
-            listed = await self._inventory.hosts()
-            hosts = self._apis.resolve(given.server, listed, elsewhere=tool.elsewhere)
-        else:
-            listed = await self._inventory.hosts()
-            hosts = listed.resolve(given.server, self._settings)
-        return hosts, listed.unusable(given.server, self._settings)
+        resolver = self._resolvers[type(parsed.tool)]
+        meant = await resolver.resolve(parsed.tool, parsed.input)
+        return meant.hosts, meant.unusable
 
     async def _judged(self, hosts: Sequence[str]) -> list[Host]:
         if self.policy is None or not hosts:

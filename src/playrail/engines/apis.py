@@ -1,142 +1,139 @@
-"""Asks the mikr.us API for an API tool: from validated input to a typed report per server."""
+"""Asks the API of a provider for an API tool: from validated input to a typed report per
+server.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from playrail.calls.answers import Result
+from playrail.engines.engine import Meant, Work
+from playrail.engines.providers import PROVIDERS, Provider, Reply
 from playrail.engines.results import HostResult, combined
-from playrail.errors import ApiUnexpected, NotOnMikrus, OutcomeUnknown, PlayrailError
+from playrail.errors import ApiUnexpected, OutcomeUnknown, PlayrailError
 from playrail.hosts import Hosts
-from playrail.mikrus.pace import Pace, Rate
-from playrail.settings.mikrus_server import MikrusServer
 from playrail.settings.settings import Settings
-from playrail.settings.state import pace_directory
-from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report
-
-if TYPE_CHECKING:
-    from playrail.mikrus.client import Mikrus, Reply
+from playrail.settings.target import Target
+from playrail.settings.targets import TARGETS
+from playrail.tools.tool import NO_VARIABLES, ApiTool, OnHosts, Report, ToolInput
 
 log = logging.getLogger(__name__)
 
 FIELD_OF_PATH = re.compile(r"\{(\w+)\}")
 
+Tool = ApiTool[Any, Any]
+
 
 class Apis:
-    """Runs API tools on the servers in the settings that are mikr.us's."""
+    """The Engine of API tools, and their Resolver: they are for servers in the settings that
+    their provider knows.
+    """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hosts: Callable[[], Awaitable[Hosts]]) -> None:
         self._settings = settings
-
-    @cached_property
-    def _mikrus(self) -> Mikrus:
-        # httpx costs 0.1 s, and most calls need none
-        from playrail.mikrus.client import Mikrus  # noqa: PLC0415
-
-        requests, window_s = self._settings.mikrus_rate
-        return Mikrus(
-            Pace(
-                pace_directory(self._settings.state_dir), Rate(requests=requests, window_s=window_s)
-            )
-        )
+        self._hosts = hosts
+        self._providers = {kind: make(settings) for kind, make in PROVIDERS.items()}
 
     async def close(self) -> None:
-        if "_mikrus" in vars(self):
-            await self._mikrus.close()
+        for provider in self._providers.values():
+            await provider.close()
 
-    @property
-    def servers(self) -> Mapping[str, MikrusServer]:
+    async def resolve(self, tool: Tool, given: ToolInput) -> Meant:
+        """Raises the provider's `unknown_server`, and what Hosts.resolve raises. The inventory
+        is asked only where names and the default do not tell.
+        """
+        assert isinstance(given, OnHosts)
+        servers, kind = self._servers(tool), TARGETS[tool.provider]
+        unknown_server = self._providers[tool.provider].unknown_server
+        if not servers:
+            raise unknown_server(
+                f"No server of {kind.title} is configured",
+                hint=_other_way(tool, known=False),
+                data={"servers": []},
+            )
+        words = [self._settings.default_server or ""] if given.server is None else given.server
+        names = [words] if isinstance(words, str) else list(dict.fromkeys(words))
+        if names and all(name in servers for name in names):
+            return Meant(hosts=tuple(names))
+        listed = await self._hosts()
+        hosts = listed.resolve(given.server, self._settings)
+        if others := [name for name in hosts if name not in servers]:
+            raise unknown_server(
+                f"{', '.join(others[:5])} is reached without {kind.way}",
+                hint=_other_way(tool, known=True),
+                data={"servers": list(servers)},
+            )
+        return Meant(hosts=tuple(hosts), unusable=listed.unusable(given.server, self._settings))
+
+    def play(
+        self,
+        tool: Tool,  # noqa: ARG002  Ansible has nothing to do with them
+        given: ToolInput,  # noqa: ARG002
+        hosts: Sequence[str],  # noqa: ARG002
+        *,
+        run_id: str,  # noqa: ARG002
+        check: bool,  # noqa: ARG002
+    ) -> None:
+        return None
+
+    async def run(self, work: Work) -> Result:
+        """Asks for all servers at once; once for those that are the same one."""
+        tool, servers = work.tool, self._servers(work.tool)
+        provider = self._providers[tool.provider]
+        same = {name: provider.identity(servers[name]) for name in work.hosts}
+        once = {same[name]: servers[name] for name in work.hosts}
+        asking = {one: _ask(provider, work, server) for one, server in once.items()}
+        answers = dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
+        again = tool.idempotent or not tool.risk_of(work.input).changes
+        return combined({name: answers[same[name]] for name in work.hosts}, again=again)
+
+    def _servers(self, tool: Tool) -> Mapping[str, Target]:
         return {
             name: server
             for name, server in self._settings.servers.items()
-            if isinstance(server, MikrusServer)
+            if server.kind == tool.provider
         }
 
-    def named(
-        self, wanted: str | Sequence[str] | None, *, elsewhere: str | None = None
-    ) -> tuple[str, ...] | None:
-        """The servers meant, when their names or the default tell; None when the inventory
-        has to be asked.
 
-        Raises NotOnMikrus when there are none at all.
-        """
-        if not self.servers:
-            hint = _other_way(elsewhere, known=False)
-            raise NotOnMikrus("No server of mikr.us is configured", hint=hint, data={"servers": []})
-        words = [self._settings.default_server or ""] if wanted is None else wanted
-        names = [words] if isinstance(words, str) else list(dict.fromkeys(words))
-        return tuple(names) if names and all(name in self.servers for name in names) else None
-
-    def resolve(
-        self, wanted: str | Sequence[str] | None, hosts: Hosts, *, elsewhere: str | None = None
-    ) -> tuple[str, ...]:
-        """The same with groups and tags. Raises NotOnMikrus, and what Hosts.resolve raises."""
-        names = hosts.resolve(wanted, self._settings)
-        others = [name for name in names if name not in self.servers]
-        if others:
-            raise NotOnMikrus(
-                f"{', '.join(others[:5])} is reached without the mikr.us API",
-                hint=_other_way(elsewhere, known=bool(self.servers)),
-                data={"servers": list(self.servers)},
-            )
-        return names
-
-    async def run(
-        self,
-        tool: ApiTool[Any, Any],
-        given: OnHosts,
-        servers: Sequence[str],
-        *,
-        stop: asyncio.Event,
-    ) -> Result:
-        """Asks for all servers at once; once for those that are the same VPS. `stop` gives
-        up what is under way.
-        """
-        vps = {name: (self.servers[name].api_url, self.servers[name].srv) for name in servers}
-        once = {vps[name]: self.servers[name] for name in servers}
-        asking = {one: self._ask(tool, given, server, stop) for one, server in once.items()}
-        answers = dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
-        again = tool.idempotent or not tool.risk_of(given).changes
-        result = combined({name: answers[vps[name]] for name in servers}, again=again)
-        return replace(result, way="api")
-
-    async def _ask(
-        self, tool: ApiTool[Any, Any], given: OnHosts, server: MikrusServer, stop: asyncio.Event
-    ) -> HostResult:
-        changes = tool.risk_of(given).changes
-        endpoint, form = request_of(tool, given)
-        try:
-            within_s = tool.deadline_s(given)
-            reply = await self._mikrus.ask(
-                server, endpoint, form, repeatable=not changes, within_s=within_s, stop=stop
-            )
-            report = tool.report.model_validate(reply.body, context={"given": given})
-        except ValidationError:
-            return HostResult(problem=_unreadable(changes=changes).problem)
-        except PlayrailError as error:
-            return HostResult(problem=error.problem)
-        except Exception:  # one server's trouble is not the others'
-            log.exception("%s of one server failed", tool.name)
-            kind = OutcomeUnknown if changes else PlayrailError
-            return HostResult(problem=kind("Playrail failed in an unexpected way.").problem)
-        return _read(report, reply, changes=changes)
+async def _ask(provider: Provider, work: Work, server: Target) -> HostResult:
+    tool: Tool = work.tool
+    changes = tool.risk_of(work.input).changes
+    endpoint, form = request_of(tool, work.input)
+    try:
+        reply = await provider.ask(
+            server,
+            endpoint,
+            form,
+            repeatable=not changes,
+            within_s=tool.deadline_s(work.input),
+            stop=work.call.stop,
+        )
+        report = tool.report.model_validate(reply.body, context={"given": work.input})
+    except ValidationError:
+        return HostResult(problem=_unreadable(tool, changes=changes).problem)
+    except PlayrailError as error:
+        return HostResult(problem=error.problem)
+    except Exception:  # one server's trouble is not the others'
+        log.exception("%s of one server failed", tool.name)
+        kind = OutcomeUnknown if changes else PlayrailError
+        return HostResult(problem=kind("Playrail failed in an unexpected way.").problem)
+    return _read(report, reply, changes=changes)
 
 
-def _other_way(elsewhere: str | None, *, known: bool) -> str:
+def _other_way(tool: Tool, *, known: bool) -> str:
     """What to call for a server that the API does not know."""
-    told = ["Do not retry: this tool is for servers of mikr.us only."]
-    if elsewhere:
-        told.append(f"For others call {elsewhere}.")
+    title = TARGETS[tool.provider].title
+    told = [f"Do not retry: this tool is for servers of {title} only."]
+    if tool.elsewhere:
+        told.append(f"For others call {tool.elsewhere}.")
     told.append(
-        "data.servers lists those of mikr.us."
+        f"data.servers lists those of {title}."
         if known
         else "list_configured_servers tells which there are."
     )
@@ -150,12 +147,13 @@ def _read(report: Report, reply: Reply, *, changes: bool) -> HostResult:
     )
 
 
-def _unreadable(*, changes: bool) -> PlayrailError:
-    message = "The mikr.us API answered something else than it is known to."
+def _unreadable(tool: Tool, *, changes: bool) -> PlayrailError:
+    way = TARGETS[tool.provider].way
+    message = f"{way[0].upper()}{way[1:]} answered something else than it is known to."
     return OutcomeUnknown(message) if changes else ApiUnexpected(message)
 
 
-def request_of(tool: ApiTool[Any, Any], given: OnHosts) -> tuple[str, dict[str, str]]:
+def request_of(tool: Tool, given: ToolInput) -> tuple[str, dict[str, str]]:
     """The request's path and form. A field that is left out is not in the form."""
     fields = {
         name: str(value)

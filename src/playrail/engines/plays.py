@@ -17,6 +17,7 @@ from playrail.ansible.run.play import Play, turns
 from playrail.ansible.run.runner import Ended, Runner, RunResult
 from playrail.calls.answers import Result
 from playrail.codes import calls
+from playrail.engines.engine import Work
 from playrail.engines.results import HostResult, combined
 from playrail.errors import (
     AnsibleFailed,
@@ -27,7 +28,6 @@ from playrail.errors import (
     Problem,
     cut_short,
 )
-from playrail.tasks import Progress
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
@@ -43,7 +43,7 @@ UNEXPECTED_REPORT = Problem.of(calls.UNEXPECTED_REPORT)
 
 @dataclass(frozen=True, kw_only=True)
 class Plays:
-    """Runs playbook tools. `content` is the directory that holds playbooks/; every play
+    """The Engine of playbook tools. `content` is the directory that holds playbooks/; every play
     gets the variables `standing`, which are the operator's, beside the caller's.
     """
 
@@ -76,23 +76,19 @@ class Plays:
         diff = tool.risk_of(given).changes
         return replace(play, interruptible=tool.interruptible or check, check=check, diff=diff)
 
-    async def run(
-        self,
-        tool: PlaybookTool[Any, Any],
-        given: ToolInput,
-        play: Play,
-        *,
-        stop: asyncio.Event,
-        progress: Progress | None,
-    ) -> Result:
-        """Runs `play`; an interrupted one is ended on the hosts as well. Raises
+    async def run(self, work: Work) -> Result:
+        """Runs the play; an interrupted one is ended on the hosts as well. Raises
         AnsibleFailed.
         """
+        tool, given, play, call = work.tool, work.input, work.play, work.call
+        assert play is not None
         deadline_s = tool.deadline_s(given) * turns(len(play.hosts), at_most=self.at_most)
         deadline_s += self.inventory.connect_timeout_s(play.hosts)
         warned = asyncio.create_task(self.host_keys.warn(play.hosts)) if self.host_keys else None
         try:
-            ran = await self.runner.run(play, deadline_s=deadline_s, stop=stop, progress=progress)
+            ran = await self.runner.run(
+                play, deadline_s=deadline_s, stop=call.stop, progress=call.progress
+            )
         finally:
             if warned is not None:
                 await asyncio.wait({warned})  # whatever came of it, the play's own outcome counts

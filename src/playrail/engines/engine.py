@@ -1,0 +1,76 @@
+"""What runs a sort of tool: which hosts a call of it is for, and what came of it there.
+
+Each sort has a `Resolver`, which is asked before anything is done, and an `Engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from playrail.ansible.run.play import Play
+from playrail.calls.answers import Result
+from playrail.calls.call import Call
+from playrail.errors import Problem
+from playrail.hosts import Hosts
+from playrail.settings.settings import Settings
+from playrail.tools.tool import Context, OnHosts, ToolInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meant:
+    """The hosts that a call is for, and those that its words mean as well and that cannot be
+    used.
+    """
+
+    hosts: tuple[str, ...] = ()
+    unusable: Mapping[str, Problem] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A call that is to be run, all that is decided about it."""
+
+    call: Call
+    tool: Any
+    """Of the engine's sort."""
+    input: ToolInput
+    hosts: Sequence[str]
+    play: Play | None
+    """What the engine made for it."""
+    context: Context
+
+
+class Resolver(Protocol):
+    async def resolve(self, tool: Any, given: ToolInput) -> Meant:
+        """The hosts that a call with this input is for. Raises PlayrailError where its words
+        mean none, or one that this sort of tool is not for.
+        """
+
+
+class Engine(Protocol):
+    def play(
+        self, tool: Any, given: ToolInput, hosts: Sequence[str], *, run_id: str, check: bool
+    ) -> Play | None:
+        """What Ansible is to play; None where it has nothing to do with it. With `check`
+        nothing is changed.
+        """
+
+    async def run(self, work: Work) -> Result:
+        """What came of it. Raises PlayrailError, and TimeoutError at the tool's deadline."""
+
+
+class Listed:
+    """The Resolver of tools for all hosts that the inventory lists."""
+
+    def __init__(self, settings: Settings, hosts: Callable[[], Awaitable[Hosts]]) -> None:
+        self._settings = settings
+        self._hosts = hosts
+
+    async def resolve(self, tool: Any, given: ToolInput) -> Meant:  # noqa: ARG002
+        if not isinstance(given, OnHosts):
+            return Meant()
+        listed = await self._hosts()
+        hosts = listed.resolve(given.server, self._settings)
+        return Meant(hosts=tuple(hosts), unusable=listed.unusable(given.server, self._settings))
