@@ -418,7 +418,7 @@ def test_a_secret_argument_is_not_logged(tool: PlaybookTool[Any, Any]) -> None:
         ]
         assert users != []
         for module, argument in users:
-            (source,) = PLAYBOOKS.glob(f"**/{module.rpartition('.')[2]}.py")
+            source = MODULES / f"{module.removeprefix(OURS)}.py"
             declared = re.search(rf'"{argument}": \{{.*\}}', source.read_text(encoding="utf-8"))
             assert declared is not None
             assert '"no_log": True' in declared[0]

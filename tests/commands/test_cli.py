@@ -161,7 +161,7 @@ def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(
 def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> None:
     code = (
         "import sys, playrail.cli, playrail.settings.settings, playrail.server.server as s; "
-        "s.build(s.Door(None))\n"
+        "s.build(s.Starting(None))\n"
         "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
     )
     done = subprocess.run(

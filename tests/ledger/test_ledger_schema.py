@@ -247,7 +247,7 @@ def test_runs_tasks_and_captures_as_tables(ledger: Ledger) -> None:
     assert (task["number"], task["host"], task["task"], task["status"]) == (
         1,
         "web1",
-        "Report",
+        "Look",
         "changed",
     )
     assert json.loads(task["diff"]) == [{"before": "", "after": "hello\n"}]

@@ -19,6 +19,7 @@ from playrail.toolsets.packages.changes import PackageChanges
 from playrail.toolsets.packages.input import Packages
 from playrail.toolsets.packages.tools import install_package
 from worlds.host_modules import MODULES, loaded, module_answer
+from worlds.package_results import saying
 
 PACKAGE_STATE = MODULES / "package_state.py"
 on_debian = pytest.mark.skipif(
@@ -101,7 +102,7 @@ def changes(given: Mapping[str, Any], raw: Mapping[str, Any]) -> PackageChanges:
     whole: dict[str, Any] = {
         "stdout": "",
         "results": [],
-        "failure": None,
+        **saying(None),
         "only_checked": False,
         "lists_updated": False,
     }
@@ -234,7 +235,7 @@ def test_a_name_that_several_packages_provide() -> None:
         "manager": "apt",
         "before": {"awk": None},
         "after": {"awk": None},
-        "failure": "E: 'awk' has no candidate",
+        **saying("E: 'awk' has no candidate"),
     }
     report = changes(
         {"name": "awk"},
@@ -302,7 +303,7 @@ def test_a_preview_of_a_name_that_another_package_provides() -> None:
     ],
 )
 def test_what_a_failure_means(failure: str, code: str) -> None:
-    looks = {"manager": "dnf", "before": {"x": None}, "after": {"x": None}, "failure": failure}
+    looks = {"manager": "dnf", "before": {"x": None}, "after": {"x": None}, **saying(failure)}
     problem = changes({"name": "x"}, looks).problem()
     assert problem is not None
     assert problem.code == code

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
-
 import pytest
 
-from worlds.host_modules import SHARED
+from worlds.host_modules import SHARED, loaded
 
 MODULE = SHARED / "units.py"
 TIMES = (
@@ -58,4 +56,4 @@ NOT_RUN = command("/usr/bin/shop", "code=(null) ; status=0/0", times=NEVER)
 def test_the_command_that_failed_is_told_without_its_arguments(
     commands: dict[str, str], step: str | None
 ) -> None:
-    assert runpy.run_path(str(MODULE))["failed_step"](commands) == step
+    assert loaded(MODULE).failed_step(commands) == step

@@ -19,6 +19,7 @@ from playrail.toolsets.packages.input import Packages
 from playrail.toolsets.processes import ProcessAction, ProcessOutcome
 from playrail.toolsets.services.actions import ServiceAction
 from playrail.toolsets.services.state import ServiceState
+from worlds.package_results import saying
 
 SHA = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 OTHER = "0" * 64
@@ -339,7 +340,7 @@ def test_a_package_of_another_architecture_is_another_one(asked: list[str]) -> N
             "architecture": "amd64",
             "stdout": words,
             "results": [],
-            "failure": None,
+            **saying(None),
             **looks,
         }
         raw |= {
@@ -377,7 +378,7 @@ def test_what_is_so_already_is_known_without_a_preview(
         "manager": "apk",
         "before": {"x": version},
         "after": {"x": version},
-        "blind": blind,
+        **saying(blind, blind=True),
     }
     looks |= {
         "provided_before": {},
@@ -385,7 +386,7 @@ def test_what_is_so_already_is_known_without_a_preview(
         "lists_updated": False,
         "only_checked": True,
     }
-    raw = {**looks, "stdout": "", "results": [], "failure": None}
+    raw = {**looks, "stdout": "", "results": []}
 
     report = PackageChanges.model_validate(
         raw, context={"given": Packages.model_validate({"name": "x", **given})}

@@ -13,6 +13,7 @@ USUAL = {
     "remote_text": False,
     "secrets_hidden": False,
 }
+WAYS = {"api", "cold", "cold+kept", "warm", "warm+kept", "quick", "quick+kept"}
 
 
 def assert_envelope(told: Mapping[str, Any]) -> None:
@@ -24,10 +25,12 @@ def assert_envelope(told: Mapping[str, Any]) -> None:
     assert isinstance(meta["request_id"], str)
     assert type(meta["duration_ms"]) is int
     assert isinstance(meta.get("run_id", ""), str)
+    if (way := meta.get("way")) is not None:
+        assert set(way.values() if isinstance(way, dict) else [way]) <= WAYS
     unusual = {
         key: value
         for key, value in meta.items()
-        if key not in {"request_id", "duration_ms", "run_id"}
+        if key not in {"request_id", "duration_ms", "run_id", "way"}
     }
     assert [key for key, value in unusual.items() if value is not (not USUAL[key])] == []
     if told["success"] is True:

@@ -23,7 +23,7 @@ from playrail import catalog
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
 from playrail.ansible.warm.quick_play import quick_task
-from playrail.settings.content import content_root
+from playrail.settings.content import collections_root, content_root
 from playrail.tools.tool import PlaybookTool
 from worlds.local_plays import inventory, play, playbook, ready, run
 
@@ -86,7 +86,7 @@ def book(place: Path, task: str) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _ansible_is_loaded() -> None:
     if not getattr(AnsibleCollectionConfig, "collection_finder", None):
-        init_plugin_loader([])
+        init_plugin_loader([str(collections_root())])
 
 
 def is_quick(path: Path) -> bool:
