@@ -128,7 +128,7 @@ def test_a_refused_call_is_recorded_and_never_starts_a_play(place: Path) -> None
         assert (row["body"]["outcome"], row["body"]["reason"]) == (code, answer.problem.error)
         # What could not be read as arguments may hold anything, and is not kept.
         if code in {"unknown_tool", "invalid_argument"}:
-            assert "arguments" not in row["body"]
+            assert row["body"]["arguments"] is None
             assert CANARY not in json.dumps(row)
         else:
             assert arguments.items() <= row["body"]["arguments"].items()
@@ -185,10 +185,18 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
         "preview": False,
         "plan": None,
         "parent": None,
+        "hidden": [],
+        "version": 2,
     }
     assert ended["kind"] == "ended"
     assert 0 < ended["body"].pop("duration_ms") <= answer.meta.duration_ms
-    assert ended["body"] == {"outcome": "ok", "error": None, "changed": [], "failed": {}}
+    assert ended["body"] == {
+        "outcome": "ok",
+        "error": None,
+        "changed": [],
+        "failed": {},
+        "version": 1,
+    }
 
     by_hand = {
         **environ(place),
