@@ -102,7 +102,7 @@ def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_
             until(lambda: sleeping(HOST, seconds))
         with contextlib.suppress(Exception):
             calling.result(timeout=60)
-    assert not sleeping(HOST, seconds)
+    until(lambda: not sleeping(HOST, seconds))
     made = {*on_host(HOST, "ls", jobs).split()} - before
     assert len(made) == 2
     ended = f"cd {jobs}; ls -d {' '.join(f'{job}/exit.*' for job in made)} | wc -l"

@@ -129,7 +129,7 @@ def of_breaking(way: str, place: Path, host: OwnHost) -> Mapping[str, HostAnswer
         made = {name: variables(host, **more) for name, more in with_ports(servers).items()}
         own = private_directory(place / f"breaking-{number}")
         with calling(way, made, own, config) as call:
-            answers = call("execute_on_multiple", *made, cmd="setsid -w /srv/cut")
+            answers = call("execute_command", *made, cmd="setsid -w /srv/cut")
         for name, given in made.items():
             runs = host.sh(f"cat /srv/runs-{given['ansible_port']}")
             found[name] = replace(answers[name], report={"runs": runs})
@@ -174,7 +174,7 @@ def call(way: str, place: Path, host: OwnHost) -> Iterator[Caller]:
 
 @pytest.fixture(scope="module")
 def of_terminals(call: Caller) -> Mapping[str, HostAnswer]:
-    return call("execute_on_multiple", *TERMINALS, cmd="id -un", timeout_s=20)
+    return call("execute_command", *TERMINALS, cmd="id -un", timeout_s=20)
 
 
 @pytest.mark.parametrize("name", TERMINALS)
@@ -204,7 +204,7 @@ def test_a_host_that_limits_logins_is_asked_again(
     servers = [f"{through}{number}" for number in range(LIMITED)]
     host.sh("echo 'MaxStartups 4:50:8' >/etc/ssh/sshd_config.d/0-few.conf && systemctl reload ssh")
     try:
-        answers = call("execute_on_multiple", *servers, cmd="id -un")
+        answers = call("execute_command", *servers, cmd="id -un")
     finally:
         host.sh("rm /etc/ssh/sshd_config.d/0-few.conf && systemctl reload ssh")
 

@@ -127,7 +127,7 @@ def marked(call: Caller, host: OwnHost, *servers: str) -> Marked:
     """One call has all the servers say in whose login they are."""
     host.sh(f"rm -f {RAN}/*")
     cmd = shlex.join(["sh", "-c", f"touch {RAN}/$({WHOSE})"])
-    answers = call("execute_on_multiple", *servers, cmd=cmd, max_bytes=ROOM_BYTES)
+    answers = call("execute_command", *servers, cmd=cmd, max_bytes=ROOM_BYTES)
     return Marked(answers, frozenset(host.sh(f"ls {RAN}").split()))
 
 
@@ -184,7 +184,7 @@ def test_a_module_that_was_killed_may_have_done_its_work(call: Caller, host: Own
 def of_broken(call: Caller, host: OwnHost) -> Mapping[str, HostAnswer]:
     host.sh(f"rm -f {RAN}/*")
     script = "setsid -w sh /srv/break; sleep 3"
-    return call("execute_on_multiple", *BROKEN, cmd=script, shell=True)
+    return call("execute_command", *BROKEN, cmd=script, shell=True)
 
 
 @pytest.mark.parametrize("server", BROKEN)
@@ -267,7 +267,7 @@ def test_sudo_in_rust(way: str, rust: OwnHost, tmp_path: Path) -> None:
     rust.sh(f"rm -f {RAN}/*")
     with calling(way, every, private_directory(tmp_path / "place")) as call:
         script = f"id -u | tee -a {RAN}/users"
-        answers = call("execute_on_multiple", *every, cmd=script, shell=True)
+        answers = call("execute_command", *every, cmd=script, shell=True)
     assert answers["right"].code == "ok", answers
     for name in ("wrong", "none"):
         answer = answers[name]
