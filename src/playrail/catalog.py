@@ -1,80 +1,154 @@
-"""Finds the tools: the built-in toolsets, and those of plugins by the entry point group
+"""Finds the toolsets, ours and those of plugins, by the entry point group
 `playrail.toolsets`.
+
+A plugin that cannot be loaded takes nothing else down: it is left out, and why is said.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
-from types import ModuleType
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
-from playrail import toolsets
+from playrail.errors import SettingsInvalid
+from playrail.settings.content import COLLECTION, content_root
+from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind, Kinds
-from playrail.tools.offering import PLAYRAIL
-from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
+from playrail.tools.offering import BUNDLES
+from playrail.tools.tool import AnyTool
+from playrail.tools.toolset import Need, Toolset
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
+OURS = "playrail"  # the package
+LONGEST_REASON = 300  # characters
+
+
+@dataclass(kw_only=True)
+class Catalog:
+    """Toolsets, of which no two have the same name for anything."""
+
+    toolsets: dict[str, Toolset] = field(default_factory=dict)
+    tools: dict[str, AnyTool] = field(default_factory=dict)
+    """By each of their names."""
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    collections: dict[str, str] = field(default_factory=lambda: {COLLECTION: OURS})
+    """By their names the toolsets that bring them."""
+    unusable: dict[str, str] = field(default_factory=dict)
+    """Plugins that cannot be used, by the name of the toolset, each with the reason."""
+
+    def add(self, toolset: Toolset) -> None:
+        """Raises ValueError when a name is taken, or it cannot be offered, and then it is as
+        if nothing had been added.
+        """
+        tools = {name: tool for tool in toolset.bound() for name in (tool.name, *tool.aliases)}
+        names = [
+            toolset.name, *(name for tool in toolset.tools for name in (tool.name, *tool.aliases))
+        ]  # fmt: skip
+        words = {*BUNDLES, *self.toolsets, *self.tools}
+        for number, name in enumerate(names):
+            if name in words or name in names[:number]:
+                raise ValueError(f"two tools or toolsets are named {name}")
+        kinds = {kind.name: kind for kind in toolset.kinds}
+        if len(kinds) < len(toolset.kinds) or not self.kinds.keys().isdisjoint(kinds):
+            twice = [kind.name for kind in toolset.kinds]
+            name = next(name for name in twice if name in self.kinds or twice.count(name) > 1)
+            raise ValueError(f"two kinds are named {name}")
+        collections = dict.fromkeys(toolset.collections(), toolset.name)
+        for name in collections.keys() & self.collections.keys():
+            raise ValueError(f"{self.collections[name]} brings the collection {name}, too")
+        self.toolsets[toolset.name] = toolset
+        self.tools |= tools
+        self.kinds |= kinds
+        self.collections |= collections
+
+
+def assembled(points: Iterable[EntryPoint]) -> Catalog:
+    """What these entry points name. Raises when one of ours cannot be loaded."""
+    catalog = Catalog()
+    for point in sorted(points, key=lambda point: (not _is_ours(point), point.name)):
+        try:
+            catalog.add(_named(point))
+        except (Exception, SystemExit) as error:  # whatever a plugin does when it is imported
+            if _is_ours(point):
+                raise
+            catalog.unusable[point.name] = _reason(error)
+    return catalog
 
 
 def load() -> Mapping[str, AnyTool]:
     """Every tool by each of its names, in alphabetical order; offering.py tells which of
-    them are offered. Raises ValueError when two tools claim one name.
+    them are offered.
     """
-    found: dict[str, AnyTool] = {}
-    for tool in _tools(_modules()):
-        _check(tool)
-        for name in (tool.name, *tool.aliases):
-            if name in found:
-                raise ValueError(f"two tools are named {name}")
-            found[name] = tool
-    return dict(sorted(found.items()))
+    return dict(sorted(_installed().tools.items()))
 
 
 def kinds() -> Kinds:
-    """Every kind of lasting thing by its name. Raises ValueError when two have one name."""
-    found: dict[str, Kind] = {}
-    for kind in _declared(_modules(), Kind):
-        if found.setdefault(kind.name, kind) is not kind:
-            raise ValueError(f"two kinds are named {kind.name}")
-    return found
+    """Every kind of lasting thing by its name."""
+    return _installed().kinds
 
 
-def _check(tool: AnyTool) -> None:
-    """What policy and previews stand on, also where a plugin's author knows nothing of it.
-    Raises ValueError.
-    """
-    if not tool.worst_risk.changes:
-        return
-    why = None
-    if isinstance(tool, DirectTool):
-        why = (
-            None
-            if tool.toolset == PLAYRAIL
-            else "a DirectTool that changes something would pass the policy by"
+def needs() -> Mapping[str, Need]:
+    """What toolsets need to serve anybody, by their names."""
+    found = {name: toolset.offered_when for name, toolset in _installed().toolsets.items()}
+    return {name: need for name, need in found.items() if need is not None}
+
+
+def unusable() -> Mapping[str, str]:
+    """Plugins that cannot be used, by the names of their toolsets, each with the reason."""
+    return _installed().unusable
+
+
+def contents() -> Sequence[Path]:
+    """The content folders of plugins."""
+    found = [toolset.content for toolset in _installed().toolsets.values()]
+    return list(dict.fromkeys(path for path in found if path not in (None, content_root())))
+
+
+def variables(settings: Settings) -> dict[str, Any]:
+    """The variables that plays have of the toolsets' settings. Raises SettingsInvalid."""
+    values: dict[str, dict[str, str]] = {name: {} for name in _installed().toolsets}
+    for variable, value in settings.of_toolsets.items():
+        name, _, setting = variable.removeprefix("PLAYRAIL_").lower().partition("__")
+        if name in values:
+            values[name][setting] = value
+        elif name not in unusable():
+            raise SettingsInvalid(f"{variable[:80]}: there is no toolset {name[:60]}")
+    return {
+        name: value
+        for toolset in _installed().toolsets.values()
+        for name, value in toolset.variables(values[toolset.name]).items()
+    }
+
+
+@cache
+def _installed() -> Catalog:
+    catalog = assembled(entry_points(group=ENTRY_POINT_GROUP))
+    if not catalog.toolsets:
+        raise RuntimeError(
+            "Playrail's metadata names no toolsets: install it again (a clone: `make setup`)."
         )
-    elif not issubclass(tool.input, Changing):
-        why = "it changes something, and its input is not Changing: it could not be previewed"
-    elif isinstance(tool, ApiTool) and tool.unforeseeable is None:
-        why = "a request cannot be previewed, and `unforeseeable` does not say so"
-    if why is not None:
-        raise ValueError(f"{tool.name}: {why}")
+    return catalog
 
 
-def _modules() -> Iterable[ModuleType]:
-    for module in pkgutil.walk_packages(toolsets.__path__, f"{toolsets.__name__}."):
-        yield importlib.import_module(module.name)
-    for plugin in entry_points(group=ENTRY_POINT_GROUP):
-        yield plugin.load()
+def _named(point: EntryPoint) -> Toolset:
+    toolset = point.load()
+    if not isinstance(toolset, Toolset):
+        raise TypeError(f"{point.value} is no Toolset")
+    if toolset.name != point.name:
+        raise ValueError(f"{point.value} is the toolset {toolset.name}")
+    return toolset
 
 
-def _tools(modules: Iterable[ModuleType]) -> Iterable[AnyTool]:
-    return _declared(modules, PlaybookTool | ApiTool | DirectTool)
+def _is_ours(point: EntryPoint) -> bool:
+    return point.module.partition(".")[0] == OURS
 
 
-def _declared(modules: Iterable[ModuleType], what: Any) -> Iterable[Any]:
-    """What the modules declare of this type."""
-    for module in modules:
-        yield from (value for value in vars(module).values() if isinstance(value, what))
+def _reason(error: BaseException) -> str:
+    """One line, the end of a sentence."""
+    said = " ".join(str(error).split())
+    if not isinstance(error, ValueError | TypeError | SettingsInvalid):
+        said = f"{type(error).__name__}: {said}"
+    return said[:LONGEST_REASON]

@@ -22,7 +22,7 @@ def listed(toolsets: str) -> tuple[int, int]:
     nowhere = Path("/nonexistent")
     settings = Settings.load({"HOME": str(nowhere), "PLAYRAIL_TOOLSETS": toolsets}, dotenv=None)
     every = catalog.load()
-    absent = absences(every, settings)
+    absent = absences(every, settings, needs=catalog.needs())
     tools = [
         describe(name, tool).model_dump(mode="json", by_alias=True, exclude_none=True)
         for name, tool in every.items()

@@ -116,7 +116,7 @@ def test_a_hint_leads_to_a_call_that_is_allowed(
     servers = {"vps": {"type": "mikrus", "srv": "x1", "key": "a-key"}}
     environ = {"HOME": "/nonexistent", "MCP_SERVERS": json.dumps(servers)}
     environ["PLAYRAIL_TOOLSETS"] = ",".join(toolsets)
-    absent = absences(EVERY, Settings.load(environ, dotenv=None))
+    absent = absences(EVERY, Settings.load(environ, dotenv=None), needs=catalog.needs())
     offered = {name: tool for name, tool in EVERY.items() if name not in absent}
     fitted = Hints(EVERY, offered, writes=writes).fitted(hint)
     assert fitted.strip()

@@ -180,10 +180,3 @@ def test_a_kind_whose_toolset_is_gone_may_be_anything() -> None:
     unknown = kind_named("widget", catalog.kinds())
 
     assert (unknown.needs, unknown.is_work, unknown.new) == (None, True, None)
-
-
-def test_two_kinds_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "_declared", lambda *_: [JOB, Kind(name="job")])
-
-    with pytest.raises(ValueError, match="two kinds are named job"):
-        catalog.kinds()

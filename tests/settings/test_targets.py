@@ -146,7 +146,7 @@ def test_callers_are_told_its_type(settings: Settings) -> None:
 def test_an_export_says_what_plain_ansible_cannot_reach(settings: Settings) -> None:
     provided = Provided()
 
-    exported = exported_inventory(["spade", "rake"], settings, provided)
+    exported = exported_inventory(["spade", "rake"], settings, provided, {})
 
     assert exported.needs_playrail == {"spade": "the gate of the shed"}
     assert "community.shed.open" in exported.text

@@ -17,7 +17,6 @@ from playrail.settings.settings import Settings
 from playrail.tools.offering import (
     BUNDLES,
     CARRYING_OUT,
-    NEEDED,
     TELLING,
     Absence,
     absences,
@@ -46,7 +45,7 @@ MIKRUS_MCP = {
 def absent(servers: Mapping[str, Any] | None = None, **environ: str) -> Mapping[str, Absence]:
     named = {"MCP_SERVERS": json.dumps(servers)} if servers else {}
     settings = Settings.load({"HOME": "/nonexistent", **named, **environ}, dotenv=None)
-    return absences(EVERY, settings)
+    return absences(EVERY, settings, needs=catalog.needs())
 
 
 def offered(servers: Mapping[str, Any] | None = None, **environ: str) -> Mapping[str, AnyTool]:
@@ -106,8 +105,8 @@ def test_a_bundle_names_tools_that_there_are_and_each_once() -> None:
     for names in (*BUNDLES.values(), TELLING, CARRYING_OUT):
         assert set(names) <= EVERY.keys() - ALIASES
         assert len(set(names)) == len(names)
-    assert {tool.toolset for tool in EVERY.values()} >= NEEDED.keys()
-    assert {name for need in NEEDED.values() for name in need.brings} <= ALIASES
+    assert {tool.toolset for tool in EVERY.values()} >= catalog.needs().keys()
+    assert {name for need in catalog.needs().values() for name in need.brings} <= ALIASES
     assert BUNDLES.keys().isdisjoint({*EVERY, *(tool.toolset for tool in EVERY.values())})
 
 

@@ -19,7 +19,6 @@ from playrail.ansible.run.play import new_run_id
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
 from playrail.engines.plays import Plays
-from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
@@ -98,7 +97,6 @@ def stage(place: Path, host: str, *, warm: bool, **more: str) -> Iterator[Stage]
     with start_blocking_portal() as portal:
         resident = _resident(runs_dir, child, inventory) if warm else None
         plays = Plays(
-            content=content_root(),
             standing=standing_variables(settings),
             inventory=inventory,
             runner=Runner(runs_dir=runs_dir, environment=child, warm=resident),

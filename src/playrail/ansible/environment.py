@@ -9,14 +9,17 @@ which.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
 from playrail.ansible.judgements import Setting, Verdict, decided, dropped, judgements, setting_of
 from playrail.ansible.project import (
+    COLLECTIONS,
     COLLECTIONS_PATH,
+    ROLES,
+    ROLES_PATH,
     SearchPath,
     adjacent_paths,
     plugin_path,
@@ -60,9 +63,11 @@ FORKS = "ANSIBLE_FORKS"
 SSH_OPTIONS = ("ssh_args", "ssh_common_args", "ssh_extra_args", "port", "remote_user")
 
 
-def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    settings: Settings, environ: Mapping[str, str], contents: Sequence[Path] = ()
+) -> dict[str, str]:
     """Choose the variables for a child Ansible from `environ` and `.env`, and add what
-    Playrail decides.
+    Playrail decides. `contents` are the content folders of plugins.
 
     Raises SettingsInvalid when ansible.cfg cannot be read.
     """
@@ -97,9 +102,13 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
             child |= each.env
     for path, beside in adjacent_paths(settings):
         child[path.variable] = f"{beside}:{child.get(path.variable) or user.paths(path)}"
-    # Ours is found first: modules of another version would not fit the playbooks
+    # Ours is found first: modules of another version would not fit the playbooks. Those of
+    # plugins are found last, so that they take the place of none of the user's.
     theirs = child.get(COLLECTIONS_PATH.variable) or user.paths(COLLECTIONS_PATH)
-    child[COLLECTIONS_PATH.variable] = f"{collections_root()}:{theirs}"
+    plugins = [str(path / COLLECTIONS) for path in contents]
+    child[COLLECTIONS_PATH.variable] = ":".join([str(collections_root()), theirs, *plugins])
+    if roles := [str(path / ROLES) for path in contents if (path / ROLES).is_dir()]:
+        child[ROLES_PATH.variable] = ":".join([user.paths(ROLES_PATH), *roles])
     return child | project_variables(settings)
 
 

@@ -20,7 +20,7 @@ ADJACENT_PLUGINS = (
     *("become", "cache", "callback", "cliconf", "connection", "filter", "httpapi", "inventory"),
     *("lookup", "netconf", "strategy", "terminal", "test", "vars"),
 )
-COLLECTIONS = "collections"
+COLLECTIONS, ROLES = "collections", "roles"
 VARIABLES = ("group_vars", "host_vars")
 LEFT_OUT = ("action_plugins", "library", "module_utils")
 
@@ -74,6 +74,7 @@ def plugin_path(kind: str) -> SearchPath:
 COLLECTIONS_PATH = SearchPath(
     variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS
 )
+ROLES_PATH = SearchPath(variable="ANSIBLE_ROLES_PATH", key="roles_path", below=ROLES)
 
 
 def adjacent_paths(settings: Settings) -> Iterator[tuple[SearchPath, Path]]:

@@ -30,6 +30,7 @@ from playrail.ansible.run.runner import Ended, Runner, RunResult
 from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check, check_project
 from playrail.commands.doctor_secrets import check_secrets
+from playrail.commands.doctor_toolsets import check_toolsets
 from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.hosts import NAME_REMEDY
@@ -84,6 +85,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         *_settings(settings, environ, dotenv),
         *check_secrets(settings),
         *check_project(settings),
+        *check_toolsets(settings),
         *_policy(settings),
         *_written(settings),
     ):

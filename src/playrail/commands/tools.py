@@ -26,7 +26,12 @@ def tools(
     """List the tools that are offered; --json prints them as MCP clients see them."""
     settings = read_settings(quiet=True)
     every = catalog.load()
-    absent = {name: absence.why for name, absence in absences(every, settings).items()}
+    unusable = catalog.unusable()
+    found = absences(every, settings, needs=catalog.needs(), unusable=unusable)
+    absent = {name: absence.why for name, absence in found.items()}
+    if everything:
+        for name, why in unusable.items():
+            typer.echo(f"The plugin {name} cannot be used: {why}.", err=True)
     shown = {name: tool for name, tool in every.items() if everything or name not in absent}
     if as_json:
         listed = [describe(name, shown[name], output=settings.output_schemas) for name in shown]

@@ -30,6 +30,7 @@ from playrail.engines.results import failed_preview, shown
 from playrail.errors import Cancelled, LimitReached, PlayrailError
 from playrail.policy.file import read_policy
 from playrail.safe_text.secrets import Secrets
+from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.offering import absences
@@ -58,11 +59,19 @@ class Playrail:
         self.settings = settings
         self.secrets = Secrets(settings, environ)
         every = catalog.load()
-        absent = absences(every, settings)
+        for name, why in catalog.unusable().items():
+            log.warning("the plugin %s cannot be used: %s", name, why)
+        absent = absences(every, settings, needs=catalog.needs(), unusable=catalog.unusable())
         self.tools = MappingProxyType({**every, **(tools or {})})
         self._bounds = bounds or Bounds()
         self._opener = Opener(
-            settings, environ=environ, secrets=self.secrets, bounds=self._bounds, warm=warm
+            settings,
+            environ=environ,
+            secrets=self.secrets,
+            bounds=self._bounds,
+            warm=warm,
+            standing={**standing_variables(settings), **catalog.variables(settings)},
+            contents=catalog.contents(),
         )
         self.inventory = self._opener.inventory
         self.ledger = self._opener.ledger

@@ -34,7 +34,6 @@ from playrail.ledger.ledger import Entry, Ledger
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
-from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file, pace_directory
 from playrail.tools.tool import AnyTool, ApiTool, DirectTool, PlaybookTool, ToolInput
@@ -78,7 +77,8 @@ class Opened:
 class Opener:
     """Opens for the first call that needs it, and closes once.
 
-    With `warm` it keeps an Ansible ready, which pays from the second play on.
+    With `warm` it keeps an Ansible ready, which pays from the second play on. `standing` are
+    variables of every play, `contents` the content folders of plugins.
     """
 
     def __init__(
@@ -89,11 +89,15 @@ class Opener:
         secrets: Secrets,
         bounds: Bounds,
         warm: bool,
+        standing: Mapping[str, Any],
+        contents: Sequence[Path],
     ) -> None:
         self.settings = settings
         self.inventory = Inventory(settings, content_root(), environ=environ)
         self.ledger = Ledger(ledger_file(settings.state_dir), busy_s=bounds.ledger_busy_s)
-        self.environment = environment(settings, environ)
+        self.environment = environment(settings, environ, contents)
+        self._standing = standing
+        self._contents = contents
         self._apis = Apis(settings, self.inventory.hosts)
         listed = Listed(settings, self.inventory.hosts)
         self.resolvers: Mapping[type[Any], Resolver] = {
@@ -213,8 +217,7 @@ class Opener:
 
     def _plays(self, runner: Runner) -> Plays:
         return Plays(
-            content=content_root(),
-            standing=standing_variables(self.settings),
+            standing=self._standing,
             inventory=self.inventory,
             runner=runner,
             at_most=forks_at_most(self.environment),
@@ -226,7 +229,9 @@ class Opener:
         return digest(
             {
                 part: dict(items)
-                for part, items in code_of(self.settings, self.environment, {}).items()
+                for part, items in code_of(
+                    self._contents, self.settings, self.environment, {}
+                ).items()
             }
         )
 

@@ -28,6 +28,7 @@ from playrail.errors import (
     Problem,
     cut_short,
 )
+from playrail.settings.content import content_root
 from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
@@ -43,11 +44,10 @@ UNEXPECTED_REPORT = Problem.of(calls.UNEXPECTED_REPORT)
 
 @dataclass(frozen=True, kw_only=True)
 class Plays:
-    """The Engine of playbook tools. `content` is the directory that holds playbooks/; every play
-    gets the variables `standing`, which are the operator's, beside the caller's.
+    """The Engine of playbook tools. Every play gets the variables `standing`, which are the
+    operator's, beside the caller's.
     """
 
-    content: Path
     standing: Mapping[str, Any]
     inventory: Inventory
     runner: Runner
@@ -72,7 +72,7 @@ class Plays:
         asked = variables(given)
         if isinstance(given, Reading):
             asked["playrail_max_bytes"] = share_bytes(given, hosts=len(hosts))
-        play = self._play(tool.playbook, asked, hosts, run_id=run_id)
+        play = self._play(tool.path, asked, hosts, run_id=run_id)
         diff = tool.risk_of(given).changes
         return replace(play, interruptible=tool.interruptible or check, check=check, diff=diff)
 
@@ -110,7 +110,7 @@ class Plays:
         the end of a sentence.
         """
         ending = self._play(
-            END_RUN_PLAYBOOK,
+            content_root() / "playbooks" / END_RUN_PLAYBOOK,
             {"playrail_ended_run": play.run_id},
             hosts,
             run_id=f"{play.run_id}-end",
@@ -130,11 +130,11 @@ class Plays:
         return f"may still be running on {', '.join(unsure)}" if unsure else "was ended there"
 
     def _play(
-        self, playbook: str, given: Mapping[str, Any], hosts: Sequence[str], *, run_id: str
+        self, playbook: Path, given: Mapping[str, Any], hosts: Sequence[str], *, run_id: str
     ) -> Play:
         return Play(
             run_id=run_id,
-            playbook=self.content / "playbooks" / playbook,
+            playbook=playbook,
             hosts=hosts,
             inventory=self.inventory.sources(),
             variables=given,

@@ -1,29 +1,31 @@
-"""Copies into an export what its playbooks are made of: roles, and Playrail's collection."""
+"""Copies into an export what its playbooks are made of: roles and collections."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from playrail.ansible.content.named_content import named_roles
-from playrail.settings.content import collection, content_root
+from playrail.tools.tool import PlaybookTool
 
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "molecule")
 
 
-def carry(playbook: Path, directory: Path) -> None:
-    """Copy the playbook into the directory, with the roles that it names."""
+def carry(tool: PlaybookTool[Any, Any], directory: Path) -> None:
+    """Copy the tool's playbook into the directory, and where it names roles those of its
+    toolset: one may need another.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.copy(playbook, directory)
-    for role in named_roles(playbook):
-        _copy_folder(content_root() / "roles" / role, directory / "roles" / role)
+    shutil.copy(tool.path, directory)
+    if named_roles(tool.path) and (roles := tool.content / "roles").is_dir():
+        _copy_folder(roles, directory / "roles")
 
 
-def carry_collection(directory: Path) -> None:
+def carry_collection(collection: Path, directory: Path) -> None:
     """Copy the collection to where Ansible finds it for a playbook in the directory."""
-    own = collection()
-    place = Path("collections", "ansible_collections", own.parent.name, own.name)
-    _copy_folder(own, directory / place)
+    place = Path("collections", "ansible_collections", collection.parent.name, collection.name)
+    _copy_folder(collection, directory / place)
 
 
 def _copy_folder(folder: Path, copy: Path) -> None:

@@ -5,12 +5,13 @@ without Playrail.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from playrail import catalog
 from playrail.ansible.content.named_content import named_collections
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed, SettingsInvalid
@@ -21,10 +22,10 @@ from playrail.export.site import Provided, folder, site
 from playrail.history.replay import Replay, Selection, replay
 from playrail.ledger.entries import Capture, Ended, Interrupted, Started
 from playrail.ledger.ledger import Ledger
-from playrail.settings.content import COLLECTION, content_root
+from playrail.settings.content import COLLECTION, collection, collections_in
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.tools.tool import AnyTool
+from playrail.tools.tool import AnyTool, PlaybookTool
 
 UNTRUSTED = (
     "Nothing was written. `playrail ledger verify` says the same; find out who changed the file."
@@ -83,13 +84,14 @@ def export(
     provided = Provided()
     plays = site(found.steps, provided)
     hosts = list(dict.fromkeys(host for step in found.steps for host in step.hosts))
-    inventory = exported_inventory(hosts, settings, provided)
+    inventory = exported_inventory(hosts, settings, provided, catalog.variables(settings))
     about = f"{selected(selection)} in a ledger whose head was `{verified.head}`"
-    playbooks = {
-        content_root() / "playbooks" / step.tool.playbook: folder(step.tool) for step in found.steps
-    }
-    collections = {name for playbook in playbooks for name in named_collections(playbook)}
-    required = [{"name": name} for name in sorted(collections - {COLLECTION})]
+    played = {step.tool.path: step.tool for step in found.steps}
+    brought = {COLLECTION: collection()}
+    for tool in played.values():
+        brought |= collections_in(tool.content / "collections")
+    named = {name for playbook in played for name in named_collections(playbook)}
+    required = [{"name": name} for name in sorted(named - brought.keys())]
     texts = {
         "site.yml": plays,
         "inventory.yml": inventory.text,
@@ -98,7 +100,7 @@ def export(
         ".ansible-lint": f"---\n{to_yaml(LINT)}",
     }
     try:
-        _write(directory, texts, playbooks)
+        _write(directory, texts, list(played.values()), list(brought.values()))
     except (OSError, SettingsInvalid) as error:
         raise ExportFailed(f"The export could not be written: {error}", hint=UNFINISHED) from error
     return Exported(replay=found, provide=provided.variables)
@@ -120,16 +122,20 @@ def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:
     return records
 
 
-def _write(directory: Path, texts: Mapping[str, str], playbooks: Mapping[Path, str]) -> None:
-    """Writes the texts, and the playbooks with what they need, each into the directory of
-    that name.
-    """
+def _write(
+    directory: Path,
+    texts: Mapping[str, str],
+    tools: Sequence[PlaybookTool[Any, Any]],
+    collections: Sequence[Path],
+) -> None:
+    """Writes the texts, the tools' playbooks with what they need, and the collections."""
     private_directory(directory)
     for name, text in texts.items():
         with os.fdopen(
             os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
         ) as file:
             file.write(text.encode())
-    for playbook, name in playbooks.items():
-        carry(playbook, directory / "playbooks" / name)
-    carry_collection(directory)
+    for tool in tools:
+        carry(tool, directory / "playbooks" / folder(tool))
+    for path in collections:
+        carry_collection(path, directory)

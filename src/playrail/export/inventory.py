@@ -11,7 +11,7 @@ from typing import Any
 from playrail.ansible.content.named_content import inventory_hosts
 from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.ansible.inventory.generated import host_variables
-from playrail.export.site import Provided
+from playrail.export.site import Provided, as_text
 from playrail.settings.content import content_root
 from playrail.settings.servers import GENERATED_GROUP
 from playrail.settings.settings import Settings
@@ -37,9 +37,14 @@ class ExportedInventory:
 
 
 def exported_inventory(
-    hosts: Sequence[str], settings: Settings, provided: Provided
+    hosts: Sequence[str],
+    settings: Settings,
+    provided: Provided,
+    standing: Mapping[str, Any],
 ) -> ExportedInventory:
-    """How these hosts are reached. Adds their secrets to `provided`."""
+    """How these hosts are reached; `standing` are variables of all of them. Adds their
+    secrets to `provided`.
+    """
     own = [name for name in hosts if name in settings.servers]
     plain = [name for name in own if not settings.servers[name].needs_playrail]
     bundled = (
@@ -53,7 +58,11 @@ def exported_inventory(
     }
     inventory = {
         "all": {
-            "vars": {**_rules(settings), **_secrets(plain, settings, provided)},
+            "vars": {
+                **_rules(settings),
+                **as_text(standing),
+                **_secrets(plain, settings, provided),
+            },
             "hosts": {name: bundled[name] for name in hosts if name in bundled},
             "children": {GENERATED_GROUP: {"hosts": servers}},
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import SecretStr
@@ -57,7 +57,7 @@ def site(steps: Sequence[Step], provided: Provided) -> str:
 
 def folder(tool: PlaybookTool[Any, Any]) -> str:
     """The name of the directory that holds a tool's playbook and what that needs beside it."""
-    return Path(tool.playbook).parent.name
+    return tool.toolset
 
 
 def one_line(text: str) -> str:
@@ -111,7 +111,7 @@ def _play(step: Step, provided: Provided) -> str:
         " · ".join(map(one_line, told)),
         *([f"Not idempotent: {step.mark}."] if step.mark else []),
     ]
-    playbook = Path(step.tool.playbook).name
+    playbook = step.tool.path.name
     play = {
         "name": _name(step.title),
         "ansible.builtin.import_playbook": f"playbooks/{folder(step.tool)}/{playbook}",
@@ -132,7 +132,7 @@ def _variables(step: Step, provided: Provided) -> dict[str, Any]:
     return {
         name: _provided(name, step, provided)
         if name in secret or isinstance(value, SecretStr)
-        else _text(value)
+        else as_text(value)
         for name, value in variables(step.given).items()
     }
 
@@ -145,13 +145,13 @@ def _provided(name: str, step: Step, provided: Provided) -> str:
     return provided.template(f"SECRET_{len(provided.variables) + 1}", holds=what)
 
 
-def _text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """The same with each text marked as one that is never a template."""
     match value:
         case str() | PurePath():
             return Unsafe(value)
         case Mapping():
-            return {str(key): _text(item) for key, item in value.items()}
+            return {str(key): as_text(item) for key, item in value.items()}
         case list() | tuple():
-            return [_text(item) for item in value]
+            return [as_text(item) for item in value]
     return value

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from playrail import catalog
 from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.reads.reads import Items, inside, reads_of
 from playrail.canonical import digest
@@ -47,11 +48,15 @@ def parts_of(
     """
     every_host = list(dict.fromkeys(host for some in hosts for host in some))
     requests = [tool.endpoint for tool in tools if isinstance(tool, ApiTool)]
-    standing = [standing_variables(settings), settings.enable_write_operations]
-    playbooks = [tool.playbook for tool in tools if isinstance(tool, PlaybookTool)]
+    standing = [
+        {**standing_variables(settings), **catalog.variables(settings)},
+        settings.enable_write_operations,
+    ]
+    played = [tool for tool in tools if isinstance(tool, PlaybookTool)]
     read = reads_of(
-        playbooks,
+        [tool.path for tool in played],
         every_host,
+        contents=[tool.content for tool in played],
         listing=inventory.listing,
         settings=settings,
         environment=environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -28,3 +29,9 @@ def collections_root() -> Path:
 def collection() -> Path:
     """The directory of Playrail's own collection, `playrail.host`."""
     return collections_root() / _COLLECTION_PATH
+
+
+def collections_in(path: Path) -> Mapping[str, Path]:
+    """The collections in the directory `ansible_collections` of this one, by their names."""
+    found = sorted(path.glob("ansible_collections/*/*/"))
+    return {f"{each.parent.name}.{each.name}": each for each in found if each.name[0] not in "._"}

@@ -76,6 +76,8 @@ class Settings:
     pass_env: tuple[str, ...] = ()
     toolsets: tuple[str, ...] = ()
     """Bundles, toolsets and tools that are offered; empty: all, see tools/offering.py."""
+    of_toolsets: Mapping[str, str] = field(default_factory=dict)
+    """The settings of toolsets, PLAYRAIL_<TOOLSET>__<SETTING>, which catalog.py reads."""
     aliases: bool = False
     """Whether tools are offered under their other names, too."""
     protect_read: tuple[str, ...] = (BUILT_IN_RULES,)
@@ -132,6 +134,9 @@ class Settings:
             project=project,
             playbook_dir=find_playbooks(values, home, ansible_config, project),
             dotenv=None if dotenv is None or text is None else dotenv.absolute(),
+            of_toolsets=MappingProxyType(
+                {name: value for name, value in values.items() if _is_of_toolset(name)}
+            ),
             from_dotenv=_for_ansible(from_file, chosen.get("pass_env", ())),
         )
 
@@ -152,8 +157,14 @@ def _variables(name: str, text: str) -> dict[str, str]:
     return values
 
 
+def _is_of_toolset(name: str) -> bool:
+    return name.startswith("PLAYRAIL_") and "__" in name
+
+
 def _refuse_unknown(values: Mapping[str, str]) -> None:
     for name in sorted(values):
+        if _is_of_toolset(name):
+            continue
         if name.startswith("PLAYRAIL_") and name not in (*PLAYRAIL_VARIABLES, _SET_BY_PLAYS):
             nearest = difflib.get_close_matches(name, PLAYRAIL_VARIABLES, n=1, cutoff=0)[0]
             raise SettingsInvalid(f"{name[:60]}: no such setting; the nearest is {nearest}")

@@ -4,13 +4,13 @@ a model chooses better among fewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from playrail.errors import SettingsInvalid
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, ApiTool
+from playrail.tools.toolset import PLAYRAIL, Need
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
     "core": (
@@ -21,8 +21,6 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
     )
 }
 """Tools for a first look and the usual changes, by the word that chooses them."""
-PLAYRAIL = "playrail"
-"""The toolset about Playrail itself; with any other toolset all of it is offered."""
 TELLING = ("list_configured_servers", "describe_capabilities")
 """What tells of the servers and of the other tools is offered whatever is chosen."""
 CARRYING_OUT = ("apply_plan", "undo_run")
@@ -37,12 +35,22 @@ class Absence:
     hint: str
 
 
-def absences(every: Mapping[str, AnyTool], settings: Settings) -> Mapping[str, Absence]:
+def absences(
+    every: Mapping[str, AnyTool],
+    settings: Settings,
+    *,
+    needs: Mapping[str, Need],
+    unusable: Collection[str] = (),
+) -> Mapping[str, Absence]:
     """Why some of the tools, each by its name or an alias, are not offered with these
-    settings. Raises SettingsInvalid when PLAYRAIL_TOOLSETS names what there is not.
+    settings. `needs` are those of toolsets, by their names; `unusable` are toolsets of which
+    no tool is there.
+
+    Raises SettingsInvalid when PLAYRAIL_TOOLSETS names what there is not.
     """
-    chosen = _chosen(settings.toolsets, every)
-    found = {name: _absence(name, tool, chosen, settings) for name, tool in every.items()}
+    words = [word for word in settings.toolsets if word not in unusable]
+    chosen = frozenset(every) if not settings.toolsets else _chosen(words, every)
+    found = {name: _absence(name, tool, chosen, settings, needs) for name, tool in every.items()}
     return {name: absence for name, absence in found.items() if absence is not None}
 
 
@@ -52,9 +60,13 @@ def alias_of(name: str, tool: AnyTool) -> str | None:
 
 
 def _absence(
-    name: str, tool: AnyTool, chosen: Collection[str], settings: Settings
+    name: str,
+    tool: AnyTool,
+    chosen: Collection[str],
+    settings: Settings,
+    needs: Mapping[str, Need],
 ) -> Absence | None:
-    if (useless := _useless(tool, settings)) is not None:
+    if (useless := _useless(tool, settings, needs)) is not None:
         return useless
     own = alias_of(name, tool)
     if name not in chosen:
@@ -62,7 +74,7 @@ def _absence(
             why="the operator chose other tools",
             hint="Use another tool; the operator can add this one to PLAYRAIL_TOOLSETS.",
         )
-    wanted = settings.aliases or name in settings.toolsets or _is_brought(name, settings)
+    wanted = settings.aliases or name in settings.toolsets or _is_brought(name, settings, needs)
     if own is not None and not wanted:
         return Absence(
             why=f"it is another name of {own}",
@@ -71,55 +83,21 @@ def _absence(
     return None
 
 
-def _useless(tool: AnyTool, settings: Settings) -> Absence | None:
+def _useless(tool: AnyTool, settings: Settings, needs: Mapping[str, Need]) -> Absence | None:
     """Why the tool can serve nobody here."""
-    needed = NEEDED.get(tool.toolset)
+    needed = needs.get(tool.toolset)
     if needed is None or needed.is_met(settings):
         return None
     instead = f"Call {tool.elsewhere}. " if isinstance(tool, ApiTool) and tool.elsewhere else ""
     return Absence(why=needed.why, hint=f"{instead}{needed.hint}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """What a toolset needs to serve anybody; `why` and `hint` are said where it is not met.
-
-    Where it is met, the aliases in `brings` are offered, too: its users know them from
-    elsewhere.
-    """
-
-    is_met: Callable[[Settings], bool]
-    why: str
-    hint: str
-    brings: tuple[str, ...] = ()
-
-
-def _is_brought(name: str, settings: Settings) -> bool:
-    return any(name in need.brings and need.is_met(settings) for need in NEEDED.values())
-
-
-def _has_server(kind: str, settings: Settings) -> bool:
-    """Whether one of this kind is named; also one whose entry is wrong: its owner is told so
-    by the tools.
-    """
-    kinds = {server.kind for server in settings.servers.values()}
-    return kind in kinds | {failed.kind for failed in settings.failed_servers.values()}
-
-
-NEEDED: Mapping[str, Need] = {
-    "mikrus": Need(
-        is_met=partial(_has_server, "mikrus"),
-        why="no mikr.us server is configured",
-        hint="The operator can add a mikr.us server to MCP_SERVERS.",
-        brings=("describe_mikrus_capabilities",),  # a name of mikrus-mcp, as those of the toolset
-    )
-}
+def _is_brought(name: str, settings: Settings, needs: Mapping[str, Need]) -> bool:
+    return any(name in need.brings and need.is_met(settings) for need in needs.values())
 
 
 def _chosen(words: Collection[str], every: Mapping[str, AnyTool]) -> frozenset[str]:
-    """The names that these words of PLAYRAIL_TOOLSETS choose; without words, all."""
-    if not words:
-        return frozenset(every)
+    """The names that these words of PLAYRAIL_TOOLSETS choose."""
     toolsets = {tool.toolset for tool in every.values()}
     for word in words:
         if word not in toolsets and word not in BUNDLES and word not in every:

@@ -9,8 +9,9 @@ that declaration.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
+from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
@@ -262,6 +264,8 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
     playbook: str
     """Path below playbooks/: `<toolset>/<tool>.yml`."""
     report: type[ReportT]
+    content: Path = field(default_factory=content_root)
+    """The content folder of its toolset, which sets it."""
     interruptible: bool = True
     """Whether ending its processes half-way is better than letting them finish (a package
     manager should finish).
@@ -270,6 +274,11 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
     @property
     def toolset(self) -> str:
         return self.playbook.partition("/")[0]
+
+    @property
+    def path(self) -> Path:
+        """Where its playbook lies."""
+        return self.content / "playbooks" / self.playbook
 
 
 @dataclass(frozen=True, kw_only=True)

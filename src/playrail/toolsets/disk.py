@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
+from playrail.settings.content import content_root
 from playrail.tools.fields import AbsolutePath
 from playrail.tools.tool import PlaybookTool, Reading, Risk
+from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 
 
@@ -150,4 +152,10 @@ analyze_disk = PlaybookTool(
     playbook="disk/analyze_disk.yml",
     report=DiskUsage,
     timeout_s=130,
+)
+
+toolset = Toolset(
+    name="disk",
+    content=content_root(),
+    tools=(analyze_disk,),
 )

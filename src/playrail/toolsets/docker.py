@@ -12,8 +12,10 @@ from playrail.codes import files, work
 from playrail.codes.code import Code
 from playrail.codes.every import named
 from playrail.errors import Problem
+from playrail.settings.content import content_root
 from playrail.tools.fields import Since, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 
 ContainerName = Annotated[
@@ -303,4 +305,10 @@ get_docker_stats = PlaybookTool(
     input=OneContainer,
     playbook="docker/get_docker_stats.yml",
     report=AllStats,
+)
+
+toolset = Toolset(
+    name="docker",
+    content=content_root(),
+    tools=(list_docker_containers, get_docker_logs, get_docker_stats),
 )

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
+from playrail.settings.content import content_root
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 
 SINCE_FORMAT = "%Y-%m-%d %H:%M:%S.%f UTC"
@@ -241,4 +243,10 @@ search_journal_logs = PlaybookTool(
     input=JournalSearch,
     playbook="journal/search_journal_logs.yml",
     report=JournalEntries,
+)
+
+toolset = Toolset(
+    name="journal",
+    content=content_root(),
+    tools=(get_journal_logs, find_system_errors, search_journal_logs),
 )

@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from playrail.settings.content import content_root
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.toolset import Toolset
 
 
 class PortChoice(Reading):
@@ -163,4 +165,10 @@ get_network_info = PlaybookTool(
     input=NetworkPart,
     playbook="network/get_network_info.yml",
     report=NetworkInfo,
+)
+
+toolset = Toolset(
+    name="network",
+    content=content_root(),
+    tools=(check_port, get_network_info),
 )

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, computed_field, mode
 from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
+from playrail.settings.content import content_root
 from playrail.tools.fields import CONTROL, OwnerName
 from playrail.tools.tool import (
     Changing,
@@ -21,6 +22,7 @@ from playrail.tools.tool import (
     by_field,
     nothing_lasting,
 )
+from playrail.tools.toolset import Toolset
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 
@@ -273,4 +275,10 @@ manage_process = PlaybookTool(
     playbook="processes/manage_process.yml",
     report=ProcessOutcome,
     intents=nothing_lasting,
+)
+
+toolset = Toolset(
+    name="processes",
+    content=content_root(),
+    tools=(get_process_tree, manage_process),
 )

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
 
+from playrail.settings.content import content_root
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.toolset import Toolset
 
 MIB = 1024 * 1024
 NOT_KNOWN = ("", "NA", "N/A", "unknown")  # what Ansible's facts say where they found nothing
@@ -187,4 +189,10 @@ get_memory_info = PlaybookTool(
     input=MemoryChoice,
     playbook="system/get_memory_info.yml",
     report=MemoryInfo,
+)
+
+toolset = Toolset(
+    name="system",
+    content=content_root(),
+    tools=(get_system_info, get_memory_info),
 )

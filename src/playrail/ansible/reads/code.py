@@ -20,7 +20,7 @@ LISTS = ("MANIFEST.json", "FILES.json", "galaxy.yml")  # of a collection: its ve
 
 
 def playbooks_and_roles(content: Path) -> dict[str, str]:
-    """Of our own playbooks, with all that lies beside them, and roles."""
+    """Of the playbooks of a content folder, with all that lies beside them, and roles."""
     return {str(content / name): files.digest(content / name) for name in ("playbooks", "roles")}
 
 

@@ -37,9 +37,10 @@ Keyed = Callable[[Mapping[str, Any]], Items]
 
 
 def reads_of(
-    playbooks: Iterable[str],
+    playbooks: Iterable[Path],
     hosts: Sequence[str],
     *,
+    contents: Sequence[Path],
     listing: Mapping[str, Any],
     settings: Settings,
     environment: Mapping[str, str],
@@ -47,17 +48,18 @@ def reads_of(
 ) -> dict[str, Items]:
     """What these playbooks read on these hosts, as it is at this moment.
 
-    `listing` is the inventory, `environment` that of Ansible's processes. Raises
-    PlanUnusable for more files than a plan can be held to.
+    `contents` are the content folders that the playbooks are of, `listing` is the
+    inventory, `environment` that of Ansible's processes. Raises PlanUnusable for more files
+    than a plan can be held to.
     """
-    said = bound_variables(listing, hosts, _used(playbooks))
+    said = bound_variables(listing, hosts, _used(playbooks, contents))
     return {
         "inventory": {**keyed(said), **_sources(settings)},
         "configuration": {
             **_configuration(settings, environment, keyed),
             **_ssh(settings, environment, said),
         },
-        **code_of(settings, environment, said),
+        **code_of(contents, settings, environment, said),
     }
 
 
@@ -70,33 +72,45 @@ def inside(was: str, now: str) -> str:
 
 
 def code_of(
-    settings: Settings, environment: Mapping[str, str], said: Mapping[str, Any]
+    contents: Sequence[Path],
+    settings: Settings,
+    environment: Mapping[str, str],
+    said: Mapping[str, Any],
 ) -> dict[str, Items]:
     """The code that plays run, of which a run that stays has loaded some. `said` are
     variables that may name more.
     """
-    content, beside = content_root(), settings.playbook_dir
+    beside = settings.playbook_dir
     config = read_config(settings.ansible_config)
     directory = settings.project or Path.cwd()
     places = Places(environment, config, file=settings.ansible_config, directory=directory)
-    ours = playbooks_and_roles(content)
+    played = {
+        name: state
+        for content in dict.fromkeys((content_root(), *contents))
+        for name, state in playbooks_and_roles(content).items()
+    }
     values = [
         value for section in config.sections() for value in dict(config[section]).values() if value
     ]
     named = dotted([*values, *environment.values(), json.dumps(said, default=str)])
-    named = named.union(*(dotted_in(Path(root), state) for root, state in ours.items()))
+    named = named.union(*(dotted_in(Path(root), state) for root, state in played.items()))
     return {
-        "playbook": ours,
+        "playbook": played,
         "plugins": plugins(places, beside),
         "collections": {**libraries(places), **collections(places, beside, named)},
     }
 
 
-def _used(names: Iterable[str]) -> frozenset[str]:
+def _used(playbooks: Iterable[Path], contents: Sequence[Path]) -> frozenset[str]:
     """The names in the templates of these playbooks, and of the roles that these play."""
-    content = content_root()
-    playbooks = {content / "playbooks" / name for name in names}
-    roles = {content / "roles" / role for playbook in playbooks for role in named_roles(playbook)}
+    playbooks = set(playbooks)
+    named = {role for playbook in playbooks for role in named_roles(playbook)}
+    roles = {
+        path
+        for content in dict.fromkeys((content_root(), *contents))
+        for role in named
+        if (path := content / "roles" / role).is_dir()
+    }
     roots = {*(playbook.parent for playbook in playbooks), *roles}
     return frozenset().union(*(used_in(root, files.digest(root)) for root in roots))
 

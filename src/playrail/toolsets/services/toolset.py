@@ -1,0 +1,15 @@
+"""systemd units."""
+
+from __future__ import annotations
+
+from playrail.settings.content import content_root
+from playrail.tools.toolset import Toolset
+from playrail.toolsets.services.actions import RELOAD, RESTART, SERVICE
+from playrail.toolsets.services.tools import check_service_status, manage_service
+
+toolset = Toolset(
+    name="services",
+    content=content_root(),
+    tools=(manage_service, check_service_status),
+    kinds=(SERVICE, RESTART, RELOAD),
+)
