@@ -31,22 +31,32 @@ def empty_environment(place: Path) -> Path:
 
 
 def wheel_of_checkout(python: Path, place: Path) -> Path:
-    options = ["--quiet", "--no-deps", "--wheel-dir", str(place / "dist")]
-    run(python, "-m", "pip", "wheel", *options, ROOT, cwd=place)
-    return next((place / "dist").glob("playrail-*.whl"))
+    return wheel_of(ROOT, python, place / "dist")
+
+
+def wheel_of(project: Path, python: Path, place: Path) -> Path:
+    """The wheel of a project, in a directory that has no other."""
+    options = ["--quiet", "--no-deps", "--wheel-dir", str(place)]
+    run(python, "-m", "pip", "wheel", *options, project, cwd=place.parent)
+    return next(place.glob("*.whl"))
 
 
 def install(python: Path, wheel: Path) -> None:
     """Installs the wheel and, in the versions that the other tests run with, what it
     requires, as links.
     """
-    options = ["--quiet", "--no-deps", "--no-index", "--no-compile"]
-    run(python, "-m", "pip", "install", *options, wheel, cwd=python.parent)
+    install_alone(python, wheel)
     packages = next((python.parents[1] / "lib").glob("python*")) / "site-packages"
     (installed,) = Distribution.discover(name="playrail", path=[str(packages)])
     for required in _required(installed).values():
         _link(required, packages)
     run(python, "-m", "pip", "check", cwd=python.parent)
+
+
+def install_alone(python: Path, wheel: Path) -> None:
+    """Installs the wheel, and nothing that it requires."""
+    options = ["--quiet", "--no-deps", "--no-index", "--no-compile"]
+    run(python, "-m", "pip", "install", *options, wheel, cwd=python.parent)
 
 
 def _required(wanted: Distribution) -> dict[str, Distribution]:
