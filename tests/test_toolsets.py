@@ -14,8 +14,10 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from playrail import catalog
+from playrail.ansible.environment import environment
 from playrail.errors import SettingsInvalid
-from playrail.settings.content import PACKAGE
+from playrail.settings.content import PACKAGE, collections_root
+from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind
 from playrail.tools.tool import AnyTool, Changing, OnHosts, PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
@@ -192,6 +194,33 @@ def test_of_two_plugins_with_one_collection_the_first_counts(
     assert assemble(other, motd).unusable == {"zoo": "motd brings the collection motd.host, too"}
     (content / "collections/ansible_collections/playrail/host").mkdir(parents=True)
     assert assemble(motd).unusable == {"motd": "playrail brings the collection playrail.host, too"}
+
+
+def test_a_role_has_its_toolsets_name(motd: Toolset, content: Path, assemble: Assemble) -> None:
+    (content / "roles" / "motd_folder").mkdir(parents=True)
+    assert assemble(motd).unusable == {}
+    (content / "roles" / "nginx").mkdir()
+
+    why = "its role nginx does not begin with the toolset's name"
+    assert assemble(motd).unusable == {"motd": why}
+
+
+def test_ansible_finds_a_plugins_content_last(content: Path, tmp_path: Path) -> None:
+    (content / "roles").mkdir()
+    given = {
+        "HOME": str(tmp_path),
+        "ANSIBLE_ROLES_PATH": "/own/roles",
+        "ANSIBLE_COLLECTIONS_PATH": "/own/collections",
+    }
+    settings = Settings.load(given, dotenv=None)
+
+    child = environment(settings, given, [content])
+
+    assert child["ANSIBLE_ROLES_PATH"] == f"/own/roles:{content}/roles"
+    assert child["ANSIBLE_COLLECTIONS_PATH"] == (
+        f"{collections_root()}:/own/collections:{content}/collections"
+    )
+    assert environment(settings, given)["ANSIBLE_ROLES_PATH"] == "/own/roles"
 
 
 def test_one_of_ours_that_cannot_be_loaded_is_an_error() -> None:

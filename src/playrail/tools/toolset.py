@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from playrail.errors import SettingsInvalid
-from playrail.settings.content import collections_in
+from playrail.settings.content import collections_in, content_root
 from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind
 from playrail.tools.tool import AnyTool, ApiTool, Changing, DirectTool, PlaybookTool
@@ -114,10 +114,19 @@ class Toolset:
         for tool in self.tools:
             if why := _unfit(tool) or self._misplaced(tool):
                 raise ValueError(f"{tool.name}: {why}")
+        for role in self._roles():
+            if role != self.name and not role.startswith(f"{self.name}_"):
+                raise ValueError(f"its role {role} does not begin with the toolset's name")
         if self.settings is not None:
             self.variables({})  # each has a default
             if "writeOnly" in json.dumps(self.settings.model_json_schema()):
                 raise ValueError("a setting of a toolset cannot be a secret")
+
+    def _roles(self) -> Sequence[str]:
+        """The roles of a plugin, which Ansible finds by their names alone."""
+        if self.content is None or self.content == content_root():
+            return ()
+        return sorted(path.name for path in (self.content / "roles").glob("[!._]*"))
 
     def _misplaced(self, tool: AnyTool) -> str | None:
         if tool.toolset != self.name:
