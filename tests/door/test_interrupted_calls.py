@@ -119,6 +119,7 @@ def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: 
         "outcome": "interrupted",
         "hosts": ["localhost"],
         "note": "may have been running on these hosts",
+        "version": 1,
     }
     assert [path for path in (place / "run").rglob("*") if path.is_file()] == []
     assert list((place / "state" / "servers").iterdir()) == []
