@@ -36,6 +36,13 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Path:
     """Where a Playrail of the test's own has its files; nobody else may enter."""
     return private_directory(tmp_path / "place")

@@ -19,7 +19,7 @@ from playrail.ansible.inventory.inventory import Inventory
 from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
 from playrail.ansible.run.play import forks
 from playrail.codes.every import named
-from playrail.commands import doctor
+from playrail.commands import doctor, doctor_servers
 from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check
 from playrail.commands.doctor_secrets import check_secrets
@@ -177,7 +177,7 @@ def test_a_default_that_is_not_there(environ: Mapping[str, str]) -> None:
     settings = settings_of(environ, MCP_DEFAULT_SERVER="gone")
     known = Hosts(hosts={}, groups={"all": ()}, refused={"a:b": "It is a pattern."})
 
-    found = list(doctor._inventory(known, settings))
+    found = list(doctor_servers.check_inventory(known, settings))
 
     assert [(check.name, check.state, check.found) for check in found] == [
         ("inventory", "warn", "there are no hosts"),
@@ -229,7 +229,7 @@ PROBLEM = Problem(code=named("unreachable"), error="Nothing listens there.", hin
     ids=["ok", "problem", "silence"],
 )
 def test_a_host(outcome: HostOutcome, check: Check) -> None:
-    assert doctor._host("web", outcome, late_s=65.0) == check
+    assert doctor_servers.check_host("web", outcome, late_s=65.0) == check
 
 
 def test_every_host_has_its_turn_before_the_deadline(
@@ -241,7 +241,7 @@ def test_every_host_has_its_turn_before_the_deadline(
         }
         inventory = Inventory(settings_of(environ, MCP_SERVERS=json.dumps(servers)), tmp_path)
         hosts = {name: Host(name=name, groups=()) for name in servers}
-        return doctor._deadline_s(inventory, Hosts(hosts=hosts, groups={}, refused={}))
+        return doctor_servers.deadline_of(inventory, Hosts(hosts=hosts, groups={}, refused={}))
 
     at_once = forks(500)
     found = [

@@ -1,97 +1,32 @@
-"""The one door: what is refused, what is recorded, and what the caller is told when things
-go wrong in between.
-"""
+"""The one door: what is refused, what is recorded, and what the caller is told."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playrail.calls.answers import Answer
-from playrail.calls.caller import Caller
 from playrail.door.door import Playrail
 from playrail.errors import AnsibleFailed
 from playrail.settings.settings import Settings
-from playrail.tools.tool import Context, DirectTool, Risk, ToolInput
+from playrail.tools.tool import Context, ToolInput
 from worlds.callers import ANN, BOB
-from worlds.checkout import TESTS
+from worlds.door_calls import call, direct, recorded, within
 from worlds.envelopes import assert_envelope
-from worlds.local_plays import Whatever, await_nap, environ, gone, naps, playrail, tool
+from worlds.local_plays import NAP, Whatever, environ, playrail, tool
 
 CANARY = "CANARY"
-NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}, changed_when: false}"
-KILLED = """
-import asyncio, sys
-from pathlib import Path
-from worlds.callers import ANN
-from worlds.local_plays import playrail, tool
-
-place = Path(sys.argv[1])
-
-async def main():
-    server = playrail(place, tool(place, sys.argv[2]))
-    await server.call("probe", {"server": "localhost"}, caller=ANN)
-
-asyncio.run(main())
-"""
-
-Doing = Callable[[Playrail], Awaitable[Any]]
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def within(server: Playrail, doing: Doing) -> Any:
-    async def run() -> Any:
-        async with server:
-            return await doing(server)
-
-    return asyncio.run(run())
-
-
-def call(
-    server: Playrail, name: str, arguments: Mapping[str, Any] | None = None, *, caller: Caller = ANN
-) -> Answer:
-    async def doing(open_server: Playrail) -> Answer:
-        return await open_server.call(name, arguments or {}, caller=caller)
-
-    answer: Answer = within(server, doing)
-    assert_envelope(answer.envelope())
-    return answer
-
-
-def recorded(place: Path, *, without: str = "events") -> list[dict[str, Any]]:
-    """The records, but those that tell what Ansible did."""
-    server = playrail(place)
-    try:
-        assert server.ledger.verify().problem is None
-        return [record for record in server.ledger.read() if record["kind"] != without]
-    finally:
-        server.ledger.close()
-
-
-def direct(
-    run: Callable[[Context, ToolInput], Awaitable[Whatever]], **more: Any
-) -> DirectTool[Any, Any]:
-    declared = {
-        "risk": Risk.READ,
-        "input": ToolInput,
-        "toolset": "tests",
-        "output": Whatever,
-        **more,
-    }
-    return DirectTool(name="direct", summary="A test's tool.", run=run, **declared)
+def place(cwd: Path) -> Path:
+    return cwd
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -151,6 +86,20 @@ def test_an_unknown_tool_answers_with_the_tools(place: Path) -> None:
     assert recorded(place)[0]["tool"] == "x" * 128
 
 
+# What is recorded of a call of list_directory, before and after, but for what each call has anew
+STARTED: dict[str, Any] = {
+    "risk": "READ",
+    "hosts": ["localhost"],
+    "playbook": "files/list_directory.yml",
+    "preview": False,
+    "plan": None,
+    "parent": None,
+    "hidden": [],
+    "version": 2,
+}
+ENDED: dict[str, Any] = {"outcome": "ok", "error": None, "changed": [], "failed": {}, "version": 1}
+
+
 def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     place: Path,
 ) -> None:
@@ -170,7 +119,8 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     command = started["body"].pop("command")
     assert started["kind"] == "started"
     assert started["body"] == {
-        "risk": "READ",
+        **STARTED,
+        "run": answer.meta.run_id,
         "arguments": {
             "server": None,
             "path": str(path),
@@ -179,24 +129,10 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
             "details": False,
             "max_bytes": 24_000,
         },
-        "hosts": ["localhost"],
-        "playbook": "files/list_directory.yml",
-        "run": answer.meta.run_id,
-        "preview": False,
-        "plan": None,
-        "parent": None,
-        "hidden": [],
-        "version": 2,
     }
     assert ended["kind"] == "ended"
     assert 0 < ended["body"].pop("duration_ms") <= answer.meta.duration_ms
-    assert ended["body"] == {
-        "outcome": "ok",
-        "error": None,
-        "changed": [],
-        "failed": {},
-        "version": 1,
-    }
+    assert ended["body"] == ENDED
 
     by_hand = {
         **environ(place),
@@ -241,47 +177,6 @@ def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) ->
     }
 
 
-def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
-    marker = place / "ran"
-    made = tool(
-        place, f"- {{name: Report, ansible.builtin.file: {{path: '{marker}', state: touch}}}}"
-    )
-    (place / "state").mkdir(mode=0o700)
-    (place / "state" / "ledger.sqlite").write_bytes(b"This is no database. " * 200)
-
-    answer = call(playrail(place, made), "probe")
-
-    assert (answer.code, marker.exists()) == ("ledger_unavailable", False)
-    (place / "state" / "ledger.sqlite").unlink()
-    assert (call(playrail(place, made), "probe").code, marker.exists()) == ("ok", True)
-
-
-@pytest.mark.slow
-def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "1.125"))
-
-    async def doing(open_server: Playrail) -> tuple[Answer, Answer, Answer]:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, "1.125")
-        (place / "state" / "ledger.sqlite").rename(place / "away")
-        during = await running
-        after = await open_server.call("probe", {}, caller=ANN)
-        (place / "away").rename(place / "state" / "ledger.sqlite")
-        return during, after, await open_server.call("list_configured_servers", {}, caller=ANN)
-
-    during, after, mended = within(server, doing)
-
-    assert [answer.code for answer in (during, after, mended)] == [
-        "end_unrecorded",
-        "ledger_unavailable",
-        "ok",
-    ]
-    assert during.data["hosts"].keys() == {"localhost"}
-    assert during.problem.hint.startswith("It did run")
-    assert after.problem.hint.startswith("Nothing was run")
-    assert [row["kind"] for row in recorded(place)] == ["started", "started", "ended"]
-
-
 def test_what_nobody_foresaw_says_nothing_of_the_inside(place: Path) -> None:
     async def run(_: Context, __: ToolInput) -> Whatever:
         raise RuntimeError(CANARY)
@@ -297,129 +192,11 @@ def test_what_nobody_foresaw_says_nothing_of_the_inside(place: Path) -> None:
     assert CANARY not in json.dumps(recorded(place))
 
 
-def test_a_direct_tool_has_a_deadline_too(place: Path) -> None:
-    async def run(_: Context, __: ToolInput) -> Whatever:
-        await asyncio.Event().wait()  # for ever
-        return Whatever()
-
-    answer = call(playrail(place, direct(run, timeout_s=0.2)), "direct")
-
-    assert answer.code == "deadline_exceeded"
-
-
 def test_an_error_that_is_ours_keeps_its_code(place: Path) -> None:
     async def run(_: Context, __: ToolInput) -> Whatever:
         raise AnsibleFailed("It said so.")
 
     assert call(playrail(place, direct(run)), "direct").code == "ansible_failed"
-
-
-@pytest.mark.slow
-def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: Path) -> None:
-    nap = "9871.5"
-    command = [sys.executable, "-c", KILLED, str(place), NAP % nap]
-    with subprocess.Popen(command, cwd=TESTS) as server:
-        await_nap(place, nap)
-        (started,) = recorded(place)
-        server.send_signal(signal.SIGKILL)
-
-    assert started["kind"] == "started"
-    assert gone(place, within_s=10)  # its own child, Ansible, the sleep
-    assert list((place / "run").glob("*/*/env/extravars")) != []
-
-    assert call(playrail(place), "list_configured_servers").code == "ok"
-
-    rows = recorded(place)
-    assert [row["kind"] for row in rows] == ["started", "interrupted", "started", "ended"]
-    settled = rows[1]
-    assert (settled["call"], settled["caller"], settled["tool"]) == (
-        started["call"],
-        "ann",
-        "probe",
-    )
-    assert settled["body"] == {
-        "outcome": "interrupted",
-        "hosts": ["localhost"],
-        "note": "may have been running on these hosts",
-    }
-    assert [path for path in (place / "run").rglob("*") if path.is_file()] == []
-    assert list((place / "state" / "servers").iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "1.125"))
-
-    async def doing(open_server: Playrail) -> Answer:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, "1.125")
-        async with playrail(place) as another:
-            assert (await another.call("list_configured_servers", {}, caller=BOB)).code == "ok"
-        return await running
-
-    assert within(server, doing).code == "ok"
-    assert {row["kind"] for row in recorded(place)} == {"started", "ended"}
-
-
-@pytest.mark.slow
-def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
-    nap = "9872.5"
-    server = playrail(place, tool(place, NAP % nap))
-
-    async def doing(open_server: Playrail) -> None:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, nap)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    within(server, doing)
-
-    assert naps(place, nap) == []
-    assert [(row["kind"], row["body"].get("outcome")) for row in recorded(place)] == [
-        ("started", None),
-        ("ended", "cancelled"),
-    ]
-
-
-@pytest.mark.slow
-def test_work_that_must_not_be_cut_short_is_left_to_finish(place: Path) -> None:
-    """A package manager, say: over SSH it outlives its connection, and on this machine it
-    is not killed either.
-    """
-    marker = place / "finished"
-    tasks = (
-        f"- {{name: Report, ansible.builtin.command: {{argv: [sh, -c, 'sleep 3.25; touch "
-        f"{marker}']}}}}"
-    )
-    made = tool(place, tasks, risk=Risk.WRITE, interruptible=False)
-
-    async def doing(server: Playrail) -> Answer:
-        running = asyncio.create_task(server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, "3.25")
-        await server.close()
-        return await running
-
-    answer: Answer = within(playrail(place, made, ENABLE_WRITE_OPERATIONS="1"), doing)
-
-    assert answer.code == "outcome_unknown"
-    assert answer.problem is not None
-    assert (
-        answer.problem.error
-        == "The call was cancelled on localhost; its work was left to finish there."
-    )
-    assert not marker.exists()
-    assert gone(place, within_s=15)
-    assert marker.exists()
-
-
-def test_a_state_directory_that_is_not_private_refuses_every_call(place: Path) -> None:
-    (place / "state").mkdir()
-    (place / "state").chmod(0o755)
-
-    answer = call(playrail(place), "list_configured_servers")
-
-    assert answer.code == "ledger_unavailable"
 
 
 def test_writes_run_when_the_operator_allows_them(place: Path) -> None:

@@ -10,134 +10,21 @@ import re
 import sqlite3
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from hypothesis import given as hypothesis_given
-from hypothesis import strategies as st
 
-from playrail import catalog
-from playrail.ansible.content.named_content import named_collections, named_roles
-from playrail.ansible.content.unsafe_yaml import to_yaml
 from playrail.errors import ExportFailed
-from playrail.export.export import Exported, export
 from playrail.history.replay import Selection
-from playrail.ledger.ledger import Entry, Ledger
+from playrail.ledger.ledger import Entry
 from playrail.safe_text.secrets import HIDDEN
-from playrail.settings.content import content_root
-from playrail.settings.settings import Settings
-from playrail.settings.target import Unsafe
-from playrail.tools.tool import AnyTool
+from worlds.export_world import BIN, World
 
-BIN = Path(sys.executable).parent
 CANARY = "hunter2-{{ 7 * 7 }}-canary"
 NASTY = "{{ lookup('pipe', 'touch was-run') }} {% raw %}\n  \"é\"\t'$(id)`\r\n\n!unsafe x: #y\n"
-
-
-class World:
-    """A directory with a ledger in which calls can be written down, and what is exported
-    from it.
-    """
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.ledger = Ledger(place / "state" / "ledger.sqlite")
-        self.tools: Mapping[str, AnyTool] = catalog.load()
-        self.exported = place / "exported"
-        self._calls = 0
-
-    def settings(self, **environ: str) -> Settings:
-        given = {
-            "HOME": str(self.place),
-            "PLAYRAIL_STATE_DIR": str(self.place / "state"),
-            **environ,
-        }
-        return Settings.load(given, dotenv=None)
-
-    def did(
-        self,
-        tool: str,
-        *hosts: str,
-        outcome: str = "ok",
-        hidden: Sequence[str] = (),
-        **arguments: Any,
-    ) -> str:
-        """Writes a call down as the door does. Returns its run id."""
-        self._calls += 1
-        declared = self.tools[tool]
-        given = declared.input.model_validate({"server": list(hosts), **arguments})
-        risk, run = (
-            declared.risk_of(given).name,
-            f"20261120-1000{self._calls:02}-0000000{self._calls % 10}",
-        )
-        started = {
-            "version": 2,
-            "hidden": list(hidden),
-            "arguments": given.recorded(),
-            "hosts": hosts,
-            "risk": risk,
-            "run": run,
-            "preview": False,
-        }
-        ended: dict[str, Any] = {
-            "outcome": outcome,
-            "changed": hosts,
-            "failed": {},
-            "duration_ms": 1,
-        }
-        about: dict[str, Any] = {
-            "call": f"call-{self._calls}",
-            "server": "s",
-            "caller": "ann",
-            "tool": tool,
-        }
-        self.ledger.append(
-            Entry(kind="started", **about, body=started), Entry(kind="ended", **about, body=ended)
-        )
-        return run
-
-    def export(self, selection: Selection | None = None, **environ: str) -> Exported:
-        return export(
-            self.ledger,
-            selection or Selection(),
-            self.exported,
-            tools=self.tools,
-            settings=self.settings(**environ),
-        )
-
-    def text(self, name: str) -> str:
-        return (self.exported / name).read_text(encoding="utf-8")
-
-    def loaded(self, name: str) -> Any:
-        return DataLoader().load_from_file(str(self.exported / name))
-
-    def played(self, *options: str, **environ: str) -> tuple[int, str]:
-        """Exit status and output of plain ansible-playbook, which finds nothing of Playrail
-        in its environment.
-        """
-        command = [str(BIN / "ansible-playbook"), "-i", "inventory.yml", *options, "site.yml"]
-        env = {
-            "HOME": str(self.place),
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "LANG": "C.UTF-8",
-            **environ,
-        }
-        done = subprocess.run(
-            command,
-            cwd=self.exported,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -458,43 +345,3 @@ def test_the_command(world: World) -> None:
         f"playrail: {world.exported} is not an empty directory.",
     )
     assert run("--since", "yesterday", "other")[0] == 2
-
-
-def test_what_playbooks_name(tmp_path: Path) -> None:
-    path = tmp_path / "play.yml"
-    tasks = [
-        {"ansible.builtin.debug": {"msg": "a.b.c"}},
-        {
-            "block": [
-                {"community.docker.docker_container": {"name": "x"}},
-                {"ansible.legacy.mine": {}},
-            ]
-        },
-        {"ansible.builtin.include_role": {"name": "third"}},
-        {"playrail.host.read_part": {"path": "/etc/motd"}},
-    ]
-    path.write_text(
-        yaml.safe_dump([{"hosts": "all", "roles": ["first", {"role": "second"}], "tasks": tasks}])
-    )
-
-    assert (named_collections(path), named_roles(path)) == (
-        {"community.docker", "playrail.host"},
-        {"first", "second", "third"},
-    )
-    every = (content_root() / "playbooks").glob("*/*.yml")
-    assert {name for playbook in every for name in named_collections(playbook)} == {"playrail.host"}
-
-
-@hypothesis_given(
-    st.one_of(
-        st.text(alphabet=st.characters(exclude_categories=["Cs"])),
-        st.text(alphabet="\n\t ab:#-'\"\\{%}0x7~<=\r\x85\u2028"),
-        st.sampled_from(
-            ["0640", "yes", "null", "1e3", "<<", "=", "2026-11-20", "{{ 1 }}", "|", "\n", ""]
-        ),
-    )
-)
-def test_unsafe_text_is_what_ansible_reads(text: str) -> None:
-    read = DataLoader().load(to_yaml({"some": [{"text": Unsafe(text)}]}))["some"][0]["text"]
-
-    assert (isinstance(read, str), read) == (True, text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from .own_host import OwnHost, docker, own_host
 
 SET_UP = Path(__file__).parents[1] / "lab" / "host.sh"
 IMAGES = {"deb12": "playrail-lab:bookworm", "deb13": "playrail-lab:trixie"}
+ADDRESS = re.compile(r"\d+(?:\.\d+){3}")
 FILES = ("known_hosts", "known_hosts_changed", "ssh_config")
 
 
@@ -59,9 +61,11 @@ def _told(lab: Mapping[str, Any], hosts: Mapping[str, OwnHost], place: Path) -> 
     files["known_hosts"] = "".join(
         f"{line}\n" for line in lines if line.partition(",")[0] not in hosts
     )
+    theirs = {lab["hosts"][name]["address"]: host.address for name, host in hosts.items()}
+    for file in ("known_hosts_changed", "ssh_config"):
+        # Whole addresses, all at once: one may begin with another, or be another's new one
+        files[file] = ADDRESS.sub(lambda found: theirs.get(found[0], found[0]), files[file])
     for name, host in hosts.items():
-        for file in ("known_hosts_changed", "ssh_config"):
-            files[file] = files[file].replace(lab["hosts"][name]["address"], host.address)
         keys = docker("exec", host.container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub")
         files["known_hosts"] += "".join(
             f"{name},{host.address} {key}\n" for key in keys.splitlines()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -121,8 +122,10 @@ class Plays:
             check=False,
             timeout=300,
         )
-        assert "{" in done.stdout, done.stderr
-        found = json.loads(done.stdout[done.stdout.index("{") :])
+        # Before it are the lines that tell by which way each module went
+        answer = re.search(r"^\{.*", done.stdout, re.MULTILINE | re.DOTALL)
+        assert answer is not None, done.stderr
+        found = json.loads(answer[0])
         played = found["plays"][0]["tasks"]
         return {host: [task["hosts"][host] for task in played] for host in hosts}
 

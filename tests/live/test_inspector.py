@@ -56,7 +56,7 @@ def command() -> list[str]:
             INSPECTOR,
         ]
         subprocess.run(install, cwd=PLACE, check=True, capture_output=True)
-    return [str(_node(site)), str(program), "--cli"]
+    return [str(_node(site)), str(program), "--cli", "--connect-timeout", "100000"]
 
 
 def _node(site: Path) -> Path:

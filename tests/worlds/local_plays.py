@@ -35,6 +35,8 @@ from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, OnHosts, PlaybookTool, Report, Risk
 from worlds.callers import ANN
 
+# A task that sleeps for so many seconds, see await_nap
+NAP = "- {name: Report, ansible.builtin.command: {argv: [sleep, '%s']}, changed_when: false}"
 PATIENCE_S = 100.0  # with a machine that does much else; less than pytest's own
 LOCAL = {
     "ansible_connection": "local",

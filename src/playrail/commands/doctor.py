@@ -7,44 +7,32 @@ play only looks.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
-
-from packaging.requirements import Requirement
 
 from playrail import catalog
-from playrail.ansible.environment import environment, forks_at_most
-from playrail.ansible.inventory.host_keys import MEND, host_keys
-from playrail.ansible.inventory.inventory import Hosts, Inventory
-from playrail.ansible.inventory.notes import UNREAD_REMEDY
-from playrail.ansible.inventory.withheld_environment import REMEDY
-from playrail.ansible.outcome.outcome import NO_REPORT, HostOutcome
-from playrail.ansible.run.play import Play, new_run_id, turns
-from playrail.ansible.run.runner import Ended, Runner, RunResult
+from playrail.ansible.environment import environment
+from playrail.commands.doctor_machine import (
+    check_ansible_playbook,
+    check_package,
+    check_python,
+    check_ssh,
+)
 from playrail.commands.doctor_place import private_place
 from playrail.commands.doctor_project import Check, check_project
 from playrail.commands.doctor_secrets import check_secrets
+from playrail.commands.doctor_servers import check_servers
 from playrail.commands.doctor_toolsets import check_toolsets
 from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
-from playrail.hosts import NAME_REMEDY
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
-from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file
 
-OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
-COMMAND_DEADLINE_S = 30.0
-# For Ansible to start; for a host that is connected to tell about itself
-START_S, HOST_S = 20.0, 15.0
 MIB = 1024 * 1024
 LITTLE_SPACE, TOO_LITTLE_SPACE = 500 * MIB, 20 * MIB
 MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -61,16 +49,15 @@ NOT_USED = (
     "MCP_UNSAFE_PUBLIC_ACCESS_CONFIRMED",
     "ANSIBLE_STDOUT_CALLBACK",
 )
-REINSTALL = "pip install --upgrade playrail"
 
 
 async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[Check]:
     """Yield every check as soon as its outcome is known; where the settings are invalid,
     those before them only.
     """
-    yield _python()
-    yield _package("ansible-core")
-    yield _package("ansible-runner")
+    yield check_python()
+    yield check_package("ansible-core")
+    yield check_package("ansible-runner")
     try:
         settings = Settings.load(environ, dotenv=dotenv)
         child = environment(settings, environ)
@@ -79,8 +66,8 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
             name="settings", state="fail", found=str(error), mend="Mend that, then run this again."
         )
         return
-    yield _ansible_playbook(child)
-    yield await _ssh(child, needed=bool(settings.servers or settings.inventory))
+    yield check_ansible_playbook(child)
+    yield await check_ssh(child, needed=bool(settings.servers or settings.inventory))
     for check in (
         *_settings(settings, environ, dotenv),
         *check_secrets(settings),
@@ -90,7 +77,7 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         *_written(settings),
     ):
         yield check
-    async for check in _servers(settings, environ, child):
+    async for check in check_servers(settings, environ, child):
         yield check
     try:
         with private_place(settings.runtime_dir) as place:
@@ -99,86 +86,6 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
     except SettingsInvalid as error:
         mend = "Mend the runtime directory."
         yield Check(name="run that stays", state="warn", found=str(error), mend=mend)
-
-
-def _python() -> Check:
-    found = f"{'.'.join(map(str, sys.version_info[:3]))} ({sys.executable})"
-    if OLDEST_PYTHON <= sys.version_info[:2] < FIRST_UNTRIED_PYTHON:
-        return Check(name="python", state="ok", found=found)
-    return Check(
-        name="python",
-        state="fail",
-        found=found,
-        mend="Install Playrail with Python 3.11, 3.12 or 3.13.",
-    )
-
-
-def _package(name: str) -> Check:
-    wanted = next(
-        Requirement(line) for line in requires("playrail") or () if Requirement(line).name == name
-    )
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        return Check(name=name, state="fail", found="is not installed", mend=REINSTALL)
-    if found not in wanted.specifier:
-        return Check(
-            name=name, state="fail", found=f"{found}; {wanted.specifier} is needed", mend=REINSTALL
-        )
-    return Check(name=name, state="ok", found=found)
-
-
-def _ansible_playbook(child: Mapping[str, str]) -> Check:
-    name, beside = "ansible-playbook", Path(sys.executable).parent
-    found = shutil.which(name, path=child["PATH"])
-    if found is None:
-        return Check(
-            name=name,
-            state="fail",
-            found="is not on the PATH of Ansible's processes",
-            mend=REINSTALL,
-        )
-    if Path(found).parent != beside:
-        mend = f"Runs would use another Ansible than Playrail's own; {REINSTALL}"
-        return Check(name=name, state="warn", found=f"{found}, not the one in {beside}", mend=mend)
-    return Check(name=name, state="ok", found=found)
-
-
-async def _ssh(child: Mapping[str, str], *, needed: bool) -> Check:
-    program = shutil.which("ssh", path=child["PATH"])
-    if program is None:
-        mend = "Install an OpenSSH client (Debian, Ubuntu: apt install openssh-client)."
-        return Check(
-            name="ssh",
-            state="fail" if needed else "warn",
-            found="there is no ssh client",
-            mend=mend,
-        )
-    status, text = await _output(program, "-V", env=child)
-    if status != 0:
-        return Check(
-            name="ssh",
-            state="fail",
-            found=f"{program} does not run: {text}",
-            mend="Install it again.",
-        )
-    return Check(name="ssh", state="ok", found=f"{text} ({program})")
-
-
-async def _output(*command: str, env: Mapping[str, str]) -> tuple[int, str]:
-    """Exit status of a command and what it said on either output."""
-    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=null, stdout=pipe, stderr=asyncio.subprocess.STDOUT, env=dict(env)
-    )
-    try:
-        async with asyncio.timeout(COMMAND_DEADLINE_S):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return 1, f"no end within {COMMAND_DEADLINE_S:g} s"
-    return process.returncode or 0, output.decode(errors="replace").strip()
 
 
 def _settings(settings: Settings, environ: Mapping[str, str], dotenv: Path) -> Iterator[Check]:
@@ -324,142 +231,3 @@ def _ledger(path: Path) -> Check:
         )
         return Check(name="ledger", state="fail", found=f"{path}: {problem}", mend=mend)
     return Check(name="ledger", state="ok", found=f"{path}: the chain holds")
-
-
-async def _servers(
-    settings: Settings, environ: Mapping[str, str], child: Mapping[str, str]
-) -> AsyncIterator[Check]:
-    inventory = Inventory(settings, content_root())
-    keys = host_keys(inventory, settings, environ=environ, child=child)
-    try:
-        try:
-            known = await inventory.hosts()
-            usable = known.hosts.keys() - known.refused.keys()
-            deadline_s = _deadline_s(inventory, known, at_most=forks_at_most(child))
-            unchecked = await keys.unchecked(known.hosts)
-            ran = (
-                await _check_hosts(inventory, known, settings, child, deadline_s)
-                if usable
-                else None
-            )
-        except PlayrailError as error:
-            yield Check(name="inventory", state="fail", found=str(error), mend=error.problem.hint)
-            return
-    finally:
-        inventory.close()
-    found = [
-        Check(name=f"key of {name}", state="warn", found=why, mend=MEND)
-        for name, why in unchecked.items()
-    ]
-    found += [
-        Check(
-            name=f"variable {name}",
-            state="warn",
-            found=f"{host} asks for it, and Ansible is not given it",
-            mend=REMEDY,
-        )
-        for name, host in inventory.withheld().items()
-    ]
-    for check in (
-        *_inventory(known, settings),
-        *found,
-        *(_outcomes(ran, deadline_s) if ran else ()),
-    ):
-        yield check
-
-
-def _inventory(known: Hosts, settings: Settings) -> Iterator[Check]:
-    if known.hosts:
-        yield Check(
-            name="inventory",
-            state="ok",
-            found=f"hosts: {len(known.hosts)}, groups: {len(known.groups)}",
-        )
-    else:
-        mend = "Name servers in MCP_SERVERS, or an Ansible inventory in PLAYRAIL_INVENTORY."
-        yield Check(name="inventory", state="warn", found="there are no hosts", mend=mend)
-    for name, reason in known.refused.items():
-        yield Check(
-            name=f"host {name!r}",
-            state="warn",
-            found=reason,
-            mend=known.mends.get(name, NAME_REMEDY),
-        )
-    for path, reason in known.unread.items():
-        yield Check(
-            name=f"inventory file {path}",
-            state="warn",
-            found=f"is not read: {reason}",
-            mend=UNREAD_REMEDY,
-        )
-    if known.other_tags:
-        some, others = known.other_tags[:5], known.other_tags[5:]
-        named = ", ".join(some) + (" and others" if others else "")
-        mend = "To choose or decide by tags, give these hosts a list of words in playrail_tags."
-        found = f"the variable tags of {named} is no list, so these hosts have no tags for Playrail"
-        yield Check(name="tags", state="warn", found=found, mend=mend)
-    default = settings.default_server
-    usable = {*known.hosts, *known.groups} - set(settings.failed_servers)
-    if default is not None and default not in usable:
-        mend = "Set MCP_DEFAULT_SERVER to a server that `playrail inventory` lists."
-        yield Check(
-            name="default server", state="fail", found=f"{default!r} cannot be used", mend=mend
-        )
-
-
-def _deadline_s(inventory: Inventory, known: Hosts, *, at_most: int | None = None) -> float:
-    """Long enough for every host to be given up by itself first, in its turn."""
-    each_s = inventory.connect_timeout_s(known.hosts) + HOST_S
-    return START_S + turns(len(known.hosts), at_most=at_most) * each_s
-
-
-async def _check_hosts(
-    inventory: Inventory,
-    known: Hosts,
-    settings: Settings,
-    child: Mapping[str, str],
-    deadline_s: float,
-) -> RunResult:
-    """Look at all hosts side by side."""
-    hosts = tuple(name for name in known.hosts if name not in known.refused)
-    play = Play(
-        run_id=new_run_id(),
-        playbook=content_root() / "playbooks" / "runs" / "check_host.yml",
-        hosts=hosts,
-        inventory=inventory.sources(),
-        variables={},
-        secrets=inventory.secrets(hosts),
-        at_most=forks_at_most(child),
-    )
-    with private_place(settings.runtime_dir) as place:
-        runner = Runner(runs_dir=place, environment=child)
-        return await runner.run(play, deadline_s=deadline_s, stop=asyncio.Event(), progress=None)
-
-
-def _outcomes(ran: RunResult, deadline_s: float) -> Iterator[Check]:
-    late_s = deadline_s if ran.ended is Ended.AT_DEADLINE else None
-    for name, outcome in ran.hosts.items():
-        yield _host(f"host {name}", outcome, late_s=late_s)
-
-
-def _host(name: str, outcome: HostOutcome, *, late_s: float | None) -> Check:
-    """What became of a host; `late_s` is after how many seconds the run was cut short, if
-    it was.
-    """
-    if outcome.problem is NO_REPORT and late_s is not None:
-        mend = (
-            "Check its address, the firewalls and jump hosts on the way, and whether it is "
-            "overloaded."
-        )
-        return Check(name=name, state="fail", found=f"no answer within {late_s:g} s", mend=mend)
-    if outcome.problem is not None:
-        return Check(
-            name=name, state="fail", found=outcome.problem.error, mend=outcome.problem.hint
-        )
-    facts: Mapping[str, Any] = (outcome.report or {}).get("ansible_facts", {})
-    python = facts.get("ansible_python", {})
-    release = ".".join(
-        str(python.get("version", {}).get(part, "?")) for part in ("major", "minor", "micro")
-    )
-    found = f"reached, works as {facts.get('ansible_user_id', '?')} with Python {release}"
-    return Check(name=name, state="ok", found=f"{found} ({python.get('executable', '?')})")

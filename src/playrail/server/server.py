@@ -77,8 +77,9 @@ class Starting:
             try:
                 await playrail.warm_up()
             except Exception as error:  # noqa: BLE001  the calls meet it again, and tell it
-                # it says all
-                log.error("%s Every call will be refused until that is mended.", error)  # noqa: TRY400
+                log.error(  # noqa: TRY400  the sentence says all
+                    "%s Every call will be refused until that is mended.", error
+                )
 
     async def ledger(self) -> Ledger:
         return (await self.playrail()).ledger
@@ -92,36 +93,38 @@ class Starting:
             await (await self.playrail()).close()
 
 
-def build(starting: Starting) -> Server[Any]:
-    """The MCP server in front of the door. What it tells and does is for `caller_of` the
-    request.
-    """
-    listed: list[types.Tool] = []
+class Tools:
+    """What clients ask of tools: which there are, and what comes of a call."""
 
-    async def list_tools(
-        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+    def __init__(self, starting: Starting) -> None:
+        self._starting = starting
+        self._listed: list[types.Tool] = []
+
+    async def list(
+        self, _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        if not listed:
-            playrail = await starting.playrail()
+        if not self._listed:
+            playrail = await self._starting.playrail()
             # it imports what the door does
             from playrail.server.schemas import describe  # noqa: PLC0415
 
             output = playrail.settings.output_schemas
-            listed.extend(
+            self._listed += [
                 describe(name, tool, output=output) for name, tool in playrail.offered.items()
-            )
-        return types.ListToolsResult(tools=listed)
+            ]
+        return types.ListToolsResult(tools=self._listed)
 
-    async def call_tool(
-        context: ServerRequestContext[Any], params: types.CallToolRequestParams
+    async def call(
+        self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
+        playrail = await self._starting.playrail()
+
         async def progress(done: float, task: str) -> None:
             try:
                 await context.session.report_progress(done, None, playrail.secrets.withheld(task))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 log.debug("progress could not be sent: the client is gone")
 
-        playrail = await starting.playrail()
         ask, resume = asking(context, params)
         answer = await playrail.call(
             params.name,
@@ -136,14 +139,20 @@ def build(starting: Starting) -> Server[Any]:
         short = is_text_short(playrail.settings.text, _client_of(context))
         return _told(answer, links=context.protocol_version >= LINKS_SINCE, short=short)
 
+
+def build(starting: Starting) -> Server[Any]:
+    """The MCP server in front of the door. What it tells and does is for `caller_of` the
+    request.
+    """
+    tools = Tools(starting)
     resources = Resources(starting.ledger, hide=starting.hide)
     return Server(
         "playrail",
         version=version("playrail"),
         title="Playrail",
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_tools=tools.list,
+        on_call_tool=tools.call,
         on_list_resources=resources.list,
         on_list_resource_templates=resources.templates,
         on_read_resource=resources.read,

@@ -18,12 +18,12 @@ from playrail.ansible.inventory.inventory import Inventory
 from playrail.settings.settings import Settings
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+# Of a host, without the `ansible_` that they begin with
+VARIABLES = [
+    *("host", "port", "user", "connection", "become", "password", "become_password"),
+    *("host_key_checking", "ssh_private_key_file", "ssh_extra_args", "sftp_extra_args"),
+    *("scp_extra_args", "ssh_timeout", "control_path"),
+]
 
 
 @pytest.fixture
@@ -61,27 +61,7 @@ def variables(cwd: Path, entry: dict[str, Any]) -> dict[str, Any]:
         name: {kind: {"__ansible_unsafe": one.get_secret_value()} for kind, one in held.items()}
         for name, held in inventory.secrets(["s"]).items()
     }
-    names = [
-        *(
-            "host",
-            "port",
-            "user",
-            "connection",
-            "become",
-            "password",
-            "become_password",
-            "host_key_checking",
-        ),
-        *(
-            "ssh_private_key_file",
-            "ssh_extra_args",
-            "sftp_extra_args",
-            "scp_extra_args",
-            "ssh_timeout",
-        ),
-        "control_path",
-    ]
-    message = {name: f"{{{{ ansible_{name} | default('-') }}}}" for name in names}
+    message = {name: f"{{{{ ansible_{name} | default('-') }}}}" for name in VARIABLES}
     play = [
         {
             "hosts": "s",

@@ -1,84 +1,23 @@
-"""Inventories of every kind, read by the real ansible-inventory; what is generated; what a
-caller's words mean.
-"""
+"""Inventories of every kind, read by the real ansible-inventory, and what is generated."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playrail.ansible.environment import environment
-from playrail.ansible.inventory.inventory import Host, Hosts, Inventory
-from playrail.errors import InventoryInvalid, PlayrailError, ServerMisconfigured
-from playrail.settings.settings import Settings
-from worlds.checkout import ROOT
+from playrail.ansible.inventory.inventory import Host, Hosts
+from playrail.errors import InventoryInvalid
+from worlds.inventories import CANARY, INI, SERVERS, W1, W2, inventory_of, load, read, write
 
 pytestmark = pytest.mark.slow
-
-CONTENT = ROOT
-CANARY = "CANARY"
-INI = (
-    "[web]\nw1 ansible_host=10.0.0.1 ansible_port=2222\nw2 ansible_user=bob\n[site:children]\nweb\n"
-)
-SERVERS: dict[str, Any] = {
-    "vps": {
-        "type": "ssh",
-        "host": "10.9.9.9",
-        "password": "p{{ 7*7 }}" + CANARY,
-        "sudo_password": CANARY,
-    },
-    "api": {"type": "mikrus", "key": CANARY, "srv": "srv1"},
-    "broken": {"type": "ssh", "host": "h", "password": CANARY, "oops": 1},
-}
-
-
-@pytest.fixture
-def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def load(
-    cwd: Path, environ: Mapping[str, str] | None = None, *, servers: object = None
-) -> Settings:
-    given = {"HOME": str(cwd), "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"), **(environ or {})}
-    if servers is not None:
-        given["MCP_SERVERS"] = json.dumps(servers)
-    return Settings.load(given, dotenv=None)
-
-
-def inventory_of(settings: Settings) -> Inventory:
-    return Inventory(
-        settings, CONTENT, environ={"HOME": str(Path.cwd()), "PATH": os.environ["PATH"]}
-    )
-
-
-def read(settings: Settings) -> Hosts:
-    inventory = inventory_of(settings)
-    try:
-        return asyncio.run(inventory.hosts())
-    finally:
-        inventory.close()
-
-
-def write(cwd: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (cwd / name).parent.mkdir(parents=True, exist_ok=True)
-        (cwd / name).write_text(text)
-
-
-W1 = Host(name="w1", groups=("site", "web"), address="10.0.0.1", port=2222)
-W2 = Host(name="w2", groups=("site", "web"), address="w2", user="bob")
 SITE = {"all": ("w1", "w2"), "ungrouped": (), "site": ("w1", "w2"), "web": ("w1", "w2")}
 
 
@@ -234,22 +173,6 @@ def test_executables_are_not_run(cwd: Path, name: str) -> None:
     assert (cwd / "ran").exists()
 
 
-def test_bundled_inventory_when_there_is_nothing_else(cwd: Path) -> None:
-    settings = load(cwd)
-    got = read(settings)
-    local = Host(name="localhost", groups=("ungrouped",), connection="local", tier="development")
-    assert got.hosts == {"localhost": local}
-    assert got.resolve(None, settings) == ("localhost",)
-
-
-def test_bundled_inventory_is_no_stand_in_for_broken_servers(cwd: Path) -> None:
-    settings = load(cwd, servers={"broken": SERVERS["broken"]})
-    got = read(settings)
-    assert got.hosts == {}
-    with pytest.raises(ServerMisconfigured, match="'broken' cannot be used: oops: is not a field"):
-        got.resolve(None, settings)
-
-
 def test_generated_after_the_users_own(cwd: Path) -> None:
     write(cwd, {"inv/hosts": INI + "[playrail_servers:vars]\ntier=staging\n[playrail_servers]\n"})
     settings = load(cwd, {"PLAYRAIL_INVENTORY": "inv"}, servers=SERVERS)
@@ -288,162 +211,3 @@ def test_secrets_are_those_of_the_hosts(cwd: Path) -> None:
         "api": {"key": CANARY},
     }
     assert inventory.secrets(["bare"]) == {}
-
-
-def test_a_name_that_is_both_is_the_host_for_ansible_too(cwd: Path) -> None:
-    write(cwd, {"hosts": "both\nother\n[both:children]\nsub\n[sub]\nother\n"})
-    settings = load(cwd, {"PLAYRAIL_INVENTORY": "hosts"})
-    got = read(settings)
-    assert got.groups["both"] == ("other",)
-    assert got.resolve("both", settings) == ("both",)
-    listed = subprocess.run(
-        [sys.executable, "-P", "-m", "ansible", "adhoc", "-i", "hosts", "both", "--list-hosts"],
-        env=environment(settings, os.environ),
-        capture_output=True,
-        check=True,
-    )
-    assert listed.stdout.decode().split() == ["hosts", "(1):", "both"]
-
-
-@pytest.mark.parametrize(
-    ("hosts", "environ", "servers", "outcome"),
-    [
-        ("a\n", {}, None, ("a",)),
-        ("a\nb\n", {}, None, "Which server? there are a, b, all, ungrouped"),
-        ("a\nb\n", {"MCP_DEFAULT_SERVER": "b"}, None, ("b",)),
-        (
-            "a\n",
-            {"MCP_DEFAULT_SERVER": "c"},
-            None,
-            "The default server 'c' is neither in the settings nor in the inventory",
-        ),
-        ("a\n", {}, SERVERS, ("vps",)),
-        ("a\n", {"MCP_DEFAULT_SERVER": "a"}, SERVERS, ("a",)),
-        (
-            "a\n",
-            {"MCP_DEFAULT_SERVER": "broken"},
-            SERVERS,
-            "The server 'broken' cannot be used: oops",
-        ),
-        ("a\nb%c\n", {}, None, "Which server? there are a, all, ungrouped"),
-        ("2001:db8::1\n", {}, None, ("2001:db8::1",)),
-    ],
-)
-def test_nothing_said(
-    cwd: Path, hosts: str, environ: dict[str, str], servers: object, outcome: tuple[str, ...] | str
-) -> None:
-    write(cwd, {"hosts": hosts})
-    settings = load(cwd, {"PLAYRAIL_INVENTORY": "hosts", **environ}, servers=servers)
-    got = read(settings)
-    if isinstance(outcome, tuple):
-        assert got.resolve(None, settings) == outcome
-    else:
-        with pytest.raises(PlayrailError) as caught:
-            got.resolve(None, settings)
-        assert str(caught.value).startswith(outcome)
-
-
-def test_names_that_are_patterns_are_kept_out(cwd: Path) -> None:
-    odd = ["a:b", "a,b", "a*", "a?", "!a", "&a", "~a", "@a", "-a", "a b", "{{ a }}", "a%b"]
-    write(
-        cwd,
-        {
-            "hosts.json": json.dumps(
-                {"all": {"children": {"g": {"hosts": dict.fromkeys([*odd, "fine"])}}}}
-            )
-        },
-    )
-    settings = load(cwd, {"PLAYRAIL_INVENTORY": "hosts.json"})
-    got = read(settings)
-    assert list(got.hosts) == ["fine"]
-    assert set(got.refused) <= set(odd)
-    assert {"a*", "!a", "~a", "-a"} <= set(got.refused)
-    assert got.resolve("g", settings) == ("fine",)
-    with pytest.raises(ServerMisconfigured, match="Ansible reads its name as a pattern") as caught:
-        got.resolve("a*", settings)
-    assert "ansible_host" in caught.value.problem.hint
-
-
-def test_kept_until_a_source_changes(cwd: Path) -> None:
-    write(cwd, {"inv/hosts": "a\n", "inv/group_vars/all.yml": "tier: one\n"})
-
-    async def steps() -> list[tuple[list[str], str | None]]:
-        inventory = inventory_of(load(cwd, {"PLAYRAIL_INVENTORY": "inv/hosts"}))
-        first, *others = await asyncio.gather(*(inventory.hosts() for _ in range(4)))
-        assert all(other is first for other in others), (
-            "one reading for all who ask at the same time"
-        )
-        assert await inventory.hosts() is first
-        seen = [first]
-        write(cwd, {"inv/group_vars/all.yml": "tier: two!\n"})
-        seen.append(await inventory.hosts())
-        write(cwd, {"inv/host_vars/a.yml": "tier: three\n"})
-        seen.append(await inventory.hosts())
-        write(cwd, {"inv/hosts": "a\nb\n"})
-        seen.append(await inventory.hosts())
-        return [(list(hosts.hosts), hosts.hosts["a"].tier) for hosts in seen]
-
-    assert asyncio.run(steps()) == [
-        (["a"], "one"),
-        (["a"], "two!"),
-        (["a"], "three"),
-        (["a", "b"], "three"),
-    ]
-
-
-def test_one_callers_cancellation_is_not_the_others(cwd: Path) -> None:
-    write(cwd, {"hosts": "a\n"})
-
-    async def steps() -> list[str]:
-        inventory = inventory_of(load(cwd, {"PLAYRAIL_INVENTORY": "hosts"}))
-        first, second = (asyncio.create_task(inventory.hosts()) for _ in range(2))
-        await asyncio.sleep(0.05)
-        first.cancel()
-        return list((await second).hosts)
-
-    assert asyncio.run(steps()) == ["a"]
-
-
-def test_generated_file_comes_back(cwd: Path) -> None:
-    inventory = inventory_of(load(cwd, servers=SERVERS))
-    path = Path(inventory.sources()[0])
-    path.unlink()
-    assert list(asyncio.run(inventory.hosts()).hosts) == ["vps", "api"]
-    assert path.exists()
-    inventory.close()
-    inventory.close()
-    assert not path.exists()
-
-
-def wait_for(path: Path) -> None:
-    while not (path.exists() and path.read_text()):
-        time.sleep(0.02)
-
-
-def test_closing_ends_a_reading_and_what_it_started(cwd: Path) -> None:
-    write(cwd, {"slow": f"#!/bin/sh\necho $$ > {cwd}/pid\nexec sleep 60\n"})
-    (cwd / "slow").chmod(0o755)
-
-    async def steps() -> tuple[Hosts | BaseException]:
-        settings = load(
-            cwd, {"PLAYRAIL_INVENTORY": "slow", "PLAYRAIL_ALLOW_INVENTORY_SCRIPTS": "1"}
-        )
-        inventory = inventory_of(settings)
-        reading = asyncio.create_task(inventory.hosts())
-        await asyncio.to_thread(wait_for, cwd / "pid")
-        inventory.close()
-        return await asyncio.gather(reading, return_exceptions=True)
-
-    assert [type(outcome) for outcome in asyncio.run(steps())] == [asyncio.CancelledError]
-    status = Path("/proc", (cwd / "pid").read_text().strip(), "stat")
-    ends = time.monotonic() + 10
-    while not has_ended(status) and time.monotonic() < ends:
-        time.sleep(0.05)
-    assert has_ended(status)
-
-
-def has_ended(status: Path) -> bool:
-    try:
-        return status.read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True

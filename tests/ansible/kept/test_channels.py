@@ -1,117 +1,30 @@
-"""The broker of channels, and the connection that brings it modules: with an ssh that runs
-commands here.
-"""
+"""The broker of channels: with an ssh that runs commands here."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import re
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playrail.ansible.kept.interpreter import PLACEHOLDER, READY, START, frame
-from playrail.ansible.plugins.connection.ssh import Unfit, _taken_apart, ask
-from worlds.checkout import ROOT
+from playrail.ansible.kept.interpreter import READY, frame
+from playrail.ansible.plugins.connection.ssh import Unfit, ask
+from worlds.channel_broker import Broker, broker_at_work
 from worlds.kept_modules import all_payloads, with_arguments
-from worlds.local_plays import end_at_work
-from worlds.ssh_stand_ins import SSH, SUDO
 
-PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"
-
-
-class Broker:
-    """A broker at work, and how to ask it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.log = directory / "log"
-        for name, text in (("ssh", SSH.format(log=self.log)), ("sudo", SUDO)):
-            (directory / name).write_text(text)
-            (directory / name).chmod(0o700)
-        self.directory = directory
-        self.socket = directory / "socket"
-        self.environment = {
-            **os.environ,
-            "PATH": f"{directory}:{os.environ['PATH']}",
-            "LC_ALL": "C.UTF-8",
-        }
-        command = [sys.executable, "-P", "-m", "playrail.ansible.kept.broker", str(self.socket)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, env=self.environment, start_new_session=True
-        )
-        until = time.monotonic() + 20
-        while not self.answers() and time.monotonic() < until:
-            time.sleep(0.02)
-
-    def answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as connection:
-            return connection.connect_ex(str(self.socket)) == 0
-
-    def order(
-        self, host: str = "here", python: str = sys.executable, **changes: Any
-    ) -> dict[str, Any]:
-        script = f"export PLAYRAIL_RUN={PLACEHOLDER}; exec {python} -c '{START}'"
-        opening = {"command": script, "prompt": None, "password": None, "connect_s": 5.0}
-        argv = [str(self.directory / "ssh"), "-o", "BatchMode=yes", host]
-        return {
-            "do": "run",
-            "argv": argv,
-            "identity": [python],
-            "env": {},
-            "opening": {**opening, **changes},
-        }
-
-    def ask(self, payload: bytes, **changes: Any) -> tuple[dict[str, Any], bytes]:
-        return ask(str(self.socket), self.order(**changes), payload)
-
-    def opened(self) -> int:
-        """How often ssh was called for a channel."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return sum(" -O " not in line and line.strip() != "-V" for line in lines)
-
-    def below(self) -> dict[int, str]:
-        """Processes in the broker's session, which only fork."""
-        told = subprocess.run(
-            ["ps", "-o", "pid=,args=", "-s", str(self.process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        rows = (line.split(None, 1) for line in told.stdout.splitlines())
-        return {int(pid): args for pid, args in rows if "defunct" not in args}
-
-    def has_only(self, *pids: int) -> bool:
-        """Whether just these are left in the session, once what was ended there has had
-        time to end.
-        """
-        until = time.monotonic() + 10
-        while self.below().keys() != set(pids) and time.monotonic() < until:
-            time.sleep(0.05)
-        return self.below().keys() == set(pids)
-
-    def kept(self) -> int:
-        (pid,) = [
-            pid
-            for pid, args in self.below().items()
-            if "sys.path[:]" in args and "/ssh " not in args
-        ]
-        return pid
-
-    def end(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(5)
+pytestmark = pytest.mark.slow
+NEVER_S = 1000.0  # longer than any test waits
+PONG = b'\n{"ping": "pong", "invocation": {"module_args": {"data": "pong"}}}\n'
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +34,8 @@ def payloads() -> Mapping[str, bytes]:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    made = Broker(tmp_path)
-    yield made
-    with contextlib.suppress(BrokenPipeError):
-        made.end()
-    assert not made.socket.exists()
-
-
-pytestmark = pytest.mark.slow
-NEVER_S = 1000.0  # longer than any test waits
-PONG = b'\n{"ping": "pong", "invocation": {"module_args": {"data": "pong"}}}\n'
+    with broker_at_work(tmp_path) as broker:
+        yield broker
 
 
 def test_modules_share_a_channel(broker: Broker, payloads: Mapping[str, bytes]) -> None:
@@ -302,18 +207,6 @@ def test_a_host_that_talks_nonsense_is_a_lost_connection(
     assert broker.has_only(broker.process.pid)
 
 
-def test_who_is_not_let_in_is_told_once(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    done = ansible("-m", "ping", ansible_host="denied")
-
-    assert (
-        "Failed to connect to the host via ssh: me@denied: Permission denied (publickey)."
-        in done.stdout
-    )
-    assert broker.opened() == 1
-
-
 def test_reset_ends_the_channels_of_a_host(broker: Broker, payloads: Mapping[str, bytes]) -> None:
     broker.ask(payloads["ping-0"])
     first = broker.kept()
@@ -348,121 +241,3 @@ def test_what_a_killed_broker_leaves_ends_by_itself(
     assert broker.has_only()
     with pytest.raises(Unfit, match="does not answer"):
         broker.ask(payloads["ping-0"])
-
-
-@pytest.mark.parametrize(
-    ("command", "wanted"),
-    [
-        ("/usr/bin/python3", ({}, "/usr/bin/python3")),
-        ("A=1 B='x y' python3", ({"A": "1", "B": "x y"}, "python3")),
-        ("A=''\"'\"'' python3", ({"A": "'"}, "python3")),
-        ("PLAYRAIL_RUN=a=b /opt/bin/python3.12", ({"PLAYRAIL_RUN": "a=b"}, "/opt/bin/python3.12")),
-    ],
-)
-def test_a_command_taken_apart(command: str, wanted: object) -> None:
-    assert _taken_apart(command) == wanted
-
-
-@pytest.mark.parametrize(
-    "command", ["", "A=1", "python3 /tmp/module.py", "'/usr/bin/env python3'", "python3 'x"]
-)
-def test_a_command_that_is_another(command: str) -> None:
-    with pytest.raises(Unfit):
-        _taken_apart(command)
-
-
-@pytest.fixture
-def ansible(broker: Broker) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a module by Ansible, as a play of Playrail would."""
-
-    def run(*words: str, **variables: object) -> subprocess.CompletedProcess[str]:
-        told = {
-            "ansible_python_interpreter": sys.executable,
-            "ansible_ssh_executable": str(broker.directory / "ssh"),
-        }
-        environment = {
-            **broker.environment,
-            "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_VERBOSITY": "2",
-            "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS),
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(broker.directory / "cp"),
-            "PLAYRAIL_CHANNELS": str(broker.socket),
-            "HOME": str(broker.directory),
-        }
-        command = [
-            "ansible",
-            "-i",
-            "here,",
-            "here",
-            "-e",
-            json.dumps({**told, **variables}),
-            *words,
-        ]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    return run
-
-
-FAST = "goes to the kept interpreter"
-
-
-def test_ansible_brings_its_modules(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    done = ansible("-m", "command", "-a", "sh -c 'echo hello; exit 3'")
-
-    assert FAST in done.stdout
-    assert "rc=3 >>\nhello" in done.stdout
-    assert broker.opened() == 1
-
-
-@pytest.mark.parametrize(
-    ("variables", "why", "pong"),
-    [
-        ({"playrail_fast": False}, None, True),
-        ({"ansible_connection": "ansible.builtin.ssh"}, None, True),
-        ({"ansible_shell_type": "csh"}, "the host's shell is not like sh", True),
-        ({"ansible_python_interpreter": "/no/python"}, "ssh ended with status 127", False),
-    ],
-)
-def test_the_stock_way_stays(
-    variables: dict[str, object],
-    why: str | None,
-    pong: bool,
-    ansible: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    told = ansible("-m", "ping", **variables)
-
-    text = re.sub(r"\s+", " ", told.stdout + told.stderr)
-    assert (f"here: a module goes by plain ssh: {why}" in text) is (why is not None)
-    assert ('"ping": "pong"' in text) is pong
-
-
-@pytest.mark.parametrize(
-    ("password", "wanted"), [("right", '"ping": "pong"'), ("wrong", "Incorrect sudo password")]
-)
-def test_ansible_becomes_another_user(
-    password: str,
-    wanted: str,
-    ansible: Callable[..., subprocess.CompletedProcess[str]],
-    broker: Broker,
-) -> None:
-    done = ansible("-m", "ping", ansible_become=True, ansible_become_password=password)
-
-    assert wanted in done.stdout
-    assert broker.opened() == 1
-
-
-def test_ansible_tells_of_a_module_that_may_have_run(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    ansible("-m", "ping")
-    kept = broker.kept()
-    threading.Thread(target=end_at_work, args=(kept, "8.0617"), daemon=True).start()
-    done = ansible("-m", "command", "-a", "sleep 8.0617")
-
-    assert "UNREACHABLE" in done.stdout
-    assert "The connection was lost while a command was at work on the host" in done.stdout

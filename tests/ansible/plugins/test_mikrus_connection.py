@@ -5,13 +5,10 @@ of this machine.
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import os
 import shutil
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,10 +36,8 @@ from mikrus.simulator import (
     truncated_json,
     wrong_type,
 )
-from playrail.ansible.kept.ansiballz import as_input
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
-from playrail.mikrus.jobs import Input
 from playrail.mikrus.pace import Rate
 from worlds.checkout import ROOT
 from worlds.local_plays import codes, play, playbook, processes, ready, run, runner
@@ -399,55 +394,3 @@ def test_a_run_that_was_cut_is_ended_over_the_same_connection(world: World) -> N
     assert processes(f"sleep\0{seconds}\0") == []
     ended = [job for job in (world.remote / "jobs").iterdir() if not list(job.glob("exit.0"))]
     assert [len(list(job.glob("exit.*"))) for job in ended] == [1]
-
-
-def archive(*, hour: int, own: bytes) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in {
-            "ansible/__init__.py": b"",
-            "ansible/module_utils/basic.py": b"basic " * 1000,
-            "ansible/modules/own.py": own * 1000,
-            "ansible_collections/a/b/plugins/module_utils/more.py": b"more " * 1000,
-        }.items():
-            file.writestr(zipfile.ZipInfo(name, (2026, 1, 1, hour, 0, 0)), content)
-    return made.getvalue()
-
-
-def script(data: bytes) -> bytes:
-    return b"# script\n_main(\nparams='{}',\nzip_data='" + base64.b64encode(data) + b"',\n)\n"
-
-
-def files(given: Input) -> dict[str, bytes]:
-    data = b"".join(piece.data for piece in given.pieces)
-    with zipfile.ZipFile(io.BytesIO(data)) as found:
-        return {name: found.read(name) for name in found.namelist()}
-
-
-def test_what_modules_share_is_the_same_in_each() -> None:
-    one, other = (
-        as_input(script(archive(hour=hour, own=own))) for hour, own in ((1, b"a"), (2, b"b"))
-    )
-
-    assert (one.head, one.tail) == (b"# script\n_main(\nparams='{}',\nzip_data='", b"',\n)\n")
-    assert [piece.name for piece in one.pieces if piece.kept] == [
-        piece.name for piece in other.pieces if piece.kept
-    ]
-    assert [piece.kept for piece in one.pieces] == [True, True, False]
-    with zipfile.ZipFile(io.BytesIO(archive(hour=3, own=b"a"))) as given:
-        assert files(one) == {name: given.read(name) for name in given.namelist()}
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\0\xff" * 9,
-        b"zip_data='AAAA',\n",
-        script(b"no archive" * 200),
-        script(archive(hour=1, own=b"a")) * 2,
-    ],
-    ids=["nothing", "bytes", "short", "no archive", "two"],
-)
-def test_other_input_stays_as_it_is(data: bytes) -> None:
-    assert as_input(data) == Input(head=data)

@@ -76,11 +76,9 @@ class Mark:
 
     def __init__(self) -> None:
         self.address = 0
-        with (
-            contextlib.suppress(OSError, ValueError, IndexError),
-            Path("/proc/self/environ").open("rb") as file,
-        ):
-            place = file.read().find(b"PLAYRAIL_RUN=" + PLACEHOLDER.encode() + b"\0")
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            environment = Path("/proc/self/environ").read_bytes()
+            place = environment.find(b"PLAYRAIL_RUN=" + PLACEHOLDER.encode() + b"\0")
             with Path("/proc/self/stat").open("rb") as stat:
                 # proc(5): field 50, env_start
                 began = int(stat.read().rpartition(b")")[2].split()[47])
