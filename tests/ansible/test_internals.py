@@ -23,14 +23,14 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.plugins import strategy
-from ansible.plugins.loader import become_loader, init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.plugins.loader import become_loader
 from ansible.utils.context_objects import CLIArgs
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 from ansible.vars.manager import VariableManager
 
 from playrail.ansible import internals
+from worlds.ansible_loaded import load_ansible
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "playrail"
 RUNNERS = Path(ansible_runner.__file__).parent / "display_callback" / "callback"
@@ -46,8 +46,7 @@ def _as_before() -> Iterator[None]:
 
 @pytest.fixture
 def plugins() -> None:
-    if AnsibleCollectionConfig.collection_finder is None:
-        init_plugin_loader()
+    load_ansible()
 
 
 @pytest.fixture

@@ -59,8 +59,7 @@ class Playrail:
         self.settings = settings
         self.secrets = Secrets(settings, environ)
         every = catalog.load()
-        for name, why in catalog.unusable().items():
-            log.warning("the plugin %s cannot be used: %s", name, why)
+        _warn_of_plugins(catalog.unusable())
         absent = absences(every, settings, needs=catalog.needs(), unusable=catalog.unusable())
         self.tools = MappingProxyType({**every, **(tools or {})})
         self._bounds = bounds or Bounds()
@@ -73,8 +72,7 @@ class Playrail:
             standing={**standing_variables(settings), **catalog.variables(settings)},
             contents=catalog.contents(),
         )
-        self.inventory = self._opener.inventory
-        self.ledger = self._opener.ledger
+        self.inventory, self.ledger = self._opener.inventory, self._opener.ledger
         policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self.understanding = Understanding(
             settings,
@@ -250,6 +248,11 @@ class Playrail:
             if call.stop.is_set():
                 raise Cancelled("The call was cancelled before anything was run.")
             yield
+
+
+def _warn_of_plugins(unusable: Mapping[str, str]) -> None:
+    for name, why in unusable.items():
+        log.warning("the plugin %s cannot be used: %s", name, why)
 
 
 def _play(opened: Opened, understood: Understood) -> Play | None:

@@ -5,7 +5,7 @@ without Playrail.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -87,9 +87,7 @@ def export(
     inventory = exported_inventory(hosts, settings, provided, catalog.variables(settings))
     about = f"{selected(selection)} in a ledger whose head was `{verified.head}`"
     played = {step.tool.path: step.tool for step in found.steps}
-    brought = {COLLECTION: collection()}
-    for tool in played.values():
-        brought |= collections_in(tool.content / "collections")
+    brought = _collections(played.values())
     named = {name for playbook in played for name in named_collections(playbook)}
     required = [{"name": name} for name in sorted(named - brought.keys())]
     texts = {
@@ -104,6 +102,14 @@ def export(
     except (OSError, SettingsInvalid) as error:
         raise ExportFailed(f"The export could not be written: {error}", hint=UNFINISHED) from error
     return Exported(replay=found, provide=provided.variables)
+
+
+def _collections(tools: Iterable[PlaybookTool[Any, Any]]) -> dict[str, Path]:
+    """Those that the export carries: ours, and what the tools' toolsets bring."""
+    brought = {COLLECTION: collection()}
+    for tool in tools:
+        brought |= collections_in(tool.content / "collections")
+    return brought
 
 
 def _records(ledger: Ledger, selection: Selection) -> list[dict[str, Any]]:

@@ -15,16 +15,16 @@ import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook import Playbook
-from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
-from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.plugins.loader import add_all_plugin_dirs
 from ansible.vars.manager import VariableManager
 
 from playrail import catalog
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
 from playrail.ansible.warm.quick_play import quick_task
-from playrail.settings.content import collections_root, content_root
+from playrail.settings.content import content_root
 from playrail.tools.tool import PlaybookTool
+from worlds.ansible_loaded import load_ansible
 from worlds.local_plays import inventory, play, playbook, ready, run
 
 NOWHERE = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"
@@ -85,8 +85,7 @@ def book(place: Path, task: str) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _ansible_is_loaded() -> None:
-    if not getattr(AnsibleCollectionConfig, "collection_finder", None):
-        init_plugin_loader([str(collections_root())])
+    load_ansible()
 
 
 def is_quick(path: Path) -> bool:
