@@ -60,24 +60,24 @@ class Playrail:
         self.secrets = Secrets(settings, environ)
         every = catalog.load()
         _warn_of_plugins(catalog.unusable())
-        absent = absences(every, settings, needs=catalog.needs(), unusable=catalog.unusable())
         self.tools = MappingProxyType({**every, **(tools or {})})
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds = bounds or Bounds()
         self._opener = Opener(
             settings,
             environ=environ,
             secrets=self.secrets,
-            bounds=self._bounds,
+            bounds=bounds,
             warm=warm,
             standing={**standing_variables(settings), **catalog.variables(settings)},
             contents=catalog.contents(),
         )
         self.inventory, self.ledger = self._opener.inventory, self._opener.ledger
         policy = read_policy(settings.policy_file, every) if settings.policy_file else None
+        policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self.understanding = Understanding(
             settings,
             tools=self.tools,
-            absent=absent,
+            absent=absences(every, settings, needs=catalog.needs(), unusable=catalog.unusable()),
             policy=policy,
             inventory=self.inventory,
             resolvers=self._opener.resolvers,
@@ -96,7 +96,7 @@ class Playrail:
         self._hints = Hints(every, self.offered, writes=settings.enable_write_operations)
         self._running = Running(settings, inventory=self.inventory, previews=self.previews)
         self._calls: dict[asyncio.Task[Answer], Call] = {}
-        self._slots = asyncio.Semaphore(self._bounds.runs_at_once)
+        self._slots = asyncio.Semaphore(bounds.runs_at_once)
 
     async def __aenter__(self) -> Self:
         return self
