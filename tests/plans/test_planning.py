@@ -147,13 +147,13 @@ def test_what_would_change_now_must_be_what_was_seen(free: World, tmp_path: Path
 Change = Callable[[World, pytest.MonkeyPatch], object]
 PARTS: dict[str, Change] = {
     "the playbook or a role (/books)": lambda _, patch: patch.setattr(
-        "playrail.plans.parts.playbooks_and_roles", lambda _: {"/books": "another"}
+        "playrail.ansible.reads.reads.playbooks_and_roles", lambda _: {"/books": "another"}
     ),
     "a plugin, a module or a role of yours (/plugins)": lambda _, patch: patch.setattr(
-        "playrail.plans.parts.plugins", lambda *_: {"/plugins": "another"}
+        "playrail.ansible.reads.reads.plugins", lambda *_: {"/plugins": "another"}
     ),
     "Ansible, Playrail or a collection (the package ansible)": lambda _, patch: patch.setattr(
-        "playrail.plans.parts.libraries", lambda _: {"the package ansible": "another"}
+        "playrail.ansible.reads.reads.libraries", lambda _: {"the package ansible": "another"}
     ),
     "the policy or the settings": lambda _, patch: patch.setattr(
         "playrail.plans.parts.standing_variables", lambda *_: {"other": 1}
