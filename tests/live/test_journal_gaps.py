@@ -27,11 +27,13 @@ def notes(found: dict[str, Any]) -> str:
 
 
 def unit_of(host: OwnHost, program: str, *options: str) -> str:
-    """A unit that ran the program, and is gone."""
+    """A unit that ran the program, and is gone. It stays until the journal has what it wrote:
+    of a process that is gone journald does not know the slice.
+    """
     name = f"probe-{uuid.uuid4().hex[:8]}"
     host.sh(
-        f"systemd-run --quiet --wait --collect --unit={name} {' '.join(options)} {program}; "
-        "journalctl --sync"
+        f"systemd-run --quiet --wait --collect --unit={name} {' '.join(options)} "
+        f"sh -c '{program}; journalctl --sync'"
     )
     return name
 
@@ -151,7 +153,7 @@ def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> No
 
 def test_a_long_message(host: OwnHost, living: Operator) -> None:
     mark = uuid.uuid4().hex
-    name = unit_of(host, f"sh -c \"echo BIG {mark} $(printf 'y%.0s' $(seq 6000))\"")
+    name = unit_of(host, f"echo BIG {mark} $(printf y%.0s $(seq 6000))")
     for tool, more in (
         ("get_journal_logs", {"unit": name}),
         ("search_journal_logs", {"term": f"BIG {mark}"}),

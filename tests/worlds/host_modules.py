@@ -28,6 +28,7 @@ from types import ModuleType
 from typing import Any
 
 from playrail.settings.content import collection, collections_root
+from worlds.ansible_loaded import load_ansible
 
 MODULES = collection() / "plugins" / "modules"
 SHARED = collection() / "plugins" / "module_utils"
@@ -118,7 +119,7 @@ def _started(
 
 def loaded(path: Path) -> ModuleType:
     """The file of a module, or of what modules share, as Python imports it."""
-    assert str(collections_root()) in sys.path  # what it imports of the collection
+    load_ansible()  # what it imports of the collection: found by Ansible, as on a controller
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -7,13 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from playrail.calls.answers import Result
-from playrail.engines.engine import Meant, Work
+from playrail.engines.engine import Meant, WithoutAnsible, Work
 from playrail.engines.providers import PROVIDERS, Provider, Reply
 from playrail.engines.results import HostResult, combined
 from playrail.errors import ApiUnexpected, OutcomeUnknown, PlayrailError
@@ -30,7 +30,7 @@ FIELD_OF_PATH = re.compile(r"\{(\w+)\}")
 Tool = ApiTool[Any, Any]
 
 
-class Apis:
+class Apis(WithoutAnsible):
     """The Engine of API tools, and their Resolver: they are for servers in the settings that
     their provider knows.
     """
@@ -70,17 +70,6 @@ class Apis:
                 data={"servers": list(servers)},
             )
         return Meant(hosts=tuple(hosts), unusable=listed.unusable(given.server, self._settings))
-
-    def play(
-        self,
-        tool: Tool,  # noqa: ARG002  Ansible has nothing to do with them
-        given: ToolInput,  # noqa: ARG002
-        hosts: Sequence[str],  # noqa: ARG002
-        *,
-        run_id: str,  # noqa: ARG002
-        check: bool,  # noqa: ARG002
-    ) -> None:
-        return None
 
     async def run(self, work: Work) -> Result:
         """Asks for all servers at once; once for those that are the same one."""

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from playrail.calls.answers import Result
 from playrail.calls.call import Call
-from playrail.engines.engine import Work
-from playrail.tools.tool import DirectTool, ToolInput
+from playrail.engines.engine import WithoutAnsible, Work
+from playrail.tools.tool import DirectTool
 
 T = TypeVar("T")
 
 
-class Direct:
+class Direct(WithoutAnsible):
     """The Engine of direct tools."""
-
-    def play(
-        self,
-        tool: DirectTool[Any, Any],  # noqa: ARG002  Ansible has nothing to do with them
-        given: ToolInput,  # noqa: ARG002
-        hosts: Sequence[str],  # noqa: ARG002
-        *,
-        run_id: str,  # noqa: ARG002
-        check: bool,  # noqa: ARG002
-    ) -> None:
-        return None
 
     async def run(self, work: Work) -> Result:
         tool: DirectTool[Any, Any] = work.tool

@@ -61,6 +61,13 @@ class Engine(Protocol):
         """What came of it. Raises PlayrailError, and TimeoutError at the tool's deadline."""
 
 
+class WithoutAnsible:
+    """What every Engine has in common that plays nothing."""
+
+    def play(self, *_: Any, **__: Any) -> None:
+        return None
+
+
 class Listed:
     """The Resolver of tools for all hosts that the inventory lists."""
 
