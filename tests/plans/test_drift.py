@@ -64,8 +64,7 @@ def drift(door: Door) -> dict[str, Any]:
     told = asyncio.run(
         check_drift(cast("PlansDoor", door), Call(name="check_drift", caller=ANN), ["h1"])
     )
-    found: dict[str, Any] = told["h1"]
-    return found
+    return told["h1"].model_dump(mode="json")
 
 
 def looked(*calls: Did, **seen: Seen) -> dict[str, Any]:

@@ -82,8 +82,7 @@ class Desk:
     async def check_drift(self, server: str | Sequence[str] | None) -> dict[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
         hosts = (await self.hosts()).resolve(server, self.settings)
-        found = await drift(self._door, self._call, hosts)
-        return {host: HostDrift.model_validate(told) for host, told in found.items()}
+        return await drift(self._door, self._call, hosts)
 
 
 def _done(step: Step, answer: Answer | None) -> StepDone:

@@ -18,10 +18,14 @@ from playrail.plans.door import Door
 from playrail.plans.plan import changes_of
 from playrail.plans.recorded import plan_in
 from playrail.tools.lasting import Thing
+from playrail.tools.planned import Drifted, HostDrift
 from playrail.tools.tool import arguments_of
 
+Looked = tuple[list[Drifted], str | None]
+"""What drifted, and why that is not known."""
 
-async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
+
+async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, HostDrift]:
     """Per host what Playrail set that is not so any more, what it set in all, and what
     could not be looked at.
     """
@@ -30,19 +34,19 @@ async def drift(door: Door, call: Call, hosts: Sequence[str]) -> dict[str, Any]:
         its: _look(door, call, its[0], step) for its, step in steps.items() if its not in doubts
     }
     found = dict(zip(looks, await asyncio.gather(*looks.values()), strict=True))
-    told: dict[str, Any] = {
-        host: {"set_by_playrail": 0, "drifted": [], "not_checked": {}} for host in hosts
+    looked = {its: found.get(its) or ([], doubts[its]) for its in steps}
+    return {
+        host: _told([(steps[its], told) for its, told in looked.items() if its[0] == host])
+        for host in hosts
     }
-    for (host, thing), step in steps.items():
-        changes, why = found.get((host, thing)) or ([], doubts[host, thing])
-        told[host]["set_by_playrail"] += 1
-        if why is not None:
-            told[host]["not_checked"][str(step.sets)] = why
-        source = step.source
-        told[host]["drifted"] += [
-            {**change, "set_by": source.run, "set_at": source.at} for change in changes
-        ]
-    return told
+
+
+def _told(looked: Sequence[tuple[Step, Looked]]) -> HostDrift:
+    return HostDrift(
+        set_by_playrail=len(looked),
+        drifted=[one for _, (drifted, _) in looked for one in drifted],
+        not_checked={str(step.sets): why for step, (_, why) in looked if why is not None},
+    )
 
 
 def _latest(
@@ -74,9 +78,7 @@ def _latest(
     return latest, doubts
 
 
-async def _look(
-    door: Door, call: Call, host: str, step: Step
-) -> tuple[list[Mapping[str, Any]], str | None]:
+async def _look(door: Door, call: Call, host: str, step: Step) -> Looked:
     """What the step would change now, with the present state as `now` and the one that was
     set as `wanted`; and why that is not known.
     """
@@ -97,20 +99,22 @@ async def _look(
     changes = changes_of(foreseen).get(host, [])
     if not changes and (unseen := foreseen.unforeseen.get(host)):
         return [], " ".join(unseen)
-    return [_drifted(change) for change in changes], None
+    return [_drifted(step, change) for change in changes], None
 
 
-def _drifted(change: Mapping[str, Any]) -> dict[str, Any]:
+def _drifted(step: Step, change: Mapping[str, Any]) -> Drifted:
     told = {key: value for key, value in change.items() if key not in ("before", "after")}
-    return {**told, "now": change["before"], "wanted": change["after"]}
+    states = {"now": change["before"], "wanted": change["after"]}
+    source = step.source
+    return Drifted.model_validate({**told, **states, "set_by": source.run, "set_at": source.at})
 
 
-def _gone(step: Step, why: str) -> list[Mapping[str, Any]]:
+def _gone(step: Step, why: str) -> list[Drifted]:
     """The drift of what has gone with all that was around it; none of what was set to a
     state that it has now as well.
     """
     wanted = None if step.removes else step.kind.wanted(arguments_of(step.given))
     if wanted is None:
         return []
-    about = {"kind": step.kind.name, "name": step.name, "now": None}
-    return [{**about, "wanted": dict(wanted), "because": why}]
+    about = {"kind": step.kind.name, "name": step.name, "because": why}
+    return [_drifted(step, {**about, "before": None, "after": dict(wanted)})]

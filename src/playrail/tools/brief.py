@@ -6,9 +6,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 
 class Brief(BaseModel):
-    """Data without null, and without what is so nearly always: fields that have their
-    default.
-    """
+    """Data without what is so nearly always: fields that have their default, most often null."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +19,5 @@ class Brief(BaseModel):
         return {
             name: value
             for name, value in told(self).items()
-            if value is not None
-            and (name not in fields or value != fields[name].get_default(call_default_factory=True))
+            if name not in fields or value != fields[name].get_default(call_default_factory=True)
         }

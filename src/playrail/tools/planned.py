@@ -29,8 +29,8 @@ class Change(Brief, Report):
 
     kind: str = Field(description="Such as file, service or package.")
     name: str
-    before: State | None = Field(default=None, description="None: it is not there.")
-    after: State | None = Field(default=None, description="None: it would go.")
+    before: State | None = Field(description="None: it is not there.")
+    after: State | None = Field(description="None: it would go.")
     diff: str | None = Field(default=None, description="Of a file: a unified diff.")
     diff_cut: bool = Field(default=False, description="Whether the diff is not whole.")
 
@@ -93,8 +93,8 @@ class Drifted(Brief, Report):
 
     kind: str
     name: str
-    now: State | None = Field(default=None, description="None: it is not there.")
-    wanted: State | None = Field(default=None, description="None: it was removed.")
+    now: State | None = Field(description="None: it is not there.")
+    wanted: State | None = Field(description="None: it was removed.")
     diff: str | None = Field(default=None, description="Of a file: from now to wanted.")
     diff_cut: bool = Field(default=False, description="Whether the diff is not whole.")
     because: str | None = Field(default=None, description="Why it is known to be gone.")
