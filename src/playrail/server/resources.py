@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 NAMED = 3  # servers of a run in a list of runs
 LISTED = 50  # runs in one answer to resources/list
+PAGE_NUMBER = re.compile("[0-9]{1,6}")
+CURSOR = re.compile("[0-9]{1,9}")  # how many are skipped
 PAGE_BYTES = 50 * 1024  # of UTF-8, where no single item is longer
 LONGEST_TEXT = 1000  # characters of an argument in a summary
 JSON = "application/json"
@@ -148,7 +151,7 @@ def _named(uri: str) -> tuple[Part, str, int]:
         found = part.template.match(uri)
         if found is not None:
             page = str(found.get("page", "1"))
-            if page.isascii() and page.isdecimal() and 1 <= len(page) <= 6 and int(page):  # noqa: PLR2004
+            if PAGE_NUMBER.fullmatch(page) and int(page):
                 return part, str(found["run"]), int(page)
     raise _not_found(uri)
 
@@ -156,7 +159,7 @@ def _named(uri: str) -> tuple[Part, str, int]:
 def _skipped(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 9):  # noqa: PLR2004
+    if not CURSOR.fullmatch(cursor):
         raise MCPError(types.INVALID_PARAMS, "The cursor is not one that resources/list gave.")
     return int(cursor)
 

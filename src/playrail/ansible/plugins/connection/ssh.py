@@ -275,10 +275,11 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
         """
         if getattr(self._shell, "SHELL_FAMILY", None) != "sh":
             raise Unfit("the host's shell is not like sh")
-        words = _split(cmd)
-        if len(words) != 3 or words[1] != "-c":  # noqa: PLR2004
-            raise Unfit("the command is not as expected")
-        variables, interpreter = _taken_apart(self._inside_become(words[2]))
+        match _split(cmd):
+            case [shell, "-c", script]:
+                variables, interpreter = _taken_apart(self._inside_become(script))
+            case _:
+                raise Unfit("the command is not as expected")
         searched = () if "/" in interpreter else ("PATH",)
         startup = {
             name: value
@@ -289,9 +290,9 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
             f"{name}={value}" for name, value in {**startup, "PLAYRAIL_RUN": PLACEHOLDER}.items()
         )
         start = f"export {exported}; exec {shlex.join([interpreter, '-c', START])}"
-        identity = [words[0], interpreter, startup]
+        identity = [shell, interpreter, startup]
         prompt = password = None
-        if self._is_become(words[2]):
+        if self._is_become(script):
             # It remembers what it built last, and the stock way must find that
             become = copy.copy(self.become)
             start = become.build_become_command(start, self._shell)
@@ -303,14 +304,13 @@ class Connection(Marked, stock.Connection):  # type: ignore[name-defined]
             identity.append(
                 [become.get_option(name) for name in ("become_user", "become_exe", "become_flags")]
             )
-            identity.append(
-                words[2].partition(self.become.success)[0].replace(identity_of(self.become), "")
-            )
+            before = script.partition(self.become.success)[0]
+            identity.append(before.replace(identity_of(self.become), ""))
         return {
             "identity": identity,
             "env": {name: value for name, value in variables.items() if name not in startup},
             "opening": {
-                "command": shlex.join([words[0], "-c", f"echo {BEGUN} >&2; {start}"]),
+                "command": shlex.join([shell, "-c", f"echo {BEGUN} >&2; {start}"]),
                 "prompt": prompt,
                 "password": password,
                 "connect_s": float(self.get_option("timeout")),
