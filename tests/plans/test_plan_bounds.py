@@ -13,11 +13,8 @@ from typing import Any
 
 import pytest
 
-from playrail import catalog
 from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
-from playrail.errors import SettingsInvalid
-from playrail.tools.tool import ApiTool, Changing, DirectTool, Report, Risk, ToolInput
 from playrail.toolsets.plans import check_drift
 from worlds.callers import ANN, CLI
 from worlds.local_plays import LOCAL, inventory
@@ -194,54 +191,6 @@ def test_a_preview_that_policy_wants_and_that_fails_says_that_nothing_was_change
     assert answer.problem.error.startswith("Nothing was changed, for the preview failed.")
     assert answer.data is not None
     assert (answer.data["preview"], sorted(answer.data["failed"])) == (True, ["web1", "web2"])
-
-
-class Other(ToolInput):
-    """An input without a preview."""
-
-
-async def nothing(*_: Any) -> Report:
-    return Report()
-
-
-UNFIT = {
-    "pass the policy by": DirectTool(
-        name="x",
-        summary=".",
-        risk=Risk.WRITE,
-        input=Other,
-        toolset="mine",
-        output=Report,
-        run=nothing,
-    ),
-    "could not be previewed": ApiTool(
-        name="x",
-        summary=".",
-        risk=Risk.WRITE,
-        input=Other,
-        provider="mikrus",
-        endpoint="/x",
-        report=Report,
-    ),
-    "a request cannot be previewed": ApiTool(
-        name="x",
-        summary=".",
-        risk=Risk.WRITE,
-        input=Changing,
-        provider="mikrus",
-        endpoint="/x",
-        report=Report,
-    ),
-}
-
-
-@pytest.mark.parametrize("why", UNFIT)
-def test_a_plugins_tool_cannot_go_around_policy_and_previews(
-    why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalog, "_tools", lambda _: [UNFIT[why]])
-    with pytest.raises((ValueError, SettingsInvalid), match=why):
-        catalog.load()
 
 
 def test_a_deadline_ends_inner_calls_in_order(tmp_path: Path) -> None:

@@ -19,7 +19,17 @@ from playrail.errors import SettingsInvalid
 from playrail.settings.content import PACKAGE, collections_root
 from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind
-from playrail.tools.tool import AnyTool, Changing, OnHosts, PlaybookTool, Report, Risk
+from playrail.tools.tool import (
+    AnyTool,
+    ApiTool,
+    Changing,
+    DirectTool,
+    OnHosts,
+    PlaybookTool,
+    Report,
+    Risk,
+    ToolInput,
+)
 from playrail.tools.toolset import Toolset
 from worlds.local_plays import playrail
 
@@ -254,3 +264,48 @@ def test_settings_of_a_toolset(motd: Toolset) -> None:
 def test_a_setting_of_no_toolset_stops_the_start(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsInvalid, match=name):
         playrail(tmp_path, **{name: "x"})
+
+
+class Other(ToolInput):
+    """An input without a preview."""
+
+
+async def nothing(*_: Any) -> Report:
+    return Report()
+
+
+UNFIT: dict[str, AnyTool] = {
+    "pass the policy by": DirectTool(
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Other,
+        toolset="mine",
+        output=Report,
+        run=nothing,
+    ),
+    "could not be previewed": ApiTool(
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Other,
+        provider="mikrus",
+        endpoint="/x",
+        report=Report,
+    ),
+    "a request cannot be previewed": ApiTool(
+        name="x",
+        summary=".",
+        risk=Risk.WRITE,
+        input=Changing,
+        provider="mikrus",
+        endpoint="/x",
+        report=Report,
+    ),
+}
+
+
+@pytest.mark.parametrize("why", UNFIT)
+def test_a_plugins_tool_cannot_go_around_policy_and_previews(why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        catalog.Catalog().add(Toolset(name="mine", tools=[UNFIT[why]]))
