@@ -15,6 +15,8 @@ UV := $(shell command -v uv)
 UV_SYNC = uv sync --locked --quiet $(if $(NAMED),--python $(PYTHON))
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export LAB ?=
+# Where it is set, every process would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -68,12 +69,13 @@ def written() -> Iterator[str]:
     """What the source gives as `hint=`, and what it assigns to a name with "hint" in it."""
     for path in SRC.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            keyword = isinstance(node, ast.keyword) and node.arg == "hint"
-            assigned = isinstance(node, ast.Assign) and any(
-                "hint" in ast.unparse(each).lower() for each in node.targets
-            )
-            if isinstance(node, ast.keyword | ast.Assign) and (keyword or assigned):
-                yield from text_of(node.value)
+            match node:
+                case ast.keyword(arg="hint", value=text):
+                    yield from text_of(text)
+                case ast.Assign(targets=targets, value=text) if any(
+                    "hint" in ast.unparse(each).lower() for each in targets
+                ):
+                    yield from text_of(text)
 
 
 RULES = [
@@ -83,47 +85,50 @@ RULES = [
     for one in value
     if isinstance(one, Rule)
 ]
-ALL = sorted(
-    {
+
+
+@cache
+def every_hint() -> tuple[str, ...]:
+    found = {
         *(code.hint for code in every.EVERY.values()),
         *(rule.hint for rule in RULES if rule.hint),
         *(line.hint for line in ssh_lines.LINES if line.hint),
         *written(),
     }
-    - {""}
-)
+    assert len(found) > 100
+    return tuple(sorted(found - {""}))
 
 
 def named(hint: str) -> set[str]:
     return set(WORD.findall(hint)) & set(EVERY)
 
 
-@pytest.mark.parametrize("hint", ALL)
-def test_a_hint_names_tools_that_there_are(hint: str) -> None:
-    unknown = set(WORD.findall(hint)) - set(EVERY) - NO_TOOLS
-    assert not {word for word in unknown if f"`{word}" not in hint}, (
-        "a tool that is not there, or a word for NO_TOOLS"
-    )
+def test_hints_name_tools_that_there_are() -> None:
+    unknown = {hint: set(WORD.findall(hint)) - set(EVERY) - NO_TOOLS for hint in every_hint()}
+
+    wrong = {
+        hint: word for hint, words in unknown.items() for word in words if f"`{word}" not in hint
+    }
+    assert wrong == {}, "a tool that is not there, or a word for NO_TOOLS"
 
 
 @pytest.mark.parametrize(
     ("toolsets", "writes"), [state[1:] for state in STATES], ids=[state[0] for state in STATES]
 )
-@pytest.mark.parametrize("hint", ALL)
-def test_a_hint_leads_to_a_call_that_is_allowed(
-    hint: str, toolsets: tuple[str, ...], *, writes: bool
-) -> None:
+def test_hints_lead_to_calls_that_are_allowed(toolsets: tuple[str, ...], *, writes: bool) -> None:
     servers = {"vps": {"type": "mikrus", "srv": "x1", "key": "a-key"}}
     environ = {"HOME": "/nonexistent", "MCP_SERVERS": json.dumps(servers)}
     environ["PLAYRAIL_TOOLSETS"] = ",".join(toolsets)
     absent = absences(EVERY, Settings.load(environ, dotenv=None), needs=catalog.needs())
     offered = {name: tool for name, tool in EVERY.items() if name not in absent}
-    fitted = Hints(EVERY, offered, writes=writes).fitted(hint)
-    assert fitted.strip()
-    assert named(fitted) <= set(offered)
-    assert writes or not named(fitted) & ONLY_CHANGE
-    if not named(hint):
-        assert fitted == hint
+    hints = Hints(EVERY, offered, writes=writes)
+    for hint in every_hint():
+        fitted = hints.fitted(hint)
+        assert fitted.strip()
+        assert named(fitted) <= set(offered)
+        assert writes or not named(fitted) & ONLY_CHANGE
+        if not named(hint):
+            assert fitted == hint
 
 
 def test_hints_of_unreachable_hosts_name_no_tool() -> None:
