@@ -186,6 +186,7 @@ def test_keys_in_bytes_are_known(algorithm: str, secret: list[str]) -> None:
     assert key_in(subprocess.run(told, input=key, check=True, capture_output=True).stdout) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 @pytest.mark.parametrize("form", ["PEM", "PKCS8", "RFC4716"])
 def test_real_keys_are_known_whole_and_in_part(tmp_path: Path, kind: str, form: str) -> None:

@@ -111,6 +111,7 @@ def test_what_lies_beside_playbooks_comes_before_the_users_own(
     assert child({name: "/x"})[name].startswith(f"{start}/x")
 
 
+@pytest.mark.slow
 def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:
     """Whatever the user says, in either place; what Ansible makes of it is asked from
     Ansible.
@@ -197,6 +198,7 @@ def test_the_users_forks(cwd: Path, config: str, given: dict[str, str], most: in
     assert forks_at_most(child(given)) == most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["ansible.cfg", "environment"])
 def test_inventories_are_read_without_a_log(cwd: Path, where: str) -> None:
     if where == "ansible.cfg":
@@ -361,6 +363,7 @@ def test_ansible_cfg_that_became_unreadable(cwd: Path) -> None:
     assert CANARY not in str(caught.value).replace(str(cwd), "")
 
 
+@pytest.mark.slow
 def test_ansible_starts_in_it_and_decides_as_it_says(cwd: Path) -> None:
     (cwd / "ansible.cfg").write_text("[defaults]\nhost_key_checking = False\nask_pass = True\n")
     got = subprocess.run(

@@ -36,12 +36,14 @@ def examined(place: Path, **more: str) -> dict[str, Check]:
     return {check.name: check for check in asyncio.run(collect())}
 
 
+@pytest.mark.slow
 def test_every_short_cut_is_taken(tmp_path: Path) -> None:
     found = examined(tmp_path)
 
     assert {name: check.state for name, check in found.items()} == dict.fromkeys(SHORT_CUTS, "ok")
 
 
+@pytest.mark.slow
 def test_a_short_cut_that_is_off_is_told_with_the_reason(tmp_path: Path) -> None:
     found = examined(tmp_path, ANSIBLE_CALLBACKS_ENABLED="ansible.posix.timer")
 
@@ -79,6 +81,7 @@ def test_doctor_tells_of_each_short_cut(way: Way, states: list[str], told: str) 
     assert all(told in check.found for check in checks if check.state == "warn")
 
 
+@pytest.mark.slow
 def test_an_answer_tells_how_its_play_was_started(tmp_path: Path) -> None:
     hosts = str(inventory(tmp_path, "one", "two"))
 
@@ -90,6 +93,7 @@ def test_an_answer_tells_how_its_play_was_started(tmp_path: Path) -> None:
     assert "way" not in itself.envelope()["_meta"]
 
 
+@pytest.mark.slow
 def test_an_answer_of_a_play_that_started_cold_tells_that(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     server = playrail(tmp_path, PLAYRAIL_INVENTORY=str(inventory(tmp_path, "one")))

@@ -81,6 +81,7 @@ def test_help_documents_every_command_and_exit_status(playrail: Playrail) -> Non
     assert "130 interrupted" in text
 
 
+@pytest.mark.slow
 def test_tools_names_every_tool_that_is_offered_and_all_with_the_reason(
     playrail: Playrail,
 ) -> None:
@@ -94,6 +95,7 @@ def test_tools_names_every_tool_that_is_offered_and_all_with_the_reason(
     assert "no mikr.us server is configured" in row
 
 
+@pytest.mark.slow
 def test_tools_as_mcp_clients_see_them(playrail: Playrail) -> None:
     listed = json.loads(playrail("tools", "--json").stdout)
     every = json.loads(playrail("tools", "--json", "--all", PLAYRAIL_OUTPUT_SCHEMAS="1").stdout)
@@ -106,6 +108,7 @@ def test_tools_as_mcp_clients_see_them(playrail: Playrail) -> None:
     assert "outputSchema" in every[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "line"),
     [
@@ -134,6 +137,7 @@ def test_wrong_settings(
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -158,6 +162,7 @@ def test_what_is_wrong_once_serving_has_begun_ends_the_process_too(
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> None:
     code = (
         "import sys, playrail.cli, playrail.settings.settings, playrail.server.server as s; "
@@ -181,6 +186,7 @@ def test_initialize_is_answered_before_what_only_calls_need_is_imported() -> Non
     assert needless & set(done.stdout.split()) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -201,6 +207,7 @@ def test_wrong_usage(playrail: Playrail, words: list[str]) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_call_of_an_unknown_tool(playrail: Playrail) -> None:
     ended = playrail("call", "no_such_tool", "path=/")
 
@@ -212,6 +219,7 @@ def test_call_of_an_unknown_tool(playrail: Playrail) -> None:
     }
 
 
+@pytest.mark.slow
 def test_call_of_a_tool_that_answers_itself(playrail: Playrail) -> None:
     ended = playrail("call", "list_configured_servers")
 
@@ -219,6 +227,7 @@ def test_call_of_a_tool_that_answers_itself(playrail: Playrail) -> None:
     assert [server["name"] for server in told(ended)["data"]["servers"]] == ["localhost"]
 
 
+@pytest.mark.slow
 def test_call_on_this_machine(playrail: Playrail, tmp_path: Path) -> None:
     ended = playrail("call", "get_memory_info", "server=localhost")
 
@@ -234,6 +243,7 @@ def test_call_on_this_machine(playrail: Playrail, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_arguments_as_json_from_stdin(playrail: Playrail) -> None:
     ended = playrail("call", "read_file", "--json", "-", stdin='{"path": "relative", "limit": 1}')
 
@@ -241,6 +251,7 @@ def test_arguments_as_json_from_stdin(playrail: Playrail) -> None:
     assert "path: must be absolute" in told(ended)["error"]
 
 
+@pytest.mark.slow
 def test_ledger_verify(playrail: Playrail) -> None:
     assert playrail("ledger", "verify").stdout.endswith("nothing is recorded yet\n")
     playrail("call", "no_such_tool")
@@ -250,6 +261,7 @@ def test_ledger_verify(playrail: Playrail) -> None:
     assert (ended.returncode, ended.stdout.split(": ")[1]) == (0, "1 records, the chain holds\n")
 
 
+@pytest.mark.slow
 def test_the_log_tells_which_dotenv_was_read(playrail: Playrail, tmp_path: Path) -> None:
     path = tmp_path / "work" / ".env"
     path.touch(mode=0o600)
@@ -263,6 +275,7 @@ def test_the_log_tells_which_dotenv_was_read(playrail: Playrail, tmp_path: Path)
     assert playrail("ledger", "verify").returncode == 2
 
 
+@pytest.mark.slow
 def test_inventory(playrail: Playrail) -> None:
     secret = "hunter2-and-more"
     servers = {

@@ -47,6 +47,7 @@ def examined(environ: Mapping[str, str], dotenv: Path) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
+@pytest.mark.slow
 def test_a_machine_without_settings_is_fine(environ: Mapping[str, str], tmp_path: Path) -> None:
     found = examined({**environ, "PLAYRAIL_WARM": "1"}, tmp_path / ".env")
 
@@ -290,6 +291,7 @@ def test_hosts_good_and_bad(
     assert found["host deb13"].found.startswith("reached, works as root with Python 3.13")
 
 
+@pytest.mark.slow
 def test_tags_of_another_kind_are_told(environ: dict[str, str], tmp_path: Path) -> None:
     local = "ansible_connection: local"
     (tmp_path / "hosts.yml").write_text(

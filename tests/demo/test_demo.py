@@ -162,6 +162,7 @@ def test_what_to_paste_works_as_it_is() -> None:
         assert shlex.split(line[0])[4:] == ["--", str(PLAYRAIL), "serve"]
 
 
+@pytest.mark.slow
 def test_a_client_can_start_what_was_pasted(tmp_path: Path) -> None:
     entry = pasted(connecting.how_to_connect(connecting.command()))["mcpServers"]["playrail"]
     assert list(entry) == ["command", "args"]

@@ -43,6 +43,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_refused_call_is_recorded_and_never_starts_a_play(place: Path) -> None:
     async def doing(server: Playrail) -> list[Answer]:
         return [await server.call(name, arguments, caller=ANN) for name, arguments, _ in REFUSED]
@@ -100,6 +101,7 @@ STARTED: dict[str, Any] = {
 ENDED: dict[str, Any] = {"outcome": "ok", "error": None, "changed": [], "failed": {}, "version": 1}
 
 
+@pytest.mark.slow
 def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
     place: Path,
 ) -> None:
@@ -199,6 +201,7 @@ def test_an_error_that_is_ours_keeps_its_code(place: Path) -> None:
     assert call(playrail(place, direct(run)), "direct").code == "ansible_failed"
 
 
+@pytest.mark.slow
 def test_writes_run_when_the_operator_allows_them(place: Path) -> None:
     target = place / "note"
 

@@ -41,6 +41,7 @@ def place(cwd: Path) -> Path:
     return cwd
 
 
+@pytest.mark.slow
 def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
     marker = place / "ran"
     made = tool(

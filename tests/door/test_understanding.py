@@ -89,6 +89,7 @@ def test_a_call_is_parsed_resolved_and_decided(understand: Understand) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tool", "arguments", "how", "check", "changes"),
     [

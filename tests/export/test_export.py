@@ -310,6 +310,7 @@ def test_a_directory_that_cannot_be_used(world: World, there: str) -> None:
         world.export()
 
 
+@pytest.mark.slow
 def test_the_command(world: World) -> None:
     world.did("write_file", "localhost", path="/etc/motd", content="x")
     world.did("execute_command", "localhost", cmd="true")

@@ -179,6 +179,7 @@ def test_entries_of_one_append_are_all_written_or_none(ledger: Ledger) -> None:
     assert [row["call"] for row in ledger.read()] == ["a"]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_keep_the_chain(ledger: Ledger) -> None:
     count = 40
     writers = [
@@ -197,6 +198,7 @@ def test_two_processes_at_once_keep_the_chain(ledger: Ledger) -> None:
     assert ledger.verify().problem is None
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_no_acknowledged_record(ledger: Ledger) -> None:
     command = [sys.executable, "-c", WRITER, str(ledger.path), "one", "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:

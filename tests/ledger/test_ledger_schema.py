@@ -138,6 +138,7 @@ def test_a_file_from_before_the_migrations_keeps_its_chain(ledger: Ledger, tmp_p
     new.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 def test_eight_processes_open_it_at_once(ledger: Ledger, *, old: bool) -> None:
     if old:
@@ -151,6 +152,7 @@ def test_eight_processes_open_it_at_once(ledger: Ledger, *, old: bool) -> None:
     assert query(ledger, "SELECT * FROM alembic_version") == [{"version_num": schema.REVISIONS[-1]}]
 
 
+@pytest.mark.slow
 def test_what_is_up_to_date_is_opened_without_alembic(ledger: Ledger) -> None:
     ledger.append(entry("a"))
     code = (

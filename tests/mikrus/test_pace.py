@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import stat
 import time
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 
 from playrail.errors import ApiError, PaceUnavailable, RateLimited
 from playrail.mikrus.pace import MARGIN, Pace, Rate
-from worlds.growth import grows_with_its_input
+from worlds.growth import lines_run
 
 KEY = SecretStr("0123456789abcdef0123456789abcdef01234567")
 RATE = Rate(requests=5, window_s=60)
@@ -297,11 +298,15 @@ def test_a_file_that_somebody_keeps_locked_is_told(tmp_path: Path) -> None:
     assert pace.reserve(KEY, 0).wait_s == 0
 
 
-def test_a_reservation_costs_as_much_as_the_one_before(tmp_path: Path) -> None:
+def test_a_reservation_costs_in_proportion_to_those_who_wait(tmp_path: Path) -> None:
     pace = Pace(tmp_path, RATE)
+    reserve = partial(pace.reserve, KEY, 1e9)
 
-    def reserve(times: int) -> None:
-        for _ in range(times):
-            pace.reserve(KEY, 1e9)
+    def lines_with(waiting: int) -> int:
+        while len(json.loads(file_of(tmp_path).read_text())["places"]) < waiting:
+            reserve()
+        return lines_run(reserve)
 
-    assert grows_with_its_input(reserve, 200)
+    reserve()
+    few = lines_with(50)
+    assert lines_with(200) <= few * 4

@@ -133,6 +133,7 @@ def test_yes_and_no(value: Any, read: bool) -> None:
     assert values.yes(value) is read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
 @given(data=st.data())
 def test_no_body_is_too_odd_for_a_report(tool: ApiTool[Any, Any], data: st.DataObject) -> None:

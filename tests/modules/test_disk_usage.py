@@ -74,6 +74,7 @@ def test_file_system_says_what_statvfs_says(folder: Path) -> None:
     assert ("inodes_percent" in system) is bool(status.f_files)
 
 
+@pytest.mark.slow
 def test_file_system_without_inodes_or_space_to_count() -> None:
     system = usage("/proc", max_seconds=1)["file_system"]
     assert system["mount_point"] == "/proc"

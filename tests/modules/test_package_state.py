@@ -164,6 +164,7 @@ def test_a_look_at_this_machine() -> None:
     assert answer["changed"] is False
 
 
+@pytest.mark.slow
 @on_debian
 def test_what_the_machine_needs_is_not_removed() -> None:
     answer = module_answer([str(PACKAGE_STATE)], {"names": ["dpkg"], "removal": True}, timeout_s=60)

@@ -78,6 +78,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", GOOD, ids=" ".join)
 def test_a_key_that_ssh_takes_is_taken(tmp_path: Path, options: tuple[str, ...]) -> None:
     path = made(tmp_path, *options)
@@ -85,6 +86,7 @@ def test_a_key_that_ssh_takes_is_taken(tmp_path: Path, options: tuple[str, ...])
     assert key_problem(path, agent=False) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "says"), BAD.values(), ids=list(BAD))
 def test_a_key_that_ssh_refuses_is_told(
     tmp_path: Path, make: Callable[[Path], Path], says: str

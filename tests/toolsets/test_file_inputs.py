@@ -35,7 +35,7 @@ names = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\x7f"),
     min_size=1,
     max_size=60,
-).filter(lambda name: name != "..")
+).filter(lambda name: name != ".." and r"\x00" not in name)  # the spelling of a byte
 paths = st.lists(names, min_size=1, max_size=8).map(lambda parts: "/" + "/".join(parts))
 
 

@@ -42,6 +42,7 @@ def test_what_is_asked_for_in_vain(value: str, names: set[str]) -> None:
     assert found == dict.fromkeys(names, "web1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passed", [False, True])
 def test_doctor_names_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, passed: bool

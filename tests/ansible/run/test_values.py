@@ -70,6 +70,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 def test_a_real_play_gets_back_what_was_sent(tmp_path: Path) -> None:
     book = playbook(
         tmp_path,
