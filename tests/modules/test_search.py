@@ -186,14 +186,6 @@ def test_links_are_followed_to_files_and_each_is_looked_into_once(tmp_path: Path
     )
 
 
-@pytest.mark.slow
-def test_the_kernels_file_systems_are_not_entered() -> None:
-    answer = search("/", "no such text: 8d2f", names="playrail-no-such-name", time_limit_s=55)
-    assert answer["files_searched"] == 0
-    # A machine may be too large for its time
-    assert answer["timed_out"] or answer["left_out"]["kernel"] >= 3
-
-
 def test_a_long_line_is_shown_around_the_match(tmp_path: Path) -> None:
     (tmp_path / "min.js").write_text(
         "a" * 9000 + "needle" + "b" * 9000 + "\n" + "needle" + "c" * 600

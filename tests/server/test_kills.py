@@ -31,7 +31,7 @@ from playrail.ledger.ledger import Ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-KILLS = 100
+KILLS = 50  # other ones every time, see the seed
 ANEW = 17  # every how many-th server is started anew
 LATER = 7  # every how many-th is killed late enough for plays to have begun, or ended
 CALLS = 8
