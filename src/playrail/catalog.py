@@ -19,11 +19,10 @@ from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind, Kinds
 from playrail.tools.offering import BUNDLES
 from playrail.tools.tool import AnyTool
-from playrail.tools.toolset import Need, Toolset
+from playrail.tools.toolset import LONGEST_REASON, Need, Toolset
 
 ENTRY_POINT_GROUP = "playrail.toolsets"
 OURS = "playrail"  # the package
-LONGEST_REASON = 300  # characters
 
 
 @dataclass(kw_only=True)

@@ -23,6 +23,7 @@ from playrail.tools.offering import (
     alias_of,
 )
 from playrail.tools.tool import AnyTool, Changing
+from playrail.tools.toolset import Need
 from worlds.callers import ANN
 from worlds.local_plays import playrail
 
@@ -71,6 +72,19 @@ def test_who_has_a_mikrus_server_finds_all_names_of_mikrus_mcp(server: Any) -> N
     assert len(MIKRUS_MCP) == 33
     assert tools.keys() >= MIKRUS_MCP
     assert tools.keys() & ALIASES == {"describe_mikrus_capabilities"}
+
+
+def test_a_plugin_that_cannot_tell_whether_it_serves_keeps_only_its_own_tools_back() -> None:
+    def is_met(_: Settings) -> bool:
+        raise KeyError("motd")
+
+    needs = {"docker": Need(is_met=is_met, why="-", hint="Mend it.")}
+    found = absences(EVERY, Settings.load({}, dotenv=None), needs=needs)
+
+    of_docker = {name for name, tool in EVERY.items() if tool.toolset == "docker"}
+    failed = {name: told for name, told in found.items() if "KeyError: 'motd'" in told.why}
+    assert failed.keys() == of_docker
+    assert all(told.hint.endswith("Mend it.") for told in failed.values())
 
 
 def test_aliases_are_offered_when_they_are_wanted() -> None:

@@ -233,6 +233,16 @@ def test_ansible_finds_a_plugins_content_last(content: Path, tmp_path: Path) -> 
     assert environment(settings, given)["ANSIBLE_ROLES_PATH"] == "/own/roles"
 
 
+def test_where_ansible_looks_for_roles_by_itself_it_still_does(content: Path, cwd: Path) -> None:
+    (content / "roles").mkdir()
+    given = {"HOME": str(cwd)}
+
+    child = environment(Settings.load(given, dotenv=None), given, [content])
+
+    by_itself = "~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles"
+    assert child["ANSIBLE_ROLES_PATH"] == f"{by_itself}:{content}/roles"
+
+
 def test_one_of_ours_that_cannot_be_loaded_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         catalog.assembled([EntryPoint("x", "playrail.toolsets.no_such:toolset", "")])

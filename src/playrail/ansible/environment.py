@@ -175,7 +175,8 @@ class _User:
         home = self.given.get("ANSIBLE_HOME") or self._path(
             self.config.get("defaults", "home", fallback="")
         )
-        return f"{home or '~/.ansible'}/{path.below}:/usr/share/ansible/{path.below}"
+        own = f"{home or '~/.ansible'}/{path.below}"
+        return ":".join(filter(None, (own, f"/usr/share/ansible/{path.below}", path.also)))
 
     def _path(self, path: str) -> str:
         # Ansible itself expands what begins with ~ or $, and {{CWD}}.

@@ -62,6 +62,8 @@ class SearchPath:
     """In the section [defaults] of ansible.cfg."""
     below: str
     """Where it looks by itself, in its own directory and in /usr/share/ansible."""
+    also: str = ""
+    """A directory where it looks by itself after those."""
 
 
 def plugin_path(kind: str) -> SearchPath:
@@ -74,7 +76,9 @@ def plugin_path(kind: str) -> SearchPath:
 COLLECTIONS_PATH = SearchPath(
     variable="ANSIBLE_COLLECTIONS_PATH", key="collections_path", below=COLLECTIONS
 )
-ROLES_PATH = SearchPath(variable="ANSIBLE_ROLES_PATH", key="roles_path", below=ROLES)
+ROLES_PATH = SearchPath(
+    variable="ANSIBLE_ROLES_PATH", key="roles_path", below=ROLES, also="/etc/ansible/roles"
+)
 
 
 def adjacent_paths(settings: Settings) -> Iterator[tuple[SearchPath, Path]]:

@@ -86,14 +86,14 @@ def _absence(
 def _useless(tool: AnyTool, settings: Settings, needs: Mapping[str, Need]) -> Absence | None:
     """Why the tool can serve nobody here."""
     needed = needs.get(tool.toolset)
-    if needed is None or needed.is_met(settings):
+    if needed is None or (why := needed.unmet(settings)) is None:
         return None
     instead = f"Call {tool.elsewhere}. " if isinstance(tool, ApiTool) and tool.elsewhere else ""
-    return Absence(why=needed.why, hint=f"{instead}{needed.hint}")
+    return Absence(why=why, hint=f"{instead}{needed.hint}")
 
 
 def _is_brought(name: str, settings: Settings, needs: Mapping[str, Need]) -> bool:
-    return any(name in need.brings and need.is_met(settings) for need in needs.values())
+    return any(name in need.brings and need.unmet(settings) is None for need in needs.values())
 
 
 def _chosen(words: Collection[str], every: Mapping[str, AnyTool]) -> frozenset[str]:

@@ -24,6 +24,8 @@ PLAYRAIL = "playrail"
 """The toolset about Playrail itself; with any other toolset all of it is offered."""
 INTERFACE = 1
 """The newest form of these declarations that is understood."""
+LONGEST_REASON = 300
+"""In characters, of why a plugin cannot be used."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -40,6 +42,14 @@ class Need:
     why: str
     hint: str
     brings: tuple[str, ...] = ()
+
+    def unmet(self, settings: Settings) -> str | None:
+        """Why it is not met; None: it is. What a plugin raises keeps only its own tools back."""
+        try:
+            return None if self.is_met(settings) else self.why
+        except Exception as error:  # noqa: BLE001  whatever a plugin does
+            said = " ".join(str(error).split())[:LONGEST_REASON]
+            return f"its toolset could not tell whether it serves ({type(error).__name__}: {said})"
 
 
 @dataclass(frozen=True, kw_only=True)
