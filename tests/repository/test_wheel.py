@@ -41,15 +41,20 @@ def installed(python: Path, wheel: Path) -> Path:
     return python.with_name("playrail")
 
 
+def files_in(place: Path, *folders: str) -> list[str]:
+    return run("git", "ls-files", "-co", "--exclude-standard", *folders, cwd=place).split()
+
+
 def test_what_the_wheel_holds(wheel: Path) -> None:
-    """Every playbook, host module, role and the inventory of the checkout; no test, no
-    state of a machine.
+    """Every playbook, role and the inventory of the checkout; the collection for plays and
+    for ansible-doc; no test, no state of a machine.
     """
     held = set(zipfile.ZipFile(wheel).namelist())
-    tracked = run(
-        "git", "ls-files", "-co", "--exclude-standard", "playbooks", "inventory", "roles", cwd=ROOT
-    ).split()
-    assert {f"playrail/content/{name}" for name in tracked} <= held
+    assert {
+        f"playrail/content/{name}" for name in files_in(ROOT, "playbooks", "inventory", "roles")
+    } <= held
+    collection = files_in(ROOT / "src", "ansible_collections")
+    assert {*collection, *(f"playrail/content/{name}" for name in collection)} <= held
     assert not [name for name in held if "/tests/" in name or name.endswith(".pyc")]
     assert "playrail/py.typed" in held
 
