@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,25 @@ def test_a_playbook_tells_what_it_does_and_how_to_play_it_by_hand(path: str) -> 
     (by_hand,) = [line for line in joined if line.startswith("# By hand: ansible-playbook ")]
     assert f" playbooks/{path} " in by_hand
     assert "-e playrail_target=" in by_hand
+
+
+def mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from mappings(each)
+
+
+@every_playbook
+def test_a_playbook_says_nothing_twice(path: str) -> None:
+    """Ansible warns of it, also where a merged mapping says it, or fails."""
+    for mapping in mappings(yaml.compose((PLAYBOOKS / path).read_text(encoding="utf-8"))):
+        merged = [value for key, value in mapping.value if key.value == "<<"]
+        keys = [key.value for each in (mapping, *merged) for key, _ in each.value]
+        assert len(keys) == len(set(keys)), keys
 
 
 @every_shaped_playbook

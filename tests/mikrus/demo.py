@@ -9,9 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from worlds.checkout import ROOT
-
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(Path(__file__).parents[1]))  # it is run as a file
 
 from mikrus.execute import on_this_machine
 from mikrus.simulator import KEY, SRV, Simulator, running
