@@ -113,7 +113,8 @@ rest:
 
 # All that starts Ansible, imports it, or is run by it. Those on the lab's hosts take too long for
 # a second time.
-WITH_ANSIBLE = $(addprefix tests/,ansible demo door engines export modules plans tools toolsets)
+WITH_ANSIBLE = $(addprefix tests/,ansible commands demo door engines export modules plans tools \
+  toolsets)
 NEWEST = $(shell for one in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.13; do \
   if $$one -c '' 2>/dev/null; then echo $$one; break; fi; done)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from playrail.errors import SettingsInvalid
 from playrail.settings.content import COLLECTION, content_root
+from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tools.lasting import Kind, Kinds
 from playrail.tools.offering import BUNDLES
@@ -104,6 +105,11 @@ def contents() -> Sequence[Path]:
     """The content folders of plugins."""
     found = [toolset.content for toolset in _installed().toolsets.values()]
     return list(dict.fromkeys(path for path in found if path not in (None, content_root())))
+
+
+def play_variables(settings: Settings) -> dict[str, Any]:
+    """Those that every play has, and every plan is held to. Raises SettingsInvalid."""
+    return {**standing_variables(settings), **variables(settings)}
 
 
 def variables(settings: Settings) -> dict[str, Any]:

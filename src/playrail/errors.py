@@ -208,7 +208,7 @@ class ExportFailed(PlayrailError):
 
 
 class LedgerUnavailable(PlayrailError):
-    """The call could not be recorded, so it did not run."""
+    """The ledger cannot be read or written; a call that cannot be recorded does not run."""
 
     code = calls.LEDGER_UNAVAILABLE
 

@@ -17,10 +17,11 @@ import pytest
 from playrail.calls.answers import Result
 from playrail.calls.bounds import Bounds
 from playrail.calls.call import Call, tool_name
+from playrail.codes.every import named
 from playrail.door import recording as records
 from playrail.door.recording import Asked, Records, events
 from playrail.door.understanding import Understood
-from playrail.errors import InvalidArgument
+from playrail.errors import InvalidArgument, PlayrailError, Problem
 from playrail.ledger.ledger import Ledger
 from playrail.policy.rules import Decision
 from playrail.safe_text.secrets import Secrets
@@ -167,6 +168,16 @@ def test_the_record_of_a_refused_call_is_small_whatever_was_sent(
     assert record["body"]["outcome"] == "invalid_argument"
     assert "9000000 characters" in record["body"]["reason"]
     assert len(json.dumps(record)) < 40_000
+
+
+def test_the_record_of_a_refused_call_has_the_code_of_the_answer(ledger: Ledger) -> None:
+    error = PlayrailError.of(Problem(code=named("limit_reached"), error="Enough.", hint="Wait."))
+
+    call = Call(name=tool_name("write_file"), caller=CLI)
+    asyncio.run(records_in(ledger).refused(call, Asked(), error))
+
+    (record,) = ledger.read()
+    assert record["body"]["outcome"] == "limit_reached"
 
 
 def test_a_key_that_a_command_printed_is_not_kept() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from playrail.errors import LedgerUnavailable
 from playrail.ledger.alive import claim
-from playrail.ledger.ledger import SERVERS, Ledger
+from playrail.ledger.ledger import Ledger
 from playrail.ledger.sqlite import pruning
+from playrail.settings.state import claims_directory
 from worlds.ledger_entries import entry, opened
 
 TEXT = "canary-of-old" * 4000  # takes pages of its own
@@ -93,7 +94,7 @@ def test_what_was_ended_halfway_is_ended_by_the_next(ledger: Ledger) -> None:
 @pytest.mark.parametrize("at_work", [False, True])
 def test_the_file_gets_smaller_while_others_are_at_work(ledger: Ledger, *, at_work: bool) -> None:
     fill(ledger)
-    alive = claim(ledger.path.parent / SERVERS) if at_work else None
+    alive = claim(claims_directory(ledger.path.parent)) if at_work else None
 
     assert ledger.prune(larger_than_mb=0).notes == ()
 
@@ -109,7 +110,7 @@ def test_a_file_of_an_older_playrail_is_written_anew_when_nobody_else_is_at_work
     fill(ledger)
     ledger.close()
     shrink_by_hand(ledger.path, "NONE")
-    alive = claim(ledger.path.parent / SERVERS)
+    alive = claim(claims_directory(ledger.path.parent))
 
     busy = ledger.prune(larger_than_mb=0)
     assert (busy.records, "Stop them and prune again" in " ".join(busy.notes)) == (30, True)

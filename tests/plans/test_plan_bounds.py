@@ -89,6 +89,27 @@ def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path) -
     assert (answer.code, ran.exists()) == ("plan_outdated", False)
 
 
+def test_what_has_become_allowed_during_the_preview_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy.yml").write_text(
+        CLIENT.replace("during: day, then: client_approval", "during: day, then: allow"),
+        encoding="utf-8",
+    )
+    with world(tmp_path / "place", PLAYRAIL_POLICY=str(tmp_path / "policy.yml")) as made:
+        made.clock.at = BY_NIGHT
+        basis = made.server.previews.basis
+
+        async def at_dawn(*steps: Any, **more: Any) -> Any:
+            made.clock.at = BY_DAY
+            return await basis(*steps, **more)
+
+        monkeypatch.setattr(made.server.previews, "basis", at_dawn)
+        answer = made.call("write_file", path=str(tmp_path / "note"), content="x")
+
+    assert (answer.code, (tmp_path / "note").exists()) == ("ok", True)
+
+
 def test_a_plan_that_a_limit_kept_from_starting_is_not_used_up(
     ruled: World, tmp_path: Path
 ) -> None:

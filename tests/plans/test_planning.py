@@ -156,7 +156,7 @@ PARTS: dict[str, Change] = {
         "playrail.ansible.reads.reads.libraries", lambda _: {"the package ansible": "another"}
     ),
     "the policy or the settings": lambda _, patch: patch.setattr(
-        "playrail.plans.parts.standing_variables", lambda *_: {"other": 1}
+        "playrail.catalog.standing_variables", lambda *_: {"other": 1}
     ),
 }
 

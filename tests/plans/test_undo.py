@@ -230,6 +230,17 @@ def test_a_plan_that_failed_has_taken_nothing_back(
     assert note.read_text() == "one\n"
 
 
+def test_what_takes_back_need_not_be_offered(tmp_path: Path) -> None:
+    """The bundle core has write_file and no remove_file."""
+    note = tmp_path / "note"
+    with world(tmp_path / "place", PLAYRAIL_TOOLSETS="core") as made:
+        run = did(made, "write_file", path=str(note), content="x\n")
+        assert made.call("remove_file", path=str(note)).code == "not_offered"
+        undone(made, run)
+
+    assert not note.exists()
+
+
 def test_what_was_in_the_way_is_taken_back_later(
     free: World, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -284,7 +284,20 @@ async def nothing(*_: Any) -> Report:
     return Report()
 
 
+class OwnTool(DirectTool[Any, Any]):
+    """A sort of tool that no engine runs."""
+
+
 UNFIT: dict[str, AnyTool] = {
+    "none of PlaybookTool": OwnTool(
+        name="x",
+        summary=".",
+        risk=Risk.READ,
+        input=Other,
+        toolset="mine",
+        output=Report,
+        run=nothing,
+    ),
     "pass the policy by": DirectTool(
         name="x",
         summary=".",

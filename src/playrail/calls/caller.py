@@ -48,7 +48,7 @@ RESERVED = frozenset(caller.name for caller in (LOCAL, CLI, OPERATOR))
 
 
 def token_caller(name: str, *, grants: Collection[Grant] = ()) -> Caller:
-    """The caller that a token stands for.
+    """The caller that a token stands for; nothing gives out tokens yet.
 
     Raises SettingsInvalid for a name that records would confuse with another caller.
     """

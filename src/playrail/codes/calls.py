@@ -189,8 +189,8 @@ ANSIBLE_FAILED = Code(
 COLLECTION_MISSING = Code(
     "collection_missing",
     "A module that the play needs is not installed where Playrail runs.",
-    "The operator has to install Playrail's extra `full`, which brings Ansible's community "
-    "collections: pip install 'playrail[full]'.",
+    "The operator has to install Ansible's community collections where Playrail is: the package "
+    "`ansible`, which Playrail's extra `full` brings.",
 )
 NO_REPORT = Code(
     "no_report",

@@ -29,6 +29,7 @@ from playrail.commands.doctor_warm import check_warm
 from playrail.errors import PlayrailError, SettingsInvalid
 from playrail.ledger.ledger import Ledger
 from playrail.policy.file import read_policy
+from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.settings.state import ledger_file
@@ -67,7 +68,8 @@ async def examine(environ: Mapping[str, str], *, dotenv: Path) -> AsyncIterator[
         )
         return
     yield check_ansible_playbook(child)
-    yield await check_ssh(child, needed=bool(settings.servers or settings.inventory))
+    behind_ssh = any(server.ssh is not None for server in settings.servers.values())
+    yield await check_ssh(child, needed=behind_ssh or bool(settings.inventory))
     for check in (
         *_settings(settings, environ, dotenv),
         *check_secrets(settings),
@@ -137,9 +139,8 @@ def _policy(settings: Settings) -> Iterator[Check]:
     try:
         policy = read_policy(settings.policy_file, catalog.load())
     except SettingsInvalid as error:
-        mend = (
-            "Mend that: nothing starts with it. policy.example.yml tells how a policy is written."
-        )
+        example = content_root() / "policy.example.yml"
+        mend = f"Mend that: nothing starts with it. {example} tells how a policy is written."
         yield Check(name="policy", state="fail", found=str(error), mend=mend)
     else:
         yield Check(

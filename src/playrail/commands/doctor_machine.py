@@ -15,7 +15,7 @@ from playrail.commands.doctor_project import Check
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 COMMAND_DEADLINE_S = 30.0
-REINSTALL = "pip install --upgrade playrail"
+REINSTALL = "Install Playrail again, as you did: from a clone by `make setup`, or its wheel."
 
 
 def check_python() -> Check:
@@ -56,7 +56,7 @@ def check_ansible_playbook(child: Mapping[str, str]) -> Check:
             mend=REINSTALL,
         )
     if Path(found).parent != beside:
-        mend = f"Runs would use another Ansible than Playrail's own; {REINSTALL}"
+        mend = f"Runs would use another Ansible than Playrail's own. {REINSTALL}"
         return Check(name=name, state="warn", found=f"{found}, not the one in {beside}", mend=mend)
     return Check(name=name, state="ok", found=found)
 

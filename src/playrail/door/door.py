@@ -30,7 +30,6 @@ from playrail.engines.results import failed_preview, shown
 from playrail.errors import Cancelled, LimitReached, PlayrailError
 from playrail.policy.file import read_policy
 from playrail.safe_text.secrets import Secrets
-from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.offering import absences
@@ -68,11 +67,10 @@ class Playrail:
             secrets=self.secrets,
             bounds=bounds,
             warm=warm,
-            standing={**standing_variables(settings), **catalog.variables(settings)},
+            standing=catalog.play_variables(settings),
             contents=catalog.contents(),
         )
         self.inventory, self.ledger = self._opener.inventory, self._opener.ledger
-        policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         policy = read_policy(settings.policy_file, every) if settings.policy_file else None
         self.understanding = Understanding(
             settings,
@@ -214,7 +212,8 @@ class Playrail:
         """The call, understood and allowed; `asked` is filled for the record. Raises why it
         is refused.
         """
-        parsed = self.understanding.parse(call.name, arguments)
+        inner = call.parent is not None
+        parsed = self.understanding.parse(call.name, arguments, inner=inner)
         call.trace.most_bytes = most_bytes(parsed.input)
         asked.take(parsed.input, self.secrets)
         understood = await self.understanding.understand(parsed, call)

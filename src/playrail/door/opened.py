@@ -35,7 +35,7 @@ from playrail.safe_text.secrets import Secrets
 from playrail.settings.content import content_root
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
-from playrail.settings.state import ledger_file, pace_directory
+from playrail.settings.state import claims_directory, ledger_file, pace_directory
 from playrail.tools.tool import AnyTool, ApiTool, DirectTool, PlaybookTool, ToolInput
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class Opener:
         self.ledger.close()
 
     def _open(self) -> Opened:
-        servers = self.settings.state_dir / "servers"
+        servers = claims_directory(self.settings.state_dir)
         try:
             private_directory(self.settings.state_dir)
             alive = claim(servers, self.settings.runtime_dir)

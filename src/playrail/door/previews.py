@@ -63,9 +63,10 @@ class Previews:
         basis = await self.basis(steps, call.caller, anew=False, preview=True)
         plan = await self.planning.propose(call, steps, self._foreseen(result), basis)
         seen = Result(data={"plan": plan.told()}, remote_text=result.remote_text, way=result.way)
-        if understood.wants_preview or basis.decision is Decision.ALLOW:
+        if understood.wants_preview:
             return understood.whole(seen)
-        if basis.decision is Decision.CLIENT_APPROVAL:
+        # Meanwhile a time that a rule names may have begun, in which it is simply allowed
+        if basis.decision in (Decision.ALLOW, Decision.CLIENT_APPROVAL):
             try:
                 return understood.whole(await self.carried_out(call, plan.plan_id))
             except PlayrailError as error:
@@ -106,7 +107,7 @@ class Previews:
         """A step that calls the tool with these arguments. Raises what stands in the way of
         such a call.
         """
-        parsed = self._understanding.parse(name, arguments)
+        parsed = self._understanding.parse(name, arguments, inner=True)
         hosts, _ = await self._understanding.hosts(parsed)
         return await self._prepared(parsed, hosts)
 
@@ -164,7 +165,7 @@ class Previews:
 
     async def _understood(self, prepared: Prepared, caller: Caller, *, preview: bool) -> Understood:
         call = Call(name=prepared.step.tool, caller=caller, check=preview)
-        parsed = self._understanding.parse(prepared.step.tool, prepared.arguments)
+        parsed = self._understanding.parse(prepared.step.tool, prepared.arguments, inner=True)
         return await self._understanding.understand(parsed, call)
 
     async def _prepared(self, parsed: Parsed, hosts: Sequence[str]) -> Prepared:

@@ -111,7 +111,7 @@ class Records:
         """Raises what `provided` raises, and then there is no record."""
         hosts = None if asked.hosts is None else tuple(shortened(asked.hosts))
         refusal = Refused(
-            outcome=error.code,
+            outcome=error.problem.code,
             reason=shortened(self._secrets.hidden(str(error)), longest=LONGEST_REASON),
             parent=call.parent,
             arguments=shortened(asked.arguments),

@@ -120,9 +120,13 @@ class Understanding:
         self._resolvers = resolvers
         self._now = now
 
-    def parse(self, name: str, arguments: Mapping[str, Any]) -> Parsed:
-        """Raises NotOffered, UnknownTool, InvalidArgument."""
-        if (absence := self.absent.get(name)) is not None:
+    def parse(self, name: str, arguments: Mapping[str, Any], *, inner: bool = False) -> Parsed:
+        """Raises NotOffered, UnknownTool, InvalidArgument. An `inner` call is one that Playrail
+        makes, to take something back: it may have a tool that is not offered where others of
+        its toolset are.
+        """
+        absence = self.absent.get(name)
+        if absence is not None and not (inner and self._is_of_what_is_offered(name)):
             raise NotOffered(f"{name} is not offered: {absence.why}.", hint=absence.hint)
         if name not in self.tools:
             raise UnknownTool.named(name, self.offered)
@@ -132,6 +136,10 @@ class Understanding:
         if parsed.risk.changes:
             check_no_mark(parsed.input)
         return parsed
+
+    def _is_of_what_is_offered(self, name: str) -> bool:
+        toolset = self.tools[name].toolset if name in self.tools else None
+        return any(tool.toolset == toolset for tool in self.offered.values())
 
     async def understand(self, parsed: Parsed, call: Call) -> Understood:
         """Raises what stands in the way of naming the hosts; what is decided about the call

@@ -58,8 +58,8 @@ class Withheld:
             for record in self._ledger.read(
                 kinds=(Capture.KIND, Checkpoint.KIND), after=self._read_until
             ):
-                self._read_until = record["seq"]
                 self._hashes |= withheld_in(record["kind"], record["body"])
+                self._read_until = record["seq"]  # last, for another thread reads on from it
         except LedgerUnavailable:
             return False
         return True

@@ -57,7 +57,7 @@ def site(steps: Sequence[Step], provided: Provided) -> str:
 
 def folder(tool: PlaybookTool[Any, Any]) -> str:
     """The name of the directory that holds a tool's playbook and what that needs beside it."""
-    return tool.toolset
+    return str(PurePath(tool.playbook).parent)
 
 
 def one_line(text: str) -> str:

@@ -33,10 +33,10 @@ from playrail.ledger.sqlite.selection import Wanted, selected, still_open
 from playrail.ledger.sqlite.tables import CLOSED_ONCE, records
 from playrail.ledger.sqlite.withheld import withheld_up_to
 from playrail.settings.private_files import private_directory
+from playrail.settings.state import claims_directory
 
 BUSY_S = 10.0
 RETRY_S = 0.02
-SERVERS = "servers"  # beside the file: the claims of the processes that use it, see alive.py
 
 Read = Callable[..., Iterator[dict[str, Any]]]
 """What reads records, with the arguments of `Ledger.read`."""
@@ -170,7 +170,7 @@ class Ledger:
                 _append(connection, _checkpoint(connection, bound.upto, because, withheld))
             count += delete_up_to(engine, bound.upto)
             kept = give_back_space(
-                engine, alone=lambda: not anyone_alive(self.path.parent / SERVERS)
+                engine, alone=lambda: not anyone_alive(claims_directory(self.path.parent))
             )
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
@@ -223,7 +223,7 @@ class Ledger:
             # other's
             max_overflow=-1,
         )
-        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "connect", partial(_on_connect, busy_s=self._busy_s))
         try:
             bring_up_to_date(engine)
             self.path.chmod(0o600)
@@ -240,13 +240,13 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _on_connect(connection: Any, _record: Any) -> None:
+def _on_connect(connection: Any, _record: Any, *, busy_s: float) -> None:
     # A text that is none must not keep the records around it from being read
     connection.text_factory = _decoded
     # The driver begins no transaction of its own; a read needs none
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous=FULL")
-    _set_up_file(connection, until=time.monotonic() + BUSY_S)
+    _set_up_file(connection, until=time.monotonic() + busy_s)
 
 
 def _decoded(text: bytes) -> str:

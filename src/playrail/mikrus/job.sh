@@ -3,8 +3,9 @@
 # standard input: this text may come from there.
 #
 # $root/started/ID   a directory whose making is the decision that this very request runs the work
-# $root/jobs/ID      part.*  what was sent; cmd, in  what to run; pid.N, out, err; exit.CODE once
-# it has ended $root/kept/SHA256  pieces of input that many jobs have in common
+# $root/jobs/ID      part.*  what was sent; cmd, in  what to run; pid.N, out, err; exit.CODE
+#                    once it has ended
+# $root/kept/SHA256  pieces of input that many jobs have in common
 #
 # Facts that must hold on a full disk are told by names (pid.N, exit.CODE), not by contents.
 

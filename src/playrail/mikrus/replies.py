@@ -24,7 +24,7 @@ from playrail.errors import (
     RateLimited,
 )
 from playrail.mikrus.pace import LONGEST_HOLD_S
-from playrail.safe_text.secrets import SecretTexts
+from playrail.safe_text.secrets import HIDDEN
 
 MAX_WORDS = 300  # characters of the API's own words that an error repeats
 MAX_DEPTH = 50
@@ -181,8 +181,15 @@ def _words(body: Any, text: bytes, key: SecretStr) -> str:
 
 
 def without_key(value: Any, key: SecretStr) -> Any:
-    """The same JSON value with something else in the place of the key."""
-    return SecretTexts([key.get_secret_value()]).hide_in(value)
+    """The same JSON value with something else in the place of the key, wherever it stands."""
+    match value:
+        case str():
+            return value.replace(key.get_secret_value(), HIDDEN)
+        case list():
+            return [without_key(one, key) for one in value]
+        case dict():
+            return {without_key(name, key): without_key(one, key) for name, one in value.items()}
+    return value
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -22,7 +22,6 @@ from playrail.canonical import digest
 from playrail.plans.plan import Step
 from playrail.policy.rules import Policy
 from playrail.settings.private_files import private_directory
-from playrail.settings.protection import standing_variables
 from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, ApiTool, PlaybookTool
 
@@ -48,10 +47,7 @@ def parts_of(
     """
     every_host = list(dict.fromkeys(host for some in hosts for host in some))
     requests = [tool.endpoint for tool in tools if isinstance(tool, ApiTool)]
-    standing = [
-        {**standing_variables(settings), **catalog.variables(settings)},
-        settings.enable_write_operations,
-    ]
+    standing = [catalog.play_variables(settings), settings.enable_write_operations]
     played = [tool for tool in tools if isinstance(tool, PlaybookTool)]
     read = reads_of(
         [tool.path for tool in played],

@@ -56,7 +56,9 @@ def state_in(ledger: Ledger, plan: Plan, *, now: datetime) -> str:
 def plans_in(
     ledger: Ledger, caller: str | None = None, *, now: datetime, usable: bool = True
 ) -> list[Plan]:
-    """The newest MOST_LISTED plans first, of one caller or of all."""
+    """The newest first, at most MOST_LISTED, of one caller or of all; `usable`: only those
+    that can still be applied.
+    """
     plans: list[Plan] = []
     for record in ledger.read(kinds=(PlanMade.KIND,), caller=caller, newest_first=True):
         plan = Plan.of_entry(PlanMade.of_body(record["body"]))

@@ -204,11 +204,8 @@ def _default_server(values: Mapping[str, str], entries: Mapping[str, object]) ->
 
 def _warn(servers: Mapping[str, Target], failed: Mapping[str, FailedServer]) -> None:
     for name, server in servers.items():
-        if server.ssh is not None and not server.ssh.verify_host_key:
-            _log.warning(
-                ("%s: host-key verification is off; whoever is on the way can pose as this server"),
-                name,
-            )
+        for warned in server.warnings():
+            _log.warning("%s: %s. %s", name, warned.found, warned.mend)
     for name, failure in failed.items():
         _log.warning("server %s cannot be used: %s", shown(name), failure.reason)
 

@@ -73,7 +73,7 @@ class Target(Protocol):
         """Those that its variables refer to."""
 
     def warnings(self) -> Sequence[Warned]:
-        """What `playrail doctor` says of it."""
+        """What the log says of it at the start, and `playrail doctor`."""
 
     @classmethod
     def field_names(cls) -> Sequence[str]:

@@ -152,6 +152,8 @@ class Toolset:
 
 def _unfit(tool: AnyTool) -> str | None:
     """What policy and previews stand on, also where a plugin's author knows nothing of it."""
+    if type(tool) not in (PlaybookTool, ApiTool, DirectTool):
+        return "its class is none of PlaybookTool, ApiTool and DirectTool itself"
     if not tool.worst_risk.changes:
         return None
     if isinstance(tool, DirectTool):

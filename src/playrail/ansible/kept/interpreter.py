@@ -1,6 +1,6 @@
 """The kept interpreter: it waits on a host, and forks for every module that it is to run.
 
-channel.py sends this file and interpreter_files.py as source, so nothing of it lies on the
+opening.py sends this file and interpreter_files.py as source, so nothing of it lies on the
 host's disk. It runs there with any Python from 3.8 on and imports nothing but the standard
 library. It reads frames from what was its standard input and writes frames to what was its
 standard output; when the input ends it exits at once, and modules still at work end by
@@ -332,5 +332,5 @@ def _run_afresh(payload: bytes) -> None:
 
 
 def main() -> None:
-    """Is called by what starts this program, see channel.py."""
+    """Is called by what starts this program, see opening.py."""
     Kept().serve()

@@ -190,6 +190,8 @@ class Outcome:
                 self.registered.add(host)
             if registered or event.get("last"):
                 self.complete.add(host)
+            else:
+                self.complete.discard(host)  # a handler, or a second play
 
     def of(self, hosts: Iterable[str]) -> dict[str, HostOutcome]:
         """Each host's outcome. A host that the statistics do not know has not been run:

@@ -32,8 +32,6 @@ class Wanted(TypedDict, total=False):
     caller: str | None
     since: str | None
     """The earliest `at`: ISO 8601, UTC, milliseconds."""
-    until: str | None
-    """The latest `at`."""
     after: int | None
     """Those that were written after the record of this number, whatever its clock said."""
     newest_first: bool
@@ -81,8 +79,6 @@ def query(wanted: Wanted) -> Select[Any]:
         found = found.where(records.c.seq > after)
     if (since := wanted.get("since")) is not None:
         found = found.where(records.c.at >= since)
-    if (until := wanted.get("until")) is not None:
-        found = found.where(records.c.at <= until)
     order = records.c.seq.desc() if wanted.get("newest_first") else records.c.seq
     found = found.order_by(order).limit(wanted.get("limit"))
     # In two steps, so that SQLite sorts numbers and not whole records.

@@ -10,6 +10,8 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote, urlencode
 
+from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+
 # What each module takes besides its own: where the engine may listen. DOCKER_HOST means
 # nothing here.
 SOCKETS = {
@@ -193,25 +195,10 @@ def elsewhere():
     return None
 
 
-def length(value):
-    """How many bytes it takes in the answer."""
-    return (
-        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-        + 1
-    )
-
-
-def fitting(items, report, max_bytes):
+def fitting_beside(report, items, max_bytes):
     """As many of the items, from the first, as have room beside the rest of the report."""
     # The answer has more than this report
-    room = max_bytes - min(500, max_bytes // 10) - length(report)
-    kept = []
-    for item in items:
-        room -= length(item)
-        if room < 0:
-            break
-        kept.append(item)
-    return kept
+    return fitting(items, max_bytes - min(500, max_bytes // 10) - length(report))[0]
 
 
 def told(body):

@@ -52,7 +52,7 @@ def since_us(given):
 def options(given, since):
     """Journalctl takes a time or a cursor, not both. A search needs the time, or it would
     go on to the very oldest entry, so there the cursor's time takes its place; otherwise
-    what is too old ends the reading (see `read`).
+    what is too old ends the reading (see read_journal.py).
     """
     found = ["--no-pager", "--reverse", "--all", "--output=json", "--output-fields=" + FIELDS]
     if given["priority"] is not None:

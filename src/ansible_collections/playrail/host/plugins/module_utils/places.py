@@ -1,4 +1,4 @@
-"""What the modules for files share: which places are protected, and how a failure is told.
+"""What the modules for files share: which places are protected.
 
 A rule is a glob pattern over an absolute path without symbolic links. It protects what it
 names and all below it. `*`, `?` and `[..]` stay within one name, `**` crosses slashes. A

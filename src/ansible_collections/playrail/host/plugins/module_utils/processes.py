@@ -1,7 +1,6 @@
 """The processes of a host, as proc(5) tells of them."""
 
 import errno
-import json
 import os
 import pwd
 import re
@@ -141,14 +140,6 @@ def of_playrail(found):
             numbers.add(pid)
         pid = by_number[pid].parent
     return numbers
-
-
-def length(value):
-    """How many bytes it takes in the answer."""
-    return (
-        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-        + 1
-    )
 
 
 def in_container(pid):

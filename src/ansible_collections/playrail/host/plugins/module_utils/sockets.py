@@ -207,22 +207,3 @@ def reach(sockets):
         if all(one["address"].startswith(LOOPBACK) for one in sockets)
         else "not_tried"
     )
-
-
-def length(value):
-    """How many bytes it takes in the answer."""
-    return (
-        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-        + 1
-    )
-
-
-def fitting(items, room):
-    """As many of the items, from the first, as have room, and the room that is left."""
-    kept = []
-    for item in items:
-        if length(item) > room:
-            break
-        room -= length(item)
-        kept.append(item)
-    return kept, room

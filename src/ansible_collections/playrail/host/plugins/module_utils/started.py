@@ -7,6 +7,7 @@ packages have no ctypes, the processes are looked for while the program runs, by
 parents and by a mark in their environment; one that loses both at once is overlooked.
 """
 
+import collections
 import errno
 import os
 import time
@@ -19,6 +20,7 @@ except ImportError:
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PROC = "/proc"
 MARK = "PLAYRAIL_PROGRAM"
+Process = collections.namedtuple("Process", "name state parent started")
 LOOK_S = 0.25  # between two looks, where processes can be lost sight of
 PAUSE_S = 0.05
 
@@ -36,20 +38,20 @@ def adopt_orphans():
 
 
 def stat_of(pid):
-    """Name, state, parent and start of a process; None when it is gone or hidden (proc(5))."""
+    """What /proc/PID/stat tells (proc(5)); None when the process is gone or hidden."""
     try:
         with open("%s/%d/stat" % (PROC, pid), "rb") as file:
             before, _paren, after = file.read().decode("utf-8", "replace").rpartition(")")
     except OSError:
         return None
     fields = after.split()  # from the third on
-    return before.partition("(")[2], fields[0], int(fields[1]), int(fields[19])
+    return Process(before.partition("(")[2], fields[0], int(fields[1]), int(fields[19]))
 
 
 def living():
     """The processes that are no zombies, by their number."""
     found = {int(entry): stat_of(int(entry)) for entry in os.listdir(PROC) if entry.isdigit()}
-    return {pid: process for pid, process in found.items() if process and process[1] not in "ZX"}
+    return {pid: process for pid, process in found.items() if process and process.state not in "ZX"}
 
 
 class Started:
@@ -76,15 +78,15 @@ class Started:
             chosen |= {pid for pid, process in processes.items() if self._is_known(pid, process)}
         grown = chosen
         while grown:
-            grown = {pid for pid, process in processes.items() if process[2] in chosen} - chosen
+            grown = {pid for pid, process in processes.items() if process.parent in chosen} - chosen
             chosen |= grown
         chosen.discard(os.getpid())
-        found = {(pid, processes[pid][3]): processes[pid][0] for pid in chosen}
+        found = {(pid, processes[pid].started): processes[pid].name for pid in chosen}
         self.seen.update({} if self.adopts else found)
         return found
 
     def _is_known(self, pid, process):
-        if (pid, process[3]) in self.seen:
+        if (pid, process.started) in self.seen:
             return True
         try:
             with open("%s/%d/environ" % (PROC, pid), "rb") as file:

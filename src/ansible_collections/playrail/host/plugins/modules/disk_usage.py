@@ -122,7 +122,6 @@ playrail_code:
 
 import errno
 import heapq
-import json
 import os
 import re
 import subprocess
@@ -139,6 +138,7 @@ from ansible_collections.playrail.host.plugins.module_utils.mounts import (
     numbers,
     usage,
 )
+from ansible_collections.playrail.host.plugins.module_utils.room import length
 
 CHUNK_BYTES = 65536
 NAMED = 10  # paths that could not be read, and files that are deleted and open
@@ -313,14 +313,6 @@ def analyzed(given):
         "complete": complete,
         "truncated": largest.count > given["limit"] or not complete or len(deleted) > NAMED,
     }
-
-
-def length(value):
-    """How many bytes it takes in the answer."""
-    return (
-        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-        + 1
-    )
 
 
 def fitted(found, max_bytes):

@@ -86,7 +86,7 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     DockerFailed,
     Engine,
     fail,
-    fitting,
+    fitting_beside,
 )
 
 KEPT = ("Id", "Names", "Image", "Created", "State", "Status", "Ports")
@@ -133,7 +133,7 @@ def main():
         fail(module, failed)
     every = [described(one, given["details"]) for one in found[given["offset"] :]]
     report = dict(engine.told(), total=len(found), truncated=False, next_offset=len(found))
-    kept = fitting([told for told, _cut in every], report, given["max_bytes"])
+    kept = fitting_beside(report, [told for told, _cut in every], given["max_bytes"])
     reached = given["offset"] + len(kept)
     report["next_offset"] = reached if reached < len(found) else None
     report["truncated"] = reached < len(found) or any(cut for _told, cut in every[: len(kept)])

@@ -96,6 +96,15 @@ playrail_code:
   description: What kind of failure.
   type: str
   returned: failure
+engine:
+  description: The engine's socket, where it is not Docker's usual one.
+  type: str
+  returned: success
+other_engines:
+  description: Per engine that was not asked, its socket, and why where it did not answer.
+  type: list
+  elements: dict
+  returned: success
 """
 
 import collections
@@ -110,7 +119,7 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     Engine,
     HTTPException,
     fail,
-    fitting,
+    fitting_beside,
 )
 
 STREAMS = {1: "stdout", 2: "stderr"}
@@ -298,7 +307,7 @@ def logs(engine, given):
     report = dict(engine.told(), **state_of(about))
     report.update(older=True, truncated=False, notes=said or None)
     report["last_written"] = before.kept[-1].time if before.kept else None
-    kept = fitting(newest[::-1], report, given["max_bytes"])[::-1]
+    kept = fitting_beside(report, newest[::-1], given["max_bytes"])[::-1]
     if newest and not kept:  # of a very long line its beginning
         kept = [dict(newest[-1], text=newest[-1]["text"][: given["max_bytes"] // 8] + MARK)]
     report["older"] = lines.dropped > 0 or lines.records > count or len(kept) < len(newest)

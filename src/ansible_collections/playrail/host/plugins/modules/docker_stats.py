@@ -13,10 +13,6 @@ options:
   container:
     description: Name or id of the only container to look at.
     type: str
-  limit:
-    description: How many containers to look at, at most.
-    type: int
-    default: 200
   max_bytes:
     description: How long the answer may be at most, in bytes of JSON.
     type: int
@@ -71,6 +67,15 @@ playrail_code:
   description: What kind of failure.
   type: str
   returned: failure
+engine:
+  description: The engine's socket, where it is not Docker's usual one.
+  type: str
+  returned: success
+other_engines:
+  description: Per engine that was not asked, its socket, and why where it did not answer.
+  type: list
+  elements: dict
+  returned: success
 """
 
 from multiprocessing.pool import ThreadPool
@@ -82,10 +87,11 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     DockerFailed,
     Engine,
     fail,
-    fitting,
+    fitting_beside,
 )
 
 ID_CHARACTERS = 12  # as Docker shows them
+MOST = 200  # containers
 AT_ONCE = 32  # the engine measures each for more than a second
 
 
@@ -184,7 +190,6 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "container": {"type": "str"},
-            "limit": {"type": "int", "default": 200},
             "max_bytes": {"type": "int", "default": 24000},
             "engine": {"type": "str"},
             "sockets": SOCKETS,
@@ -197,7 +202,7 @@ def main():
         found, not_running = chosen(engine, given["container"])
     except DockerFailed as failed:
         fail(module, failed)
-    asked = found[: given["limit"]]
+    asked = found[:MOST]
     pool = ThreadPool(max(1, min(AT_ONCE, len(asked))))
     try:
         told = pool.map(lambda one: measured(engine, one), asked)
@@ -206,10 +211,9 @@ def main():
     containers = [one for one in told if "why" not in one]
     containers.sort(key=lambda one: (-one.get("memory_used_bytes", 0), one["name"]))
     report = dict(engine.told(), total=len(found), not_running=not_running, truncated=False)
-    report["not_measured"] = fitting(
-        [one for one in told if "why" in one], report, given["max_bytes"] // 4
-    )
-    kept = fitting(containers, report, given["max_bytes"])
+    unmeasured = [one for one in told if "why" in one]
+    report["not_measured"] = fitting_beside(report, unmeasured, given["max_bytes"] // 4)
+    kept = fitting_beside(report, containers, given["max_bytes"])
     report["truncated"] = len(found) > len(kept) + len(report["not_measured"])
     module.exit_json(changed=False, containers=kept, **report)
 

@@ -11,11 +11,6 @@ short_description: Fetch apt's package lists
 description:
   - Fetches the package lists. That some cannot be fetched is told and is no failure, older ones
     are used then.
-options:
-  lock_seconds:
-    description: How long to wait for another package manager to end.
-    type: int
-    default: 120
 author: Playrail
 """
 
@@ -55,14 +50,15 @@ TROUBLE = re.compile(r"^(?:Err:|[EW]: )")
 ADDRESS = re.compile(
     r"\b(?:https?|ftp|file|copy|cdrom|tor\+https?|mirror\+\w+):/*[^\s'\",]+(?: [^\s/'\"]+)?"
 )
+LOCK_S = 120  # for another package manager to end
 PAUSE_S = 3
 SAID_CHARACTERS = 1000
 
 
-def fetch(module, lock_s):
+def fetch(module):
     """What apt-get wrote, as soon as nobody else holds its lock."""
     program = module.get_bin_path("apt-get", required=True)
-    deadline = time.monotonic() + lock_s
+    deadline = time.monotonic() + LOCK_S
     while True:
         _status, out, err = module.run_command(
             [program, "-q", "-o", "Acquire::Retries=1", "update"]
@@ -87,9 +83,7 @@ def repository(address):
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={"lock_seconds": {"type": "int", "default": 120}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(changed=False, unreached=[], reached=True, said="")
     module.run_command_environ_update = {
@@ -97,7 +91,7 @@ def main():
         "LANGUAGE": "C",
         "DEBIAN_FRONTEND": "noninteractive",
     }
-    lines = [line.strip() for line in fetch(module, module.params["lock_seconds"]).splitlines()]
+    lines = [line.strip() for line in fetch(module).splitlines()]
     trouble = [line for line in lines if TROUBLE.match(line)]
     found = [address for line in trouble for address in ADDRESS.findall(line)]
     module.exit_json(

@@ -73,10 +73,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     described,
-    fitting,
-    length,
     listening,
     listens_elsewhere,
     reach,

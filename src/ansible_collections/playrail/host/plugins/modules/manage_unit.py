@@ -48,6 +48,10 @@ status:
   description: The unit's properties afterwards, as C(systemctl show) has them.
   type: dict
   returned: success
+failed_step:
+  description: Which of its commands failed, and how.
+  type: str
+  returned: when it is not up
 before:
   description: Those of before.
   type: dict

@@ -98,10 +98,9 @@ from ansible_collections.playrail.host.plugins.module_utils.netlink import (
     default_routes,
     interfaces,
 )
+from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     described,
-    fitting,
-    length,
     listening,
     listens_elsewhere,
 )

@@ -78,10 +78,10 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Places,
     all_visible,
     is_number,
-    length,
     of_playrail,
     processes,
 )
+from ansible_collections.playrail.host.plugins.module_utils.room import length
 
 QUIET = {"state": "sleeping", "cpu_percent": 0.0, "memory_bytes": 0}  # what goes without saying
 

@@ -81,7 +81,7 @@ entries:
 unit:
   description: The unit's real name, which the entries then leave out.
   type: str
-  returned: when asked for
+  returned: success; null when none was asked for
 older:
   description: The cursor of the last entry when there are older ones, or may be.
   type: str
@@ -126,7 +126,6 @@ playrail_code:
   returned: failure
 """
 
-import json
 import os
 import re
 
@@ -153,6 +152,7 @@ from ansible_collections.playrail.host.plugins.module_utils.journal_units import
     look,
     of_users,
 )
+from ansible_collections.playrail.host.plugins.module_utils.room import length
 
 PLACES = 20  # of counts
 NO_SEARCH = re.compile(
@@ -161,14 +161,6 @@ NO_SEARCH = re.compile(
 NO_SUCH_UNITS = "add filter for units"  # so journalctl says that a pattern means none
 ENVELOPE_BYTES = 500  # of the answer, beside what a host tells; less where many hosts share it
 CUT_BYTES = 200  # of a single message that is longer than the whole answer may be
-
-
-def length(value):
-    """How many bytes it takes in the answer."""
-    return (
-        len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
-        + 1
-    )
 
 
 class Found:

@@ -185,7 +185,7 @@ CONTINUATIONS = bytes(bytearray(range(0x80, 0xC0)))  # bytes of UTF-8 that do no
 
 
 def traits_of(taken, begins, ends):
-    """What is to be kept by whoever writes the part back, see playrail_bytes. `begins` and
+    """What is to be kept by whoever writes the part back, see module_utils/bytes.py. `begins` and
     `ends`: it has the file's.
     """
     told = Traits([taken]).told()

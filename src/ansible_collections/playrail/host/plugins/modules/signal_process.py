@@ -111,6 +111,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
     processes,
     stat,
 )
+from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused
 
 BRIEF_S = 1.0
 AGAIN_S = 0.6  # in which most supervisors start anew what has ended; systemd waits 0.1 s
@@ -119,12 +120,6 @@ ASKING = 0  # no signal: the kernel only says whether one may be sent; kill(2)
 MAX_TOLD = 500  # processes; those of which nothing has come go first
 GONE = ("Z", "X", "x")
 STOPPED = ("T", "t")
-
-
-class Refused(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
 
 
 def largest(sort, limit):

@@ -30,9 +30,14 @@ def lacking_lists(result: Result) -> bool:
     return bool(result.get("failed")) and LACKING.search(said(result)) is not None
 
 
+def lacking_bindings(result: Result) -> bool:
+    """Whether it failed in check mode for want of what a real run installs first."""
+    return bool(result.get("failed")) and NOT_CHECKED in said(result)
+
+
 def unable_to_preview(result: Result) -> bool:
     """Whether it failed in check mode for want of what a real run fetches or installs first."""
-    return lacking_lists(result) or (bool(result.get("failed")) and NOT_CHECKED in said(result))
+    return lacking_lists(result) or lacking_bindings(result)
 
 
 def changing_packages(result: Result) -> bool:
@@ -47,6 +52,7 @@ class TestModule:
         """Each test by its name."""
         return {
             "changing_packages": changing_packages,
+            "lacking_bindings": lacking_bindings,
             "lacking_lists": lacking_lists,
             "unable_to_preview": unable_to_preview,
         }
