@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .conftest import entry, environment, on_host
+from .waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.lab]
 
@@ -93,7 +94,13 @@ def inspect(
             "-q",
         ]
         done = subprocess.run(
-            line, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+            line,
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == status, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)

@@ -23,7 +23,7 @@ from mikrus.simulator import (
 
 from .conftest import MIKRUS_REMOTE, Wire, client_of, on_host
 from .test_interruptions import sleeping
-from .waiting import until
+from .waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.lab
 
@@ -90,7 +90,11 @@ def test_the_deadline_ends_the_work_on_the_host(vps: Wire) -> None:
     assert not sleeping(HOST, seconds)
 
 
-def test_stopping_playrail_ends_its_work_over_the_api(simulator: Simulator, tmp_path: Path) -> None:
+def test_stopping_playrail_ends_its_work_over_the_api(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The SDK's client kills a server that has not ended after two seconds
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", PATIENCE_S)
     seconds = random.randrange(10_000, 10_000_000)
     jobs = f"{MIKRUS_REMOTE}/jobs"
     before = {*on_host(HOST, "ls", jobs, check=False).split()}
