@@ -95,7 +95,8 @@ def test_the_content_is_neither_logged_nor_sent_back_nor_masked(tmp_path: Path) 
     answer = write(tmp_path / "aaa", "a", _ansible_diff=True)
     assert answer["resolved_path"] == str(tmp_path / "aaa")
     assert (answer["diff"][0]["before"], answer["diff"][0]["after"]) == ("old a\n", "a")
-    assert "content" not in answer["invocation"]["module_args"]
+    # ansible-core 2.21 sends no arguments back unless asked to
+    assert "content" not in answer.get("invocation", {}).get("module_args", {})
     assert (
         write(tmp_path / "aaa" / "x", "a")["msg"]
         == f"cannot write {tmp_path}/aaa/x: Not a directory"
