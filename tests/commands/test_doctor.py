@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def test_a_ledger_that_was_altered(tmp_path: Path) -> None:
     ledger.close()
     assert doctor._ledger(path).state == "ok"
 
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TRIGGER records_refuse_update")
         connection.execute("UPDATE records SET caller = 'nobody' WHERE seq = 2")
     connection.close()

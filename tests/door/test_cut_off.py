@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ NAP = "- {name: Look, ansible.builtin.command: {argv: [sleep, '%s']}}"
 
 
 def kinds(place: Path) -> list[str]:
-    with sqlite3.connect(place / "state" / "ledger.sqlite") as connection:
+    with closing(sqlite3.connect(place / "state" / "ledger.sqlite")) as connection, connection:
         return [
             kind
             for (kind,) in connection.execute(

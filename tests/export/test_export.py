@@ -11,6 +11,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,7 @@ def test_failures(world: World, selection: Selection, message: str) -> None:
 def test_a_ledger_that_was_tampered_with(world: World) -> None:
     world.did("execute_command", "localhost", cmd="true")
     world.ledger.close()
-    with sqlite3.connect(world.ledger.path) as connection:
+    with closing(sqlite3.connect(world.ledger.path)) as connection, connection:
         connection.execute("DROP TRIGGER records_refuse_update")
         connection.execute(
             "UPDATE records SET body = replace(body, '\"true\"', '\"reboot\"') WHERE kind = "
