@@ -25,14 +25,7 @@ options:
     description: How long the answer may be at most, in bytes of JSON.
     type: int
     default: 24000
-  engine:
-    description: The socket of the engine to ask, one that this module or another told of.
-    type: str
-  sockets:
-    description: Where the engine may listen; the first that takes a connection is asked.
-    type: list
-    elements: str
-    default: [/run/docker.sock, /var/run/docker.sock, /run/podman/podman.sock]
+extends_documentation_fragment: playrail.host.docker
 author: Playrail
 """
 
