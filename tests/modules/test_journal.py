@@ -199,6 +199,18 @@ def test_what_is_too_old_ends_the_reading_after_a_cursor(journal: FakeJournal) -
     assert not [word for word in journal.asked if word.startswith(("--since", "--until"))]
 
 
+def test_nothing_is_told_from_after_the_time_that_is_asked_for(journal: FakeJournal) -> None:
+    until = "2027-01-15 08:00:00.0 UTC"
+    journal.says([entry(NOW_US - 1)])
+    journal.run(until=until)
+    assert "--until=2027-01-15 08:00:00.000000 UTC" in journal.asked
+    journal.run(until=until, before="s=1;i=2;t=3")
+    assert not [word for word in journal.asked if word.startswith("--until")]
+    assert get_journal_logs.input(until="2027-01-15T09:00:00+01:00").until == (
+        "2027-01-15 08:00:00.000000 UTC"
+    )
+
+
 def test_a_search_goes_on_from_the_time_of_its_cursor(journal: FakeJournal) -> None:
     same = [
         entry(NOW_US, MESSAGE=word, __CURSOR=f"s=1;i={at};t={NOW_US:x}")

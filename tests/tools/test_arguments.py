@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from playrail import catalog
-from playrail.tools.arguments import OnlyText, as_meant
-from playrail.tools.schemas import input_schema
-from playrail.tools.tool import ToolInput
+from playrail.tools.arguments import OnlyText, Rare, as_meant
+from playrail.tools.schemas import input_schema, listed_input_schema
+from playrail.tools.tool import OnHosts, ToolInput
 
 
 class Part(BaseModel):
@@ -215,3 +215,33 @@ def test_no_schema_has_what_gemini_refuses(name: str) -> None:
 
     assert [node for node in every(schema) if isinstance(node.get("type"), list)] == []
     assert "$ref" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("web1", "web1"),
+        ("tag:web", "tag:web"),
+        ("web1,db1", ["web1", "db1"]),
+        ("web1, tag:db", ["web1", "tag:db"]),
+        (["web1", "db1"], ["web1", "db1"]),
+    ],
+)
+def test_servers_as_they_are_written(written: str | list[str], meant: str | list[str]) -> None:
+    assert OnHosts(server=written).server == meant
+
+
+@pytest.mark.parametrize("written", ["web1,", ",", "web1,,db1"])
+def test_a_server_without_a_name_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError):
+        OnHosts(server=written)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_list_leaves_nothing_out_that_a_call_needs(name: str) -> None:
+    schema, listed = input_schema(TOOLS[name]), listed_input_schema(TOOLS[name])
+    fields = TOOLS[name].input.model_fields
+    left_out = schema["properties"].keys() - listed["properties"].keys()
+
+    assert left_out == {field for field, of in fields.items() if Rare in of.metadata}
+    assert left_out.isdisjoint(schema.get("required", ()))

@@ -88,7 +88,11 @@ def test_a_plugin_that_cannot_tell_whether_it_serves_keeps_only_its_own_tools_ba
 
 
 def test_aliases_are_offered_when_they_are_wanted() -> None:
-    assert {"describe_mikrus_capabilities", "execute_on_multiple"} == ALIASES
+    assert {
+        "describe_mikrus_capabilities",
+        "execute_on_multiple",
+        "search_journal_logs",
+    } == ALIASES
     assert offered(PLAYRAIL_ALIASES="1").keys() >= ALIASES
     assert "execute_on_multiple" in offered(PLAYRAIL_TOOLSETS="execute_on_multiple")
 

@@ -33,6 +33,12 @@ class OnlyText:
     """
 
 
+class Rare:
+    """Marks an argument that hardly a call needs, and that an answer or a refusal names where
+    it is needed: the list of tools that every conversation pays for leaves it out.
+    """
+
+
 def as_meant(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments for this model; of those that cannot be meant otherwise, what is meant."""
     meant = {}

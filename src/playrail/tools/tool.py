@@ -14,13 +14,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
+from playrail.tools.arguments import Rare
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
@@ -84,24 +85,24 @@ class ToolInput(BaseModel):
 ServerName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
-def _in_short(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
-    schema["anyOf"] = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-
-
 class OnHosts(ToolInput):
     """Arguments of a tool that runs on hosts."""
 
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description="Server, group, tag:NAME or list; else the default.",
-            examples=["web1", ["web1", "db1"], "tag:web"],
-            # The same in fewer words: it stands in nearly every tool that a client reads at
-            # its start.
-            json_schema_extra=_in_short,
+            description="Server, group or tag:NAME; several by commas, or a list.",
+            examples=["web1", ["web1", "db1"], "tag:web", "web1, db1"],
         )
     )
+
+    @field_validator("server", mode="before")
+    @classmethod
+    def _several(cls, server: Any) -> Any:
+        """No name has a comma."""
+        if isinstance(server, str) and "," in server:
+            return [name.strip() for name in server.split(",")]
+        return server
 
 
 class Reading(OnHosts):
@@ -111,7 +112,7 @@ class Reading(OnHosts):
     how to go on.
     """
 
-    max_bytes: int = Field(
+    max_bytes: Annotated[int, Rare] = Field(
         default=ANSWER_BYTES,
         ge=LEAST_SHARE_BYTES,
         le=1_000_000,

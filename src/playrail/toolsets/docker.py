@@ -13,6 +13,7 @@ from playrail.codes.code import Code
 from playrail.codes.every import named
 from playrail.errors import Problem
 from playrail.settings.content import content_root
+from playrail.tools.arguments import Rare
 from playrail.tools.fields import Since, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
@@ -97,7 +98,7 @@ class ContainerChoice(Reading):
     offset: int = Field(
         default=0, ge=0, le=100_000, description="`next_offset` of the last answer.", examples=[0]
     )
-    engine: EngineSocket | None = None
+    engine: Annotated[EngineSocket | None, Rare] = None
 
 
 def _without_slash(name: Any) -> Any:
@@ -176,10 +177,10 @@ class LogPart(Reading):
     container: ContainerName
     lines: int = Field(default=50, ge=1, le=1000, description="Most lines.", examples=[50])
     since: Since | None = None
-    message_characters: int = Field(
+    message_characters: Annotated[int, Rare] = Field(
         default=500, ge=50, le=100_000, description="Most of each line.", examples=[500]
     )
-    engine: EngineSocket | None = None
+    engine: Annotated[EngineSocket | None, Rare] = None
 
     @computed_field
     @property
@@ -230,7 +231,7 @@ class OneContainer(Reading):
         description="A container's name or id; omitted: all that run.",
         examples=["web"],
     )
-    engine: EngineSocket | None = None
+    engine: Annotated[EngineSocket | None, Rare] = None
 
 
 class ContainerStats(Report):

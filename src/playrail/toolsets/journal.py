@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,6 +12,7 @@ from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
+from playrail.tools.arguments import Rare
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
@@ -49,14 +50,34 @@ Lines = Annotated[int, Field(ge=1, le=1000, description="Most entries.", example
 
 MessageCharacters = Annotated[
     int,
+    Rare,
     Field(ge=50, le=100_000, description="Most of each message.", examples=[500]),
 ]
 
 
+Term = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Text that a message holds; no pattern.",
+        examples=["connection refused"],
+    ),
+    AfterValidator(_one_line),
+]
+Priority = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+Moment = Annotated[Since, AfterValidator(_as_read)]
+
+
 class JournalPart(Reading):
-    unit: UnitName
+    unit: UnitName | None = None
     lines: Lines = 50
-    since: Annotated[Since, AfterValidator(_as_read)] | None = None
+    since: Moment | None = None
+    until: Annotated[Moment, Field(description="Up to this time.")] | None = None
+    term: Term | None = None
+    priority: Priority | None = Field(
+        default=None, description="This and worse.", examples=["warning"]
+    )
     before: Cursor | None = None
     message_characters: MessageCharacters = 500
 
@@ -69,12 +90,7 @@ class ErrorsPart(Reading):
 
 
 class JournalSearch(Reading):
-    term: Annotated[str, AfterValidator(_one_line)] = Field(
-        min_length=1,
-        max_length=200,
-        description="The text that a message holds; no pattern.",
-        examples=["connection refused"],
-    )
+    term: Term
     lines: Lines = 50
     hours: int = Field(default=24, ge=1, le=720, description="How far to look back.", examples=[24])
     unit: UnitName | None = None
@@ -193,9 +209,7 @@ def _problem_of(raw: Mapping[str, Any]) -> Problem | None:
             return Problem.of(
                 work.SERVICE_NOT_FOUND,
                 sentence(raw.get("msg")),
-                hint=(
-                    "Ask for a unit that there is, or let search_journal_logs look without `unit`."
-                ),
+                hint=("Ask for a unit that there is, or without `unit` for entries of all."),
             )
     return None
 
@@ -214,7 +228,9 @@ class SystemErrors(JournalEntries):
 
 get_journal_logs = PlaybookTool(
     name="get_journal_logs",
-    summary="Logs of a service such as nginx: the newest journal entries of one systemd unit.",
+    summary=(
+        "Logs of a service, or all logs of a server: journal entries by unit, text, time, priority."
+    ),
     risk=Risk.SENSITIVE,
     input=JournalPart,
     playbook="journal/get_journal_logs.yml",
@@ -243,6 +259,7 @@ search_journal_logs = PlaybookTool(
     input=JournalSearch,
     playbook="journal/search_journal_logs.yml",
     report=JournalEntries,
+    same_as="get_journal_logs",
 )
 
 toolset = Toolset(

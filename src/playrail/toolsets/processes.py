@@ -12,6 +12,7 @@ from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.content import content_root
+from playrail.tools.arguments import Rare
 from playrail.tools.fields import CONTROL, OwnerName
 from playrail.tools.tool import (
     Changing,
@@ -151,7 +152,7 @@ class ProcessAction(Changing):
     limit: int = Field(
         default=20, ge=1, le=200, description="For list: most processes.", examples=[20]
     )
-    wait_s: int = Field(
+    wait_s: Annotated[int, Rare] = Field(
         default=5,
         ge=0,
         le=30,

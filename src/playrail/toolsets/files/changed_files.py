@@ -6,11 +6,12 @@ import base64
 import binascii
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.safe_text.key_material import key_in
+from playrail.tools.arguments import Rare
 from playrail.tools.effects import Effect
 from playrail.tools.fields import AbsolutePath, FileContent, FileMode, LinkTarget, OwnerName, Sha256
 from playrail.tools.lasting import Intent, Invocation
@@ -62,12 +63,12 @@ class NewFile(Changing):
         description="Keep the old file beside the new one.",
         examples=[True],
     )
-    hard_links: Literal["keep", "break"] | None = Field(
+    hard_links: Annotated[Literal["keep", "break"] | None, Rare] = Field(
         default=None,
         description="Of several names: keep writes all, break only this.",
         examples=["keep"],
     )
-    replace_all: bool = Field(
+    replace_all: Annotated[bool, Rare] = Field(
         default=False,
         description="Write though odd bytes, control characters or CRLF are lost; ask first.",
         examples=[True],
@@ -219,7 +220,7 @@ class OldFile(Changing):
         description="Only if this is its SHA-256 still; read_file tells it.",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
-    empty_parents: int = Field(
+    empty_parents: Annotated[int, Rare] = Field(
         default=0,
         ge=0,
         le=50,

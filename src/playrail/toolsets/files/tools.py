@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from playrail.tools.arguments import Rare
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath, FileNames, SearchPattern
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -83,7 +84,7 @@ class FilePart(Reading):
         examples=[501],
     )
     limit: int = Field(default=500, ge=1, le=5000, description="Most lines.", examples=[100])
-    skip_bytes: int = Field(
+    skip_bytes: Annotated[int, Rare] = Field(
         default=0,
         ge=0,
         le=10**15,

@@ -46,6 +46,7 @@ toolset = Toolset(
         is_met=_has_server,
         why="no mikr.us server is configured",
         hint="The operator can add a mikr.us server to MCP_SERVERS.",
-        brings=("describe_mikrus_capabilities",),  # a name of mikrus-mcp, as those of the toolset
+        # Names of mikrus-mcp, as those of the toolset
+        brings=("describe_mikrus_capabilities", "search_journal_logs"),
     ),
 )

@@ -33,20 +33,20 @@ def stamp(time_us):
     )
 
 
-def microseconds(since):
-    whole, _dot, rest = since[: -len(" UTC")].partition(".")
+def microseconds(name, moment):
+    whole, _dot, rest = moment[: -len(" UTC")].partition(".")
     try:
-        moment = calendar.timegm(time.strptime(whole, "%Y-%m-%d %H:%M:%S"))
-        return moment * SECOND_US + int((rest or "0").ljust(6, "0")[:6])
+        seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%d %H:%M:%S"))
+        return seconds * SECOND_US + int((rest or "0").ljust(6, "0")[:6])
     except ValueError:
-        raise Failed("invalid_argument", "since: must be as 2026-01-31 12:00:00.0 UTC")
+        raise Failed("invalid_argument", "%s: must be as 2026-01-31 12:00:00.0 UTC" % name)
 
 
 def since_us(given):
     """The earliest time that is asked for, None for any."""
     if given["hours"] is not None:
         return int(time.time() * SECOND_US) - given["hours"] * 3600 * SECOND_US
-    return microseconds(given["since"]) if given["since"] else None
+    return microseconds("since", given["since"]) if given["since"] else None
 
 
 def options(given, since):
@@ -65,6 +65,8 @@ def options(given, since):
         return found + ["--after-cursor=" + given["before"]]
     if given["before"]:
         found.append("--until=" + stamp(int(reached.group(1), 16)))
+    elif given["until"]:
+        found.append("--until=" + stamp(microseconds("until", given["until"])))
     if since is not None:
         found.append("--since=" + stamp(since))
     return found

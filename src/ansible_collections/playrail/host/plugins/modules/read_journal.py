@@ -25,6 +25,9 @@ options:
   since:
     description: Only entries from this time on, as C(2026-01-31 12:00:00.0 UTC).
     type: str
+  until:
+    description: Only entries up to this time. O(before) takes its place.
+    type: str
   hours:
     description: Only entries of so many hours before now, by the host's clock.
     type: int
@@ -362,6 +365,7 @@ def main():
             "lines": {"type": "int", "default": 50},
             "unit": {"type": "str"},
             "since": {"type": "str"},
+            "until": {"type": "str"},
             "hours": {"type": "int"},
             "before": {"type": "str"},
             "priority": {"type": "str"},
