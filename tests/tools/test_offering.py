@@ -71,7 +71,7 @@ def test_who_has_a_mikrus_server_finds_all_names_of_mikrus_mcp(server: Any) -> N
 
     assert len(MIKRUS_MCP) == 33
     assert tools.keys() >= MIKRUS_MCP
-    assert tools.keys() & ALIASES == {"describe_mikrus_capabilities"}
+    assert tools.keys() & ALIASES == {"describe_mikrus_capabilities", "search_journal_logs"}
 
 
 def test_a_plugin_that_cannot_tell_whether_it_serves_keeps_only_its_own_tools_back() -> None:
