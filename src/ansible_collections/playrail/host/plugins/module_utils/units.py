@@ -301,15 +301,3 @@ def failed_step(commands):
                     status,
                 )
     return None
-
-
-def state_of(systemd, name):
-    """What a look at the unit tells."""
-    unit = systemd.look(name)
-    told = {"status": unit}
-    if unit.get("ActiveState") in FAILING and unit.get("Result") not in (None, "success"):
-        found = systemd.show([unit["Id"]], STEPS)
-        told["failed_step"] = failed_step(found[0]) if found else None
-    if is_missing(unit):
-        told["alike"] = systemd.alike(name)
-    return told
