@@ -189,7 +189,7 @@ def test_openrc_tells_of_services(
 
 @pytest.fixture
 def timers() -> ModuleType:
-    return loaded(SHARED / "timers.py")
+    return loaded(SHARED / "unit_times.py")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,13 @@ from ansible_collections.playrail.host.plugins.module_utils.journal import (
     Journalctl,
     cut,
 )
-from ansible_collections.playrail.host.plugins.module_utils.timers import PROPERTIES as OF_TIMERS
-from ansible_collections.playrail.host.plugins.module_utils.timers import iso, last_run, next_run
 from ansible_collections.playrail.host.plugins.module_utils.unit_ties import processes_of
+from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
+    OF_TIMERS,
+    iso,
+    last_run,
+    next_run,
+)
 from ansible_collections.playrail.host.plugins.module_utils.units import (
     FAILING,
     STEPS,

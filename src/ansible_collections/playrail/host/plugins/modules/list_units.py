@@ -100,14 +100,13 @@ from ansible_collections.playrail.host.plugins.module_utils.openrc import (
     openrc_services,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
-from ansible_collections.playrail.host.plugins.module_utils.timers import (
-    PROPERTIES as OF_TIMERS,
-)
-from ansible_collections.playrail.host.plugins.module_utils.timers import (
+from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
+    FAILURE,
+    OF_TIMERS,
+    how_failed,
     iso,
     last_run,
     next_run,
-    seconds_of,
 )
 from ansible_collections.playrail.host.plugins.module_utils.units import (
     RUNNING,
@@ -117,8 +116,8 @@ from ansible_collections.playrail.host.plugins.module_utils.units import (
 )
 
 PROPERTIES = (
-    *("Id", "Description", "UnitFileState", "Result", "ExecMainCode", "ExecMainStatus"),
-    *("NRestarts", "StateChangeTimestamp", "Triggers", "Listen", "Where", "What"),
+    *("Id", "Description", "UnitFileState", "NRestarts", "Triggers", "Listen", "Where", "What"),
+    *FAILURE,
     *OF_TIMERS,
 )
 TYPES = ("service", "timer", "socket", "mount", "path", "target")
@@ -215,17 +214,6 @@ def is_wanted(unit, given):
     return state is None or (unit.active in RUNNING if state == "active" else unit.active == state)
 
 
-def ending(unit):
-    """How the unit failed; ExecMainCode is waitid(2)'s."""
-    status = unit.get("ExecMainStatus", "")
-    field = {"1": "exit_code", "2": "exit_signal", "3": "exit_signal"}.get(unit.get("ExecMainCode"))
-    return {
-        "since": iso(seconds_of(unit.get("StateChangeTimestamp"))),
-        "result": unit.get("Result"),
-        field: int(status) if field and status.isdigit() else None,
-    }
-
-
 def told(unit, shown):
     """What is reported of a unit, by what systemd shows of it."""
     restarts, state = shown.get("NRestarts", ""), shown.get("UnitFileState")
@@ -237,7 +225,7 @@ def told(unit, shown):
         "restarts": int(restarts) if restarts.isdigit() else None,
     }
     if unit.rank < 0:
-        found.update(ending(shown))
+        found.update(how_failed(shown))
     if unit.type == "timer":
         found.update(next_run=iso(next_run(shown)), last_run=iso(last_run(shown)))
         found["triggers"] = [

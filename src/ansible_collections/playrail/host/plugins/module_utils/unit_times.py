@@ -1,10 +1,13 @@
-"""When systemd's timers run next and ran last, as `systemctl show` tells it in UTC."""
+"""Times and endings of units, as `systemctl show` tells them in UTC: when timers run next and
+ran last, when and how a unit failed.
+"""
 
 import calendar
 import re
 import time
 
-PROPERTIES = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
+OF_TIMERS = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
+FAILURE = ("Result", "ExecMainCode", "ExecMainStatus", "StateChangeTimestamp")
 # systemd.time(7), as systemd itself writes spans
 SECONDS = {
     "y": 31557600,
@@ -58,3 +61,15 @@ def next_run(unit):
 def last_run(unit):
     """When it elapsed last, in seconds since 1970; None when it never did, as is known."""
     return seconds_of(unit.get("LastTriggerUSec"))
+
+
+def how_failed(unit):
+    """Since when the unit is as it is, and how it ended; ExecMainCode is waitid(2)'s."""
+    status = unit.get("ExecMainStatus", "")
+    field = {"1": "exit_code", "2": "exit_signal", "3": "exit_signal"}.get(unit.get("ExecMainCode"))
+    found = {
+        "since": iso(seconds_of(unit.get("StateChangeTimestamp"))),
+        "result": unit.get("Result"),
+        field: int(status) if field and status.isdigit() else None,
+    }
+    return {key: value for key, value in found.items() if key and value is not None}
