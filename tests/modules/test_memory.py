@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from worlds.host_modules import MODULES, loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
 MODULE = MODULES / "memory_info.py"
 GIB = 1 << 30
@@ -40,7 +40,7 @@ def test_memory_is_what_the_kernel_says() -> None:
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module on files of the test's own."""
-    found = loaded(MODULE)
+    found = loaded(SHARED / "memory.py")
     monkeypatch.setattr(found, "PROC", str(tmp_path / "proc"))
     monkeypatch.setattr(found, "GROUPS", str(tmp_path / "groups"))
     return found

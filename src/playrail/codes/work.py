@@ -37,7 +37,7 @@ PROCESS_NOT_ENDED = Code(
 NO_SYSTEMD = Code(
     "no_systemd",
     "The server does not run systemd.",
-    "This server does not run systemd, so its services cannot be managed this way.",
+    "Services cannot be looked at or managed this way there; get_process_tree tells what runs.",
 )
 SERVICE_NOT_FOUND = Code(
     "service_not_found",

@@ -31,7 +31,7 @@ def description(tool: AnyTool) -> str:
     """The summary, with the worst risk in front unless the tool only reads."""
     worst = min(tool.worst_risk, Risk.DANGEROUS)  # the word that clients know; a shell is no less
     prefix = "" if worst is Risk.READ else f"[{worst.name}] "
-    by_field = tool.risk if isinstance(tool.risk, ByField) else None
+    by_field = tool.risk if isinstance(tool.risk, ByField) and worst.changes else None
     safe = (
         [str(value) for value, risk in by_field.cases.items() if not risk.changes]
         if by_field

@@ -41,6 +41,12 @@ class Service(OnHosts):
     name: UnitName
 
 
+class ServiceLook(Service):
+    messages: bool = Field(
+        default=False, description="Also the last lines of its journal.", examples=[True]
+    )
+
+
 class ServiceAction(Changing, Service):
     action: Action = Field(
         description="reload never starts a unit that is not active.",

@@ -45,7 +45,7 @@ UNFORESEEN = {
 # A generator may make these at each boot, of a script of SysV init for one; enabled-runtime
 # may as well be gone then.
 NOT_KNOWN = ("generated", "enabled-runtime")
-NOT_SET = ("", "[not set]", "n/a", str(2**64 - 1))  # systemd's ways to say: no value
+NOT_SET = ("", "[not set]", "n/a", "infinity", str(2**64 - 1))  # systemd's ways to say: no value
 
 # Since when a unit is in its state is the time at which it entered that state (as
 # `systemctl status` shows it).
@@ -59,6 +59,9 @@ ENTERED = {
     "deactivating": "ActiveExitTimestamp",
 }
 
+# What a look tells beside properties
+OF_LOOKS = ("failed_step", "details", "command", "listens", "next_run", "last_run", "processes")
+
 READS_FILES = (
     "systemd reads all changed unit files anew first: those of {} are not what it has read."
 )
@@ -70,6 +73,11 @@ def _set(value: Any) -> Any:
 
 def _some(number: Any) -> Any:
     return None if number in (*NOT_SET, "0") else number
+
+
+def _seconds(nanoseconds: Any) -> Any:
+    number = _set(nanoseconds)
+    return round(int(number) / 1e9, 1) if number is not None else None
 
 
 def _time(text: str | None) -> datetime | None:
@@ -107,9 +115,16 @@ Word = Annotated[str | None, BeforeValidator(_set)]
 Words = Annotated[list[str] | None, BeforeValidator(_split)]
 Names = Annotated[list[str] | None, BeforeValidator(lambda names: names or None)]
 Number = Annotated[int | None, BeforeValidator(_set)]
+Some = Annotated[int | None, BeforeValidator(_some)]
+Seconds = Annotated[float | None, BeforeValidator(_seconds)]
 
 
-class LeftRunning(BaseModel):
+def detail(name: str, *, about: str) -> Any:
+    """The same of a property that only a look reads."""
+    return Field(default=None, validation_alias=AliasPath("details", name), description=about)
+
+
+class OfUnit(BaseModel):
     pid: int
     name: str
 
@@ -127,9 +142,7 @@ class ServiceState(Report):
     unit_file_state: Word = shown(
         "UnitFileState", about="enabled, disabled, static .. as `is-enabled` says it."
     )
-    main_pid: Annotated[int | None, BeforeValidator(_some)] = shown(
-        "MainPID", about="Its main process."
-    )
+    main_pid: Some = shown("MainPID", about="Its main process.")
     since: datetime | None = Field(default=None, description="When it entered its active_state.")
     memory_bytes: Number = shown("MemoryCurrent", about="Memory that its processes use.")
     restarts: Number = shown("NRestarts", about="How often systemd restarted it by itself.")
@@ -149,6 +162,23 @@ class ServiceState(Report):
     fragment_path: Word = shown("FragmentPath", about="Its unit file.")
     drop_ins: Words = shown("DropInPaths", about="Files that change it.")
     triggered_by: Words = shown("TriggeredBy", about="Units that start it: sockets, timers, paths.")
+    triggers: Words = shown("Triggers", about="Of a timer, socket or path: what it starts.")
+    next_run: datetime | None = Field(default=None, description="Of a timer; null: none is due.")
+    last_run: datetime | None = Field(default=None, description="Of a timer.")
+    listens: Names = Field(default=None, description="Addresses of a socket.")
+    command: str | None = Field(
+        default=None, description="What it runs; *** is in place of what looks secret."
+    )
+    user: Word = detail("User", about="As whom, where its file says so.")
+    status_text: Word = detail("StatusText", about="What the service says of itself.")
+    tasks: Annotated[int | None, BeforeValidator(_some)] = detail(
+        "TasksCurrent", about="How many processes and threads it has."
+    )
+    processes: list[OfUnit] | None = Field(
+        default=None, description="Its processes beside the main one, at most 10."
+    )
+    memory_limit_bytes: Number = detail("MemoryMax", about="The most that it may have.")
+    cpu_s: Seconds = detail("CPUUsageNSec", about="Processor time that it has used, in seconds.")
     need_daemon_reload: bool | None = Field(
         default=None,
         description="true: its files are not what systemd has read; restart reads them.",
@@ -160,7 +190,7 @@ class ServiceState(Report):
     also_restarted: Names = Field(
         default=None, description="Units that were started again with it."
     )
-    left: list[LeftRunning] | None = Field(
+    left: list[OfUnit] | None = Field(
         default=None,
         description=(
             "Its processes that run on, though it was stopped: KillMode= of its file leaves them."
@@ -168,7 +198,11 @@ class ServiceState(Report):
     )
     said: str | None = Field(default=None, description="What systemctl said.")
     messages: list[str] | None = Field(
-        default=None, description="The last lines of its journal, when an action left it not up."
+        default=None,
+        description="The last lines of its journal, when asked for or an action left it not up.",
+    )
+    messages_known: bool | None = Field(
+        default=None, description="False when the user on the host may not read all of them."
     )
 
     done: Change = Field(exclude=True)
@@ -210,7 +244,8 @@ class ServiceState(Report):
             "left": raw.get("left") or None,
             "said": done.said or None,
             "messages": raw.get("messages") or None,
-            "failed_step": raw.get("failed_step"),
+            "messages_known": None if raw.get("messages_known", True) else False,
+            **{name: raw.get(name) or None for name in OF_LOOKS},
             "done": done,
             "asked": asked,
             **_ending(status),

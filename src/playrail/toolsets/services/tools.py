@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from playrail.tools.tool import PlaybookTool, Risk, by_field
-from playrail.toolsets.services.actions import Service, ServiceAction, undo_service, what_is_set
+from playrail.toolsets.services.actions import (
+    ServiceAction,
+    ServiceLook,
+    undo_service,
+    what_is_set,
+)
 from playrail.toolsets.services.state import ServiceState
 
 manage_service = PlaybookTool(
@@ -24,9 +29,10 @@ manage_service = PlaybookTool(
 
 check_service_status = PlaybookTool(
     name="check_service_status",
-    summary=("Is a service running? Since when, whether it starts at boot, and how it ended last."),
-    risk=Risk.READ,
-    input=Service,
+    summary="Is a service running? Since when, starts at boot, why it failed, its last messages.",
+    # What it wrote may be private; how it ended is not.
+    risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),
+    input=ServiceLook,
     playbook="services/check_service_status.yml",
     report=ServiceState,
 )

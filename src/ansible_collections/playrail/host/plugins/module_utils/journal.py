@@ -61,6 +61,8 @@ class Complaints:
 
     def end(self):
         self.thread.join(5)
+        if not self.thread.is_alive():
+            self.stream.close()
 
 
 class Journalctl:
@@ -117,6 +119,7 @@ class Journalctl:
             self.child.kill()
         status = self.child.wait()
         self.timer.cancel()
+        self.child.stdout.close()
         self.complaints.end()
         return None if early or self.overdue else status
 

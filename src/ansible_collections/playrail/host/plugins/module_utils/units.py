@@ -118,14 +118,13 @@ class Systemd:
         return self.module.run_command([self.path, "--no-ask-password", "--no-pager"] + list(words))
 
     def show(self, names, properties):
-        """The properties of each unit, in the order of the names."""
+        """The properties of each unit, in the order of the names. What is told of a property
+        in several lines, as of several commands, stays in as many.
+        """
         status, out, err = self.run("show", "--property=" + ",".join(properties), "--", *names)
         if status != 0 and not out.strip():
             raise Failed("task_failed", err.strip())
-        return [
-            dict(line.split("=", 1) for line in part.splitlines() if "=" in line)
-            for part in out.strip().split("\n\n")
-        ]
+        return [properties_of(part) for part in out.strip().split("\n\n")]
 
     def look(self, name):
         """The unit's properties; none where the name can be no unit's, as that of a
@@ -211,6 +210,16 @@ class Systemd:
         return [stems[one] for one in close + [one for one in holding if len(one) > 2]][:MOST_ALIKE]
 
 
+def properties_of(text):
+    """By their names those that `systemctl show` tells of one unit."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            found[name] = found[name] + "\n" + value if name in found else value
+    return found
+
+
 def is_missing(unit):
     """Whether there is no such unit, as far as systemd knows."""
     return unit.get("LoadState") in (None, "not-found") and unit.get("ActiveState") not in RUNNING
@@ -292,15 +301,3 @@ def failed_step(commands):
                     status,
                 )
     return None
-
-
-def state_of(systemd, name):
-    """What a look at the unit tells."""
-    unit = systemd.look(name)
-    told = {"status": unit}
-    if unit.get("ActiveState") in FAILING and unit.get("Result") not in (None, "success"):
-        found = systemd.show([unit["Id"]], STEPS)
-        told["failed_step"] = failed_step(found[0]) if found else None
-    if is_missing(unit):
-        told["alike"] = systemd.alike(name)
-    return told

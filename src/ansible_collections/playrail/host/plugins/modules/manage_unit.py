@@ -52,6 +52,32 @@ failed_step:
   description: Which of its commands failed, and how.
   type: str
   returned: when it is not up
+details:
+  description: More of its properties.
+  type: dict
+  returned: for looks
+command:
+  description: What it runs, without what looks secret.
+  type: str
+  returned: for looks at what runs something
+listens:
+  description: Where a socket listens.
+  type: list
+  elements: str
+  returned: for looks
+next_run:
+  description: When a timer elapses next (ISO 8601, UTC).
+  type: str
+  returned: for looks
+last_run:
+  description: When it elapsed last.
+  type: str
+  returned: for looks
+processes:
+  description: Per process beside its main one, at most 10, pid and name.
+  type: list
+  elements: dict
+  returned: for looks
 before:
   description: Those of before.
   type: dict
@@ -108,7 +134,7 @@ left:
   elements: dict
   returned: for changes
 messages:
-  description: The last lines of its journal.
+  description: The last lines of its journal, each with its time.
   type: list
   elements: str
   returned: when it is not up
@@ -132,6 +158,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.unit_facts import messages, state_of
 from ansible_collections.playrail.host.plugins.module_utils.unit_ties import (
     absent_starters,
     left_of,
@@ -145,7 +172,6 @@ from ansible_collections.playrail.host.plugins.module_utils.units import (
     Systemd,
     full,
     is_missing,
-    state_of,
 )
 
 ACTIONS = ("start", "stop", "restart", "reload", "enable", "disable")
@@ -156,8 +182,6 @@ READS_FILES = ("start", "restart", "reload", "enable", "disable")
 STAYS_S = 1.5
 STAYS_BRIEFLY_S = 0.3
 LOOK_S = 0.15
-MESSAGES = 5
-MESSAGE_CHARACTERS = 300
 SAID_CHARACTERS = 1000
 # Unit files of which there is nothing to disable
 SETTLED = ("disabled", "static", "masked", "bad", "transient")
@@ -199,27 +223,6 @@ def watch(systemd, name, restarts):
         time.sleep(LOOK_S)
         unit = systemd.look(name)
     return dict(unit, ran=ran)
-
-
-def messages(module, name, since):
-    """The last lines of what the unit wrote, and systemd about it, since the time."""
-    journalctl = module.get_bin_path("journalctl")
-    if journalctl is None:
-        return []
-    words = [
-        "-q",
-        "--no-pager",
-        "-o",
-        "cat",
-        "-n",
-        str(MESSAGES),
-        "--since",
-        "@%d" % since,
-        "-u",
-        name,
-    ]
-    _status, out, _err = module.run_command([journalctl] + words)
-    return [line[:MESSAGE_CHARACTERS] for line in out.splitlines() if line.strip()][-MESSAGES:]
 
 
 def said_of(out, err):
@@ -309,7 +312,7 @@ def changed(module, systemd, action, name):
         and action in ("start", "restart", "reload")
         and (told["job_failed"] or after.get("ActiveState") not in RUNNING)
     ):
-        told["messages"] = messages(module, unit, began)
+        told["messages"], _all = messages(module.get_bin_path("journalctl"), unit, began)
     again = int(after.get("NRestarts") or 0) - (
         int(before.get("NRestarts") or 0) if action == "reload" else 0
     )

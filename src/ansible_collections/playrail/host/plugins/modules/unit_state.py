@@ -12,6 +12,10 @@ options:
     description: The unit; C(.service) may be left out.
     type: str
     required: true
+  messages:
+    description: Whether to tell the last lines of its journal as well.
+    type: bool
+    default: false
 author: Playrail
 """
 
@@ -30,6 +34,41 @@ failed_step:
   description: Which of its commands failed, and how.
   type: str
   returned: when it is not up
+details:
+  description: More of its properties.
+  type: dict
+  returned: when there is such a unit
+command:
+  description: What it runs, without what looks secret.
+  type: str
+  returned: when it runs something
+listens:
+  description: Where a socket listens.
+  type: list
+  elements: str
+  returned: when there is such a unit
+next_run:
+  description: When a timer elapses next (ISO 8601, UTC).
+  type: str
+  returned: when there is such a unit
+last_run:
+  description: When it elapsed last.
+  type: str
+  returned: when there is such a unit
+processes:
+  description: Per process beside its main one, at most 10, pid and name.
+  type: list
+  elements: dict
+  returned: when there is such a unit
+messages:
+  description: The last lines of its journal, each with its time.
+  type: list
+  elements: str
+  returned: when asked for
+messages_known:
+  description: Whether the user may see all of them.
+  type: bool
+  returned: when asked for
 alike:
   description: Names of units that are like the one that is not there.
   type: list
@@ -43,15 +82,25 @@ playrail_code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.playrail.host.plugins.module_utils.units import Failed, Systemd, state_of
+from ansible_collections.playrail.host.plugins.module_utils.unit_facts import messages, state_of
+from ansible_collections.playrail.host.plugins.module_utils.units import Failed, Systemd
 
 
 def main():
     module = AnsibleModule(
-        argument_spec={"name": {"type": "str", "required": True}}, supports_check_mode=True
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "messages": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **state_of(Systemd(module), module.params["name"]))
+        told = state_of(Systemd(module), module.params["name"])
+        if module.params["messages"] and "alike" not in told:
+            told["messages"], told["messages_known"] = messages(
+                module.get_bin_path("journalctl"), told["status"]["Id"]
+            )
+        module.exit_json(changed=False, **told)
     except Failed as failure:
         module.fail_json(msg=str(failure), playrail_code=failure.code)
 

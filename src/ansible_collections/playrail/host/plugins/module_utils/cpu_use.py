@@ -1,0 +1,76 @@
+"""How busy a host's processors are, and which processes keep them so, over a moment."""
+
+import os
+import time
+
+from ansible_collections.playrail.host.plugins.module_utils.processes import processes
+
+PROC = "/proc"
+SAMPLE_S = 0.5
+# The numbers of a `cpu` line in /proc/stat, proc_stat(5); guests are within the first two.
+FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+PRESSURES = ("cpu", "memory", "io")
+
+
+def first_line(path):
+    """The words of a file's first line; none when it cannot be read."""
+    try:
+        with open(path) as file:
+            return file.readline(4096).split()
+    except OSError:
+        return []
+
+
+def load():
+    """The load averages of 1, 5 and 15 minutes and the number of processors, as far as known."""
+    words = first_line(PROC + "/loadavg")
+    found = dict(zip(("load_1m", "load_5m", "load_15m"), map(float, words[:3])))
+    return dict(found, cpu_threads=len(os.sched_getaffinity(0)))
+
+
+def pressure():
+    """Per resource the share of the last minute in which something waited for it, in percent;
+    kernel.org/doc/html/latest/accounting/psi.html. Empty where the kernel does not count.
+    """
+    found = {}
+    for name in PRESSURES:
+        words = first_line("%s/pressure/%s" % (PROC, name))
+        numbers = [word.partition("=")[2] for word in words if word.startswith("avg60=")]
+        found.update((name, float(number)) for number in numbers)
+    return found
+
+
+class Sample:
+    """The processes and the processors' time at one moment."""
+
+    def __init__(self):
+        self.at = time.monotonic()
+        words = first_line(PROC + "/stat")[1:]
+        self.times = dict(zip(FIELDS, map(int, words)))
+        self.processes = processes()
+        self.ticks = {(one.pid, one.start): one.cpu_ticks for one in self.processes}
+
+
+def shares(before, after):
+    """How the processors spent the time between two samples, in percent."""
+    spent = {name: after.times[name] - before.times.get(name, 0) for name in after.times}
+    total = float(sum(spent.values()))
+    if total <= 0:
+        return {}
+
+    def percent(*names):
+        return round(100 * sum(spent.get(name, 0) for name in names) / total, 1)
+
+    found = {"cpu_percent": round(100 - percent("idle", "iowait"), 1)}
+    found.update(iowait_percent=percent("iowait"), steal_percent=percent("steal"))
+    return found
+
+
+def by_process(before, after):
+    """Of each process that lived through both samples, its share of one processor in percent."""
+    ticks = os.sysconf("SC_CLK_TCK") * max(after.at - before.at, 0.01)
+    return {
+        key: round(100.0 * (now - before.ticks[key]) / ticks, 1)
+        for key, now in after.ticks.items()
+        if key in before.ticks
+    }

@@ -1,0 +1,369 @@
+#!/usr/bin/python
+"""A first look at a host in trouble: what is full, busy, failed or wrong, in one small answer."""
+
+DOCUMENTATION = r"""
+module: triage
+short_description: Say in short what is wrong with a host
+description:
+  - Load, pressure, memory, the busiest and largest processes, full file systems, failed units,
+    errors of the last hour by unit, whether a reboot is pending and the clock is kept. What could
+    not be looked at is told. Changes nothing.
+options:
+  messages:
+    description: Whether to tell the newest message of each unit that had errors.
+    type: bool
+    default: false
+  max_bytes:
+    description: How long the answer may be at most, in bytes of JSON.
+    type: int
+    default: 4000
+author: Playrail
+"""
+
+EXAMPLES = r"""
+- name: See what is wrong
+  playrail.host.triage:
+"""
+
+RETURN = r"""
+load:
+  description: load_1m, load_5m, load_15m, cpu_threads; over half a second cpu_percent (busy),
+    iowait_percent, steal_percent; waiting and zombies, the numbers of such processes; pressure, per
+    resource the share of the last minute in which something waited for it.
+  type: dict
+  returned: success
+memory:
+  description: Bytes by the names of proc_meminfo(5).
+  type: dict
+  returned: success
+limit_bytes:
+  description: The most that this container may use, where that is less than there is.
+  type: int
+  returned: success
+limit_used_bytes:
+  description: What counts against it.
+  type: int
+  returned: success
+oom_kills:
+  description: How often the kernel ended a process for lack of memory since the start.
+  type: int
+  returned: success
+oom_killed:
+  description: Per process that the kernel ended in the last day time, pid and name.
+  type: list
+  elements: dict
+  returned: success
+processes:
+  description: The busiest ones, then the largest, each with pid, user, command, cpu_percent of one
+    processor over half a second, memory_bytes, unit and container.
+  type: list
+  elements: dict
+  returned: success
+file_systems:
+  description: Those that are 80 % full by bytes or inodes, or do not answer; and that of C(/).
+  type: list
+  elements: dict
+  returned: success
+failed_units:
+  description: Per unit that failed, or is started again and again, unit, since, result, exit_code
+    or exit_signal, restarts.
+  type: list
+  elements: dict
+  returned: success
+errors:
+  description: Per unit that wrote errors in the last hour unit, entries and, when asked for,
+    example; most entries first.
+  type: list
+  elements: dict
+  returned: success
+totals:
+  description: How many there are of each list, and error_entries, all errors of the hour.
+  type: dict
+  returned: success
+reboot_required:
+  description: Whether a reboot is pending, with reboot_reasons.
+  type: bool
+  returned: where that is known
+clock:
+  description: synchronised, as the kernel says it, and keeper, the program that keeps it.
+  type: dict
+  returned: success
+uptime_s:
+  description: Seconds since the start.
+  type: int
+  returned: success
+time:
+  description: The host's clock (ISO 8601, UTC).
+  type: str
+  returned: success
+not_known:
+  description: Per part of the answer why it is not known, or not wholly.
+  type: dict
+  returned: success
+truncated:
+  description: Whether something was left out.
+  type: bool
+  returned: success
+"""
+
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.playrail.host.plugins.module_utils.clock_state import keeper, synchronised
+from ansible_collections.playrail.host.plugins.module_utils.cpu_use import (
+    SAMPLE_S,
+    Sample,
+    by_process,
+    load,
+    pressure,
+    shares,
+)
+from ansible_collections.playrail.host.plugins.module_utils.hidden_words import without_secrets
+from ansible_collections.playrail.host.plugins.module_utils.journal_errors import (
+    errors,
+    killed_for_memory,
+)
+from ansible_collections.playrail.host.plugins.module_utils.memory import (
+    ALWAYS,
+    limit,
+    oom_kills,
+    sizes,
+)
+from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    Silent,
+    below,
+    fullest_first,
+    holding,
+    mounts,
+    usage,
+)
+from ansible_collections.playrail.host.plugins.module_utils.openrc import (
+    openrc_runs,
+    openrc_services,
+)
+from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import pending_reboot
+from ansible_collections.playrail.host.plugins.module_utils.processes import (
+    CLOCK_BOOTTIME,
+    Places,
+    Users,
+    all_visible,
+    of_playrail,
+)
+from ansible_collections.playrail.host.plugins.module_utils.room import length
+from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
+    FAILURE,
+    how_failed,
+    iso,
+)
+from ansible_collections.playrail.host.plugins.module_utils.units import Failed, Systemd
+
+SYSTEMD = "/run/systemd/system"
+MOST = 5  # of each list, but of processes that many by each measure
+BUSY_PERCENT = 1.0  # of a processor; what takes less is idle
+FULL_PERCENT = 80.0
+TROUBLED = "failed,auto-restart"
+COMMAND_CHARACTERS = 80
+ENVELOPE_BYTES = 200
+MOST_BYTES = 4000
+NO_JOURNAL, UNREADABLE = "there is no journal", "this user may not read the whole journal"
+# What is shortened where there is no room: the end of the longest of these lists
+LISTS = ("processes", "errors", "failed_units", "file_systems", "oom_killed")
+
+
+class Triage:
+    """The report as it grows, with what is not known."""
+
+    def __init__(self, module):
+        self.module = module
+        self.told = {}
+        self.totals = {}
+        self.not_known = {}
+
+    def tell(self, part, listed):
+        """The first of a list, and how many there are."""
+        self.told[part] = listed[:MOST]
+        self.totals[part] = len(listed)
+
+    def look_at_processors(self):
+        before = Sample()
+        time.sleep(SAMPLE_S)
+        after = Sample()
+        own = of_playrail(after.processes)
+        found = [one for one in after.processes if one.pid not in own]
+        waiting = sum(one.state == "D" for one in found)
+        zombies = sum(one.state == "Z" for one in found)
+        told = dict(load(), **shares(before, after))
+        told.update(waiting=waiting or None, zombies=zombies or None, pressure=pressure())
+        if not told["pressure"]:
+            self.not_known["pressure"] = "the kernel does not count it"
+        self.told.update(load=told, processes=chosen(found, by_process(before, after)))
+        self.told["clock"] = {"synchronised": synchronised(), "keeper": keeper(found)}
+        if self.told["clock"]["synchronised"] is None:
+            self.not_known["clock"] = "the kernel may not be asked"
+        if not all_visible():
+            self.not_known["processes"] = "this user may only see its own"
+
+    def look_at_memory(self, journalctl):
+        memory = sizes(ALWAYS)
+        most, used = limit(memory["MemTotal"]) if "MemTotal" in memory else (None, None)
+        self.told.update(
+            memory=memory, limit_bytes=most, limit_used_bytes=used, oom_kills=oom_kills()
+        )
+        if journalctl is None:
+            self.not_known["oom_killed"] = NO_JOURNAL
+            return
+        killed, known = killed_for_memory(journalctl)
+        if known or killed:
+            self.tell("oom_killed", killed)
+        if not known:
+            self.not_known["oom_killed"] = UNREADABLE
+
+    def look_at_file_systems(self):
+        listed = mounts()
+        own = holding("/", listed)
+        found, _left_out, _seen = below("/", listed, own)
+        try:
+            whole = usage(own)
+            keys = ("mount_point", "fs_type", "size_bytes", "used_percent", "inodes_percent")
+            found.append({key: whole[key] for key in keys if whole[key] is not None})
+        except (OSError, Silent):
+            self.not_known["/"] = "does not answer"
+        found.sort(key=fullest_first)
+        self.told["file_systems"] = [
+            dict(one, read_only=one.get("read_only") or None)
+            for one in found
+            if "why" in one or is_full(one) or one["mount_point"] == "/"
+        ][:MOST]
+        self.totals["file_systems"] = len(found)
+
+    def look_at_units(self):
+        try:
+            systemd = Systemd(self.module)
+            words = ("--all", "--state=" + TROUBLED, "--plain", "--no-legend", "--full")
+            status, out, err = systemd.run("list-units", *words)
+            if status != 0:
+                raise Failed("task_failed", err.strip())
+            names = [line.split()[0] for line in out.splitlines() if line.strip()]
+            shown = systemd.show(names[:MOST], ("Id", "NRestarts", *FAILURE)) if names else []
+            self.told["failed_units"] = [failed_unit(one) for one in shown]
+            self.totals["failed_units"] = len(names)
+        except Failed as failure:
+            if openrc_runs():
+                failed = [one for one in openrc_services() if one["state"] == "failed"]
+                self.tell("failed_units", [{"unit": one["unit"]} for one in failed])
+            else:
+                self.not_known["failed_units"] = str(failure)[:100] or "systemctl failed"
+
+    def look_at_errors(self, journalctl):
+        if journalctl is None:
+            self.not_known["errors"] = NO_JOURNAL
+            return
+        found, known = errors(journalctl)
+        if not self.module.params["messages"]:
+            found = [{key: one[key] for key in ("unit", "entries")} for one in found]
+        if known or found:
+            self.tell("errors", found)
+            self.totals["error_entries"] = sum(one["entries"] for one in found)
+        if not known:
+            self.not_known["errors"] = UNREADABLE
+
+    def report(self):
+        self.look_at_processors()
+        journalctl = self.module.get_bin_path("journalctl")
+        if not os.path.isdir(SYSTEMD):  # what journalctl would tell is of another time
+            journalctl = None
+        self.look_at_memory(journalctl)
+        self.look_at_file_systems()
+        self.look_at_units()
+        self.look_at_errors(journalctl)
+        pending = pending_reboot()
+        if "reboot_required" not in pending:
+            self.not_known["reboot_required"] = "nothing on this host notes it"
+        uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
+        return dict(
+            self.told,
+            uptime_s=uptime,
+            time=iso(time.time()),
+            totals=self.totals,
+            not_known=self.not_known or None,
+            **pending,
+        )
+
+
+def failed_unit(shown):
+    restarts = int(shown.get("NRestarts") or 0) or None
+    return dict(how_failed(shown), unit=shown["Id"], restarts=restarts)
+
+
+def is_full(told):
+    return max(told.get("used_percent") or 0, told.get("inodes_percent") or 0) >= FULL_PERCENT
+
+
+def chosen(found, percents):
+    """The busiest processes, then the largest of the others, as they are told."""
+    busy = sorted(found, key=lambda one: -percents.get((one.pid, one.start), 0.0))
+    busy = [one for one in busy if percents.get((one.pid, one.start), 0.0) >= BUSY_PERCENT][:MOST]
+    known = {one.pid for one in busy}
+    large = sorted(found, key=lambda one: -one.memory_bytes)
+    large = [one for one in large if one.pid not in known and one.memory_bytes][:MOST]
+    users, places = Users(), Places()
+    return [
+        dict(
+            pid=one.pid,
+            user=users.name(one.uid),
+            command=command(one),
+            cpu_percent=percents.get((one.pid, one.start)) or None,
+            memory_bytes=one.memory_bytes or None,
+            **places.of(one.pid),
+        )
+        for one in busy + large
+    ]
+
+
+def command(process):
+    words = without_secrets(process.arguments())
+    text = " ".join(words) or "[%s]" % process.name
+    if len(text) <= COMMAND_CHARACTERS:
+        return text
+    return text[: COMMAND_CHARACTERS - 1] + "\u2026"
+
+
+def without_nothing(value):
+    """Without what is null, and in lists' members alike."""
+    if isinstance(value, dict):
+        return {key: without_nothing(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [without_nothing(one) for one in value]
+    return value
+
+
+def shortened(report, most):
+    """The report without the ends of its longest lists, until it has room."""
+    truncated = False
+    while length(report) > most:
+        name = max(LISTS, key=lambda part: length(report.get(part) or []))
+        if not report.get(name):
+            break
+        report = dict(report, **{name: report[name][:-1]})
+        truncated = True
+    return dict(report, truncated=truncated)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "messages": {"type": "bool", "default": False},
+            "max_bytes": {"type": "int", "default": 4000},
+        },
+        supports_check_mode=True,
+    )
+    module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C", "TZ": "UTC"}
+    report = without_nothing(Triage(module).report())
+    most = min(module.params["max_bytes"], MOST_BYTES) - ENVELOPE_BYTES
+    module.exit_json(changed=False, **shortened(report, most))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The list of units, as made of what systemctl says and of what OpenRC notes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from worlds.host_modules import MODULES, SHARED, loaded
+
+LISTED = """\
+proc-fs.mount loaded active mounted /proc/fs
+sda.device loaded active plugged A disk
+gone.service not-found inactive dead gone.service
+broken.mount loaded failed failed /broken
+web.service loaded active running start A job stands before what it is
+zeta.service loaded active running Zeta
+backup.service loaded failed failed Backup
+flap.service loaded activating auto-restart Flaps
+late.timer loaded active waiting Late
+early.timer loaded active waiting Early
+idle.service loaded inactive dead Idle
+a@b.service masked inactive dead a@b.service
+"""
+FILES = """\
+web.service enabled enabled
+idle.service disabled enabled
+other.service disabled enabled
+name@.service disabled enabled
+a@b.service masked enabled
+"""
+SHOWN: Mapping[str, Mapping[str, str]] = {
+    "backup.service": {
+        "Result": "exit-code",
+        "ExecMainCode": "1",
+        "ExecMainStatus": "3",
+        "StateChangeTimestamp": "Sat 2026-11-28 11:50:43 UTC",
+    },
+    "flap.service": {"Result": "signal", "ExecMainCode": "2", "ExecMainStatus": "9"},
+    "late.timer": {
+        "NextElapseUSecRealtime": "Mon 2026-11-30 00:00:00 UTC",
+        "Triggers": "late.service",
+    },
+    "early.timer": {
+        "NextElapseUSecRealtime": "Sun 2026-11-29 00:00:00 UTC",
+        "Triggers": "backup.service",
+    },
+    "web.service": {"NRestarts": "4", "UnitFileState": "enabled"},
+    "zeta.service": {"NRestarts": "0", "UnitFileState": "static"},
+}
+
+
+class Said:
+    """A systemd that says this."""
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        said = {"list-units": LISTED, "list-unit-files": FILES, "show": "SystemState=degraded\n"}
+        return 0, said[words[0]], ""
+
+    def show(self, names: Sequence[str], _properties: Sequence[str]) -> list[Mapping[str, str]]:
+        return [{"Id": name, **SHOWN.get(name, {})} for name in names]
+
+
+@pytest.fixture
+def module() -> ModuleType:
+    return loaded(MODULES / "list_units.py")
+
+
+def listed(module: ModuleType, **given: Any) -> list[tuple[str, str]]:
+    return [(state, one["unit"]) for state, one in asked(module, **given)[1]]
+
+
+def asked(module: ModuleType, **given: Any) -> tuple[dict[str, Any], Any]:
+    whole = {"type": None, "state": None, "name": None, "limit": 50, **given}
+    report, pairs = module.of_systemd(Said(), whole)
+    return report, list(pairs)
+
+
+def test_what_failed_comes_first_then_what_is_on_its_way_and_timers_by_their_time(
+    module: ModuleType,
+) -> None:
+    assert listed(module) == [
+        ("failed", "backup.service"),
+        ("failed", "broken.mount"),
+        ("auto-restart", "flap.service"),
+        ("running", "web.service"),
+        ("running", "zeta.service"),
+        ("waiting", "early.timer"),
+        ("waiting", "late.timer"),
+        ("dead", "a@b.service"),
+        ("dead", "idle.service"),
+    ]
+
+
+def test_a_failure_says_how_and_what_goes_without_saying_is_left_out(module: ModuleType) -> None:
+    report, pairs = asked(module)
+    found = {one["unit"]: one for _state, one in pairs}
+
+    assert (report["total"], report["counts"]["failed"]) == (9, 2)
+    assert report["system_state"] == "degraded"
+    assert found["backup.service"] == {
+        "unit": "backup.service",
+        "since": "2026-11-28T11:50:43Z",
+        "result": "exit-code",
+        "exit_code": 3,
+    }
+    assert found["flap.service"]["exit_signal"] == 9
+    assert found["web.service"] == {
+        "unit": "web.service",
+        "unit_file_state": "enabled",
+        "restarts": 4,
+    }
+    assert found["zeta.service"] == {"unit": "zeta.service"}
+    assert "triggers" not in found["late.timer"]
+    assert found["early.timer"]["triggers"] == ["backup.service"]
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"type": "mount"}, ["broken.mount", "proc-fs.mount"]),
+        ({"state": "failed"}, ["backup.service", "broken.mount"]),
+        ({"state": "active", "type": "service"}, ["web.service", "zeta.service"]),
+        ({"state": "enabled"}, ["web.service"]),
+        ({"state": "disabled"}, ["idle.service", "other.service"]),
+        ({"state": "masked"}, ["a@b.service"]),
+        ({"name": "BACK"}, ["backup.service"]),
+        ({"limit": 2}, ["backup.service", "broken.mount"]),
+    ],
+    ids=str,
+)
+def test_units_are_chosen(module: ModuleType, given: dict[str, Any], names: list[str]) -> None:
+    assert [name for _state, name in listed(module, **given)] == names
+
+
+def test_what_is_enabled_and_does_not_run_comes_before_other_dead_ones(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "started_at_boot", lambda: {"idle.service"})
+
+    names = [name for _state, name in listed(module)]
+
+    assert names.index("zeta.service") < names.index("idle.service") < names.index("early.timer")
+
+
+def test_a_state_of_which_nothing_fits_is_not_told_half(module: ModuleType) -> None:
+    found, number = module.grouped([("running", {"unit": "a"}), ("dead", {"unit": "b"})], 40)
+    assert (found, number) == ({"running": [{"unit": "a"}]}, 1)
+
+
+def test_openrc_tells_of_services(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("started", "failed"):
+        (tmp_path / name).mkdir()
+    for place in ("started/web", "failed/db", "init.d/web", "init.d/db", "init.d/ssh"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        path.touch(0o755)
+    (tmp_path / "init.d/functions.sh").touch(0o755)
+    (tmp_path / "init.d/README").touch(0o644)
+    for level in ("default/web", "off/db"):
+        (tmp_path / "levels" / level).parent.mkdir(parents=True)
+        (tmp_path / "levels" / level).touch()
+    openrc = sys.modules[module.openrc_services.__module__]
+    monkeypatch.setattr(openrc, "STATES", str(tmp_path))
+    monkeypatch.setattr(openrc, "SCRIPTS", str(tmp_path / "init.d"))
+    monkeypatch.setattr(openrc, "RUNLEVELS", str(tmp_path / "levels"))
+
+    def found(**given: Any) -> list[tuple[str, str, str]]:
+        whole = {"type": None, "state": None, "name": None, "limit": 50, **given}
+        _report, pairs = module.of_openrc(whole)
+        return [(state, one["unit"], one["unit_file_state"]) for state, one in pairs]
+
+    assert module.openrc_runs()
+    assert found() == [
+        ("failed", "db", "disabled"),
+        ("started", "web", "enabled"),
+        ("stopped", "ssh", "disabled"),
+    ]
+    assert found(state="enabled") == [("started", "web", "enabled")]
+    assert found(type="timer") == []
+
+
+@pytest.fixture
+def timers() -> ModuleType:
+    return loaded(SHARED / "unit_times.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("15h 27min 29.655790s", 55649.65579),
+        ("1month 2d 500ms", 2802600.5),
+        ("1w 3us", 604800.000003),
+        ("infinity", None),
+        ("0", None),
+        ("", None),
+    ],
+)
+def test_a_span_is_read(timers: ModuleType, text: str, seconds: float | None) -> None:
+    assert timers.span(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_the_next_run_is_the_earlier_of_two_clocks(timers: ModuleType) -> None:
+    booted = time.time() - time.monotonic()
+    by_boot = {"NextElapseUSecMonotonic": "1h"}
+    late = {**by_boot, "NextElapseUSecRealtime": "Sat 2199-11-30 00:00:00 UTC"}
+
+    assert abs(timers.next_run(by_boot) - booted - 3600) < 2
+    assert timers.next_run(late) == timers.next_run(by_boot)
+    assert timers.next_run({"NextElapseUSecRealtime": "", "NextElapseUSecMonotonic": "0"}) is None

@@ -1,0 +1,213 @@
+"""A first look at a host: parts of it on made-up files, the whole on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+from worlds.fake_journal import NOW_US, FakeJournal, entry
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
+
+
+class Process(NamedTuple):
+    name: str
+
+
+class Kernel(NamedTuple):
+    release: str
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    return module_answer([str(MODULES / "triage.py")], {}, timeout_s=60)
+
+
+def test_it_is_true_of_this_machine(whole: dict[str, Any]) -> None:
+    disk = os.statvfs("/")
+    root = next(one for one in whole["file_systems"] if one["mount_point"] == "/")
+
+    assert whole["load"]["cpu_threads"] == len(os.sched_getaffinity(0))
+    assert 0 <= whole["load"]["cpu_percent"] <= 100
+    assert root["size_bytes"] == disk.f_blocks * disk.f_frsize
+    assert abs(whole["uptime_s"] - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
+    assert all(one["command"] for one in whole["processes"])
+    assert len(json.dumps(whole)) < 6000
+    # What is not told is said to be not known
+    assert ("errors" in whole) is ("errors" not in whole["not_known"])
+    assert ("failed_units" in whole) is ("failed_units" not in whole["not_known"])
+
+
+@pytest.fixture
+def cpu_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    found = loaded(SHARED / "cpu_use.py")
+    monkeypatch.setattr(found, "PROC", str(tmp_path))
+    return found
+
+
+def test_pressure_is_of_the_last_minute(cpu_use: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "pressure/io").write_text(
+        "some avg10=1.00 avg60=42.50 avg300=3.00 total=1\nfull avg10=0.00 avg60=9.00\n"
+    )
+
+    assert cpu_use.pressure() == {"io": 42.5}
+
+
+def test_a_kernel_that_counts_no_pressure_is_known_by_nothing(cpu_use: ModuleType) -> None:
+    assert cpu_use.pressure() == {}
+
+
+def test_the_time_between_two_samples_is_shared_out(cpu_use: ModuleType, tmp_path: Path) -> None:
+    samples = []
+    for line in ("cpu 100 0 100 1000 100 0 0 0 0 0", "cpu 150 0 120 1010 115 0 0 5 0 0"):
+        (tmp_path / "stat").write_text(line + "\n")
+        samples.append(cpu_use.Sample())
+
+    assert cpu_use.shares(*samples) == {
+        "cpu_percent": 75.0,
+        "iowait_percent": 15.0,
+        "steal_percent": 5.0,
+    }
+    assert cpu_use.shares(samples[0], samples[0]) == {}
+
+
+def test_a_process_that_came_between_two_samples_has_no_share(cpu_use: ModuleType) -> None:
+    before, after = cpu_use.Sample(), cpu_use.Sample()
+    before.at, after.at = 0.0, 0.5
+    before.ticks, after.ticks = {(1, 5): 100, (2, 6): 7}, {(1, 5): 125, (3, 7): 90}
+
+    assert cpu_use.by_process(before, after) == {(1, 5): 2500.0 / os.sysconf("SC_CLK_TCK") * 2}
+
+
+@pytest.fixture
+def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    found = loaded(SHARED / "pending_reboot.py")
+    monkeypatch.setattr(found, "NOTES", (str(tmp_path / "note"),))
+    monkeypatch.setattr(found, "NOTERS", (str(tmp_path / "noter"),))
+    monkeypatch.setattr(found, "MODULES", (str(tmp_path / "modules"),))
+    return found
+
+
+def kernels(tmp_path: Path, *releases: str) -> None:
+    for release in releases:
+        (tmp_path / "modules" / release / "kernel").mkdir(parents=True)
+
+
+def test_that_nothing_would_note_a_pending_reboot_is_not_none_pending(
+    reboot: ModuleType, tmp_path: Path
+) -> None:
+    assert reboot.pending_reboot() == {}
+    (tmp_path / "noter").touch()
+    assert reboot.pending_reboot() == {"reboot_required": False}
+
+
+def test_a_note_names_the_packages(reboot: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "note").touch()
+    (tmp_path / "note.pkgs").write_text("libc6\nlinux-base\nlibc6\n")
+
+    assert reboot.pending_reboot() == {
+        "reboot_required": True,
+        "reboot_reasons": ["packages: libc6, linux-base"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("running", "installed", "newest"),
+    [
+        ("6.1.0-28-amd64", ["6.1.0-9-amd64", "6.1.0-28-amd64"], "6.1.0-28-amd64"),
+        ("6.1.0-28-amd64", ["6.1.0-31-amd64", "6.12.1-1-cloud-amd64"], "6.1.0-31-amd64"),
+        ("5.14.0-427.el9.x86_64", ["5.14.0-503.el9.x86_64"], "5.14.0-503.el9.x86_64"),
+        ("6.6.31-0-lts", ["6.6.70-0-lts", "6.12.8-0-virt"], "6.6.70-0-lts"),
+        ("odd", ["6.1.0-28-amd64"], None),
+    ],
+)
+def test_the_newest_kernel_is_one_of_the_same_flavour(
+    reboot: ModuleType, running: str, installed: list[str], newest: str | None
+) -> None:
+    assert reboot.newest_of(running, installed) == newest
+
+
+def test_a_newer_kernel_than_the_one_that_runs_waits_for_a_reboot(
+    reboot: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reboot.os, "uname", lambda: Kernel("6.1.0-28-amd64"))
+    kernels(tmp_path, "6.1.0-28-amd64")
+    assert reboot.pending_reboot() == {"reboot_required": False}
+    kernels(tmp_path, "6.1.0-31-amd64")
+    assert reboot.pending_reboot() == {
+        "reboot_required": True,
+        "reboot_reasons": ["kernel 6.1.0-28-amd64 runs, 6.1.0-31-amd64 is installed"],
+    }
+
+
+def test_errors_are_counted_by_unit_with_the_newest_message(tmp_path: Path) -> None:
+    journal = FakeJournal(tmp_path)
+    kernel = {"_SYSTEMD_UNIT": None, "SYSLOG_IDENTIFIER": "kernel"}
+    journal.says(
+        [
+            entry(NOW_US, MESSAGE="a newest"),
+            entry(NOW_US - 1, MESSAGE="disk", **kernel),
+            entry(NOW_US - 2, MESSAGE="a older"),
+            entry(NOW_US - 3, SYSLOG_IDENTIFIER="ansible-stat", MESSAGE="Invoked with path=/"),
+        ]
+    )
+
+    found, known = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
+
+    assert found == [
+        {"unit": "a.service", "entries": 2, "example": "a newest"},
+        {"unit": "kernel", "entries": 1, "example": "disk"},
+    ]
+    assert known is True
+
+
+def test_what_the_kernel_ended_for_memory_is_told_by_name(tmp_path: Path) -> None:
+    journal = FakeJournal(tmp_path)
+    of_group = "Memory cgroup out of memory: Killed process 4711 (my (odd) name) total-vm:1kB"
+    old = "Out of memory: Kill process 12 (mysqld) score 900 or sacrifice child"
+    journal.says([entry(NOW_US, MESSAGE=text) for text in (of_group, "Invoked oom-killer", old)])
+
+    found, _known = loaded(SHARED / "journal_errors.py").killed_for_memory(
+        str(tmp_path / "journalctl")
+    )
+
+    time_of_it = "2027-01-15T08:00:00Z"
+    assert found == [
+        {"time": time_of_it, "pid": 4711, "name": "my (odd) name"},
+        {"time": time_of_it, "pid": 12, "name": "mysqld"},
+    ]
+
+
+def test_a_journal_that_may_not_be_read_is_not_known_to_be_empty(tmp_path: Path) -> None:
+    journal = FakeJournal(tmp_path)
+    journal.says([], errors="<31>Failed to open journal directory x: Permission denied")
+
+    found = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
+
+    assert found == ([], False)
+
+
+def test_a_list_is_cut_at_its_end_where_there_is_no_room() -> None:
+    module = loaded(MODULES / "triage.py")
+    report = {
+        "errors": [{"unit": "a" * 100}, {"unit": "b" * 100}],
+        "failed_units": [{"unit": "c"}],
+    }
+
+    cut = module.shortened(report, 200)
+
+    assert cut == {**report, "errors": report["errors"][:1], "truncated": True}
+    assert module.shortened(report, 1000)["truncated"] is False
+
+
+def test_who_keeps_the_clock_is_a_process() -> None:
+    keeper = loaded(SHARED / "clock_state.py").keeper
+
+    assert keeper([Process("sshd"), Process("chronyd")]) == "chronyd"
+    assert keeper([Process("sshd")]) is None
