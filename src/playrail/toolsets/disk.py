@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -238,8 +238,84 @@ get_disk_usage = PlaybookTool(
     report=DiskFileSystems,
 )
 
+
+class MountsChoice(Reading):
+    path: AbsolutePath | None = Field(
+        default=None,
+        description="Only the mount of this path, and those below.",
+        examples=["/srv"],
+    )
+    all: bool = Field(
+        default=False, description="Also those of the kernel and of containers.", examples=[True]
+    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most mounts.", examples=[20])
+
+
+class FstabDifference(Brief):
+    mount_point: str = Field(description="As fstab has it; swap for swap space.")
+    device: str
+    options: str
+    problem: Literal[
+        "not_mounted", "device_missing", "not_active", "other_device", "other_options"
+    ]
+    now: str | None = Field(
+        default=None, description="The device that is mounted, or the options that differ."
+    )
+
+
+class MountPoint(Brief):
+    mount_point: str
+    device: str
+    fs_type: str
+    options: str
+    root: str = Field(
+        default="/", description="The part of the file system that is seen, where it is a part."
+    )
+
+
+class SwapSpace(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    type: str
+    size_bytes: int
+    used_bytes: int
+    priority: int
+
+
+class MountPoints(Report):
+    fstab: list[FstabDifference] | None = Field(
+        default=None, description="What of /etc/fstab is not mounted, or is otherwise."
+    )
+    not_in_fstab: list[str] | None = Field(
+        default=None,
+        description="Mounted disks and shares that no fstab and no unit mounts at the next start.",
+    )
+    mounts: list[MountPoint] = Field(description="By place.")
+    total: int = Field(description="How many there are.")
+    left_out: dict[str, int] | None = Field(
+        default=None, description="How many of each type are not told without `all`."
+    )
+    swap: list[SwapSpace] | None = None
+    not_known: dict[str, str] | None = Field(
+        default=None, description="What could not be looked at, and why."
+    )
+    truncated: bool = Field(description="Whether something was left out.")
+
+
+get_mounts = PlaybookTool(
+    name="get_mounts",
+    summary=(
+        "What is mounted where, with options; what of /etc/fstab is not mounted or otherwise; swap."
+    ),
+    risk=Risk.READ,
+    input=MountsChoice,
+    playbook="disk/get_mounts.yml",
+    report=MountPoints,
+)
+
 toolset = Toolset(
     name="disk",
     content=content_root(),
-    tools=(analyze_disk, get_disk_usage),
+    tools=(analyze_disk, get_disk_usage, get_mounts),
 )

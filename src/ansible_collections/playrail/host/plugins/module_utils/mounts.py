@@ -89,9 +89,10 @@ class Mount:
         self.point = plain(words[4])
         self.type = kind[0]
         self.device = plain(kind[1]) if len(kind) > 1 else ""
-        self.read_only = "ro" in words[5].split(",") or "ro" in (
-            kind[2].split(",") if len(kind) > 2 else ()
-        )
+        own, whole = words[5].split(","), kind[2].split(",") if len(kind) > 2 else []
+        self.read_only = "ro" in own or "ro" in whole
+        # Of the mount, then of the whole file system
+        self.options = own + [plain(word) for word in whole if word not in own and word != "rw"]
 
     def holds(self, path):
         return path == self.point or path.startswith(self.point.rstrip("/") + "/")
