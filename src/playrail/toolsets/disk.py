@@ -157,9 +157,7 @@ analyze_disk = PlaybookTool(
 
 
 class FileSystemsChoice(Reading):
-    limit: int = Field(
-        default=20, ge=1, le=500, description="Most file systems.", examples=[20]
-    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most file systems.", examples=[20])
 
 
 class DiskFileSystem(Brief):
@@ -255,9 +253,7 @@ class FstabDifference(Brief):
     mount_point: str = Field(description="As fstab has it; swap for swap space.")
     device: str
     options: str
-    problem: Literal[
-        "not_mounted", "device_missing", "not_active", "other_device", "other_options"
-    ]
+    problem: Literal["not_mounted", "device_missing", "not_active", "other_device", "other_options"]
     now: str | None = Field(
         default=None, description="The device that is mounted, or the options that differ."
     )
