@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from worlds.host_modules import MODULES, loaded, module_answer
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
 PACKAGE_STATE = MODULES / "package_state.py"
 on_debian = pytest.mark.skipif(
@@ -104,12 +104,13 @@ def test_who_provides_a_name(
 
 
 def test_a_system_that_is_an_image_has_no_package_manager(
-    host: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "OSTREE", str(tmp_path / "booted"))
-    assert host.manager_of(Machine({"dnf": ""}), {"ID": "fedora"}) == "dnf"
+    managers = loaded(SHARED / "package_managers.py")
+    monkeypatch.setattr(managers, "OSTREE", str(tmp_path / "booted"))
+    assert managers.manager_of(Machine({"dnf": ""}), {"ID": "fedora"}) == "dnf"
     (tmp_path / "booted").touch()
-    assert host.manager_of(Machine({"dnf": ""}), {"ID": "fedora"}) is None
+    assert managers.manager_of(Machine({"dnf": ""}), {"ID": "fedora"}) is None
 
 
 @dataclass
@@ -142,13 +143,14 @@ def test_what_would_go_along(
     assert bool(machine.said) is refused
 
 
-def test_a_newer_kernel(host: ModuleType, tmp_path: Path) -> None:
+def test_a_newer_kernel(tmp_path: Path) -> None:
+    managers = loaded(SHARED / "package_managers.py")
     for one in ("6.1.0-9-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64", "6.9.0-1-cloud-amd64"):
         (tmp_path / f"vmlinuz-{one}").touch()
-    assert host.newer_kernels("6.1.0-18-amd64", str(tmp_path)) == ["6.1.0-20-amd64"]
-    assert host.newer_kernels("6.1.0-20-amd64", str(tmp_path)) == []
-    assert host.newer_kernels("6.8.12-4-pve", str(tmp_path)) == []
-    assert host.newer_kernels("6.1.0-18-amd64", str(tmp_path / "none")) == []
+    assert managers.newer_kernels("6.1.0-18-amd64", str(tmp_path)) == ["6.1.0-20-amd64"]
+    assert managers.newer_kernels("6.1.0-20-amd64", str(tmp_path)) == []
+    assert managers.newer_kernels("6.8.12-4-pve", str(tmp_path)) == []
+    assert managers.newer_kernels("6.1.0-18-amd64", str(tmp_path / "none")) == []
 
 
 @on_debian

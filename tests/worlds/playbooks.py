@@ -56,6 +56,8 @@ LOOKING = {
             *("package_state", "unit_state", "process_tree", "listening_port", "network_info"),
             *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
             *("list_units", "list_schedules", "triage"),
+            *("file_systems", "mount_points", "package_list"),
+            *("kernel_parameters",),
         )
     ),
 }

@@ -75,6 +75,11 @@ SERVICE_NOT_DISABLED = Code(
     "The unit will still be started at boot.",
     "Another link to it may enable it; list_directory of /etc/systemd/system shows them.",
 )
+SETTING_NOT_FOUND = Code(
+    "setting_not_found",
+    "The server's kernel has no such setting.",
+    "get_sysctl with the beginning of a name, as net.ipv4, lists the settings that begin so.",
+)
 NO_JOURNAL = Code(
     "no_journal",
     "The server keeps no journal.",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
+from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.tool import PlaybookTool, Reading, Risk
+from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 
@@ -154,8 +155,163 @@ analyze_disk = PlaybookTool(
     timeout_s=130,
 )
 
+
+class FileSystemsChoice(Reading):
+    limit: int = Field(default=20, ge=1, le=500, description="Most file systems.", examples=[20])
+
+
+class DiskFileSystem(Brief):
+    mount_point: str
+    fs_type: str
+    device: str | None = None
+    size_bytes: int | None = None
+    available_bytes: int | None = Field(
+        default=None, description="What is left for users; root may have a share beside."
+    )
+    used_percent: float | None = Field(
+        default=None, description="Used of what users could use, as df counts."
+    )
+    inodes_percent: float | None = Field(
+        default=None, description="Inodes in use: at 100 no file can be made."
+    )
+    read_only: bool = False
+    why: str | None = Field(default=None, description="Why its numbers are not known.")
+
+
+class LargestLog(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    container: str
+    size_bytes: int
+
+
+class DockerSpace(Brief):
+    """What the engine says of itself; docs.docker.com/reference/api/engine, /system/df."""
+
+    path: str = Field(description="Where it keeps its data.")
+    mount_point: str | None = Field(default=None, description="The file system that this is on.")
+    images_bytes: int = 0
+    containers_bytes: int = Field(default=0, description="What containers wrote to themselves.")
+    volumes_bytes: int = 0
+    build_cache_bytes: int = 0
+    logs_bytes: int = Field(default=0, description="The files of what containers print.")
+    largest_log: LargestLog | None = None
+
+
+class DiskFileSystems(Report):
+    file_systems: list[DiskFileSystem] = Field(
+        description="Fullest first, by bytes or inodes; before them those that do not answer."
+    )
+    total: int = Field(description="How many there are.")
+    left_out: dict[str, int] | None = Field(
+        default=None, description="How many of each type have no space of their own: images .."
+    )
+    deleted_open: list[DeletedFile] | None = Field(
+        default=None, description="The largest deleted files that are still open, at most 5."
+    )
+    deleted_open_bytes: int | None = Field(default=None, description="What all such files take.")
+    processes_known: Annotated[bool | None, BeforeValidator(lambda known: known and None)] = Field(
+        default=None,
+        description="False when the user on the host may not see which files others have open.",
+    )
+    journal_bytes: int | None = Field(default=None, description="What the journal takes.")
+    docker: DockerSpace | None = Field(
+        default=None, description="What the Docker engine takes; told when it runs."
+    )
+    not_known: dict[str, str] | None = Field(
+        default=None, description="What could not be looked at, and why."
+    )
+    truncated: bool = Field(description="Whether something was left out.")
+
+
+get_disk_usage = PlaybookTool(
+    name="get_disk_usage",
+    summary=(
+        "Which disk is full? All file systems (df, inodes), deleted open files, the journal's and "
+        "Docker's share."
+    ),
+    risk=Risk.READ,
+    input=FileSystemsChoice,
+    playbook="disk/get_disk_usage.yml",
+    report=DiskFileSystems,
+)
+
+
+class MountsChoice(Reading):
+    path: AbsolutePath | None = Field(
+        default=None,
+        description="Only the mount of this path, and those below.",
+        examples=["/srv"],
+    )
+    all: bool = Field(
+        default=False, description="Also those of the kernel and of containers.", examples=[True]
+    )
+    limit: int = Field(default=20, ge=1, le=500, description="Most mounts.", examples=[20])
+
+
+class FstabDifference(Brief):
+    mount_point: str = Field(description="As fstab has it; swap for swap space.")
+    device: str
+    options: str
+    problem: Literal["not_mounted", "device_missing", "not_active", "other_device", "other_options"]
+    now: str | None = Field(
+        default=None, description="The device that is mounted, or the options that differ."
+    )
+
+
+class MountPoint(Brief):
+    mount_point: str
+    device: str
+    fs_type: str
+    options: str
+    root: str = Field(
+        default="/", description="The part of the file system that is seen, where it is a part."
+    )
+
+
+class SwapSpace(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    type: str
+    size_bytes: int
+    used_bytes: int
+    priority: int
+
+
+class MountPoints(Report):
+    fstab: list[FstabDifference] | None = Field(
+        default=None, description="What of /etc/fstab is not mounted, or is otherwise."
+    )
+    not_in_fstab: list[str] | None = Field(
+        default=None,
+        description="Mounted disks and shares that no fstab and no unit mounts at the next start.",
+    )
+    mounts: list[MountPoint] = Field(description="By place.")
+    total: int = Field(description="How many there are.")
+    left_out: dict[str, int] | None = Field(
+        default=None, description="How many of each type are not told without `all`."
+    )
+    swap: list[SwapSpace] | None = None
+    not_known: dict[str, str] | None = Field(
+        default=None, description="What could not be looked at, and why."
+    )
+    truncated: bool = Field(description="Whether something was left out.")
+
+
+get_mounts = PlaybookTool(
+    name="get_mounts",
+    summary=(
+        "What is mounted where, with options; what of /etc/fstab is not mounted or otherwise; swap."
+    ),
+    risk=Risk.READ,
+    input=MountsChoice,
+    playbook="disk/get_mounts.yml",
+    report=MountPoints,
+)
+
 toolset = Toolset(
     name="disk",
     content=content_root(),
-    tools=(analyze_disk,),
+    tools=(analyze_disk, get_disk_usage, get_mounts),
 )

@@ -37,8 +37,8 @@ class DockerFailed(Exception):
 
 
 class UnixConnection(HTTPConnection):
-    def __init__(self, path):
-        HTTPConnection.__init__(self, "localhost", timeout=TIMEOUT_S)
+    def __init__(self, path, timeout_s):
+        HTTPConnection.__init__(self, "localhost", timeout=timeout_s)
         self.path = path
 
     def connect(self):
@@ -60,17 +60,18 @@ def engines(sockets):
 
 class Engine:
     """The engine that is `wanted`, or the first that takes a connection. `others` are those
-    that were not asked.
+    that were not asked. It has `timeout_s` to go on with an answer.
     """
 
-    def __init__(self, sockets, wanted=None):
+    def __init__(self, sockets, wanted=None, timeout_s=TIMEOUT_S):
         """Raises DockerFailed when there is none."""
+        self.timeout_s = timeout_s
         listed, refused = engines(sockets), []
         if wanted is not None and wanted not in listed:
             raise DockerFailed("no_docker", "there is no engine at %s" % wanted)
         self.path = None
         for path in listed if wanted is None else [wanted]:
-            connection = UnixConnection(path)
+            connection = UnixConnection(path, timeout_s)
             try:
                 connection.connect()
                 self.path = path
@@ -101,7 +102,7 @@ class Engine:
 
     def ask(self, *path, **query):
         """The engine's answer to a GET, opened. Raises DockerFailed; the caller closes it."""
-        connection = UnixConnection(self.path)
+        connection = UnixConnection(self.path, self.timeout_s)
         url = (
             "/"
             + "/".join(quote(part, safe="") for part in path)

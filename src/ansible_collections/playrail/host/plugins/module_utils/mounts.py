@@ -89,9 +89,10 @@ class Mount:
         self.point = plain(words[4])
         self.type = kind[0]
         self.device = plain(kind[1]) if len(kind) > 1 else ""
-        self.read_only = "ro" in words[5].split(",") or "ro" in (
-            kind[2].split(",") if len(kind) > 2 else ()
-        )
+        own, whole = words[5].split(","), kind[2].split(",") if len(kind) > 2 else []
+        self.read_only = "ro" in own or "ro" in whole
+        # Of the mount, then of the whole file system
+        self.options = own + [plain(word) for word in whole if word not in own and word != "rw"]
 
     def holds(self, path):
         return path == self.point or path.startswith(self.point.rstrip("/") + "/")
@@ -134,7 +135,8 @@ def numbers(path, kind):
     if kind in AT_HAND:
         told = os.statvfs(path)
         return told.f_frsize, told.f_blocks, told.f_bfree, told.f_bavail, told.f_files, told.f_ffree
-    argv = ["stat", "--file-system", "--format=%S %b %f %a %c %d", "--", path]
+    # In the words that busybox understands, too
+    argv = ["stat", "-f", "-c", "%S %b %f %a %c %d", "--", path]
     child = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, LC_ALL="C")
     )
@@ -191,10 +193,13 @@ def shown(path):
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def below(path, listed, own):
+IN_SHORT = ("size_bytes", "used_percent", "inodes_percent", "read_only")
+
+
+def below(path, listed, own, keys=IN_SHORT):
     """The other file systems mounted below a path, each once and the fullest first, and how
     many of each type are left out as they have no space of their own: images, and what
-    containers are stacked of.
+    containers are stacked of. `keys` are what is told of each beside its place and type.
     """
     found, left_out, seen = [], {}, {own.device_number}
     numbers_of_own = None
@@ -207,9 +212,9 @@ def below(path, listed, own):
         if mount.type in IMAGES:
             left_out[mount.type] = left_out.get(mount.type, 0) + 1
             continue
-        told = asked(mount)
+        told = briefly(mount, keys)
         if mount.type == "overlay" and own.type != "overlay":
-            numbers_of_own = numbers_of_own or asked(own)
+            numbers_of_own = numbers_of_own or briefly(own, keys)
             if told.get("size_bytes") in sizes(found) | {numbers_of_own.get("size_bytes")}:
                 left_out["overlay"] = left_out.get("overlay", 0) + 1
                 continue
@@ -231,20 +236,16 @@ def sizes(found):
     return {one.get("size_bytes") for one in found}
 
 
-def asked(mount):
+def briefly(mount, keys):
     """How full it is in short, or why that is not known."""
+    told = {"mount_point": shown(mount.point), "fs_type": mount.type}
     try:
-        told = usage(mount)
+        full = usage(mount)
     except Silent:
-        return {"mount_point": shown(mount.point), "fs_type": mount.type, "why": "does not answer"}
+        return dict(told, why="does not answer")
     except OSError as error:
-        return {
-            "mount_point": shown(mount.point),
-            "fs_type": mount.type,
-            "why": error.strerror or "cannot be asked",
-        }
-    keys = ("mount_point", "fs_type", "size_bytes", "used_percent", "inodes_percent", "read_only")
-    return {key: told[key] for key in keys if told[key] is not None}
+        return dict(told, why=error.strerror or "cannot be asked")
+    return dict(told, **{key: full[key] for key in keys if full[key] is not None})
 
 
 def deleted_open(devices):
@@ -287,7 +288,7 @@ def deleted_open(devices):
 
 def name_of(pid):
     try:
-        with open("%s/%d/comm" % (PROC, pid), "rb") as file:
+        with open("%s/%s/comm" % (PROC, pid), "rb") as file:
             return file.read(64).decode("utf-8", "replace").rstrip("\n")
     except OSError:
         return "?"

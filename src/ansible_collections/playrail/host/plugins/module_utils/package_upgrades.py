@@ -1,0 +1,134 @@
+"""Which packages could be upgraded, by the lists that a host has: none is fetched, and no
+cache is written.
+"""
+
+import glob
+import os
+import re
+
+APT_LISTS = "/var/lib/apt/lists"
+APT_CACHE = "/var/cache/apt/pkgcache.bin"
+# What its cache is made of; one that is older is read anew, and would be written
+APT_SOURCES = (APT_LISTS, "/var/lib/dpkg/status", "/etc/apt", "/etc/apt/sources.list.d")
+WITHOUT_CACHE = ("--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache=")
+# Per manager where its lists are, and what else changes when they are fetched and nothing is new
+LISTS = {
+    "apt": (APT_LISTS + "/*Packages*",),
+    "dnf": ("/var/cache/dnf/*/repodata/repomd.xml"),
+    "dnf5": ("/var/cache/libdnf5/*/repodata/repomd.xml",),
+    "zypper": ("/var/cache/zypp/raw/*/repodata/repomd.xml", "/var/cache/zypp/raw/*/content"),
+    "apk": ("/var/cache/apk/APKINDEX.*", "/etc/apk/cache/APKINDEX.*"),
+    "pacman": ("/var/lib/pacman/sync/*.db",),
+}
+FETCHED = {
+    "apt": (APT_LISTS, APT_LISTS + "/partial", "/var/lib/apt/periodic/update-success-stamp"),
+    "pacman": ("/var/lib/pacman/sync",),
+}
+NO_SECURITY = "%s does not tell which upgrades are for security"
+BY_PATCH = "zypper tells security by patches: %d are needed"
+
+APT = re.compile(
+    r"^Inst (?P<name>\S+) \[[^]]+\] \((?P<new>\S+) (?P<origin>.*?)(?: \[[^]]*\])?\)", re.MULTILINE
+)
+APK = re.compile(r"^(\S+)-(\d[^- ]*-r\d+) .*\[upgradable from: \S+\]$", re.MULTILINE)
+UPDATE = re.compile(r"<update ([^>]*)>")
+ATTRIBUTE = re.compile(r'([a-z-]+)="([^"&]*)"')
+PACMAN = re.compile(r"^(\S+) \S+ -> (\S+)", re.MULTILINE)
+
+
+class Unknown(Exception):
+    """What could be upgraded is not known; the text says why."""
+
+
+def lists_from(manager):
+    """When the lists were fetched, in seconds since 1970; None when there are none."""
+    lists = [path for pattern in LISTS[manager] for path in glob.glob(pattern)]
+    if not lists:
+        return None
+    others = [path for path in FETCHED.get(manager, ()) if os.path.exists(path)]
+    # A list may have the time of its server
+    return int(max(os.stat(path).st_mtime for path in others or lists))
+
+
+def upgrades(module, manager):
+    """Per name the new version; the names of those that are for security; and why the latter
+    are not known. Raises Unknown.
+    """
+    return ASKED[manager](module, manager)
+
+
+def said(module, *argv, **environment):
+    """What a program prints. Raises Unknown when it fails."""
+    status, out, complaint = module.run_command(
+        [module.get_bin_path(argv[0]) or argv[0]] + list(argv[1:]), environ_update=environment
+    )
+    if status:
+        lines = (complaint or out).strip().splitlines() or ["exit status %d" % status]
+        raise Unknown("%s: %s" % (argv[0], lines[-1][:200]))
+    return out
+
+
+def of_apt(module, _manager):
+    options = () if apt_cache_is_fresh() else WITHOUT_CACHE
+    words = ("--simulate", "--quiet", "--ignore-hold", "--option=Debug::NoLocking=true")
+    told = list(APT.finditer(said(module, "apt-get", *(words + options + ("dist-upgrade",)))))
+    found = {one.group("name"): one.group("new") for one in told}
+    security = {one.group("name") for one in told if "security" in one.group("origin").lower()}
+    return found, security, None
+
+
+def apt_cache_is_fresh():
+    try:
+        made = os.stat(APT_CACHE).st_mtime
+    except OSError:
+        return False
+    return all(os.stat(one).st_mtime <= made for one in APT_SOURCES if os.path.exists(one))
+
+
+def of_dnf(module, manager):
+    # Its log would be written anywhere else
+    words = (manager, "--quiet", "--cacheonly", "--setopt=logdir=" + module.tmpdir, "repoquery")
+    form = "--qf=%{name}\t%{evr}\n" if manager == "dnf5" else "--qf=%{name}\t%{evr}"
+    found, security = (
+        dict(line.split("\t") for line in said(module, *(words + options)).splitlines() if line)
+        for options in (("--upgrades", form), ("--upgrades", "--security", form))
+    )
+    return found, set(security), None
+
+
+def of_zypper(module, _manager):
+    words = ("zypper", "--non-interactive", "--no-refresh", "--xmlout")
+    found = updates(said(module, *(words + ("list-updates",)), ZYPP_LOGFILE="/dev/null"))
+    patches = updates(
+        said(module, *(words + ("list-patches", "--category=security")), ZYPP_LOGFILE="/dev/null")
+    )
+    return found, set(), BY_PATCH % len(patches)
+
+
+def updates(text):
+    """What an answer of zypper lists, each an element `update`."""
+    found = [dict(ATTRIBUTE.findall(one)) for one in UPDATE.findall(text)]
+    return {one["name"]: one["edition"] for one in found if {"name", "edition"} <= set(one)}
+
+
+def of_apk(module, manager):
+    told = said(module, "apk", "--no-network", "list", "--upgradable")
+    return dict(APK.findall(told)), set(), NO_SECURITY % manager
+
+
+def of_pacman(module, manager):
+    # It fails when there are none
+    status, out, complaint = module.run_command([module.get_bin_path("pacman") or "pacman", "-Qu"])
+    if status and (out or complaint):
+        raise Unknown("pacman: %s" % (complaint or out).strip().splitlines()[-1][:200])
+    return dict(PACMAN.findall(out)), set(), NO_SECURITY % manager
+
+
+ASKED = {
+    "apt": of_apt,
+    "dnf": of_dnf,
+    "dnf5": of_dnf,
+    "zypper": of_zypper,
+    "apk": of_apk,
+    "pacman": of_pacman,
+}
