@@ -19,6 +19,13 @@ class Process(NamedTuple):
     name: str
 
 
+class Host:
+    """A module on a host that has no programs."""
+
+    def get_bin_path(self, _name: str) -> None:
+        return None
+
+
 class Kernel(NamedTuple):
     release: str
 
@@ -158,13 +165,13 @@ def test_errors_are_counted_by_unit_with_the_newest_message(tmp_path: Path) -> N
         ]
     )
 
-    found, known = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
+    found, why = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
 
     assert found == [
         {"unit": "a.service", "entries": 2, "example": "a newest"},
         {"unit": "kernel", "entries": 1, "example": "disk"},
     ]
-    assert known is True
+    assert why is None
 
 
 def test_what_the_kernel_ended_for_memory_is_told_by_name(tmp_path: Path) -> None:
@@ -190,7 +197,23 @@ def test_a_journal_that_may_not_be_read_is_not_known_to_be_empty(tmp_path: Path)
 
     found = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
 
-    assert found == ([], False)
+    assert found == ([], "this user may not read the whole journal")
+
+
+def test_a_part_that_cannot_be_looked_at_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = loaded(MODULES / "triage.py")
+
+    def refuse() -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "mounts", refuse)
+    found = module.Triage(Host()).report()
+
+    assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"
+    assert "file_systems" not in found
+    assert found["memory"]["MemTotal"] > 0
 
 
 def test_a_list_is_cut_at_its_end_where_there_is_no_room() -> None:

@@ -42,8 +42,7 @@ NO_SYSTEMD = Code(
 SERVICE_NOT_FOUND = Code(
     "service_not_found",
     "There is no such unit on the server.",
-    "Check the unit's name; list_directory of /etc/systemd/system and /usr/lib/systemd/system "
-    "shows unit files.",
+    "Check the unit's name; list_units with a part of it as `name` tells which there are.",
 )
 SERVICE_FAILED = Code(
     "service_failed",

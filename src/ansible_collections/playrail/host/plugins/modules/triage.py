@@ -167,7 +167,7 @@ TROUBLED = "failed,auto-restart"
 COMMAND_CHARACTERS = 80
 ENVELOPE_BYTES = 200
 MOST_BYTES = 4000
-NO_JOURNAL, UNREADABLE = "there is no journal", "this user may not read the whole journal"
+NO_JOURNAL = "there is no journal"
 # What is shortened where there is no room: the end of the longest of these lists
 LISTS = ("processes", "errors", "failed_units", "file_systems", "oom_killed")
 
@@ -214,11 +214,11 @@ class Triage:
         if journalctl is None:
             self.not_known["oom_killed"] = NO_JOURNAL
             return
-        killed, known = killed_for_memory(journalctl)
-        if known or killed:
+        killed, why = killed_for_memory(journalctl)
+        if killed or not why:
             self.tell("oom_killed", killed)
-        if not known:
-            self.not_known["oom_killed"] = UNREADABLE
+        if why:
+            self.not_known["oom_killed"] = why
 
     def look_at_file_systems(self):
         listed = mounts()
@@ -260,27 +260,37 @@ class Triage:
         if journalctl is None:
             self.not_known["errors"] = NO_JOURNAL
             return
-        found, known = errors(journalctl)
+        found, why = errors(journalctl)
         if not self.module.params["messages"]:
             found = [{key: one[key] for key in ("unit", "entries")} for one in found]
-        if known or found:
+        if found or not why:
             self.tell("errors", found)
             self.totals["error_entries"] = sum(one["entries"] for one in found)
-        if not known:
-            self.not_known["errors"] = UNREADABLE
+        if why:
+            self.not_known["errors"] = why
+
+    def look_at_reboot(self):
+        pending = pending_reboot()
+        self.told.update(pending)
+        if "reboot_required" not in pending:
+            self.not_known["reboot_required"] = "nothing on this host notes it"
 
     def report(self):
-        self.look_at_processors()
         journalctl = self.module.get_bin_path("journalctl")
         if not os.path.isdir(SYSTEMD):  # what journalctl would tell is of another time
             journalctl = None
-        self.look_at_memory(journalctl)
-        self.look_at_file_systems()
-        self.look_at_units()
-        self.look_at_errors(journalctl)
-        pending = pending_reboot()
-        if "reboot_required" not in pending:
-            self.not_known["reboot_required"] = "nothing on this host notes it"
+        for part, look, given in (
+            ("processes", self.look_at_processors, ()),
+            ("memory", self.look_at_memory, (journalctl,)),
+            ("file_systems", self.look_at_file_systems, ()),
+            ("failed_units", self.look_at_units, ()),
+            ("errors", self.look_at_errors, (journalctl,)),
+            ("reboot_required", self.look_at_reboot, ()),
+        ):
+            try:
+                look(*given)
+            except (OSError, ValueError) as error:  # the rest is told all the same
+                self.not_known[part] = str(error)[:100]
         uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
         return dict(
             self.told,
@@ -288,7 +298,6 @@ class Triage:
             time=iso(time.time()),
             totals=self.totals,
             not_known=self.not_known or None,
-            **pending,
         )
 
 
