@@ -37,7 +37,8 @@ PROCESS_NOT_ENDED = Code(
 NO_SYSTEMD = Code(
     "no_systemd",
     "The server does not run systemd.",
-    "Services cannot be looked at or managed this way there; get_process_tree tells what runs.",
+    "There list_units and check_service_status tell of OpenRC's services; get_process_tree tells "
+    "what runs.",
 )
 SERVICE_NOT_FOUND = Code(
     "service_not_found",

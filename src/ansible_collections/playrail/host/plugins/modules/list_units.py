@@ -305,7 +305,8 @@ def of_systemd(systemd, given):
 
 def of_openrc(given):
     """OpenRC knows services alone."""
-    active = {"active": ("started",), "inactive": ("stopped", "inactive"), "failed": ("failed",)}
+    active = {"active": ("started",), "inactive": ("stopped", "inactive")}
+    active["failed"] = ("failed", "crashed")
     found = [
         one
         for one in openrc_services()
@@ -315,8 +316,7 @@ def of_openrc(given):
         and (given["state"] not in OF_FILES or (given["state"] == "enabled") == one["enabled"])
         and given["state"] != "masked"
     ]
-    order = OPENRC_STATES + ("stopped",)
-    found.sort(key=lambda one: (order.index(one["state"]), not one["enabled"], one["unit"]))
+    found.sort(key=lambda one: (OPENRC_STATES.index(one["state"]), not one["enabled"], one["unit"]))
     report = {
         "counts": counts_of(one["state"] for one in found),
         "total": len(found),

@@ -251,8 +251,7 @@ class Triage:
             self.totals["failed_units"] = len(names)
         except Failed as failure:
             if openrc_runs():
-                failed = [one for one in openrc_services() if one["state"] == "failed"]
-                self.tell("failed_units", [{"unit": one["unit"]} for one in failed])
+                self.tell("failed_units", failed_of_openrc())
             else:
                 self.not_known["failed_units"] = str(failure)[:100] or "systemctl failed"
 
@@ -299,6 +298,14 @@ class Triage:
             totals=self.totals,
             not_known=self.not_known or None,
         )
+
+
+def failed_of_openrc():
+    return [
+        {"unit": one["unit"], "result": one["state"]}
+        for one in openrc_services()
+        if one["state"] in ("failed", "crashed")
+    ]
 
 
 def failed_unit(shown):
