@@ -200,6 +200,28 @@ def test_a_journal_that_may_not_be_read_is_not_known_to_be_empty(tmp_path: Path)
     assert found == ([], "this user may not read the whole journal")
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "word"),
+    [
+        ("restarting", "Restarting (1) 3 seconds ago", "restarting"),
+        ("running", "Up 5 minutes (unhealthy)", "unhealthy"),
+        ("running", "Up 5 minutes (healthy)", None),
+        ("exited", "Exited (137) About an hour ago", "exited"),
+        ("exited", "Exited (137) 3 days ago", None),
+        ("exited", "Exited (0) 2 minutes ago", None),
+        ("dead", "Dead", "dead"),
+        ("created", "Created", None),
+    ],
+)
+def test_a_container_is_in_trouble(state: str, status: str, word: str | None) -> None:
+    of_engine = {"Id": "f" * 64, "Names": ["/web"], "State": state, "Status": status}
+
+    found = loaded(SHARED / "troubled_containers.py").in_trouble([of_engine])
+
+    told = {"container": "web", "state": word, "status": status}
+    assert found == ([] if word is None else [told])
+
+
 def test_a_part_that_cannot_be_looked_at_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -209,6 +231,7 @@ def test_a_part_that_cannot_be_looked_at_leaves_the_others(
         raise OSError(13, "Permission denied")
 
     monkeypatch.setattr(module, "mounts", refuse)
+    monkeypatch.setattr(module, "ENGINE", "no such")
     found = module.Triage(Host()).report()
 
     assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"

@@ -76,6 +76,12 @@ class FailedUnit(Brief):
     )
 
 
+class TroubledContainer(Brief):
+    container: str
+    state: str = Field(description="restarting, unhealthy, dead or exited.")
+    status: str = Field(description="In Docker's words, with the exit status.")
+
+
 class UnitErrors(Brief):
     unit: str = Field(description="A unit, or a program that belongs to none.")
     entries: int
@@ -114,6 +120,13 @@ class Triage(Report):
     failed_units: list[FailedUnit] | None = Field(
         default=None, description="Those that failed or are started again and again, at most 5."
     )
+    containers: list[TroubledContainer] | None = Field(
+        default=None,
+        description=(
+            "Those that restart, are unhealthy or failed within a day, at most 5; null where no "
+            "Docker engine runs."
+        ),
+    )
     errors: list[UnitErrors] | None = Field(
         default=None,
         description="Units with errors in the journal of the last hour, at most 5, most first.",
@@ -142,8 +155,8 @@ class Triage(Report):
 triage = PlaybookTool(
     name="triage",
     summary=(
-        "What is wrong? First look: load, busy processes, memory, full disks, failed units, "
-        "errors, reboot, clock."
+        "What is wrong? First look: load, processes, memory, full disks, failed units, containers, "
+        "errors, reboot."
     ),
     # What was logged may be private; how much, and by whom, is not.
     risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),
