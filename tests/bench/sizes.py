@@ -57,6 +57,11 @@ READS = (
         theirs=[("get_service_status", {"service_name": "ssh"})],
     ),
     Read(
+        name="services, all",
+        ours=[("list_units", {"type": "service", "limit": 200})],
+        theirs=[("list_services", {})],
+    ),
+    Read(
         name="journal, 20 lines",
         ours=[("get_journal_logs", {"unit": "ssh", "lines": 20})],
         theirs=[("get_journal_logs", {"unit": "ssh", "last_lines": 20})],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -153,38 +154,57 @@ def test_a_state_of_which_nothing_fits_is_not_told_half(module: ModuleType) -> N
     assert (found, number) == ({"running": [{"unit": "a"}]}, 1)
 
 
-def test_openrc_tells_of_services(
-    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("started", "failed"):
-        (tmp_path / name).mkdir()
-    for place in ("started/web", "failed/db", "init.d/web", "init.d/db", "init.d/ssh"):
+@pytest.fixture
+def openrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> ModuleType:
+    """What OpenRC notes, below tmp_path: web runs, db failed, queue was started and is gone."""
+    found = sys.modules[module.openrc_services.__module__]
+    for place, text in {
+        **dict.fromkeys(("started/web", "started/queue", "failed/db", "levels/default/web"), ""),
+        **dict.fromkeys(("levels/off/db", "init.d/web", "init.d/db", "init.d/ssh"), ""),
+        "init.d/functions.sh": "",
+        "options/web/pidfile": f"{tmp_path}/web.pid",
+        "web.pid": f"{os.getpid()}\n",
+        "daemons/queue/001": f"exec=/bin/queue\nargv_0=/bin/queue\npidfile={tmp_path}/queue.pid\n",
+        "queue.pid": str(2**22 + 1),
+    }.items():
         path = tmp_path / place
-        path.parent.mkdir(exist_ok=True)
-        path.touch(0o755)
-    (tmp_path / "init.d/functions.sh").touch(0o755)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
     (tmp_path / "init.d/README").touch(0o644)
-    for level in ("default/web", "off/db"):
-        (tmp_path / "levels" / level).parent.mkdir(parents=True)
-        (tmp_path / "levels" / level).touch()
-    openrc = sys.modules[module.openrc_services.__module__]
-    monkeypatch.setattr(openrc, "STATES", str(tmp_path))
-    monkeypatch.setattr(openrc, "SCRIPTS", str(tmp_path / "init.d"))
-    monkeypatch.setattr(openrc, "RUNLEVELS", str(tmp_path / "levels"))
+    monkeypatch.setattr(found, "STATES", str(tmp_path))
+    monkeypatch.setattr(found, "SCRIPTS", str(tmp_path / "init.d"))
+    monkeypatch.setattr(found, "RUNLEVELS", str(tmp_path / "levels"))
+    return found
 
+
+def test_openrc_tells_of_services(module: ModuleType, openrc: ModuleType) -> None:
     def found(**given: Any) -> list[tuple[str, str, str]]:
         whole = {"type": None, "state": None, "name": None, "limit": 50, **given}
         _report, pairs = module.of_openrc(whole)
         return [(state, one["unit"], one["unit_file_state"]) for state, one in pairs]
 
-    assert module.openrc_runs()
+    assert openrc.openrc_runs()
     assert found() == [
         ("failed", "db", "disabled"),
+        ("crashed", "queue", "disabled"),
         ("started", "web", "enabled"),
         ("stopped", "ssh", "disabled"),
     ]
     assert found(state="enabled") == [("started", "web", "enabled")]
+    assert [name for _state, name, _file in found(state="failed")] == ["db", "queue"]
     assert found(type="timer") == []
+
+
+def test_a_service_of_openrc_is_told_in_systemds_words(openrc: ModuleType) -> None:
+    def shown(name: str) -> tuple[str, str, str]:
+        status = openrc.openrc_state(name)["status"]
+        return status["ActiveState"], status["SubState"], status["MainPID"]
+
+    assert shown("web.service") == ("active", "started", str(os.getpid()))
+    assert shown("queue") == ("failed", "crashed", "0")
+    assert shown("ssh") == ("inactive", "stopped", "0")
+    assert openrc.openrc_state("wev") == {"status": {}, "alike": ["web"]}
 
 
 @pytest.fixture

@@ -19,6 +19,13 @@ class Process(NamedTuple):
     name: str
 
 
+class Host:
+    """A module on a host that has no programs."""
+
+    def get_bin_path(self, _name: str) -> None:
+        return None
+
+
 class Kernel(NamedTuple):
     release: str
 
@@ -158,13 +165,13 @@ def test_errors_are_counted_by_unit_with_the_newest_message(tmp_path: Path) -> N
         ]
     )
 
-    found, known = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
+    found, why = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
 
     assert found == [
         {"unit": "a.service", "entries": 2, "example": "a newest"},
         {"unit": "kernel", "entries": 1, "example": "disk"},
     ]
-    assert known is True
+    assert why is None
 
 
 def test_what_the_kernel_ended_for_memory_is_told_by_name(tmp_path: Path) -> None:
@@ -190,7 +197,46 @@ def test_a_journal_that_may_not_be_read_is_not_known_to_be_empty(tmp_path: Path)
 
     found = loaded(SHARED / "journal_errors.py").errors(str(tmp_path / "journalctl"))
 
-    assert found == ([], False)
+    assert found == ([], "this user may not read the whole journal")
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "word"),
+    [
+        ("restarting", "Restarting (1) 3 seconds ago", "restarting"),
+        ("running", "Up 5 minutes (unhealthy)", "unhealthy"),
+        ("running", "Up 5 minutes (healthy)", None),
+        ("exited", "Exited (137) About an hour ago", "exited"),
+        ("exited", "Exited (137) 3 days ago", None),
+        ("exited", "Exited (0) 2 minutes ago", None),
+        ("dead", "Dead", "dead"),
+        ("created", "Created", None),
+    ],
+)
+def test_a_container_is_in_trouble(state: str, status: str, word: str | None) -> None:
+    of_engine = {"Id": "f" * 64, "Names": ["/web"], "State": state, "Status": status}
+
+    found = loaded(SHARED / "troubled_containers.py").in_trouble([of_engine])
+
+    told = {"container": "web", "state": word, "status": status}
+    assert found == ([] if word is None else [told])
+
+
+def test_a_part_that_cannot_be_looked_at_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = loaded(MODULES / "triage.py")
+
+    def refuse() -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "mounts", refuse)
+    monkeypatch.setattr(module, "ENGINE", "no such")
+    found = module.Triage(Host()).report()
+
+    assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"
+    assert "file_systems" not in found
+    assert found["memory"]["MemTotal"] > 0
 
 
 def test_a_list_is_cut_at_its_end_where_there_is_no_room() -> None:

@@ -37,13 +37,13 @@ PROCESS_NOT_ENDED = Code(
 NO_SYSTEMD = Code(
     "no_systemd",
     "The server does not run systemd.",
-    "Services cannot be looked at or managed this way there; get_process_tree tells what runs.",
+    "There list_units and check_service_status tell of OpenRC's services; get_process_tree tells "
+    "what runs.",
 )
 SERVICE_NOT_FOUND = Code(
     "service_not_found",
     "There is no such unit on the server.",
-    "Check the unit's name; list_directory of /etc/systemd/system and /usr/lib/systemd/system "
-    "shows unit files.",
+    "Check the unit's name; list_units with a part of it as `name` tells which there are.",
 )
 SERVICE_FAILED = Code(
     "service_failed",

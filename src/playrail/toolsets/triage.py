@@ -76,6 +76,12 @@ class FailedUnit(Brief):
     )
 
 
+class TroubledContainer(Brief):
+    container: str
+    state: str = Field(description="restarting, unhealthy, dead or exited.")
+    status: str = Field(description="In Docker's words, with the exit status.")
+
+
 class UnitErrors(Brief):
     unit: str = Field(description="A unit, or a program that belongs to none.")
     entries: int
@@ -97,20 +103,29 @@ class Clock(Brief):
 class Triage(Report):
     time: datetime = Field(description="What the server's clock says.")
     uptime_s: int = Field(description="Seconds since the start.")
-    load: Load
-    memory: MemoryInfo | None
+    load: Load | None = None
+    memory: MemoryInfo | None = None
     oom_killed: list[OomKilled] | None = Field(
         default=None,
         description="Processes that the kernel ended in the last day as memory ran out.",
     )
-    processes: list[BusyProcess] = Field(
-        description="The busiest, at most 5, then the largest of the others, at most 5."
+    processes: list[BusyProcess] | None = Field(
+        default=None,
+        description="The busiest, at most 5, then the largest of the others, at most 5.",
     )
-    file_systems: list[MountedFileSystem] = Field(
-        description="Those 80 % full by bytes or inodes, or that do not answer, at most 5; and /."
+    file_systems: list[MountedFileSystem] | None = Field(
+        default=None,
+        description="Those 80 % full by bytes or inodes, or that do not answer, at most 5; and /.",
     )
     failed_units: list[FailedUnit] | None = Field(
         default=None, description="Those that failed or are started again and again, at most 5."
+    )
+    containers: list[TroubledContainer] | None = Field(
+        default=None,
+        description=(
+            "Those that restart, are unhealthy or failed within a day, at most 5; null where no "
+            "Docker engine runs."
+        ),
     )
     errors: list[UnitErrors] | None = Field(
         default=None,
@@ -118,9 +133,9 @@ class Triage(Report):
     )
     reboot_required: bool | None = None
     reboot_reasons: list[str] | None = None
-    clock: Clock
+    clock: Clock | None = None
     totals: dict[str, int] = Field(
-        description="How many there are of each list; error_entries: all errors of the hour."
+        description="How many there are of each list; error_entries: all errors, up to 5000."
     )
     not_known: dict[str, str] | None = Field(
         default=None, description="What could not be looked at, or not wholly, and why."
@@ -140,8 +155,8 @@ class Triage(Report):
 triage = PlaybookTool(
     name="triage",
     summary=(
-        "What is wrong? First look: load, busy processes, memory, full disks, failed units, "
-        "errors, reboot, clock."
+        "What is wrong? First look: load, processes, memory, full disks, failed units, containers, "
+        "errors, reboot."
     ),
     # What was logged may be private; how much, and by whom, is not.
     risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),

@@ -42,9 +42,7 @@ class Service(OnHosts):
 
 
 class ServiceLook(Service):
-    messages: bool = Field(
-        default=False, description="Also the last lines of its journal.", examples=[True]
-    )
+    messages: bool = Field(default=False, description="Also its log.", examples=[True])
 
 
 class ServiceAction(Changing, Service):

@@ -29,7 +29,7 @@ manage_service = PlaybookTool(
 
 check_service_status = PlaybookTool(
     name="check_service_status",
-    summary="Is a service running? Since when, starts at boot, why it failed, its last messages.",
+    summary="Is a service running? Since when, at boot, why it failed.",
     # What it wrote may be private; how it ended is not.
     risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),
     input=ServiceLook,

@@ -3,13 +3,20 @@
 import os
 import time
 
-from ansible_collections.playrail.host.plugins.module_utils.processes import processes
+from ansible_collections.playrail.host.plugins.module_utils.hidden_words import without_secrets
+from ansible_collections.playrail.host.plugins.module_utils.processes import (
+    Places,
+    Users,
+    processes,
+)
 
 PROC = "/proc"
 SAMPLE_S = 0.5
 # The numbers of a `cpu` line in /proc/stat, proc_stat(5); guests are within the first two.
 FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 PRESSURES = ("cpu", "memory", "io")
+BUSY_PERCENT = 1.0  # of a processor; what takes less is idle
+COMMAND_CHARACTERS = 80
 
 
 def first_line(path):
@@ -74,3 +81,32 @@ def by_process(before, after):
         for key, now in after.ticks.items()
         if key in before.ticks
     }
+
+
+def busiest(found, percents, most):
+    """The busiest processes, then the largest of the others, as they are told."""
+    busy = sorted(found, key=lambda one: -percents.get((one.pid, one.start), 0.0))
+    busy = [one for one in busy if percents.get((one.pid, one.start), 0.0) >= BUSY_PERCENT][:most]
+    known = {one.pid for one in busy}
+    large = sorted(found, key=lambda one: -one.memory_bytes)
+    large = [one for one in large if one.pid not in known and one.memory_bytes][:most]
+    users, places = Users(), Places()
+    return [
+        dict(
+            pid=one.pid,
+            user=users.name(one.uid),
+            command=command(one),
+            cpu_percent=percents.get((one.pid, one.start)) or None,
+            memory_bytes=one.memory_bytes or None,
+            **places.of(one.pid),
+        )
+        for one in busy + large
+    ]
+
+
+def command(process):
+    words = without_secrets(process.arguments())
+    text = " ".join(words) or "[%s]" % process.name
+    if len(text) <= COMMAND_CHARACTERS:
+        return text
+    return text[: COMMAND_CHARACTERS - 1] + "\u2026"

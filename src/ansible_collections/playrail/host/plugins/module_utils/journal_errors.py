@@ -25,23 +25,27 @@ DAY_S = 86400
 
 
 def read(journalctl, words, seconds):
-    """The entries of so many seconds, newest first, and whether these are all and may be seen."""
+    """The entries of so many seconds, newest first, and why these may not be all; None when
+    they are.
+    """
     since = int(time.time() - seconds)
     argv = [journalctl, "--no-pager", "--quiet", "--all", "--reverse", "--output=json"]
     argv += ["--output-fields=" + FIELDS, "--since=@%d" % since, "--lines=%d" % MOST_ENTRIES]
     child = Journalctl(argv + words, MOST_SECONDS)
     found = [Entry(raw) for raw in child.entries()]
     status = child.end(early=False)
-    if status != 0 or child.complaints.unreadable:
-        return found, False
-    return found, True
+    if child.complaints.unreadable:
+        return found, "this user may not read the whole journal"
+    if child.overdue:
+        return found, "reading the journal took too long"
+    return found, None if status == 0 else "journalctl failed"
 
 
 def errors(journalctl):
     """Per unit, or program without one, how many entries of priority err and worse the last
-    hour has and the newest message; most entries first. And whether that is known.
+    hour has and the newest message; most entries first. And why that may not be all.
     """
-    entries, known = read(journalctl, ["--priority=err"], 3600)
+    entries, why = read(journalctl, ["--priority=err"], 3600)
     found = {}
     for one in entries:
         if one.by_ansible:
@@ -51,18 +55,18 @@ def errors(journalctl):
             text = cut(one.message or "", EXAMPLE_CHARACTERS, None, False)
             found[name] = {"unit": name, "entries": 0, "example": text.replace("\n", " ")}
         found[name]["entries"] += 1
-    return sorted(found.values(), key=lambda one: (-one["entries"], one["unit"])), known
+    return sorted(found.values(), key=lambda one: (-one["entries"], one["unit"])), why
 
 
 def killed_for_memory(journalctl):
-    """The processes that the kernel ended in the last day, newest first. And whether that is
-    known.
+    """The processes that the kernel ended in the last day, newest first. And why these may
+    not be all.
     """
-    entries, known = read(journalctl, ["--dmesg", "--priority=err"], DAY_S)
+    entries, why = read(journalctl, ["--dmesg", "--priority=err"], DAY_S)
     found = []
     for one in entries:
         words = KILLED.search(one.message or "")
         if words:
             told = {"time": iso(one.time_us // SECOND_US), "pid": int(words.group(1))}
             found.append(dict(told, name=words.group(2)))
-    return found, known
+    return found, why

@@ -1,13 +1,28 @@
-"""The services of a system that OpenRC starts, from the links by which it notes them;
-https://github.com/OpenRC/openrc/blob/master/service-script-guide.md and openrc-run(8).
+"""The services of a system that OpenRC starts, from the links and files by which it notes them;
+https://github.com/OpenRC/openrc/blob/master/service-script-guide.md and rc_service_state(3).
 """
 
+import difflib
 import os
+import re
+
+from ansible_collections.playrail.host.plugins.module_utils.processes import is_number, stat
 
 STATES = "/run/openrc"  # a folder for each state, in which are the services that are in it
 SCRIPTS, RUNLEVELS = "/etc/init.d", "/etc/runlevels"
 AT_BOOT = ("sysinit", "boot", "default")
-OPENRC_STATES = ("failed", "starting", "stopping", "inactive", "started")
+CRASHED = "crashed"  # it was started, and its process is gone
+OPENRC_STATES = ("failed", CRASHED, "starting", "stopping", "inactive", "started", "stopped")
+# The words of systemd for these
+ACTIVE = {
+    "failed": "failed",
+    CRASHED: "failed",
+    "starting": "activating",
+    "stopping": "deactivating",
+    "started": "active",
+}
+FILE_BYTES = 4096
+MOST_ALIKE = 5
 
 
 def openrc_runs():
@@ -19,6 +34,43 @@ def names(folder):
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def text(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def pid_files(service):
+    """The files that its processes' numbers are in, as start-stop-daemon and the script say."""
+    folder = os.path.join(STATES, "daemons", service)
+    notes = "\n".join(text(os.path.join(folder, name)) for name in names(folder))
+    found = re.findall(r"^pidfile=(/.*)$", notes, re.MULTILINE)
+    own = text(os.path.join(STATES, "options", service, "pidfile")).strip()
+    return list(dict.fromkeys(found + [own] * own.startswith("/")))
+
+
+def pids(service):
+    """The numbers of its processes that are known; None stands for one that is gone."""
+    found = []
+    for path in pid_files(service):
+        number = text(path).strip()
+        found.append(int(number) if is_number(number) and lives(int(number)) else None)
+    return found
+
+
+def lives(pid):
+    try:
+        return stat(pid)[1][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def state(service, noted):
+    return CRASHED if noted == "started" and None in pids(service) else noted
 
 
 def openrc_services():
@@ -33,6 +85,30 @@ def openrc_services():
         if not name.endswith(".sh") and os.access(os.path.join(SCRIPTS, name), os.X_OK)
     ]
     return [
-        {"unit": name, "state": states.get(name, "stopped"), "enabled": name in starting}
+        {
+            "unit": name,
+            "state": state(name, states.get(name, "stopped")),
+            "enabled": name in starting,
+        }
         for name in sorted(set(scripts) | set(states))
     ]
+
+
+def openrc_state(name):
+    """What a look at the service tells, in the words of `systemctl show`."""
+    stem = name[: -len(".service")] if name.endswith(".service") else name
+    services = {one["unit"]: one for one in openrc_services()}
+    if stem not in services:
+        return {"status": {}, "alike": difflib.get_close_matches(stem, services, MOST_ALIKE, 0.6)}
+    found = services[stem]
+    numbers = [number for number in pids(stem) if number] if found["state"] == "started" else []
+    status = {
+        "Id": stem,
+        "LoadState": "loaded",
+        "ActiveState": ACTIVE.get(found["state"], "inactive"),
+        "SubState": found["state"],
+        "UnitFileState": "enabled" if found["enabled"] else "disabled",
+        "MainPID": str((numbers or [0])[0]),
+        "FragmentPath": os.path.join(SCRIPTS, stem),
+    }
+    return {"status": status}

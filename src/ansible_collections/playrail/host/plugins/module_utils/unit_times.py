@@ -73,3 +73,10 @@ def how_failed(unit):
         field: int(status) if field and status.isdigit() else None,
     }
     return {key: value for key, value in found.items() if key and value is not None}
+
+
+def by_name(units):
+    """What systemctl shows of units, by each of their names: it tells less than it is asked
+    for where a name is none.
+    """
+    return {name: one for one in units for name in one.get("Names", one.get("Id", "")).split()}

@@ -80,6 +80,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
     OF_TIMERS,
+    by_name,
     iso,
     last_run,
     next_run,
@@ -88,7 +89,7 @@ from ansible_collections.playrail.host.plugins.module_utils.units import RUNNING
 
 CRON, AT = ("cron", "crond", "fcron", "busybox-crond"), ("atd",)
 TIMERS = ("Id", "ActiveState", "Triggers", "TimersCalendar", "TimersMonotonic", *OF_TIMERS)
-SERVICES = ("Id", "User", "ExecStart")
+SERVICES = ("Id", "Names", "User", "ExecStart")
 # `{ OnCalendar=*-*-* 00:00:00 ; next_elapse=.. }`, as systemctl shows each of a timer's times
 EVENT = re.compile(r"\{ (\w+)=(.*?) ; next_elapse=")
 ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
@@ -108,7 +109,7 @@ def timers_of(systemd):
     timers = systemd.show(names, TIMERS) if names else []
     started = sorted({name for one in timers for name in one.get("Triggers", "").split()})
     shown = systemd.show(started, SERVICES) if started else []
-    services = dict(zip(started, shown))
+    services = by_name(shown)
     for one in timers:
         unit = (one.get("Triggers", "").split() or [None])[0]
         service = services.get(unit, {})

@@ -10,8 +10,8 @@ description:
     nothing.
 options:
   type:
-    description: Only units of this type. Without it services, timers, sockets and paths, and
-      others that failed.
+    description: Only units of this type. Without it, and without a name, services, timers, sockets
+      and paths, and others that failed.
     type: str
     choices:
       - service
@@ -103,6 +103,7 @@ from ansible_collections.playrail.host.plugins.module_utils.room import length
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
     FAILURE,
     OF_TIMERS,
+    by_name,
     how_failed,
     iso,
     last_run,
@@ -116,7 +117,17 @@ from ansible_collections.playrail.host.plugins.module_utils.units import (
 )
 
 PROPERTIES = (
-    *("Id", "Description", "UnitFileState", "NRestarts", "Triggers", "Listen", "Where", "What"),
+    *(
+        "Id",
+        "Names",
+        "Description",
+        "UnitFileState",
+        "NRestarts",
+        "Triggers",
+        "Listen",
+        "Where",
+        "What",
+    ),
     *FAILURE,
     *OF_TIMERS,
 )
@@ -195,17 +206,19 @@ def with_files(systemd, found):
         Unit(name, "", "inactive", "dead", states[name] == "enabled") for name in others
     ]
     for unit in found:
-        unit.file_state = states.get(unit.name)
+        # That of an instance is its template's, which says nothing of this one
+        unit.file_state = states.get(unit.name) or ("enabled" if unit.at_boot else None)
     return found
 
 
 def is_wanted(unit, given):
     if given["type"] is not None and unit.type != given["type"]:
         return False
-    if given["type"] is None and unit.type not in USUAL and unit.rank != -3:
-        return False
     if given["name"] is not None and given["name"].lower() not in unit.name.lower():
         return False
+    if given["type"] is None and given["name"] is None:
+        if unit.type not in USUAL and unit.rank != -3:
+            return False
     state = given["state"]
     if state in OF_FILES:
         return (unit.file_state or "").startswith(state)  # enabled-runtime as well
@@ -248,8 +261,8 @@ def described(systemd, chosen):
     found = []
     for start in range(0, len(chosen), SHOWN_AT_ONCE):
         part = chosen[start : start + SHOWN_AT_ONCE]
-        shown = systemd.show([unit.name for unit in part], PROPERTIES)
-        found += [(unit, told(unit, one)) for unit, one in zip(part, shown)]
+        shown = by_name(systemd.show([unit.name for unit in part], PROPERTIES))
+        found += [(unit, told(unit, shown.get(unit.name, {}))) for unit in part]
     return sorted(found, key=lambda pair: (pair[0].rank, pair[1].get("next_run", "~")))
 
 
@@ -292,7 +305,8 @@ def of_systemd(systemd, given):
 
 def of_openrc(given):
     """OpenRC knows services alone."""
-    active = {"active": ("started",), "inactive": ("stopped", "inactive"), "failed": ("failed",)}
+    active = {"active": ("started",), "inactive": ("stopped", "inactive")}
+    active["failed"] = ("failed", "crashed")
     found = [
         one
         for one in openrc_services()
@@ -302,8 +316,7 @@ def of_openrc(given):
         and (given["state"] not in OF_FILES or (given["state"] == "enabled") == one["enabled"])
         and given["state"] != "masked"
     ]
-    order = OPENRC_STATES + ("stopped",)
-    found.sort(key=lambda one: (order.index(one["state"]), not one["enabled"], one["unit"]))
+    found.sort(key=lambda one: (OPENRC_STATES.index(one["state"]), not one["enabled"], one["unit"]))
     report = {
         "counts": counts_of(one["state"] for one in found),
         "total": len(found),

@@ -70,6 +70,12 @@ failed_units:
   type: list
   elements: dict
   returned: success
+containers:
+  description: Per container that restarts, is unhealthy or dead, or failed in the last day,
+    container, state and status (in Docker's words).
+  type: list
+  elements: dict
+  returned: where an engine runs
 errors:
   description: Per unit that wrote errors in the last hour unit, entries and, when asked for,
     example; most entries first.
@@ -115,12 +121,13 @@ from ansible_collections.playrail.host.plugins.module_utils.clock_state import k
 from ansible_collections.playrail.host.plugins.module_utils.cpu_use import (
     SAMPLE_S,
     Sample,
+    busiest,
     by_process,
     load,
     pressure,
     shares,
 )
-from ansible_collections.playrail.host.plugins.module_utils.hidden_words import without_secrets
+from ansible_collections.playrail.host.plugins.module_utils.docker import DockerFailed
 from ansible_collections.playrail.host.plugins.module_utils.journal_errors import (
     errors,
     killed_for_memory,
@@ -146,12 +153,14 @@ from ansible_collections.playrail.host.plugins.module_utils.openrc import (
 from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import pending_reboot
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
     CLOCK_BOOTTIME,
-    Places,
-    Users,
     all_visible,
     of_playrail,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
+from ansible_collections.playrail.host.plugins.module_utils.troubled_containers import (
+    ENGINE,
+    troubled_containers,
+)
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
     FAILURE,
     how_failed,
@@ -161,15 +170,13 @@ from ansible_collections.playrail.host.plugins.module_utils.units import Failed,
 
 SYSTEMD = "/run/systemd/system"
 MOST = 5  # of each list, but of processes that many by each measure
-BUSY_PERCENT = 1.0  # of a processor; what takes less is idle
 FULL_PERCENT = 80.0
 TROUBLED = "failed,auto-restart"
-COMMAND_CHARACTERS = 80
 ENVELOPE_BYTES = 200
 MOST_BYTES = 4000
-NO_JOURNAL, UNREADABLE = "there is no journal", "this user may not read the whole journal"
+NO_JOURNAL = "there is no journal"
 # What is shortened where there is no room: the end of the longest of these lists
-LISTS = ("processes", "errors", "failed_units", "file_systems", "oom_killed")
+LISTS = ("processes", "errors", "failed_units", "containers", "file_systems", "oom_killed")
 
 
 class Triage:
@@ -180,6 +187,7 @@ class Triage:
         self.told = {}
         self.totals = {}
         self.not_known = {}
+        self.has_engine = False
 
     def tell(self, part, listed):
         """The first of a list, and how many there are."""
@@ -198,8 +206,9 @@ class Triage:
         told.update(waiting=waiting or None, zombies=zombies or None, pressure=pressure())
         if not told["pressure"]:
             self.not_known["pressure"] = "the kernel does not count it"
-        self.told.update(load=told, processes=chosen(found, by_process(before, after)))
+        self.told.update(load=told, processes=busiest(found, by_process(before, after), MOST))
         self.told["clock"] = {"synchronised": synchronised(), "keeper": keeper(found)}
+        self.has_engine = any(one.name == ENGINE for one in found)
         if self.told["clock"]["synchronised"] is None:
             self.not_known["clock"] = "the kernel may not be asked"
         if not all_visible():
@@ -214,11 +223,11 @@ class Triage:
         if journalctl is None:
             self.not_known["oom_killed"] = NO_JOURNAL
             return
-        killed, known = killed_for_memory(journalctl)
-        if known or killed:
+        killed, why = killed_for_memory(journalctl)
+        if killed or not why:
             self.tell("oom_killed", killed)
-        if not known:
-            self.not_known["oom_killed"] = UNREADABLE
+        if why:
+            self.not_known["oom_killed"] = why
 
     def look_at_file_systems(self):
         listed = mounts()
@@ -251,36 +260,54 @@ class Triage:
             self.totals["failed_units"] = len(names)
         except Failed as failure:
             if openrc_runs():
-                failed = [one for one in openrc_services() if one["state"] == "failed"]
-                self.tell("failed_units", [{"unit": one["unit"]} for one in failed])
+                self.tell("failed_units", failed_of_openrc())
             else:
                 self.not_known["failed_units"] = str(failure)[:100] or "systemctl failed"
+
+    def look_at_containers(self):
+        if not self.has_engine:
+            return
+        try:
+            self.tell("containers", troubled_containers())
+        except DockerFailed as failed:
+            self.not_known["containers"] = str(failed)[:100]
 
     def look_at_errors(self, journalctl):
         if journalctl is None:
             self.not_known["errors"] = NO_JOURNAL
             return
-        found, known = errors(journalctl)
+        found, why = errors(journalctl)
         if not self.module.params["messages"]:
             found = [{key: one[key] for key in ("unit", "entries")} for one in found]
-        if known or found:
+        if found or not why:
             self.tell("errors", found)
             self.totals["error_entries"] = sum(one["entries"] for one in found)
-        if not known:
-            self.not_known["errors"] = UNREADABLE
+        if why:
+            self.not_known["errors"] = why
+
+    def look_at_reboot(self):
+        pending = pending_reboot()
+        self.told.update(pending)
+        if "reboot_required" not in pending:
+            self.not_known["reboot_required"] = "nothing on this host notes it"
 
     def report(self):
-        self.look_at_processors()
         journalctl = self.module.get_bin_path("journalctl")
         if not os.path.isdir(SYSTEMD):  # what journalctl would tell is of another time
             journalctl = None
-        self.look_at_memory(journalctl)
-        self.look_at_file_systems()
-        self.look_at_units()
-        self.look_at_errors(journalctl)
-        pending = pending_reboot()
-        if "reboot_required" not in pending:
-            self.not_known["reboot_required"] = "nothing on this host notes it"
+        for part, look, given in (
+            ("processes", self.look_at_processors, ()),
+            ("memory", self.look_at_memory, (journalctl,)),
+            ("file_systems", self.look_at_file_systems, ()),
+            ("failed_units", self.look_at_units, ()),
+            ("containers", self.look_at_containers, ()),
+            ("errors", self.look_at_errors, (journalctl,)),
+            ("reboot_required", self.look_at_reboot, ()),
+        ):
+            try:
+                look(*given)
+            except (OSError, ValueError) as error:  # the rest is told all the same
+                self.not_known[part] = str(error)[:100]
         uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
         return dict(
             self.told,
@@ -288,8 +315,15 @@ class Triage:
             time=iso(time.time()),
             totals=self.totals,
             not_known=self.not_known or None,
-            **pending,
         )
+
+
+def failed_of_openrc():
+    return [
+        {"unit": one["unit"], "result": one["state"]}
+        for one in openrc_services()
+        if one["state"] in ("failed", "crashed")
+    ]
 
 
 def failed_unit(shown):
@@ -299,35 +333,6 @@ def failed_unit(shown):
 
 def is_full(told):
     return max(told.get("used_percent") or 0, told.get("inodes_percent") or 0) >= FULL_PERCENT
-
-
-def chosen(found, percents):
-    """The busiest processes, then the largest of the others, as they are told."""
-    busy = sorted(found, key=lambda one: -percents.get((one.pid, one.start), 0.0))
-    busy = [one for one in busy if percents.get((one.pid, one.start), 0.0) >= BUSY_PERCENT][:MOST]
-    known = {one.pid for one in busy}
-    large = sorted(found, key=lambda one: -one.memory_bytes)
-    large = [one for one in large if one.pid not in known and one.memory_bytes][:MOST]
-    users, places = Users(), Places()
-    return [
-        dict(
-            pid=one.pid,
-            user=users.name(one.uid),
-            command=command(one),
-            cpu_percent=percents.get((one.pid, one.start)) or None,
-            memory_bytes=one.memory_bytes or None,
-            **places.of(one.pid),
-        )
-        for one in busy + large
-    ]
-
-
-def command(process):
-    words = without_secrets(process.arguments())
-    text = " ".join(words) or "[%s]" % process.name
-    if len(text) <= COMMAND_CHARACTERS:
-        return text
-    return text[: COMMAND_CHARACTERS - 1] + "\u2026"
 
 
 def without_nothing(value):

@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Looks at a systemd unit."""
+"""Looks at a systemd unit, or a service of OpenRC."""
 
 DOCUMENTATION = r"""
 module: unit_state
 short_description: Look at a systemd unit
 description:
-  - Tells what systemd knows of a unit, and which names are like it where there is none. Changes
-    nothing.
+  - Tells what systemd knows of a unit, and which names are like it where there is none. Where
+    OpenRC starts services, its state in the same words. Changes nothing.
 options:
   name:
     description: The unit; C(.service) may be left out.
@@ -82,6 +82,10 @@ playrail_code:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.openrc import (
+    openrc_runs,
+    openrc_state,
+)
 from ansible_collections.playrail.host.plugins.module_utils.unit_facts import messages, state_of
 from ansible_collections.playrail.host.plugins.module_utils.units import Failed, Systemd
 
@@ -95,11 +99,13 @@ def main():
         supports_check_mode=True,
     )
     try:
-        told = state_of(Systemd(module), module.params["name"])
+        if openrc_runs():
+            told = openrc_state(module.params["name"])
+        else:
+            told = state_of(Systemd(module), module.params["name"])
         if module.params["messages"] and "alike" not in told:
-            told["messages"], told["messages_known"] = messages(
-                module.get_bin_path("journalctl"), told["status"]["Id"]
-            )
+            journalctl = None if openrc_runs() else module.get_bin_path("journalctl")
+            told["messages"], told["messages_known"] = messages(journalctl, told["status"]["Id"])
         module.exit_json(changed=False, **told)
     except Failed as failure:
         module.fail_json(msg=str(failure), playrail_code=failure.code)
