@@ -56,7 +56,7 @@ LOOKING = {
             *("package_state", "unit_state", "process_tree", "listening_port", "network_info"),
             *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
             *("file_systems", "mount_points", "package_list"),
-            *("kernel_parameters",),
+            *("kernel_parameters", "host_state"),
         )
     ),
 }

@@ -11,6 +11,7 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_va
 from playrail.settings.content import content_root
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
+from playrail.toolsets.comparison import compare_hosts
 from playrail.toolsets.sysctl import get_sysctl
 
 MIB = 1024 * 1024
@@ -195,5 +196,5 @@ get_memory_info = PlaybookTool(
 toolset = Toolset(
     name="system",
     content=content_root(),
-    tools=(get_system_info, get_memory_info, get_sysctl),
+    tools=(compare_hosts, get_system_info, get_memory_info, get_sysctl),
 )
