@@ -13,6 +13,13 @@ from playrail.tools.tool import AnyTool
 INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "install_package": {"version": {"name": "nginx", "version": "1.6-2.1"}},
     "list_packages": {"owner_of": {"owner_of": "/usr/sbin/nginx"}},
+    "compare_hosts": {
+        "areas": {
+            "server": ["web1", "web2"],
+            "areas": ["packages", "files"],
+            "paths": ["/etc/nginx"],
+        },
+    },
     "write_file": {
         "link_to": {"path": "/etc/a", "link_to": "../a"},
         "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},

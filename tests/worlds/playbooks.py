@@ -57,7 +57,7 @@ LOOKING = {
             *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
             *("list_units", "list_schedules", "triage"),
             *("file_systems", "mount_points", "package_list"),
-            *("kernel_parameters",),
+            *("kernel_parameters", "host_state"),
         )
     ),
 }

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from playrail.ansible.run.play import Play
 from playrail.calls.answers import Result
 from playrail.calls.call import Call
-from playrail.errors import Problem
+from playrail.errors import InvalidArgument, Problem
 from playrail.hosts import Hosts
 from playrail.settings.settings import Settings
-from playrail.tools.tool import Context, OnHosts, ToolInput
+from playrail.tools.tool import Context, OnHosts, PlaybookTool, ToolInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +75,17 @@ class Listed:
         self._settings = settings
         self._hosts = hosts
 
-    async def resolve(self, tool: Any, given: ToolInput) -> Meant:  # noqa: ARG002
+    async def resolve(self, tool: Any, given: ToolInput) -> Meant:
         if not isinstance(given, OnHosts):
             return Meant()
         listed = await self._hosts()
         hosts = listed.resolve(given.server, self._settings)
-        return Meant(hosts=tuple(hosts), unusable=listed.unusable(given.server, self._settings))
+        unusable = listed.unusable(given.server, self._settings)
+        together = tool.together if isinstance(tool, PlaybookTool) else None
+        number = len(hosts) + len(unusable)
+        if together is not None and number != together.of_hosts:
+            raise InvalidArgument(
+                f"{tool.name} is about {together.of_hosts} hosts together, and these words mean "
+                f"{number}."
+            )
+        return Meant(hosts=tuple(hosts), unusable=unusable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,19 @@ def _result(
             changed=outcome.changed and not check,
             unpreviewed=unpreviewed,
         )
-    result = combined(results, again=tool.idempotent or not changes)
+    result = combined(
+        results, again=tool.idempotent or not changes, together=_together(tool, given)
+    )
     return replace(result, tasks=ran.tasks, text=ran.text, way=_way(ran))
+
+
+def _together(
+    tool: PlaybookTool[Any, Any], given: ToolInput
+) -> Callable[[Mapping[str, Report]], Report | None] | None:
+    joint = tool.together
+    if joint is None:
+        return None
+    return lambda reports: joint.of(reports, given) if len(reports) == joint.of_hosts else None
 
 
 def _way(ran: RunResult) -> str | Mapping[str, str] | None:

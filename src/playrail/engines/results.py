@@ -17,6 +17,10 @@ from playrail.tools.tool import Report
 NAMED = 10  # servers that the one sentence names
 LONGEST_SENTENCE = 1_000  # characters of an error or a hint
 ENVELOPE_BYTES = 300  # of an answer without its data and its problem
+NEEDS_ALL = (
+    "Nothing is told of the others, since it takes all. See data.failed for each host's hint, then "
+    "call again with the same hosts."
+)
 # Of a tool on hosts; to leave an empty one out says the same
 LISTS = ("hosts", "changed", "failed")
 
@@ -50,9 +54,7 @@ class _Clean:
 
 
 def _clean(result: HostResult) -> _Clean:
-    report, in_report = (
-        (None, 0) if result.report is None else cleaned(result.report.model_dump(mode="json"))
-    )
+    report, in_report = _cleaned(result.report)
     if result.problem is None:
         return _Clean(report=report, problem=None, removed=in_report)
     error, in_error = cleaned(result.problem.error)
@@ -60,15 +62,28 @@ def _clean(result: HostResult) -> _Clean:
     return _Clean(report=report, problem=problem, removed=in_report + in_error)
 
 
-def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
-    """One result of all. `again`: to call twice does no harm.
+def _cleaned(report: Report | None) -> tuple[Any, int]:
+    return (None, 0) if report is None else cleaned(report.model_dump(mode="json"))
+
+
+def combined(
+    results: Mapping[str, HostResult],
+    *,
+    again: bool,
+    together: Callable[[Mapping[str, Report]], Report | None] | None = None,
+) -> Result:
+    """One result of all. `again`: to call twice does no harm. `together` makes of the
+    reports what is told in their place.
 
     Texts in it come from servers: terminal control sequences are taken out, and it is told
     how many were.
     """
+    reports = {host: result.report for host, result in results.items() if result.report is not None}
+    if together is not None:
+        whole = {host: report for host, report in reports.items() if not results[host].problem}
+        return _joint(combined(_without_reports(results), again=again), together(whole))
     clean = {host: _clean(result) for host, result in results.items()}
     problems = {host: one.problem for host, one in clean.items() if one.problem is not None}
-    reports = {host: result.report for host, result in results.items() if result.report is not None}
     changed = tuple(host for host, result in results.items() if result.changed)
     removed = {host: one.removed for host, one in clean.items() if one.removed}
     data = {
@@ -87,6 +102,31 @@ def combined(results: Mapping[str, HostResult], *, again: bool) -> Result:
         failed={host: problem.code for host, problem in problems.items()},
         effects={host: tuple(report.effects()) for host, report in reports.items()},
         unforeseen={host: result.unforeseen() for host, result in results.items()},
+    )
+
+
+def _without_reports(results: Mapping[str, HostResult]) -> dict[str, HostResult]:
+    return {host: replace(result, report=None) for host, result in results.items()}
+
+
+def _joint(result: Result, report: Report | None) -> Result:
+    """The result with what is told of all hosts together."""
+    told, removed = _cleaned(report)
+    rest = {name: value for name, value in (result.data or {}).items() if name != "hosts"}
+    data = {
+        **({} if told is None else {"together": told}),
+        **rest,
+        **({"control_sequences_removed": {"together": removed}} if removed else {}),
+    }
+    problem = result.problem
+    if problem is not None and problem.code == SOME_HOSTS_FAILED:
+        problem = replace(problem, hint=NEEDS_ALL)
+    return replace(
+        result,
+        data=data,
+        problem=problem,
+        truncated=report is not None and report.cut,
+        remote_text=bool(told or result.remote_text),
     )
 
 

@@ -10,7 +10,15 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from playrail.tools.arguments import Rare
-from playrail.tools.tool import AnyTool, ByField, DirectTool, OnHosts, Report, Risk
+from playrail.tools.tool import (
+    AnyTool,
+    ByField,
+    DirectTool,
+    OnHosts,
+    PlaybookTool,
+    Report,
+    Risk,
+)
 
 NOISE = frozenset({"$defs", "title"})
 # A model sees little in these, and a call that breaks such a rule is told the rule
@@ -80,14 +88,19 @@ def listed_output_schema(tool: AnyTool) -> dict[str, Any]:
 
 def _answer(tool: AnyTool) -> type[Report]:
     answer: type[Report] = tool.output if isinstance(tool, DirectTool) else tool.report
-    return answer
+    return (tool.together or answer) if isinstance(tool, PlaybookTool) else answer
 
 
 def _envelope(tool: AnyTool, answer: Mapping[str, Any]) -> dict[str, Any]:
+    together = isinstance(tool, PlaybookTool) and tool.together is not None
     of_hosts = {
         "type": "object",
         "properties": {
-            "hosts": {"type": "object", "additionalProperties": answer},
+            **(
+                {"together": answer}
+                if together
+                else {"hosts": {"type": "object", "additionalProperties": answer}}
+            ),
             "changed": {"type": "array", "items": {"type": "string"}},
             "failed": {"type": "object"},
         },

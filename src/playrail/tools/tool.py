@@ -27,6 +27,7 @@ from playrail.tools.lasting import Intent, Invocation
 
 if TYPE_CHECKING:
     from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
+    from playrail.tools.together import Together
 
 DEFAULT_TIMEOUT_S = 60.0
 ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
@@ -265,6 +266,8 @@ class PlaybookTool(Tool[InputT], Generic[InputT, ReportT]):
     playbook: str
     """Path below playbooks/: `<toolset>/<tool>.yml`."""
     report: type[ReportT]
+    together: type[Together] | None = None
+    """What the reports of the hosts come to, which is told in their place."""
     content: Path = field(default_factory=content_root)
     """The content folder of its toolset, which sets it."""
     interruptible: bool = True

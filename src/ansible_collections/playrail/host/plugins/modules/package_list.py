@@ -160,6 +160,18 @@ def meant(module, manager, there, newer, security, on_hold):
     return [name for name in names if word in name.lower()]
 
 
+def told(name, there, newer, security, on_hold):
+    """What is told of a package: what is so."""
+    found = {
+        "name": name,
+        "version": there.get(name),
+        "available": newer.get(name),
+        "security": name in security,
+        "held": name in on_hold,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -194,25 +206,16 @@ def main():
     )
     names = meant(module, manager, there, newer, security, on_hold)
     word, urgent = given["name"], security or ()
-    packages = [
-        {
-            "name": name,
-            "version": there.get(name),
-            "available": (newer or {}).get(name),
-            "security": name in urgent or None,
-            "held": name in on_hold or None,
-        }
-        for name in sorted(names, key=lambda name: (name != word, name not in urgent, name))
-    ]
+    names.sort(key=lambda name: (name != word, name not in urgent, name))
+    packages = [told(name, there, newer or {}, urgent, on_hold) for name in names]
     report = dict(counted(there, newer, security, on_hold), manager=manager, lists_from=fetched)
     report.update(total=len(packages), not_known=not_known)
     if manager == "apt":
         lines = dpkg_lines(module)
         report.update(restart(), unfinished={n: s for _w, s, n, _v in lines if s in UNFINISHED})
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
-    told = [{key: one[key] for key in one if one[key] is not None} for one in packages]
-    kept = fitting(told[: given["limit"]], room)[0]
-    module.exit_json(changed=False, packages=kept, truncated=len(kept) < len(told), **report)
+    kept = fitting(packages[: given["limit"]], room)[0]
+    module.exit_json(changed=False, packages=kept, truncated=len(kept) < len(packages), **report)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""What compare_hosts makes of what two hosts told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from playrail.codes import hosts
+from playrail.engines.results import HostResult, combined, shown
+from playrail.errors import Problem
+from playrail.toolsets.comparison import HostDifferences, HostState, TwoHosts
+
+GONE = Problem.of(hosts.HOST_UNREACHABLE, "It does not answer.")
+Areas = Mapping[str, Mapping[str, str]]
+
+
+def given(**arguments: Any) -> TwoHosts:
+    return TwoHosts.model_validate({"server": ["a", "b"], **arguments})
+
+
+def state(areas: Areas, **not_known: str) -> HostState:
+    return HostState.model_validate({"areas": areas, "not_known": not_known})
+
+
+def answered(one: HostResult, other: HostResult, **arguments: Any) -> tuple[dict[str, Any], Any]:
+    """The data of the answer, and the whole result."""
+
+    def together(reports: Mapping[str, Any]) -> HostDifferences | None:
+        return HostDifferences.of(reports, given(**arguments)) if len(reports) == 2 else None
+
+    result = combined({"a": one, "b": other}, again=True, together=together)
+    result = shown(result, hide=lambda value: value, most=24_000)
+    return dict(result.data or {}), result
+
+
+def compared(one: Areas, other: Areas, **arguments: Any) -> dict[str, Any]:
+    data, _ = answered(HostResult(report=state(one)), HostResult(report=state(other)), **arguments)
+    assert data.keys() == {"together"}
+    found: dict[str, Any] = data["together"]
+    return found
+
+
+def test_what_differs_is_told_and_what_does_not_is_counted() -> None:
+    found = compared(
+        {"packages": {"jq": "1.6", "nginx": "1.22", "vim": "9", "git": "2"}},
+        {"packages": {"jq": "1.7", "nginx": "1.22", "curl": "8", "zsh": "5"}},
+    )
+    assert found == {
+        "areas": {
+            "packages": {
+                "same": 1,
+                "different": 1,
+                "only_on": {"a": 2, "b": 2},
+                "first": {
+                    "jq": {"a": "1.6", "b": "1.7"},
+                    "git": {"a": "2"},
+                    "vim": {"a": "9"},
+                    "curl": {"b": "8"},
+                    "zsh": {"b": "5"},
+                },
+            }
+        }
+    }
+
+
+def test_two_that_are_alike() -> None:
+    areas = {"sysctl": {"vm.swappiness": "60"}, "files": {}}
+    assert compared(areas, areas) == {"areas": {"sysctl": {"same": 1}, "files": {"same": 0}}}
+
+
+def test_an_area_that_one_does_not_know_is_not_compared() -> None:
+    data, _ = answered(
+        HostResult(report=state({"units": {"ssh.service": "enabled active"}})),
+        HostResult(report=state({}, units="this host runs neither systemd nor OpenRC")),
+    )
+    assert data["together"] == {
+        "areas": {},
+        "not_known": {"b": {"units": "this host runs neither systemd nor OpenRC"}},
+    }
+
+
+def test_the_answer_is_short_and_says_what_it_left_out() -> None:
+    one = {f"package-{number:04}": "1.0-1" for number in range(3000)}
+    other = {f"package-{number:04}": "1.0-2" for number in range(3000)}
+    areas, others = (
+        dict.fromkeys(("packages", "units"), one),
+        dict.fromkeys(("packages", "units"), other),
+    )
+    data, result = answered(HostResult(report=state(areas)), HostResult(report=state(others)))
+    told = data["together"]
+    assert result.truncated
+    assert told["truncated"] is True
+    assert [len(area["first"]) for area in told["areas"].values()] == [10, 10]
+    assert told["areas"]["packages"]["different"] == 3000
+    assert len(json.dumps(data)) < 4_000
+    assert len(compared(areas, others, limit=5000)["areas"]["packages"]["first"]) > 100
+    assert len(json.dumps(compared(areas, others, limit=5000, max_bytes=2000))) < 2_000
+
+
+@pytest.mark.parametrize("report", [None, state({"packages": {"jq": "1.6"}})])
+def test_where_one_fails_nothing_is_compared_and_it_is_told_why(report: HostState | None) -> None:
+    data, result = answered(
+        HostResult(report=state({"packages": {"jq": "1.6"}})),
+        HostResult(report=report, problem=GONE),
+    )
+    assert data == {"failed": {"b": GONE.told()}}
+    assert result.problem is not None
+    assert result.problem.code == "some_hosts_failed"
+    assert "b (host_unreachable)" in result.problem.error
+    assert "same hosts" in result.problem.hint
+    assert "data.hosts" not in result.problem.hint
+
+
+def test_what_hosts_wrote_steers_no_terminal() -> None:
+    data, result = answered(
+        HostResult(report=state({"packages": {"jq": "1\x1b[2J"}})),
+        HostResult(report=state({"packages": {"jq": "2"}})),
+    )
+    assert data["together"]["areas"]["packages"]["first"] == {"jq": {"a": "1", "b": "2"}}
+    assert data["control_sequences_removed"] == {"together": 1}
+    assert result.remote_text is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"server": ["a"]},
+        {"server": "a"},
+        {"areas": ["files"]},
+        {"areas": ["packages"], "paths": ["/etc/hosts"]},
+        {"areas": []},
+    ],
+)
+def test_what_makes_no_comparison(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        given(**arguments)
