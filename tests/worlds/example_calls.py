@@ -12,6 +12,7 @@ from playrail.tools.tool import AnyTool
 # Arguments that stand in the place of others, or need other ones: a call with each.
 INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "install_package": {"version": {"name": "nginx", "version": "1.6-2.1"}},
+    "check_certificate": {"path": {"path": "/etc/ssl/certs/site.pem"}},
     "write_file": {
         "link_to": {"path": "/etc/a", "link_to": "../a"},
         "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},

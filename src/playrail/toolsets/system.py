@@ -11,6 +11,7 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_va
 from playrail.settings.content import content_root
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
+from playrail.toolsets.logins import list_logins
 
 MIB = 1024 * 1024
 NOT_KNOWN = ("", "NA", "N/A", "unknown")  # what Ansible's facts say where they found nothing
@@ -194,5 +195,5 @@ get_memory_info = PlaybookTool(
 toolset = Toolset(
     name="system",
     content=content_root(),
-    tools=(get_system_info, get_memory_info),
+    tools=(get_system_info, get_memory_info, list_logins),
 )
