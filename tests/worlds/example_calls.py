@@ -20,6 +20,7 @@ INSTEAD: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "paths": ["/etc/nginx"],
         },
     },
+    "check_certificate": {"path": {"path": "/etc/ssl/certs/site.pem"}},
     "write_file": {
         "link_to": {"path": "/etc/a", "link_to": "../a"},
         "encoding": {"path": "/etc/a", "content": "QQ==", "encoding": "base64"},

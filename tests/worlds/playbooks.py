@@ -58,6 +58,7 @@ LOOKING = {
             *("list_units", "list_schedules", "triage"),
             *("file_systems", "mount_points", "package_list"),
             *("kernel_parameters", "host_state"),
+            *("logins", "firewall", "certificate", "name_lookup", "http_request"),
         )
     ),
 }

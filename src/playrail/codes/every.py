@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playrail.codes import api, calls, files, hosts, work
+from playrail.codes import api, calls, files, hosts, network, work
 from playrail.codes.code import Code
 
-SUBJECTS = (calls, hosts, files, work, api)
+SUBJECTS = (calls, hosts, files, work, network, api)
 """The modules that declare codes, in the order in which the page of codes shows them."""
 
 EVERY = {

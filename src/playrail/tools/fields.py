@@ -94,6 +94,16 @@ UnitName = Annotated[
     ),
 ]
 
+HostName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_\u0080-\uffff:][A-Za-z0-9_.:%\u0080-\uffff-]{0,252}$",
+        description="A host's name or address.",
+        examples=["db.example.org", "192.0.2.7"],
+    ),
+    AfterValidator(_encodable),
+]
+
 # What the host's lists of users know is a name, and the host is asked: `john.doe`,
 # `DOM\\ann`, `ann@example.org`, `domain users`. Refused is what can stand in no such list,
 # or only by mistake.

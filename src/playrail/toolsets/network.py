@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from playrail.settings.content import content_root
+from playrail.tools.brief import Brief
+from playrail.tools.fields import HostName
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
+from playrail.toolsets.firewall import get_firewall
+from playrail.toolsets.network_checks import check_certificate, check_dns, check_http
 
 
 class PortChoice(Reading):
     port: int = Field(
         ge=1,
         le=65535,
-        description=(
-            "The port. What only a firewall rule forwards, as Docker does without its proxy, "
-            "is not seen."
-        ),
+        description="The port.",
         examples=[443],
     )
     protocol: Literal["tcp", "udp"] = Field(
         default="tcp", description="The protocol.", examples=["tcp"]
     )
+    address: HostName | None = Field(
+        default=None,
+        description="Connect from the server to this host instead.",
+        examples=["db.example.org"],
+    )
+
+    @model_validator(mode="after")
+    def _connects_by_tcp(self) -> PortChoice:
+        if self.address is not None and self.protocol != "tcp":
+            raise ValueError("address goes with protocol tcp only")
+        return self
 
 
 class NetworkPart(Reading):
@@ -75,15 +87,32 @@ class OtherNetwork(Report):
     ports: list[str] = Field(description="What is listened on in that network, such as tcp/80.")
 
 
+class Attempt(Brief):
+    address: str
+    outcome: str
+    ms: int
+    from_address: str | None = Field(default=None, description="The server's own end.")
+
+
 class PortState(Report):
-    listening: bool = Field(
+    connection: str | None = Field(
+        default=None,
+        description=(
+            "With an address what came of it: open, refused, timed_out, no_route (a firewall may "
+            "say so), not_permitted, name_not_found. All else is then absent."
+        ),
+    )
+    why: str | None = Field(default=None, description="Why the name was not found.")
+    attempts: list[Attempt] = Field(default=[], description="Each address that the name means.")
+    listening: bool | None = Field(
+        default=None,
         description=(
             "Whether a socket listens there; a port that only a firewall rule forwards, as "
             "Docker without its "
             "proxy has it, is not seen."
-        )
+        ),
     )
-    sockets: list[ListeningSocket]
+    sockets: list[ListeningSocket] = Field(default=[])
     reach: str | None = Field(
         default=None,
         description=(
@@ -98,10 +127,17 @@ class PortState(Report):
             "Where it is listened on in networks apart, such as containers': not on the server's."
         ),
     )
-    processes_known: bool = Field(
-        description="False when the user on the host may not see every process's sockets."
+    processes_known: bool | None = Field(
+        default=None,
+        description="False when the user on the host may not see every process's sockets.",
     )
-    truncated: bool = Field(description="Whether sockets were left out.")
+    truncated: bool = Field(default=False, description="Whether sockets were left out.")
+
+    @model_validator(mode="after")
+    def _tells_something(self) -> PortState:
+        if self.listening is None and self.connection is None:
+            raise ValueError("neither who listens nor what came of a connection")
+        return self
 
 
 class Interface(Report):
@@ -151,7 +187,7 @@ class NetworkInfo(Report):
 
 check_port = PlaybookTool(
     name="check_port",
-    summary="Is a port open or in use? Which process listens on it, and on which addresses.",
+    summary="Is a port open or in use, by which process? Or is it reached at another address.",
     risk=Risk.READ,
     input=PortChoice,
     playbook="network/check_port.yml",
@@ -170,5 +206,5 @@ get_network_info = PlaybookTool(
 toolset = Toolset(
     name="network",
     content=content_root(),
-    tools=(check_port, get_network_info),
+    tools=(check_port, get_network_info, check_dns, check_http, check_certificate, get_firewall),
 )

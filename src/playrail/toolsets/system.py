@@ -12,6 +12,7 @@ from playrail.settings.content import content_root
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.toolsets.comparison import compare_hosts
+from playrail.toolsets.logins import list_logins
 from playrail.toolsets.memory import get_memory_info
 from playrail.toolsets.sysctl import get_sysctl
 from playrail.toolsets.triage import triage
@@ -123,5 +124,5 @@ get_system_info = PlaybookTool(
 toolset = Toolset(
     name="system",
     content=content_root(),
-    tools=(triage, get_system_info, get_memory_info, get_sysctl, compare_hosts),
+    tools=(triage, get_system_info, get_memory_info, get_sysctl, list_logins, compare_hosts),
 )

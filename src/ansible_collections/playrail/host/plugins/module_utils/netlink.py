@@ -2,6 +2,7 @@
 (rtnetlink(7)).
 """
 
+import errno
 import os
 import socket
 import struct
@@ -18,18 +19,24 @@ IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_VIA = 4, 5, 6, 9, 18
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
+# linux/netfilter/nf_tables.h and netfilter.h.
+NETLINK_NETFILTER = 12
+NFT_NEWTABLE, NFT_GETTABLE = 10 << 8, 10 << 8 | 1
+NFTA_TABLE_NAME = 1
+NF_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+NO_NFTABLES = (errno.EPROTONOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOENT)
 FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 TIMEOUT_S = 10.0
 BUFFER_BYTES = 1 << 18
+OF_ANY_FAMILY = struct.pack("=Bxxxiii", socket.AF_UNSPEC, 0, 0, 0)
 
 
-def dump(question, answer):
+def dump(question, answer, protocol=NETLINK_ROUTE, body=OF_ANY_FAMILY):
     """The body of each message of the kind `answer`. Raises OSError."""
-    asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+    asking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     try:
         asking.settimeout(TIMEOUT_S)
         asking.bind((0, 0))
-        body = struct.pack("=Bxxxiii", socket.AF_UNSPEC, 0, 0, 0)
         asking.send(
             struct.pack("=IHHII", 16 + len(body), question, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
         )
@@ -88,6 +95,22 @@ def state(flags):
     if not flags & IFF_UP:
         return "down"
     return "up" if flags & IFF_RUNNING else "no_carrier"
+
+
+def filter_tables():
+    """The tables of nftables as family (ip, ip6, inet ..) and name; none where the kernel has
+    no nftables. Raises OSError, as only who may change them may see them.
+    """
+    found = []
+    try:
+        for body in dump(NFT_GETTABLE, NFT_NEWTABLE, NETLINK_NETFILTER, b"\0" * 4):
+            name = attributes(body, 4).get(NFTA_TABLE_NAME, b"")
+            family = NF_FAMILIES.get(bytearray(body)[0], "other")
+            found.append((family, name.rstrip(b"\0").decode("utf-8", "replace")))
+    except OSError as error:
+        if error.errno not in NO_NFTABLES:
+            raise
+    return found
 
 
 def links():

@@ -1,5 +1,7 @@
 #!/usr/bin/python
-"""Whether something listens on a port, read from /proc."""
+"""Whether something listens on a port, read from /proc; or whether it takes a connection at
+another address.
+"""
 
 DOCUMENTATION = r"""
 module: listening_port
@@ -19,6 +21,9 @@ options:
       - tcp
       - udp
     default: tcp
+  address:
+    description: Connects to the port there, in place of looking who listens on this host.
+    type: str
   max_bytes:
     description: How long the answer may be at most, in bytes of JSON.
     type: int
@@ -59,6 +64,15 @@ processes_known:
   description: Whether every process could be looked at.
   type: bool
   returned: success
+connection:
+  description: Of an address what came of the connection, C(open) if any of its addresses took it.
+  type: str
+  returned: when an address was given
+attempts:
+  description: Per address that the name means outcome, ms and, of those open, from_address.
+  type: list
+  elements: dict
+  returned: when an address was given
 truncated:
   description: Whether sockets were left out.
   type: bool
@@ -73,6 +87,10 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.connecting import (
+    NotConnected,
+    attempts,
+)
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     described,
@@ -94,16 +112,29 @@ def looked(protocol, port, max_bytes):
     return dict(report, sockets=kept, other_networks=others or None, truncated=truncated)
 
 
+def reached(address, port):
+    """What came of connections to the port at the address."""
+    try:
+        found = attempts(address, port)
+    except NotConnected as failed:
+        return {"connection": "name_not_found", "why": str(failed)}
+    outcomes = [one["outcome"] for one in found]
+    return {"connection": "open" if "open" in outcomes else outcomes[0], "attempts": found}
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "port": {"type": "int", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+            "address": {"type": "str"},
             "max_bytes": {"type": "int", "default": 24000},
         },
         supports_check_mode=True,
     )
     given = module.params
+    if given["address"] is not None:
+        module.exit_json(changed=False, **reached(given["address"], given["port"]))
     try:
         found = looked(given["protocol"], given["port"], given["max_bytes"])
     except OSError as error:

@@ -1,0 +1,262 @@
+"""Who logged in when, who failed to, and who is logged in now, as a host has written it down:
+utmp(5) and its like, lastlog2(8), wtmpdb(8), systemd-logind's files, and the journal.
+"""
+
+import json
+import os
+import platform
+import re
+import struct
+import time
+
+try:
+    import sqlite3
+except ImportError:  # a minimal Python
+    sqlite3 = None
+
+from ansible_collections.playrail.host.plugins.module_utils.processes import Clock, processes
+
+RUN, VAR = "/run", "/var"
+# glibc's struct utmp: of these machines times have 64 bits, of all others 32; bits/utmpx.h.
+WIDE = platform.machine() in ("aarch64", "riscv64", "loongarch64", "alpha")
+RECORD = struct.Struct("=hxxi32s4s32s256shhqqq16s20s4x" if WIDE else "=hxxi32s4s32s256shhiii16s20s")
+LAST = struct.Struct("=q32s256s" if WIDE else "=i32s256s")
+USER_PROCESS, DEAD_PROCESS, BOOT_TIME = 7, 8, 2
+MOST_RECORDS = 5000
+FAILED_DAYS = 7
+DAY_S = 86400
+MOST_LINES = 2000
+ACCEPTED = re.compile(
+    r"Accepted (\S+) for (.{1,64}?) from (\S{1,64}) port \d+(?: ssh2)?(?:: \S+ (SHA256:\S+))?"
+)
+# One connection may be told of several times: each try, and its end.
+FAILED = re.compile(
+    r"(Failed) \S+ for (?:invalid user )?(?P<user>.{0,64}?) from (?P<place>\S{1,64}) port"
+    r"|Invalid user (?P<invalid>.{0,64}?) from (?P<stranger>\S{1,64})"
+    r"|Connection (?:closed|reset) by (?:authenticating|invalid) user (?P<closed>.{0,64}?)"
+    r" (?P<address>\S{1,64}) port"
+)
+SESSION = re.compile(r"sshd(?:-session)?: ([^ @]{1,64})@(\S+)\s*\Z")
+
+
+def moment(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def plain(raw):
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def records(path):
+    """The latest records of a file like wtmp, oldest first. Raises OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size // RECORD.size
+        file.seek(max(0, size - MOST_RECORDS) * RECORD.size)
+        raw = file.read(MOST_RECORDS * RECORD.size)
+    for at in range(0, len(raw) // RECORD.size * RECORD.size, RECORD.size):
+        fields = RECORD.unpack_from(raw, at)
+        yield {
+            "kind": fields[0],
+            "pid": fields[1],
+            "terminal": plain(fields[2]),
+            "user": plain(fields[4]),
+            "address": plain(fields[5]),
+            "at": fields[9],
+        }
+
+
+def logins_of_wtmp():
+    """The logins of wtmp, the latest first, with their end where it is written."""
+    open_ones, found = {}, []
+    for one in records(VAR + "/log/wtmp"):
+        if one["kind"] == USER_PROCESS and one["user"]:
+            login = told(one["user"], one["at"], one["address"], one["terminal"])
+            open_ones[one["terminal"]] = login
+            found.append(login)
+        elif one["kind"] == DEAD_PROCESS and one["terminal"] in open_ones:
+            open_ones.pop(one["terminal"])["ended"] = moment(one["at"])
+        elif one["kind"] == BOOT_TIME:
+            open_ones = {}
+    return found[::-1]
+
+
+def told(user, seconds, origin, terminal=""):
+    found = {"user": user, "time": moment(seconds)}
+    found.update({"address": origin} if origin else {})
+    return dict(found, **({"terminal": terminal} if terminal not in ("", "ssh") else {}))
+
+
+def rows(path, question):
+    """What a database of SQLite answers, opened so that nothing is written; no rows where
+    it or Python's module is not there.
+    """
+    if sqlite3 is None or not os.path.exists(path):
+        return []
+    try:
+        database = sqlite3.connect("file:%s?mode=ro&immutable=1" % path, uri=True)
+        try:
+            return database.execute(question).fetchall()
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return []
+
+
+def logins_of_wtmpdb():
+    asked = "SELECT User, Login, RemoteHost, TTY FROM wtmp WHERE Type = 3 ORDER BY Login DESC"
+    found = rows(VAR + "/lib/wtmpdb/wtmp.db", asked + " LIMIT %d" % MOST_RECORDS)
+    return [told(str(one[0]), int(one[1]) // 10**6, one[2] or "", one[3] or "") for one in found]
+
+
+def last_logins(accounts):
+    """The last login of accounts by name, as lastlog and lastlog2 know it."""
+    found = {}
+    for name, seconds, terminal, origin in rows(
+        VAR + "/lib/lastlog/lastlog2.db", "SELECT Name, Time, TTY, RemoteHost FROM Lastlog2"
+    ):
+        if seconds:
+            found[name] = told(name, int(seconds), origin or "", terminal or "")
+    try:
+        with open(VAR + "/log/lastlog", "rb") as file:
+            for account in accounts:
+                file.seek(account.pw_uid * LAST.size)
+                raw = file.read(LAST.size)
+                seconds, _terminal, origin = (
+                    LAST.unpack(raw) if len(raw) == LAST.size else (0, 0, 0)
+                )
+                if seconds:
+                    one = told(account.pw_name, seconds, plain(origin))
+                    found.setdefault(account.pw_name, one)
+    except (OSError, OverflowError):
+        pass
+    return found
+
+
+class Journal:
+    """What sshd, and only root's, wrote into the journal in the last days."""
+
+    def __init__(self, module):
+        self.module, self.lines = module, None
+
+    def read(self):
+        """The lines as seconds, process and text, the latest first; none where there is no
+        journal.
+        """
+        if self.lines is not None:
+            return self.lines
+        program, self.lines = self.module.get_bin_path("journalctl"), []
+        if program is None:
+            return self.lines
+        words = [program, "--quiet", "--no-pager", "--reverse", "--output=json", "_UID=0"]
+        words += ["--output-fields=MESSAGE,_PID", "--since=-%dd" % FAILED_DAYS, "-n%d" % MOST_LINES]
+        words += ["SYSLOG_IDENTIFIER=sshd", "SYSLOG_IDENTIFIER=sshd-session"]
+        _status, output, _errors = self.module.run_command(words, environ_update={"LC_ALL": "C"})
+        for line in output.splitlines():
+            try:
+                entry = json.loads(line)
+                seconds = int(entry["__REALTIME_TIMESTAMP"]) // 10**6
+            except (ValueError, KeyError, TypeError):
+                continue
+            if isinstance(entry.get("MESSAGE"), str):
+                self.lines.append((seconds, entry.get("_PID"), entry["MESSAGE"]))
+        return self.lines
+
+    def logins(self):
+        found = []
+        for seconds, _pid, text in self.read():
+            match = ACCEPTED.match(text)
+            if match:
+                way, user, origin, key = match.groups()
+                one = dict(told(user, seconds, origin), by=way)
+                found.append(dict(one, **({"fingerprint": key} if key else {})))
+        return found
+
+    def failures(self):
+        """The tries that failed, of a connection without one its end, the latest first."""
+        tries = []
+        for seconds, pid, text in self.read():
+            match = FAILED.match(text)
+            if match:
+                user = match.group("user") or match.group("invalid") or match.group("closed")
+                place = match.group("place") or match.group("stranger") or match.group("address")
+                tries.append((pid, bool(match.group(1)), (seconds, user or "", place)))
+        plain_ones, found, seen = {pid for pid, is_try, _one in tries if is_try}, [], set()
+        for pid, is_try, one in tries:
+            if is_try or pid not in plain_ones | seen:
+                found.append(one)
+                seen.add(pid)
+        return found
+
+
+def failures_of_btmp():
+    """Raises OSError."""
+    since = time.time() - FAILED_DAYS * DAY_S
+    listed = [one for one in records(VAR + "/log/btmp") if one["at"] >= since]
+    return [(one["at"], one["user"], one["address"]) for one in listed][::-1]
+
+
+def summed(failures, most=5):
+    """What failed logins come to: how many, and from where most of them."""
+    places = {}
+    for seconds, user, origin in failures:
+        place = places.setdefault(
+            origin or "this_server", {"times": 0, "users": [], "last": seconds}
+        )
+        place["times"] += 1
+        if user and user not in place["users"]:
+            place["users"].append(user)
+    ordered = sorted(places.items(), key=lambda item: (-item[1]["times"], item[0]))
+    by_origin = []
+    for origin, place in ordered[:most]:
+        one = {"address": origin, "times": place["times"], "last": moment(place["last"])}
+        one["users"] = place["users"][:3]
+        by_origin.append(dict(one, users_total=len(place["users"])) if place["users"][3:] else one)
+    found = {"total": len(failures), "days": FAILED_DAYS}
+    return dict(found, origins_total=len(places), origins=by_origin) if failures else found
+
+
+def sessions():
+    """Who is logged in now, by systemd-logind's files, by utmp, or by the titles of sshd's
+    processes. Raises OSError.
+    """
+    folder = RUN + "/systemd/sessions"
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    found = [
+        one
+        for name in names
+        if not name.endswith(".ref")
+        for one in session(os.path.join(folder, name))
+    ]
+    if not found and os.path.exists(RUN + "/utmp"):
+        found = [
+            told(one["user"], one["at"], one["address"], one["terminal"])
+            for one in records(RUN + "/utmp")
+            if one["kind"] == USER_PROCESS and os.path.exists("/proc/%d" % one["pid"])
+        ]
+    return found or list(sessions_by_title())
+
+
+def sessions_by_title():
+    clock = Clock()
+    for process in processes():
+        if process.name.startswith("sshd"):
+            match = SESSION.match(" ".join(process.arguments()))
+            if match:
+                terminal = match.group(2) if match.group(2) != "notty" else ""
+                one = {"user": match.group(1), "time": clock.started(process), "service": "sshd"}
+                yield dict(one, **({"terminal": terminal} if terminal else {}))
+
+
+def session(path):
+    try:
+        with open(path, "rb") as file:
+            text = file.read(65536).decode("utf-8", "replace")
+    except OSError:
+        return
+    told_of = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    if told_of.get("CLASS") in ("user", "user-early") and told_of.get("USER"):
+        started = int(told_of.get("REALTIME", "0")) // 10**6
+        one = told(told_of["USER"], started, told_of.get("REMOTE_HOST", ""), told_of.get("TTY", ""))
+        if told_of.get("SERVICE"):
+            one["service"] = told_of["SERVICE"]
+        yield one

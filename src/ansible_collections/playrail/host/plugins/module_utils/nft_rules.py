@@ -1,0 +1,211 @@
+"""The rules that `nft -j list ruleset` tells; libnftables-json(5)."""
+
+from ansible_collections.playrail.host.plugins.module_utils.packet_rules import (
+    ACCEPT,
+    DNAT,
+    GOTO,
+    JUMP,
+    Chain,
+    Rule,
+)
+
+VERDICTS = ("accept", "drop", "reject", "return")
+# Statements that decide nothing.
+PASSING = frozenset(
+    (
+        *("counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow"),
+        *("masquerade", "snat", "comment"),
+    )
+)
+PROTOCOLS = {"icmpv6": "ipv6-icmp", 6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp"}
+FAMILIES = {"ipv4": "ip", "ipv6": "ip6"}
+MOST_ELEMENTS = 2000
+
+
+class Ruleset:
+    """The chains of a ruleset; of its sets the members are put in the place of their names."""
+
+    def __init__(self, document):
+        self.sets, self.chains, self.managed = {}, {}, set()
+        listed = document.get("nftables", ())
+        for each in listed:
+            for kind in ("set", "map"):
+                if kind in each:
+                    one = each[kind]
+                    self.sets[one["family"], one["table"], one["name"]] = one
+        for each in listed:
+            if "chain" in each:
+                self.add_chain(each["chain"])
+        for each in listed:
+            if "rule" in each:
+                self.add_rule(each["rule"])
+
+    def add_chain(self, one):
+        key = (one["family"], one["table"], one["name"])
+        self.chains[key] = Chain(
+            *key,
+            hook=one.get("hook"),
+            policy=one.get("policy", ACCEPT) if one.get("hook") else None,
+            kind=one.get("type", "filter"),
+            priority=one.get("prio", 0),
+        )
+
+    def add_rule(self, one):
+        chain = self.chains.get((one["family"], one["table"], one["chain"]))
+        if chain is None:
+            return
+        rule, rules = Rule(), []
+        for each in one.get("expr", ()):
+            for name, value in each.items():
+                if name == "vmap":
+                    rules = self.mapped(rule, value, chain)
+                else:
+                    self.read(rule, name, value, chain)
+        chain.rules += rules or [rule]
+
+    def read(self, rule, name, value, chain):
+        if name in VERDICTS:
+            rule.verdict = name
+        elif name in ("jump", "goto"):
+            rule.verdict, rule.target = JUMP if name == "jump" else GOTO, value["target"]
+        elif name == "dnat":
+            rule.verdict, rule.to = DNAT, destination(value)
+        elif name == "match":
+            self.match(rule, value, chain)
+        elif name == "xt":
+            rule.other.append("a match of iptables")
+        elif name == "limit":
+            rule.rated = True
+        elif name not in PASSING:
+            rule.other.append(name)
+
+    def match(self, rule, value, chain):
+        name, family = subject(value["left"])
+        words = self.members(value["right"], chain)
+        negated = value.get("op") == "!="
+        if family is not None:
+            rule.family = family
+        if name == "family":
+            rule.family = FAMILIES.get(words[0]) if words else None
+        elif name == "dnat":
+            rule.dnat = not negated
+        elif name == "never":
+            rule.never = True
+        elif name is None or words is None:
+            rule.other.append(in_words(value["left"]))
+        else:
+            put(rule, name, words, negated)
+
+    def members(self, right, chain):
+        """The alternatives on the right side as text, or pairs of first and last; None where
+        they cannot be told.
+        """
+        if isinstance(right, str) and right.startswith("@"):
+            one = self.sets.get((chain.family, chain.table, right[1:]))
+            if one is None or "timeout" in one or "dynamic" in one.get("flags", ()):
+                return None
+            return flat(one.get("elem", ())[:MOST_ELEMENTS])
+        return flat(right["set"] if isinstance(right, dict) and "set" in right else [right])
+
+    def mapped(self, rule, value, chain):
+        """A rule for each member of a map of verdicts."""
+        data = value["data"]
+        if isinstance(data, str) and data.startswith("@"):
+            one = self.sets.get((chain.family, chain.table, data[1:]))
+            pairs = one.get("elem", ()) if one else ()
+        else:
+            pairs = data.get("set", ()) if isinstance(data, dict) else ()
+        found = []
+        for key, verdict in pairs[:MOST_ELEMENTS]:
+            each = Rule()
+            each.__dict__.update(rule.__dict__, negated=set(rule.negated), other=list(rule.other))
+            self.match(each, {"left": value["key"], "right": key, "op": "=="}, chain)
+            for name, target in verdict.items():
+                self.read(each, name, target, chain)
+            found.append(each)
+        return found
+
+
+def destination(value):
+    if not isinstance(value, dict):
+        return "?"
+    port = value.get("port")
+    address = value.get("addr", "")
+    return "%s%s" % (address, ":%s" % port if port else "") if isinstance(address, str) else "?"
+
+
+def subject(left):
+    """What a match is about, by the names of Rule, and the family that it is bound to; no name
+    where that is not known.
+    """
+    if not isinstance(left, dict):
+        return None, None
+    payload, meta, ct = left.get("payload"), left.get("meta"), left.get("ct")
+    if payload:
+        field, protocol = payload.get("field"), payload.get("protocol")
+        family = protocol if protocol in ("ip", "ip6") else None
+        name = {"saddr": "sources", "daddr": "destinations", "dport": "ports"}.get(field)
+        if protocol in ("tcp", "udp") and name == "ports":
+            return "ports_of_" + protocol, None
+        if protocol in ("icmp", "icmpv6", "igmp", "arp", "sctp", "dccp", "udplite"):
+            return "never", None
+        if field in ("protocol", "nexthdr"):
+            return "protocols", family
+        return name, family
+    if meta:
+        names = {
+            "iifname": "interfaces",
+            "iif": "interfaces",
+            "oifname": "out_interfaces",
+            "oif": "out_interfaces",
+            "l4proto": "protocols",
+            "nfproto": "family",
+        }
+        return names.get(meta.get("key")), None
+    if ct:
+        is_dnat = ct.get("key") == "status"
+        return {"state": "states"}.get(ct.get("key"), "dnat" if is_dnat else None), None
+    # A check of the way back keeps out only whose sender is a lie
+    return ("never" if left.get("fib", {}).get("result") == "oif" else None), None
+
+
+def in_words(left):
+    for kind, value in left.items() if isinstance(left, dict) else ():
+        if isinstance(value, dict):
+            return "%s %s" % (kind, value.get("key") or value.get("field") or "")
+        return kind
+    return "something"
+
+
+def flat(elements):
+    """Members of a set as text, or pairs of first and last."""
+    found = []
+    for one in elements:
+        if isinstance(one, dict) and "elem" in one:
+            one = one["elem"].get("val")
+        if isinstance(one, dict) and "prefix" in one:
+            found.append("%s/%d" % (one["prefix"]["addr"], one["prefix"]["len"]))
+        elif isinstance(one, dict) and "range" in one:
+            found.append(tuple(one["range"]))
+        elif isinstance(one, (str, int)):
+            found.append(one)
+        else:
+            return None
+    return found
+
+
+def put(rule, name, words, negated):
+    if name.startswith("ports"):
+        if name != "ports":
+            rule.protocols = [name.rpartition("_")[2]]
+        pairs = [one if isinstance(one, tuple) else (one, one) for one in words]
+        if not all(isinstance(end, int) for pair in pairs for end in pair):
+            rule.other.append("port")
+            return
+        name, words = "ports", pairs
+    elif name == "protocols":
+        words = [PROTOCOLS.get(one, one) for one in words]
+    else:
+        words = ["-".join(one) if isinstance(one, tuple) else str(one) for one in words]
+    setattr(rule, name, words)
+    rule.negated.update([name] if negated else [])

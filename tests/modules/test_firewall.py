@@ -1,0 +1,246 @@
+"""What rules of packet filters come to for somebody who connects, and how they are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worlds.host_modules import MODULES, SHARED, loaded, module_answer
+
+IPTABLES = """\
+*filter
+:INPUT {policy} [0:0]
+:ours - [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -p icmp -j ACCEPT
+{rules}
+COMMIT
+"""
+OWN = ["192.0.2.10"]
+ANYWHERE = {"reachable": "anywhere"}
+CLOSED = {"reachable": "closed"}
+
+
+def shared(name: str) -> Any:
+    return loaded(SHARED / f"{name}.py")
+
+
+def reach(chains: Any, port: int, family: str = "ip", protocol: str = "tcp") -> dict[str, Any]:
+    filters = shared("packet_rules")
+    packet = filters.Packet(family, protocol, port, OWN)
+    found: dict[str, Any] = filters.through_all(chains, ("prerouting", "input"), packet)
+    return found
+
+
+def by_iptables(*rules: str, policy: str = "DROP", port: int = 22) -> dict[str, Any]:
+    text = IPTABLES.format(policy=policy, rules="\n".join(rules))
+    return reach(shared("iptables_rules").chains_of(text, "ip"), port)
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        ([], CLOSED),
+        (["-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -p tcp -m multiport --dports 80,20:30 -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -p tcp -m tcp ! --dport 22 -j ACCEPT"], CLOSED),
+        (["-A INPUT -p udp -m udp --dport 22 -j ACCEPT"], CLOSED),
+        (["-A INPUT -p tcp -m tcp --dport 22 -m conntrack --ctstate NEW -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -s 127.0.0.0/8 -j ACCEPT"], CLOSED),
+        (
+            ["-A INPUT -s 198.51.100.0/24 -p tcp -m tcp --dport 22 -j ACCEPT"],
+            {"reachable": "limited", "from": ["198.51.100.0/24"]},
+        ),
+        (
+            ["-A INPUT -i wg0 -s 10.1.0.0/16 -j ACCEPT"],
+            {"reachable": "limited", "from": ["10.1.0.0/16 via wg0"]},
+        ),
+        (
+            ["-A INPUT -s 203.0.113.9/32 -j DROP", "-A INPUT -j ACCEPT"],
+            {"reachable": "anywhere", "except": ["203.0.113.9/32"]},
+        ),
+        (["-A INPUT -j ours", "-A ours -p tcp -m tcp --dport 22 -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -j ours", "-A ours -j RETURN", "-A ours -j ACCEPT"], CLOSED),
+        (
+            ["-A INPUT -s 10.0.0.0/8 -j ours", "-A ours -j ACCEPT"],
+            {"reachable": "limited", "from": ["10.0.0.0/8"]},
+        ),
+        (
+            ["-A INPUT -p tcp -m limit --limit 5/min -j ACCEPT"],
+            {"reachable": "anywhere", "rate_limited": True},
+        ),
+        (
+            [
+                "-A INPUT -m recent --update --seconds 30 --hitcount 6 --name x --rsource -j DROP",
+                "-A INPUT -j ACCEPT",
+            ],
+            {"reachable": "anywhere", "rate_limited": True},
+        ),
+        (
+            ["-A INPUT -m mark --mark 0x1 -j ACCEPT"],
+            {"reachable": "not_judged", "not_judged": ["mark --mark 0x1"], "otherwise": "closed"},
+        ),
+        (
+            ["-A INPUT -m set --match-set office src -j ACCEPT"],
+            {"reachable": "limited", "from": ["set office"]},
+        ),
+        (['-A INPUT -m comment --comment "a -j DROP" -j ACCEPT'], ANYWHERE),
+        (["-A INPUT -m addrtype --dst-type MULTICAST -j ACCEPT"], CLOSED),
+        (["-A INPUT -d 192.0.2.10/32 -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -d 192.0.2.99/32 -j ACCEPT"], CLOSED),
+        (["-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT"], CLOSED),
+        (['-A INPUT -j LOG --log-prefix "[a b] "', "-A INPUT -j ACCEPT"], ANYWHERE),
+    ],
+)
+def test_iptables(rules: list[str], found: dict[str, Any]) -> None:
+    assert by_iptables(*rules) == found
+
+
+def test_without_rules_the_policy_counts() -> None:
+    assert by_iptables(policy="ACCEPT") == ANYWHERE
+
+
+def test_chains_that_lead_to_each_other_come_to_an_end() -> None:
+    found = by_iptables("-A INPUT -j ours", "-A ours -j ours")
+    assert found["reachable"] == "not_judged"
+
+
+def test_every_base_chain_has_to_let_it_pass() -> None:
+    text = IPTABLES.format(policy="ACCEPT", rules="")
+    chains = shared("iptables_rules").chains_of(text, "ip")
+    chains += shared("iptables_rules").chains_of(text.replace("ACCEPT [0:0]", "DROP [0:0]"), "ip")
+    assert reach(chains, 22) == CLOSED
+
+
+def ruleset(*expressions: list[Any], sets: tuple[Any, ...] = (), policy: str = "drop") -> Any:
+    place = {"family": "inet", "table": "filter"}
+    base = {**place, "name": "input", "type": "filter", "hook": "input", "policy": policy}
+    named = [{"set": {**place, **one}} for one in sets]
+    rules = [{"rule": {**place, "chain": "input", "expr": one}} for one in expressions]
+    document = {"nftables": [{"metainfo": {}}, *named, {"chain": base}, *rules]}
+    return list(shared("nft_rules").Ruleset(document).chains.values())
+
+
+def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def field(protocol: str, name: str) -> dict[str, Any]:
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+ACCEPT = {"accept": None}
+ON_SSH = match(field("tcp", "dport"), 22)
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ([ON_SSH, ACCEPT], ANYWHERE),
+        ([match(field("tcp", "dport"), {"set": [80, {"range": [20, 30]}]}), ACCEPT], ANYWHERE),
+        ([match(field("udp", "dport"), 22), ACCEPT], CLOSED),
+        ([match({"meta": {"key": "iifname"}}, "lo"), ACCEPT], CLOSED),
+        ([match({"meta": {"key": "nfproto"}}, "ipv6"), ACCEPT], CLOSED),
+        ([match({"ct": {"key": "state"}}, {"set": ["established", "related"]}), ACCEPT], CLOSED),
+        ([match({"ct": {"key": "status"}}, "dnat"), ACCEPT], CLOSED),
+        ([match(field("icmp", "type"), "echo-request"), ACCEPT], CLOSED),
+        (
+            [match(field("ip", "saddr"), {"prefix": {"addr": "10.0.0.0", "len": 8}}), ACCEPT],
+            {"reachable": "limited", "from": ["10.0.0.0/8"]},
+        ),
+        (
+            [match(field("ip", "saddr"), "@office"), ON_SSH, {"counter": {}}, ACCEPT],
+            {"reachable": "limited", "from": ["192.0.2.0/24,198.51.100.7"]},
+        ),
+        (
+            [match(field("ip", "saddr"), "@learnt"), ACCEPT],
+            {"reachable": "not_judged", "not_judged": ["payload saddr"], "otherwise": "closed"},
+        ),
+        ([{"limit": {"rate": 5}}, ACCEPT], {"reachable": "anywhere", "rate_limited": True}),
+        (
+            [{"vmap": {"key": field("tcp", "dport"), "data": {"set": [[22, {"accept": None}]]}}}],
+            ANYWHERE,
+        ),
+        ([{"jump": {"target": "nowhere"}}], {"reachable": "not_judged"}),
+    ],
+)
+def test_nftables(expression: list[Any], found: dict[str, Any]) -> None:
+    office = {
+        "name": "office",
+        "elem": [{"prefix": {"addr": "192.0.2.0", "len": 24}}, "198.51.100.7"],
+    }
+    learnt = {"name": "learnt", "flags": ["dynamic"], "elem": []}
+    told = reach(ruleset(expression, sets=(office, learnt)), 22)
+    assert {key: told[key] for key in found} == found
+
+
+def test_a_rule_as_it_is_told() -> None:
+    chains = ruleset([match(field("ip", "saddr"), "192.0.2.1"), ON_SSH, ACCEPT])
+    assert [one.told() for one in chains[0].rules] == [
+        {"verdict": "accept", "protocol": "tcp", "from": "192.0.2.1", "port": "22"}
+    ]
+
+
+def test_ufw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    managers = shared("firewall_managers")
+    monkeypatch.setattr(managers, "UFW", str(tmp_path))
+    monkeypatch.setattr(managers, "DEFAULTS", str(tmp_path / "default"))
+    assert managers.ufw() is None
+    (tmp_path / "ufw.conf").write_text("# \nENABLED=yes\n")
+    (tmp_path / "default").write_text('DEFAULT_INPUT_POLICY="DROP"\n')
+    (tmp_path / "user.rules").write_text(
+        "### tuple ### allow tcp 22 0.0.0.0/0 any 10.0.0.0/8 in_eth0\n"
+        "### tuple ### route:deny any any 0.0.0.0/0 any 0.0.0.0/0 in\n"
+        "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n"
+    )
+    (incoming, forwarded) = managers.ufw()[1]
+    assert incoming == {
+        "name": "incoming",
+        "policy": "drop",
+        "rules": [
+            {
+                "verdict": "accept",
+                "protocol": "tcp",
+                "port": "22",
+                "from": "10.0.0.0/8",
+                "interface": "eth0",
+            }
+        ],
+    }
+    assert forwarded["rules"] == [{"verdict": "drop"}]
+
+
+def test_zones_of_firewalld() -> None:
+    text = (
+        "public (default, active)\n  target: default\n  interfaces: eth0\n  sources: \n"
+        "  services: ssh\n  ports: 8080/tcp\n  rich rules: \n"
+        '\trule family="ipv4" source address="192.0.2.0/24" drop\n\n'
+        "work\n  target: default\n  services: ssh\n"
+    )
+    (zone,) = shared("firewall_managers").zones(text)
+    assert (zone["name"], zone["policy"], zone["interfaces"]) == ("public", "reject", ["eth0"])
+    assert [one["verdict"] for one in zone["rules"]] == ["accept", "accept", "drop"]
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("192.0.2.1:80", ("192.0.2.1", 80)),
+        ("192.0.2.1", ("192.0.2.1", 7)),
+        ("[2001:db8::1]:80", ("2001:db8::1", 80)),
+        ("192.0.2.1-192.0.2.9", (None, 7)),
+    ],
+)
+def test_where_a_port_is_forwarded_to(text: str, end: tuple[str | None, int]) -> None:
+    assert loaded(MODULES / "firewall.py").end_of(text, 7) == end
+
+
+def test_this_machine() -> None:
+    found = module_answer([str(MODULES / "firewall.py")], {}, timeout_s=60)
+    assert found["services_total"] >= len(found["services"])
+    told = {key: value for key, value in found.items() if key not in ("changed", "invocation")}
+    assert len(json.dumps(told, separators=(",", ":"))) <= 4000
