@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from playrail.calls.answers import Answer, Meta, Result
@@ -47,6 +47,8 @@ class Trace:
     question: Question | None = None
     most_bytes: int = ANSWER_BYTES
     """Of its answer."""
+    more_with: Sequence[str] = ()
+    """The arguments with which an answer that was cut tells more."""
 
     def elapsed_ms(self) -> int:
         return round((time.monotonic() - self.since) * 1000)
@@ -93,6 +95,7 @@ class Call:
             cached=result.cached,
             retry_safe=trace.retry_safe,
             truncated=result.truncated,
+            more_with=trace.more_with if result.truncated else (),
             remote_text=result.remote_text,
             secrets_hidden=result.secrets_hidden,
             way=result.way,

@@ -32,6 +32,7 @@ from playrail.policy.file import read_policy
 from playrail.safe_text.secrets import Secrets
 from playrail.settings.settings import Settings
 from playrail.tasks import Progress
+from playrail.tools.arguments import More, marked
 from playrail.tools.offering import absences
 from playrail.tools.tool import AnyTool, most_bytes
 
@@ -215,6 +216,7 @@ class Playrail:
         inner = call.parent is not None
         parsed = self.understanding.parse(call.name, arguments, inner=inner)
         call.trace.most_bytes = most_bytes(parsed.input)
+        call.trace.more_with = marked(parsed.tool.input, More)
         asked.take(parsed.input, self.secrets)
         understood = await self.understanding.understand(parsed, call)
         asked.hosts = understood.hosts

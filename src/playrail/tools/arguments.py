@@ -39,6 +39,19 @@ class Rare:
     """
 
 
+class More(Rare):
+    """Marks one with which an answer that was cut tells more: such an answer names it."""
+
+
+def marked(model: type[BaseModel], mark: type[Rare]) -> list[str]:
+    """The model's fields that have the mark."""
+    return [
+        name
+        for name, field in model.model_fields.items()
+        if any(isinstance(each, type) and issubclass(each, mark) for each in field.metadata)
+    ]
+
+
 def as_meant(model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments for this model; of those that cannot be meant otherwise, what is meant."""
     meant = {}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from playrail.tools.arguments import Rare
+from playrail.tools.arguments import Rare, marked
 from playrail.tools.tool import (
     AnyTool,
     ByField,
@@ -24,12 +24,20 @@ NOISE = frozenset({"$defs", "title"})
 # A model sees little in these, and a call that breaks such a rule is told the rule
 RULES = frozenset(
     {
-        *("examples", "minLength", "maxLength", "minItems", "maxItems", "minimum", "pattern"),
+        *(
+            "examples",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minimum",
+            "maximum",
+            "pattern",
+        ),
         "additionalProperties",
     }
 )
 WORDS = frozenset({"default", "description", "required"})
-LARGEST_TOLD = 10_000  # of greatest values; nobody comes to a larger one by chance
 # It stands in nearly every tool, so in as few words as can be; a list is taken all the same
 SERVER = {"type": "string", "description": "Server, group or tag:NAME; several by commas."}
 NOTHING: tuple[Any, ...] = (None, False, 0, "")  # defaults that everybody expects
@@ -60,20 +68,14 @@ def listed_input_schema(tool: AnyTool) -> dict[str, Any]:
     """
     schema: dict[str, Any] = _without(input_schema(tool), RULES)
     fields = schema.get("properties", {})
-    for name in _rare(tool.input):
+    for name in marked(tool.input, Rare):
         del fields[name]
     if issubclass(tool.input, OnHosts):
         fields["server"] = SERVER
     for field in fields.values():
         if field.get("default") in NOTHING:
             field.pop("default", None)
-        if field.get("maximum", 0) > LARGEST_TOLD:
-            del field["maximum"]
     return schema
-
-
-def _rare(model: type[BaseModel]) -> list[str]:
-    return [name for name, field in model.model_fields.items() if Rare in field.metadata]
 
 
 def output_schema(tool: AnyTool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
-from playrail.tools.arguments import Rare
+from playrail.tools.arguments import More
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
@@ -106,6 +106,13 @@ class OnHosts(ToolInput):
         return server
 
 
+MaxBytes = Annotated[
+    int,
+    More,
+    Field(ge=LEAST_SHARE_BYTES, le=1_000_000, description="Most bytes.", examples=[ANSWER_BYTES]),
+]
+
+
 class Reading(OnHosts):
     """Arguments of a tool whose answer may be long.
 
@@ -113,13 +120,7 @@ class Reading(OnHosts):
     how to go on.
     """
 
-    max_bytes: Annotated[int, Rare] = Field(
-        default=ANSWER_BYTES,
-        ge=LEAST_SHARE_BYTES,
-        le=1_000_000,
-        description="Most bytes of the answer.",
-        examples=[ANSWER_BYTES],
-    )
+    max_bytes: MaxBytes = ANSWER_BYTES
 
 
 def most_bytes(given: ToolInput) -> int:

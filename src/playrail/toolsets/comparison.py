@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from playrail.canonical import canonical
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
 from playrail.tools.together import Together
@@ -40,7 +41,7 @@ class TwoHosts(Reading):
         description="Files or directories, by content, mode, owner.",
         examples=[["/etc/nginx"]],
     )
-    limit: int = Field(
+    limit: Annotated[int, More] = Field(
         default=10, ge=1, le=5000, description="Most differences of an area.", examples=[10]
     )
 

@@ -11,6 +11,7 @@ from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -24,7 +25,7 @@ class DiskPlace(Reading):
         description="A directory of the file system.",
         examples=["/", "/var"],
     )
-    limit: int = Field(
+    limit: Annotated[int, More] = Field(
         default=10,
         ge=1,
         le=100,
@@ -145,8 +146,8 @@ def _silent(raw: Mapping[str, Any]) -> Problem:
 analyze_disk = PlaybookTool(
     name="analyze_disk",
     summary=(
-        "Disk full? How full all file systems are, and which files, directories and deleted files "
-        "take most of one."
+        "Which are the largest files and directories? What takes the space of a file system, "
+        "deleted files too."
     ),
     risk=Risk.READ,
     input=DiskPlace,
@@ -157,7 +158,9 @@ analyze_disk = PlaybookTool(
 
 
 class FileSystemsChoice(Reading):
-    limit: int = Field(default=20, ge=1, le=500, description="Most file systems.", examples=[20])
+    limit: Annotated[int, More] = Field(
+        default=20, ge=1, le=500, description="Most file systems.", examples=[20]
+    )
 
 
 class DiskFileSystem(Brief):
@@ -227,8 +230,8 @@ class DiskFileSystems(Report):
 get_disk_usage = PlaybookTool(
     name="get_disk_usage",
     summary=(
-        "Which disk is full? All file systems (df, inodes), deleted open files, the journal's and "
-        "Docker's share."
+        "Which disk is full? Free space and inodes left of all file systems (df), deleted "
+        "open files, the share of the journal and Docker."
     ),
     risk=Risk.READ,
     input=FileSystemsChoice,
@@ -246,7 +249,9 @@ class MountsChoice(Reading):
     all: bool = Field(
         default=False, description="Also those of the kernel and of containers.", examples=[True]
     )
-    limit: int = Field(default=20, ge=1, le=500, description="Most mounts.", examples=[20])
+    limit: Annotated[int, More] = Field(
+        default=20, ge=1, le=500, description="Most mounts.", examples=[20]
+    )
 
 
 class FstabDifference(Brief):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AliasPath, BeforeValidator, Field, computed_field
 
 from playrail.settings.content import content_root
-from playrail.tools.arguments import Rare
+from playrail.tools.arguments import More, Rare
 from playrail.tools.fields import Since, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
@@ -21,7 +21,7 @@ class ContainerChoice(Reading):
     details: bool = Field(
         default=False, description="Also command, mounts and labels of each.", examples=[True]
     )
-    offset: int = Field(
+    offset: Annotated[int, Rare] = Field(
         default=0, ge=0, le=100_000, description="`next_offset` of the last answer.", examples=[0]
     )
     engine: Annotated[EngineSocket | None, Rare] = None
@@ -103,7 +103,7 @@ class LogPart(Reading):
     container: ContainerName
     lines: int = Field(default=50, ge=1, le=1000, description="Most lines.", examples=[50])
     since: Since | None = None
-    message_characters: Annotated[int, Rare] = Field(
+    message_characters: Annotated[int, More] = Field(
         default=500, ge=50, le=100_000, description="Most of each line.", examples=[500]
     )
     engine: Annotated[EngineSocket | None, Rare] = None

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from playrail.tools.arguments import Rare
 from playrail.tools.brief import Brief
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.short_reading import ShortReading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.toolsets.docker_engine import ContainerName, EngineSocket, OfDocker
 
-USUAL_BYTES = 4_000
 
-
-class InspectedContainer(Reading):
+class InspectedContainer(ShortReading):
     container: ContainerName
-    max_bytes: int = Field(
-        default=USUAL_BYTES,
-        ge=1_000,
-        le=1_000_000,
-        description="Most bytes of the answer.",
-        examples=[USUAL_BYTES],
-    )
-    engine: EngineSocket | None = None
+    engine: Annotated[EngineSocket | None, Rare] = None
 
 
 class Check(Brief, Report):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
+from playrail.tools.short_reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
-from playrail.toolsets.short_reading import ShortReading
 
 
 class FirewallPart(ShortReading):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="Only what is about it.", examples=[443]
     )
-    limit: int = Field(
+    limit: Annotated[int, More] = Field(
         default=20, ge=1, le=500, description="Most services, and rules of a chain.", examples=[20]
     )
 
@@ -95,7 +98,10 @@ class Firewall(Brief, Report):
 
 get_firewall = PlaybookTool(
     name="get_firewall",
-    summary="Firewall rules (ufw, iptables, nftables, firewalld), and which ports they leave open.",
+    summary=(
+        "Show the firewall rules (ufw, iptables, nftables, firewalld), and which ports they "
+        "leave open or block."
+    ),
     risk=Risk.READ,
     input=FirewallPart,
     playbook="network/get_firewall.yml",

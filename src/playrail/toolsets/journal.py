@@ -12,7 +12,7 @@ from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
-from playrail.tools.arguments import Rare
+from playrail.tools.arguments import More
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 from playrail.tools.toolset import Toolset
@@ -50,7 +50,7 @@ Lines = Annotated[int, Field(ge=1, le=1000, description="Most entries.", example
 
 MessageCharacters = Annotated[
     int,
-    Rare,
+    More,
     Field(ge=50, le=100_000, description="Most of each message.", examples=[500]),
 ]
 
@@ -229,7 +229,8 @@ class SystemErrors(JournalEntries):
 get_journal_logs = PlaybookTool(
     name="get_journal_logs",
     summary=(
-        "Logs of a service, or all logs of a server: journal entries by unit, text, time, priority."
+        "Show the logs (journal) of a service, or what a whole server did log: by text, time, "
+        "priority."
     ),
     risk=Risk.SENSITIVE,
     input=JournalPart,
@@ -247,6 +248,7 @@ find_system_errors = PlaybookTool(
     input=ErrorsPart,
     playbook="journal/find_system_errors.yml",
     report=SystemErrors,
+    same_as="get_journal_logs",
 )
 
 search_journal_logs = PlaybookTool(

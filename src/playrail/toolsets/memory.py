@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import AliasPath, BeforeValidator, Field, computed_field
 
+from playrail.tools.arguments import Rare
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
 
 class MemoryChoice(OnHosts):
-    details: bool = Field(
+    details: Annotated[bool, Rare] = Field(
         default=False, description="Also buffers, shared memory and free swap.", examples=[True]
     )
 
@@ -77,7 +78,9 @@ class MemoryInfo(Report):
 
 get_memory_info = PlaybookTool(
     name="get_memory_info",
-    summary="How much memory (RAM) and swap a server has, uses and has free.",
+    summary=(
+        "How much memory (RAM) and swap a server has, uses and has free; whether it is swapping."
+    ),
     risk=Risk.READ,
     input=MemoryChoice,
     playbook="system/get_memory_info.yml",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from playrail.settings.content import content_root
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import HostName
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -39,7 +40,7 @@ class PortChoice(Reading):
 
 
 class NetworkPart(Reading):
-    limit: int = Field(
+    limit: Annotated[int, More] = Field(
         default=200,
         ge=1,
         le=1000,
@@ -187,7 +188,7 @@ class NetworkInfo(Report):
 
 check_port = PlaybookTool(
     name="check_port",
-    summary="Is a port open or in use, by which process? Or is it reached at another address.",
+    summary="Which process listens on a port, or is it reached at another address?",
     risk=Risk.READ,
     input=PortChoice,
     playbook="network/check_port.yml",
@@ -196,7 +197,9 @@ check_port = PlaybookTool(
 
 get_network_info = PlaybookTool(
     name="get_network_info",
-    summary="IP addresses, interfaces, routes, DNS and all open ports of a server.",
+    summary=(
+        "Which IP addresses and interfaces a server has, routes, DNS, and which ports are open."
+    ),
     risk=Risk.READ,
     input=NetworkPart,
     playbook="network/get_network_info.yml",

@@ -14,6 +14,7 @@ from playrail.hosts import Host, Hosts
 from playrail.settings.servers import shown
 from playrail.settings.settings import Settings
 from playrail.settings.targets import TARGETS
+from playrail.tools.arguments import More, Rare
 from playrail.tools.brief import Brief
 from playrail.tools.tool import (
     Context,
@@ -61,13 +62,15 @@ class Choice(ToolInput):
         description="Only with this text in the name.",
         examples=["db"],
     )
-    offset: int = Field(
+    offset: Annotated[int, Rare] = Field(
         default=0,
         ge=0,
         description="`next_offset` of the last answer.",
         examples=[20],
     )
-    limit: int = Field(default=20, ge=1, le=500, description="Most servers.", examples=[20])
+    limit: Annotated[int, More] = Field(
+        default=20, ge=1, le=500, description="Most servers.", examples=[20]
+    )
     details: bool = Field(default=False, description="Also how each is reached.", examples=[True])
 
 

@@ -12,7 +12,7 @@ from playrail.codes import files, work
 from playrail.errors import Problem
 from playrail.safe_text.visible import in_one_line
 from playrail.settings.content import content_root
-from playrail.tools.arguments import Rare
+from playrail.tools.arguments import More, Rare
 from playrail.tools.fields import CONTROL, OwnerName
 from playrail.tools.tool import (
     Changing,
@@ -37,7 +37,9 @@ def _plain(name: str) -> str:
 
 
 class TreePart(Reading):
-    limit: int = Field(default=200, ge=1, le=1000, description="Most processes.", examples=[200])
+    limit: Annotated[int, More] = Field(
+        default=200, ge=1, le=1000, description="Most processes.", examples=[200]
+    )
     user: OwnerName | None = Field(
         default=None,
         description="Only processes of this user.",
@@ -149,7 +151,7 @@ class ProcessAction(Changing):
     sort: Literal["memory", "cpu"] = Field(
         default="memory", description="For list.", examples=["memory"]
     )
-    limit: int = Field(
+    limit: Annotated[int, More] = Field(
         default=20, ge=1, le=200, description="For list: most processes.", examples=[20]
     )
     wait_s: Annotated[int, Rare] = Field(

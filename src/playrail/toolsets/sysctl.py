@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 
@@ -18,7 +19,9 @@ class SettingsChoice(Reading):
         description="Setting, beginning of a name, or list.",
         examples=["net.ipv4.ip_forward", ["vm", "net.core"]],
     )
-    limit: int = Field(default=50, ge=1, le=5000, description="Most settings.", examples=[50])
+    limit: Annotated[int, More] = Field(
+        default=50, ge=1, le=5000, description="Most settings.", examples=[50]
+    )
 
 
 class Setting(Brief):
@@ -59,8 +62,8 @@ class KernelSettings(Report):
 get_sysctl = PlaybookTool(
     name="get_sysctl",
     summary=(
-        "Kernel settings (sysctl) by name or prefix, and which differ from sysctl.d, so at the "
-        "next boot."
+        "What is a kernel setting (sysctl) set to? By name or prefix; which differ from "
+        "sysctl.d, so at the next boot."
     ),
     risk=Risk.READ,
     input=SettingsChoice,

@@ -113,7 +113,10 @@ class SystemInfo(Report):
 
 get_system_info = PlaybookTool(
     name="get_system_info",
-    summary="What a server is: operating system, kernel, processor, load, uptime, addresses.",
+    summary=(
+        "What a server is: operating system, kernel, processor, load, how long it is up "
+        "(uptime), addresses."
+    ),
     risk=Risk.READ,
     input=OnHosts,
     playbook="system/get_system_info.yml",

@@ -155,8 +155,8 @@ class Triage(Report):
 triage = PlaybookTool(
     name="triage",
     summary=(
-        "What is wrong? First look: load, processes, memory, full disks, failed units, containers, "
-        "errors, reboot."
+        "What is wrong, why is the server slow? First look at its health: load, processes, "
+        "memory, full disks, failed units, containers, errors, reboot."
     ),
     # What was logged may be private; how much, and by whom, is not.
     risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),

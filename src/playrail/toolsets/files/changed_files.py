@@ -199,7 +199,8 @@ def _is_given(given: NewFile, name: str) -> bool:
 write_file = PlaybookTool(
     name="write_file",
     summary=(
-        "Create, edit or replace a text file: give all its new text. Or make a symbolic link."
+        "Create or replace a text file, or change lines of a configuration file: give all its "
+        "new text. Or make a symbolic link."
     ),
     risk=Risk.WRITE,
     input=NewFile,

@@ -23,7 +23,7 @@ Group = Annotated[str, Field(description="The group's name, or number when it ha
 
 class DirectoryPart(Reading):
     path: AbsolutePath
-    offset: int = Field(
+    offset: Annotated[int, Rare] = Field(
         default=0,
         ge=0,
         le=10_000_000,
@@ -147,7 +147,7 @@ class FileText(ShownText):
 
 read_file = PlaybookTool(
     name="read_file",
-    summary="Read a text file, or some lines of a large one.",
+    summary="Show a text file such as /etc/hosts, or some lines of a large one.",
     risk=Risk.READ,
     input=FilePart,
     playbook="files/read_file.yml",

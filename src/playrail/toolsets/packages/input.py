@@ -32,10 +32,7 @@ class Packages(Changing):
     )
     state: Literal["present", "latest", "absent"] = Field(
         default="present",
-        description=(
-            "latest upgrades, too; absent removes but keeps configuration files. SSH, Python, "
-            "init and sudo stay."
-        ),
+        description=("latest also upgrades; absent removes, but keeps configuration files."),
         examples=["present"],
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(

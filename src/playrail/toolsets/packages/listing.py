@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
@@ -26,7 +27,9 @@ class PackagesChoice(Reading):
         description="A file, to find its package.",
         examples=["/usr/sbin/nginx"],
     )
-    limit: int = Field(default=30, ge=1, le=5000, description="Most packages.", examples=[30])
+    limit: Annotated[int, More] = Field(
+        default=30, ge=1, le=5000, description="Most packages.", examples=[30]
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> PackagesChoice:
@@ -72,8 +75,8 @@ class PackageList(Report):
 list_packages = PlaybookTool(
     name="list_packages",
     summary=(
-        "Which packages are upgradable, security fixes, held or installed; which package owns a "
-        "file."
+        "Which packages can be upgraded, are security updates, held or installed; which "
+        "package owns a file."
     ),
     risk=Risk.READ,
     input=PackagesChoice,

@@ -47,7 +47,7 @@ class ServiceLook(Service):
 
 class ServiceAction(Changing, Service):
     action: Action = Field(
-        description="reload never starts a unit that is not active.",
+        description="reload starts nothing.",
         examples=["status"],
     )
 

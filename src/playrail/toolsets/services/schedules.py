@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 
 
 class SchedulesChoice(Reading):
-    limit: int = Field(default=25, ge=1, le=1000, description="Most schedules.", examples=[25])
+    limit: Annotated[int, More] = Field(
+        default=25, ge=1, le=1000, description="Most schedules.", examples=[25]
+    )
 
 
 class Schedule(Brief):
@@ -58,8 +62,8 @@ class Schedules(Report):
 list_schedules = PlaybookTool(
     name="list_schedules",
     summary=(
-        "What runs when, as whom? Scheduled jobs: cron, crontabs of users, systemd timers, anacron "
-        "and at."
+        "What runs when and next, as whom? Scheduled jobs: cron, crontabs of users, timers, "
+        "anacron, at."
     ),
     risk=Risk.SENSITIVE,
     input=SchedulesChoice,

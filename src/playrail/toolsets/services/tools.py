@@ -13,7 +13,9 @@ from playrail.toolsets.services.state import ServiceState
 
 manage_service = PlaybookTool(
     name="manage_service",
-    summary="Start, stop, restart, reload, enable or disable a service such as nginx.",
+    summary=(
+        "Start, stop, restart, reload a service such as nginx; enable or disable its start at boot."
+    ),
     risk=by_field(
         "action",
         {"status": Risk.READ, "is-active": Risk.READ, "is-enabled": Risk.READ},

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
 
@@ -21,7 +22,9 @@ class UnitsChoice(Reading):
     name: (
         Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_.@:\\-]+$")] | None
     ) = Field(default=None, description="A part of the name.", examples=["nginx"])
-    limit: int = Field(default=35, ge=1, le=1000, description="Most units.", examples=[35])
+    limit: Annotated[int, More] = Field(
+        default=35, ge=1, le=1000, description="Most units.", examples=[35]
+    )
 
 
 class ListedUnit(Brief):
@@ -83,8 +86,8 @@ class Units(Report):
 list_units = PlaybookTool(
     name="list_units",
     summary=(
-        "Which services failed, run or start at boot? Lists systemd's services, timers, sockets "
-        "and mounts."
+        "Which services failed, run or start at boot? Lists units: services, timers, sockets, "
+        "mounts."
     ),
     risk=Risk.READ,
     input=UnitsChoice,
