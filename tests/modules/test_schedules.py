@@ -152,15 +152,17 @@ def test_a_file_of_which_cron_takes_no_notice(
 def test_a_folder_of_scripts_stands_in_place_of_the_line_that_runs_it(
     crontabs: ModuleType, tmp_path: Path
 ) -> None:
-    write(tmp_path, "/etc/crontab", f"25 6 * * * root run-parts {tmp_path}/etc/cron.daily\n")
+    lines = [f"25 6 * * * root run-parts {tmp_path}{one}" for one in ("/etc/cron.daily", "/opt/x")]
+    write(tmp_path, "/etc/crontab", "\n".join(lines) + "\n")
     write(tmp_path, "/etc/cron.daily/good", "#!/bin/sh", 0o755)
     write(tmp_path, "/etc/cron.daily/dotted.sh", "#!/bin/sh", 0o755)
     write(tmp_path, "/etc/cron.daily/plain", "#!/bin/sh")
     write(tmp_path, "/etc/cron.weekly/lost", "#!/bin/sh", 0o755)
     files = crontabs.Files()
 
-    daily, weekly = crontabs.with_folders(files, list(crontabs.of_cron(files, NOW)))
+    other, daily, weekly = crontabs.with_folders(files, list(crontabs.of_cron(files, NOW)))
 
+    assert other["command"] == f"run-parts {tmp_path}/opt/x"
     assert daily["scripts"] == ["good"]
     assert daily["left_out"] == ["dotted.sh", "plain"]
     assert (daily["when"], daily["run_by"]) == ("25 6 * * *", f"{tmp_path}/etc/crontab:1")

@@ -152,10 +152,11 @@ def with_folders(files, others):
     """The entries, with the folders of scripts in place of those that run these."""
     runners = {}
     for one in others:
-        for folder in SCRIPTS:
-            if folder in one.get("command", "") and "run-parts" in one["command"]:
-                runners.setdefault(folder, one)
-    yield from (one for one in others if "run-parts" not in one.get("command", ""))
+        folders = [folder for folder in SCRIPTS if folder in one.get("command", "")]
+        if not folders or "run-parts" not in one["command"]:
+            yield one
+        for folder in folders:
+            runners.setdefault(folder, one)
     for folder in SCRIPTS:
         names = [name for name in files.names(folder) if not name.startswith(".")]
         taken = [name for name in names if is_taken(os.path.join(folder, name))]

@@ -151,10 +151,8 @@ def order(one):
 
 
 def daemons(found):
-    """Whether those run for which there is something to do; nothing where it is not known."""
+    """Whether those run for which there is something to do."""
     names = {one.name for one in processes()}
-    if not all_visible():
-        return {}
     of_at = any(one["source"].startswith("at job") for one in found)
     of_cron = any(one["source"].startswith("/") for one in found)
     running = {"cron_runs": any(name in names for name in CRON), "at_runs": "atd" in names}
@@ -181,12 +179,14 @@ def main():
         if failure.code != "no_systemd":
             not_known["timers"] = str(failure)[:100]
     not_known.update((path, "this user may not read it") for path in files.unreadable[:10])
+    if not all_visible():
+        not_known["processes"] = "this user may only see its own"
     report = {
         "total": len(found),
         "time_zone": time.tzname[time.localtime().tm_isdst > 0],
         "not_known": not_known or None,
     }
-    report.update(daemons(found))
+    report.update(daemons(found) if all_visible() else {})
     room = given["max_bytes"] - min(ENVELOPE_BYTES, given["max_bytes"] // 5) - length(report)
     listed = [told(one) for one in sorted(found, key=order)[: given["limit"]]]
     kept, _room = fitting(listed, room)

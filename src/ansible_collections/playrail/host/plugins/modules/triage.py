@@ -174,7 +174,7 @@ FULL_PERCENT = 80.0
 TROUBLED = "failed,auto-restart"
 ENVELOPE_BYTES = 200
 MOST_BYTES = 4000
-NO_JOURNAL = "there is no journal"
+NO_JOURNAL, OWN_ALONE = "there is no journal", "this user may only see its own processes"
 # What is shortened where there is no room: the end of the longest of these lists
 LISTS = ("processes", "errors", "failed_units", "containers", "file_systems", "oom_killed")
 
@@ -212,7 +212,7 @@ class Triage:
         if self.told["clock"]["synchronised"] is None:
             self.not_known["clock"] = "the kernel may not be asked"
         if not all_visible():
-            self.not_known["processes"] = "this user may only see its own"
+            self.not_known["processes"] = OWN_ALONE
 
     def look_at_memory(self, journalctl):
         memory = sizes(ALWAYS)
@@ -266,6 +266,8 @@ class Triage:
 
     def look_at_containers(self):
         if not self.has_engine:
+            if not all_visible():
+                self.not_known["containers"] = OWN_ALONE
             return
         try:
             self.tell("containers", troubled_containers())
