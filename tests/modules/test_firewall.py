@@ -134,6 +134,7 @@ def field(protocol: str, name: str) -> dict[str, Any]:
 
 
 ACCEPT = {"accept": None}
+FLAGS = field("tcp", "flags")
 ON_SSH = match(field("tcp", "dport"), 22)
 
 
@@ -166,6 +167,16 @@ ON_SSH = match(field("tcp", "dport"), 22)
             ANYWHERE,
         ),
         ([{"jump": {"target": "nowhere"}}], {"reachable": "not_judged"}),
+        ([match(field("tcp", "dport"), 1024, ">"), ACCEPT], CLOSED),
+        ([match(field("tcp", "dport"), 1024, "<="), ACCEPT], ANYWHERE),
+        ([match({"ct": {"key": "state"}}, ["established", "new"], "in"), ACCEPT], ANYWHERE),
+        ([match({"ct": {"key": "state"}}, ["established", "related"], "in"), ACCEPT], CLOSED),
+        ([match({"&": [FLAGS, ["syn", "ack"]]}, "syn"), ACCEPT], ANYWHERE),
+        ([match({"&": [FLAGS, {"|": ["fin", "syn"]}]}, {"|": ["fin", "syn"]}), ACCEPT], CLOSED),
+        ([match(FLAGS, "syn", "!="), ACCEPT], CLOSED),
+        ([match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"), ACCEPT], ANYWHERE),
+        ([match({"fib": {"result": "oif", "flags": ["saddr"]}}, False), ACCEPT], CLOSED),
+        ([match({"meta": {"key": "pkttype"}}, {"set": ["broadcast"]}), ACCEPT], CLOSED),
     ],
 )
 def test_nftables(expression: list[Any], found: dict[str, Any]) -> None:

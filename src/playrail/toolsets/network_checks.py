@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,12 +12,20 @@ from playrail.tools.fields import CONTROL, AbsolutePath, HostName
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
 
 
+def _ip(address: str) -> str:
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError("must be an IP address") from None
+    return address
+
+
 class DnsQuestion(OnHosts):
     name: HostName = Field(description="A name, or an IP.", examples=["example.org"])
     type: Literal["A", "AAAA", "CNAME", "MX", "TXT", "NS", "SOA", "SRV", "PTR", "CAA"] | None = (
         Field(default=None, description="The record; else A and AAAA.", examples=["MX"])
     )
-    nameserver: HostName | None = Field(
+    nameserver: Annotated[str, Field(max_length=64), AfterValidator(_ip)] | None = Field(
         default=None, description="Ask this IP, not the server's own.", examples=["192.0.2.53"]
     )
 

@@ -77,10 +77,13 @@ def keys_in(path):
     """The keys of a file, and whether others than its owner and root may change it. Raises
     OSError.
     """
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
+    # Whoever owns the home may put there what waits, or acts when it is opened
+    if not stat.S_ISREG(os.stat(path).st_mode):
         return [], False
-    with open(path, "rb") as file:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return [], False
         lines = file.read(FILE_BYTES).decode("utf-8", "replace").splitlines()
     found = [key for key in map(key_of, lines) if key is not None]
     return found, bool(status.st_mode & 0o022)

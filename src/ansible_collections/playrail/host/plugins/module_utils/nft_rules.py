@@ -20,6 +20,13 @@ PASSING = frozenset(
 PROTOCOLS = {"icmpv6": "ipv6-icmp", 6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp"}
 FAMILIES = {"ipv4": "ip", "ipv6": "ip6"}
 MOST_ELEMENTS = 2000
+# Of operators other than these: what first and last port they mean.
+BOUNDS = {
+    "<": lambda port: (0, port - 1),
+    ">": lambda port: (port + 1, 65535),
+    "<=": lambda port: (0, port),
+    ">=": lambda port: (port, 65535),
+}
 
 
 class Ruleset:
@@ -80,9 +87,15 @@ class Ruleset:
             rule.other.append(name)
 
     def match(self, rule, value, chain):
+        if fits_flags(rule, value):
+            return
         name, family = subject(value["left"])
         words = self.members(value["right"], chain)
-        negated = value.get("op") == "!="
+        operator = value.get("op")
+        if operator in BOUNDS:
+            is_port = words is not None and (name or "").startswith("ports")
+            words = [BOUNDS[operator](words[0])] if is_port and is_number(words[0]) else None
+        negated = operator == "!="
         if family is not None:
             rule.family = family
         if name == "family":
@@ -91,6 +104,8 @@ class Ruleset:
             rule.dnat = not negated
         elif name == "never":
             rule.never = True
+        elif name == "kinds" and words is not None:
+            rule.never = ("local" in words or "host" in words) is negated
         elif name is None or words is None:
             rule.other.append(in_words(value["left"]))
         else:
@@ -105,7 +120,9 @@ class Ruleset:
             if one is None or "timeout" in one or "dynamic" in one.get("flags", ()):
                 return None
             return flat(one.get("elem", ())[:MOST_ELEMENTS])
-        return flat(right["set"] if isinstance(right, dict) and "set" in right else [right])
+        if isinstance(right, dict) and "set" in right:
+            right = right["set"]
+        return flat(right if isinstance(right, list) else [right])
 
     def mapped(self, rule, value, chain):
         """A rule for each member of a map of verdicts."""
@@ -124,6 +141,35 @@ class Ruleset:
                 self.read(each, name, target, chain)
             found.append(each)
         return found
+
+
+def is_number(one):
+    return isinstance(one, int)
+
+
+def fits_flags(rule, value):
+    """Reads a match of TCP's flags, of which the packet has SYN alone. False for another match."""
+    left, mask = value["left"], None
+    if isinstance(left, dict) and "&" in left:
+        left, mask = left["&"]
+    if not isinstance(left, dict) or left.get("payload", {}).get("field") != "flags":
+        return False
+    wanted, given = names_in(value["right"]), {"syn"}
+    if mask is not None:
+        given &= names_in(mask)
+    fits = bool(given & wanted) if value.get("op") == "in" else given == wanted
+    rule.never = rule.never or fits is (value.get("op") == "!=")
+    rule.protocols = ["tcp"]
+    return True
+
+
+def names_in(flags):
+    """The names of flags in an expression such as `fin | syn`."""
+    if isinstance(flags, dict):
+        flags = [one for several in flags.values() for one in several]
+    if isinstance(flags, list):
+        return {name for one in flags for name in names_in(one)}
+    return {flags} if isinstance(flags, str) else set()
 
 
 def destination(value):
@@ -160,13 +206,14 @@ def subject(left):
             "oif": "out_interfaces",
             "l4proto": "protocols",
             "nfproto": "family",
+            "pkttype": "kinds",
         }
         return names.get(meta.get("key")), None
     if ct:
         is_dnat = ct.get("key") == "status"
         return {"state": "states"}.get(ct.get("key"), "dnat" if is_dnat else None), None
     # A check of the way back keeps out only whose sender is a lie
-    return ("never" if left.get("fib", {}).get("result") == "oif" else None), None
+    return {"oif": "never", "type": "kinds"}.get(left.get("fib", {}).get("result")), None
 
 
 def in_words(left):

@@ -99,7 +99,7 @@ from ansible_collections.playrail.host.plugins.module_utils.sockets import (
 )
 
 # Chains that Docker and the like keep for themselves; what they come to is told of services.
-MADE_BY_MACHINES = re.compile(r"DOCKER(?!-USER)|KUBE-|cali-|LIBVIRT_")
+MADE_BY_MACHINES = re.compile(r"DOCKER(?!-USER)|KUBE-|cali-|LIBVIRT_|NETAVARK|CNI-")
 ALL = frozenset(str(kind(0)) for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address))
 BARE_RETURN = {"verdict": "return"}
 DOCKERD = "/run/docker.pid"

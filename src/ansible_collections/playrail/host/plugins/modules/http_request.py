@@ -105,7 +105,8 @@ from ansible_collections.playrail.host.plugins.module_utils.keys import key_in
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused
 from ansible_collections.playrail.host.plugins.module_utils.tls import NO_CHECK_TIME, context
 
-ALL_S, STEP_S = 30.0, 10.0
+ALL_S = 30.0
+STEP_S = 10.0
 MOST_REDIRECTS = 5
 READ_BYTES = 1024 * 1024
 TOLD_HEADERS = (

@@ -106,7 +106,7 @@ from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
 from ansible_collections.playrail.host.plugins.module_utils.sudo_rights import rights
 
 USUAL_KEYS = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
-MOST_ASKED = 30  # accounts for which sshd is asked where its configuration has rules for some
+MOST_ASKED = 60  # accounts for which sshd is asked where its configuration has rules for some
 FEW = 4  # keys of each account where all are told
 # What of an account is seldom meant, what is worst first.
 UNUSUAL = (
@@ -132,22 +132,28 @@ class Servers:
 
     def __init__(self, module):
         self.module, self.known, self.not_known = module, {}, None
+        usual = Server(None, [])
         self.program = module.get_bin_path("sshd")
         self.listed, self.others, by_systemd = servers()
         if not self.listed and self.program:
-            ports = self.settings(Server(None, []), None).get("port", ["22"])
+            ports = self.settings(usual, None).get("port", ["22"])
             waiting = [place for port, place in by_systemd if str(port) in ports]
             if waiting:
-                self.listed = [Server(None, [])]
-                self.listed[0].listens = waiting
+                usual.listens = waiting
+                self.listed = [usual]
         self.rules = {server: matches(server.file) for server in self.listed}
 
-    def settings(self, server, user):
-        """What `sshd -T` says; nothing where it does not."""
-        user = user if self.rules_of(server) else None
+    def settings(self, server, account):
+        """What `sshd -T` says, of an account where it has rules for some; nothing where it does
+        not say it.
+        """
+        has_rules = account is not None and self.rules[server] and may_log_in(account.pw_shell)
+        user = account.pw_name if has_rules else None
         key = (server, user)
         if key not in self.known:
             asked = user is None or len(self.known) < MOST_ASKED
+            if not asked:
+                self.not_known = "sshd's rules for some: of %d accounts only" % MOST_ASKED
             found = configuration(self.module, self.program, server, user) if asked else None
             if found is None and asked:
                 self.not_known = "sshd's configuration: " + (
@@ -156,9 +162,6 @@ class Servers:
             self.known[key] = found
         found = self.known[key]
         return (self.known.get((server, None)) or {}) if found is None else found
-
-    def rules_of(self, server):
-        return getattr(self, "rules", {}).get(server)
 
     def told(self):
         found = []
@@ -194,7 +197,7 @@ def keys_of(account, found_in, ssh):
     found, loose, seen = [], [], set()
     patterns = set()
     for server in ssh.listed or [None]:
-        settings = ssh.settings(server, account.pw_name) if server else {}
+        settings = ssh.settings(server, account) if server else {}
         patterns.update(settings.get("authorizedkeysfile", USUAL_KEYS))
     for path in sorted(home_of(one, account) for one in patterns if one != "none"):
         try:
@@ -276,7 +279,7 @@ class Accounts:
             way
             for server in self.ssh.listed
             for way in ways_in(
-                self.ssh.settings(server, account.pw_name),
+                self.ssh.settings(server, account),
                 account,
                 groups,
                 one.get("password"),

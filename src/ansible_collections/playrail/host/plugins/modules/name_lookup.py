@@ -90,8 +90,10 @@ from ansible_collections.playrail.host.plugins.module_utils.dns_questions import
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
-RESOLV, FORWARDERS = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
-HOSTS, SWITCH = "/etc/hosts", "/etc/nsswitch.conf"
+RESOLV = "/etc/resolv.conf"
+FORWARDERS = "/run/systemd/resolve/resolv.conf"
+HOSTS = "/etc/hosts"
+SWITCH = "/etc/nsswitch.conf"
 FILE_BYTES = 1024 * 1024
 STUB = "127.0.0.53"  # systemd-resolved's own address; systemd-resolved.service(8)
 MOST_SERVERS = 6
