@@ -132,7 +132,7 @@ def _by_host(script: str | Mapping[str, str], hosts: Sequence[str]) -> Mapping[s
 
 def _with(node: Any, values: Mapping[str, str]) -> Any:
     if isinstance(node, dict):
-        return {key: _with(value, values) for key, value in node.items()}
+        return {_with(key, values): _with(value, values) for key, value in node.items()}
     if isinstance(node, list):
         return [_with(value, values) for value in node]
     return Template(node).safe_substitute(values) if isinstance(node, str) else node

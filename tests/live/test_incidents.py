@@ -68,11 +68,11 @@ def untold(wire: Wire, look: Look, host: str) -> list[str]:
     answer = wire.call(look.tool, server=server, **look.arguments)
     size = len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode())
     assert size <= MOST_BYTES, f"{look.tool}: {size} bytes"
-    found = answer.get("data", {}).get("hosts", {})
-    if not found:
+    if not answer["success"]:
         return [f"{look.tool}: {answer}"]
-    # Of a look at several hosts, what is told of them together stands beside the hosts
-    report = {**answer["data"], **next(iter(found.values()))} if found else {}
+    found = answer["data"].get("hosts", {})
+    # What is told of several hosts together stands in the place of what each tells
+    report = answer["data"].get("together") or next(iter(found.values()))
     return [f"{look.tool}{what}" for what in lacking(report, look.tells)]
 
 

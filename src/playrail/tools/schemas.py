@@ -38,8 +38,6 @@ RULES = frozenset(
     }
 )
 WORDS = frozenset({"default", "description", "required"})
-# It stands in nearly every tool, so in as few words as can be; a list is taken all the same
-SERVER = {"type": "string", "description": "Server, group or tag:NAME; several by commas."}
 NOTHING: tuple[Any, ...] = (None, False, 0, "")  # defaults that everybody expects
 
 
@@ -71,7 +69,8 @@ def listed_input_schema(tool: AnyTool) -> dict[str, Any]:
     for name in marked(tool.input, Rare):
         del fields[name]
     if issubclass(tool.input, OnHosts):
-        fields["server"] = SERVER
+        # It stands in nearly every tool, so in few words; a list is taken all the same
+        fields["server"] = {"type": "string", "description": fields["server"]["description"]}
     for field in fields.values():
         if field.get("default") in NOTHING:
             field.pop("default", None)

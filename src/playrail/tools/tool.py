@@ -92,7 +92,7 @@ class OnHosts(ToolInput):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description="Server, group or tag:NAME; several by commas, or a list.",
+            description="Server, group or tag:NAME; several by commas.",
             examples=["web1", ["web1", "db1"], "tag:web", "web1, db1"],
         )
     )

@@ -30,7 +30,7 @@ Area = Literal["packages", "units", "sysctl", "files"]
 
 class TwoHosts(Reading):
     server: Annotated[list[ServerName], Field(min_length=2, max_length=2)] = Field(
-        description="The two servers.", examples=[["web1", "web2"]]
+        description="The two servers, with a comma.", examples=[["web1", "web2"]]
     )
     areas: Annotated[list[Area], Field(min_length=1)] | None = Field(
         default=None, description="Omitted: all.", examples=[["packages", "files"]]
