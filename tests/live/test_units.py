@@ -240,7 +240,7 @@ def test_a_name_that_is_nearly_right(living: Operator, host: OwnHost) -> None:
     assert "execute_command" not in failed.problem.hint
     failed = living.call("check_service_status", name="zzqqy")
     assert failed.problem is not None
-    assert "list_directory" in failed.problem.hint
+    assert "list_units" in failed.problem.hint
 
 
 def test_names_that_systemctl_would_take_for_something_else(living: Operator) -> None:

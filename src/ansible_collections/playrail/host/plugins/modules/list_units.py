@@ -117,17 +117,8 @@ from ansible_collections.playrail.host.plugins.module_utils.units import (
 )
 
 PROPERTIES = (
-    *(
-        "Id",
-        "Names",
-        "Description",
-        "UnitFileState",
-        "NRestarts",
-        "Triggers",
-        "Listen",
-        "Where",
-        "What",
-    ),
+    *("Id", "Names", "Description", "UnitFileState", "NRestarts"),
+    *("Triggers", "Listen", "Where", "What"),
     *FAILURE,
     *OF_TIMERS,
 )
@@ -163,7 +154,7 @@ class Unit:
     def rank(self):
         if self.active == "failed" or self.load in ("error", "bad-setting"):
             return -3
-        if self.active not in SETTLED or self.sub == "auto-restart":
+        if self.active not in SETTLED:
             return -2
         if self.type == "service" and self.active == "inactive" and self.at_boot:
             return 0.5  # after services that run
