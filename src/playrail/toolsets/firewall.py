@@ -13,9 +13,6 @@ class FirewallPart(ShortReading):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="Only what is about it.", examples=[443]
     )
-    limit: int = Field(
-        default=20, ge=1, le=500, description="Most services, and rules of a chain.", examples=[20]
-    )
 
 
 class Reach(Brief):
@@ -90,7 +87,9 @@ class Firewall(Brief, Report):
     not_known: list[str] = Field(
         default=[], description="What could not be looked at, and why: it is not none."
     )
-    truncated: bool = Field(default=False, description="limit, max_bytes or port tell the rest.")
+    truncated: bool = Field(
+        default=False, description="A larger max_bytes, or port, tells the rest."
+    )
 
 
 get_firewall = PlaybookTool(

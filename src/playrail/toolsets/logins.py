@@ -14,7 +14,6 @@ class LoginsPart(ShortReading):
     user: OwnerName | None = Field(
         default=None, description="Only this account, in full.", examples=["root"]
     )
-    limit: int = Field(default=10, ge=1, le=500, description="Most accounts.", examples=[10])
 
 
 class SshKey(Brief):
