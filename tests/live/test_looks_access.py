@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import Wire, on_host
 from .own_host import Operator, OwnHost
 
 pytestmark = pytest.mark.lab
@@ -174,3 +175,18 @@ def test_nothing_is_written(planted: Operator, host: OwnHost) -> None:
     changed = host.sh(f"find {places} -newer /srv/before -type f").splitlines()
     assert [path for path in changed if "/journal/" not in path] == []
     assert "COMMAND=list" not in host.sh("journalctl --quiet --no-pager _COMM=sudo")
+
+
+@pytest.mark.parametrize("name", ["deb12", "deb13"])
+def test_keys_and_settings_as_the_host_says(wire_by_ssh: Wire, name: str) -> None:
+    found = wire_by_ssh.report("list_logins", server=name, user="root")
+    (root,) = found["accounts"]
+    told = on_host(name, "ssh-keygen", "-l", "-f", "/root/.ssh/authorized_keys")
+    lines = [line.split() for line in told.splitlines()]
+    assert [one["fingerprint"] for one in root["keys"]] == [line[1] for line in lines]
+    settings = dict(line.split(" ", 1) for line in on_host(name, "sshd", "-T").splitlines())
+    (server,) = found["ssh_servers"]
+    asked = settings["permitrootlogin"].replace("without-password", "prohibit-password")
+    assert server["root"] == asked
+    firewall = wire_by_ssh.report("get_firewall", server=name, port=22)
+    assert [one["reachable"] for one in firewall["services"]] == ["anywhere"]

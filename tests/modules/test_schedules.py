@@ -273,3 +273,19 @@ def test_a_timer_tells_what_its_service_runs_as_whom() -> None:
         "command": "/bin/backup --password ***",
     }
     assert (second["source"], second["inactive"]) == ("b.timer", True)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [("/usr/share/zoneinfo/America/Bogota", "America/Bogota"), (None, "UTC")],
+)
+def test_the_zone_has_a_name_that_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str | None, told: str
+) -> None:
+    module = loaded(MODULES / "list_schedules.py")
+    link = tmp_path / "localtime"
+    if target is not None:
+        link.symlink_to(target)
+    monkeypatch.setattr(module, "LOCAL_TIME", str(link))
+
+    assert module.time_zone() == told

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.short_reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
@@ -15,9 +12,6 @@ from playrail.tools.tool import PlaybookTool, Report, Risk
 class FirewallPart(ShortReading):
     port: int | None = Field(
         default=None, ge=1, le=65535, description="Only what is about it.", examples=[443]
-    )
-    limit: Annotated[int, More] = Field(
-        default=20, ge=1, le=500, description="Most services, and rules of a chain.", examples=[20]
     )
 
 
@@ -93,7 +87,9 @@ class Firewall(Brief, Report):
     not_known: list[str] = Field(
         default=[], description="What could not be looked at, and why: it is not none."
     )
-    truncated: bool = Field(default=False, description="limit, max_bytes or port tell the rest.")
+    truncated: bool = Field(
+        default=False, description="A larger max_bytes, or port, tells the rest."
+    )
 
 
 get_firewall = PlaybookTool(

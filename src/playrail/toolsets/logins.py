@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import OwnerName
 from playrail.tools.short_reading import ShortReading
@@ -16,9 +13,6 @@ from playrail.tools.tool import PlaybookTool, Report, Risk
 class LoginsPart(ShortReading):
     user: OwnerName | None = Field(
         default=None, description="Only this account, in full.", examples=["root"]
-    )
-    limit: Annotated[int, More] = Field(
-        default=10, ge=1, le=500, description="Most accounts.", examples=[10]
     )
 
 

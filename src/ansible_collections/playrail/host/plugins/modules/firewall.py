@@ -12,10 +12,6 @@ options:
   port:
     description: Only the services and rules of this port.
     type: int
-  limit:
-    description: How many services, and how many rules of a chain, to return at most.
-    type: int
-    default: 20
   max_bytes:
     description: How long the answer may be at most, in bytes of JSON.
     type: int
@@ -258,18 +254,17 @@ def in_one(told):
     return told
 
 
-def chain_told(chain, limit, port):
+def chain_told(chain, port):
     """A chain with the rules of which something is to be told."""
     rules = [one for one in chain.rules if one.verdict]
     if port is not None:
         rules = [one for one in rules if one.ports and any(a <= port <= b for a, b in one.ports)]
-    found = {"name": chain.full_name(), "rules": [one.told() for one in rules[:limit]]}
+    found = {"name": chain.full_name(), "rules": [one.told() for one in rules]}
     found.update({"hook": chain.hook, "policy": chain.policy} if chain.hook else {})
-    found.update({"rules_total": len(rules)} if len(rules) > limit else {})
     return found
 
 
-def of_kernel(chains, limit, port):
+def of_kernel(chains, port):
     """The chains that decide what comes in or through, those first that belong to a hook."""
     wanted = [
         one
@@ -287,7 +282,7 @@ def of_kernel(chains, limit, port):
         or (one.rules and (one.family, one.table, one.name) in led_to)
     ]
     telling.sort(key=lambda one: (one.hook != "input", one.hook is None))
-    told = [chain_told(one, limit, port) for one in telling]
+    told = [chain_told(one, port) for one in telling]
     return [
         one
         for one in told
@@ -317,7 +312,7 @@ def of_manager(given, rules, chains):
         inactive.append("firewalld")
     managed += others(chains)
     if told is None:
-        told = of_kernel(chains, given["limit"], given["port"])
+        told = of_kernel(chains, given["port"])
         managed += rules.kinds
     return managed, inactive, told
 
@@ -343,11 +338,11 @@ def answer(module, given):
     report.update({"inactive": inactive} if inactive else {})
     report["not_known"] = sorted(rules.not_known)
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
-    kept, left = fitting(listed[: given["limit"]], room * 3 // 4)
+    kept, left = fitting(listed, room * 3 // 4)
     room -= room * 3 // 4 - left
     shown = []
     for one in chains:
-        inside, _room = fitting(one["rules"][: given["limit"]], room - length(dict(one, rules=[])))
+        inside, _room = fitting(one["rules"], room - length(dict(one, rules=[])))
         cut = {"rules_total": len(one["rules"])} if len(inside) < len(one["rules"]) else {}
         short = dict(one, rules=inside, **cut)
         if length(short) > room or (one["rules"] and not inside):
@@ -363,7 +358,6 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "port": {"type": "int"},
-            "limit": {"type": "int", "default": 20},
             "max_bytes": {"type": "int", "default": 4000},
         },
         supports_check_mode=True,

@@ -59,6 +59,7 @@ truncated:
   returned: success
 """
 
+import os
 import re
 import time
 
@@ -87,6 +88,7 @@ from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.units import RUNNING, Failed, Systemd
 
+LOCAL_TIME = "/etc/localtime"
 CRON, AT = ("cron", "crond", "fcron", "busybox-crond"), ("atd",)
 TIMERS = ("Id", "ActiveState", "Triggers", "TimersCalendar", "TimersMonotonic", *OF_TIMERS)
 SERVICES = ("Id", "Names", "User", "ExecStart")
@@ -160,6 +162,12 @@ def daemons(found):
     return {name: running[name] for name in running if wanted[name]}
 
 
+def time_zone():
+    """The name of the host's zone, such as Europe/Warsaw; else how it is called now."""
+    _folder, _mark, name = os.path.realpath(LOCAL_TIME).partition("/zoneinfo/")
+    return name or time.tzname[time.localtime().tm_isdst > 0]
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -183,7 +191,7 @@ def main():
         not_known["processes"] = "this user may only see its own"
     report = {
         "total": len(found),
-        "time_zone": time.tzname[time.localtime().tm_isdst > 0],
+        "time_zone": time_zone(),
         "not_known": not_known or None,
     }
     report.update(daemons(found) if all_visible() else {})

@@ -12,10 +12,6 @@ options:
   user:
     description: Only this account, with all its keys and rights.
     type: str
-  limit:
-    description: How many accounts, and how many logins, to return at most.
-    type: int
-    default: 10
   max_bytes:
     description: How long the answer may be at most, in bytes of JSON.
     type: int
@@ -107,6 +103,7 @@ from ansible_collections.playrail.host.plugins.module_utils.sudo_rights import r
 
 USUAL_KEYS = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
 MOST_ASKED = 60  # accounts for which sshd is asked where its configuration has rules for some
+LATEST = 10  # logins
 FEW = 4  # keys of each account where all are told
 # What of an account is seldom meant, what is worst first.
 UNUSUAL = (
@@ -343,7 +340,7 @@ def answer(module, given):
     not_known = set()
     ssh = Servers(module)
     telling = Accounts(module, ssh, not_known)
-    user, limit = given["user"], given["limit"]
+    user = given["user"]
     chosen = [one for one in telling.listed if user in (None, one.pw_name)]
     if not chosen:
         module.fail_json(
@@ -359,9 +356,12 @@ def answer(module, given):
         not_known.add("ssh servers: only root may see which process listens")
     report.update(accounts_total=len(listed), sessions_total=len(now), not_known=sorted(not_known))
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
-    accounts, room = fitting([in_short(one, user) for one in listed[:limit]], room)
-    shown, room = fitting(now[:limit], room)
-    latest, _room = fitting(logins[: max(1, limit // 2)], room)
+    # Of many accounts no session and no login may be left untold
+    accounts, left = fitting([in_short(one, user) for one in listed], room * 4 // 5)
+    room -= room * 4 // 5 - left
+    shown, left = fitting(now, room * 2 // 3)
+    room -= room * 2 // 3 - left
+    latest, _left = fitting(logins[:LATEST], room)
     cut = len(accounts) < len(listed) or len(shown) < len(now)
     return dict(report, accounts=accounts, sessions=shown, logins=latest, truncated=cut)
 
@@ -370,7 +370,6 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "user": {"type": "str"},
-            "limit": {"type": "int", "default": 10},
             "max_bytes": {"type": "int", "default": 4000},
         },
         supports_check_mode=True,
