@@ -14,9 +14,10 @@ from playrail.tools.toolset import PLAYRAIL, Need
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
     "core": (
-        *("get_system_info", "analyze_disk", "get_process_tree", "find_system_errors"),
-        *("get_journal_logs", "check_service_status", "manage_service"),
-        *("read_file", "list_directory", "write_file"),
+        *("triage", "get_system_info", "get_disk_usage", "get_process_tree"),
+        *("list_units", "check_service_status", "manage_service", "get_journal_logs"),
+        *("get_network_info", "list_docker_containers"),
+        *("read_file", "list_directory", "search_in_files", "write_file"),
         *("install_package", "execute_command"),
     )
 }

@@ -49,7 +49,7 @@ class Command(Changing, Reading):
         default=60,
         ge=1,
         le=600,
-        description="Seconds until it is ended, and all it started.",
+        description="Seconds until it is ended.",
         examples=[60],
     )
 

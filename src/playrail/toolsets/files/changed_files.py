@@ -75,12 +75,12 @@ class NewFile(Changing):
     )
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description="Only if this is its SHA-256 still; read_file tells it.",
+        description="Only if this is its SHA-256 (read_file).",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     secret: bool = Field(
         default=False,
-        description="No record, plan or diff is to show the content.",
+        description="No record or diff shows the content.",
         examples=[True],
     )
 
@@ -218,7 +218,7 @@ class OldFile(Changing):
     path: AbsolutePath
     expected_sha256: Sha256 | None = Field(
         default=None,
-        description="Only if this is its SHA-256 still; read_file tells it.",
+        description="Only if this is its SHA-256 (read_file).",
         examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
     empty_parents: Annotated[int, Rare] = Field(
@@ -230,7 +230,7 @@ class OldFile(Changing):
     )
     secret: bool = Field(
         default=False,
-        description="No record, plan or diff is to show the content.",
+        description="No record or diff shows the content.",
         examples=[True],
     )
 

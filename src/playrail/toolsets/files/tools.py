@@ -193,7 +193,7 @@ class FileSearch(Reading):
     )
     names: FileNames | None = Field(
         default=None,
-        description="Only files whose name matches, such as *.conf.",
+        description="Only files named so, such as *.conf.",
         examples=["*.conf"],
     )
     limit: int = Field(default=100, ge=1, le=1000, description="Most lines.", examples=[100])

@@ -97,7 +97,7 @@ restart_server = ApiTool(
 get_logs = ApiTool(
     name="get_logs",
     provider="mikrus",
-    elsewhere="get_journal_logs or find_system_errors",
+    elsewhere="get_journal_logs or triage",
     summary=(
         "mikr.us tasks: what mikr.us did with a server, such as restarts; no logs of the server's "
         "own."

@@ -37,12 +37,12 @@ class Packages(Changing):
     )
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,99}$")] | None = Field(
         default=None,
-        description="Exact version of one package, also an older one.",
+        description="Exact version of one package.",
         examples=["1.6-2.1"],
     )
     update_cache: bool = Field(
         default=False,
-        description="Fetch the package lists first; done anyway where needed.",
+        description="Fetch the package lists first.",
         examples=[False],
     )
 
