@@ -140,7 +140,7 @@ class Changing(OnHosts):
 
     preview: bool = Field(
         default=False,
-        description="Change nothing: make a plan for apply_plan.",
+        description="Only make a plan for apply_plan.",
         examples=[True],
     )
 

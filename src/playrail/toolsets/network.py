@@ -188,7 +188,7 @@ class NetworkInfo(Report):
 
 check_port = PlaybookTool(
     name="check_port",
-    summary="Which process listens on a port, or is it reached at another address?",
+    summary="Is a port open, and which process listens on it? Or is it reached at another address.",
     risk=Risk.READ,
     input=PortChoice,
     playbook="network/check_port.yml",

@@ -47,6 +47,6 @@ toolset = Toolset(
         why="no mikr.us server is configured",
         hint="The operator can add a mikr.us server to MCP_SERVERS.",
         # Names of mikrus-mcp, as those of the toolset
-        brings=("describe_mikrus_capabilities", "search_journal_logs"),
+        brings=("describe_mikrus_capabilities", "find_system_errors", "search_journal_logs"),
     ),
 )
