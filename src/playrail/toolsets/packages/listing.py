@@ -79,4 +79,5 @@ list_packages = PlaybookTool(
     input=PackagesChoice,
     playbook="packages/list_packages.yml",
     report=PackageList,
+    timeout_s=120,
 )

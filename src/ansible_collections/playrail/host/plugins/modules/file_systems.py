@@ -112,7 +112,7 @@ def file_systems():
     of all.
     """
     listed = mounts()
-    own = holding("/", listed)
+    own = holding("/", listed) or listed[0]
     found, left_out, devices = below("/", listed, own, KEYS)
     found = [briefly(own, KEYS)] + found
     kept = [one for one in found if not one["mount_point"].startswith(MASKS)]
@@ -179,7 +179,7 @@ def docker(sockets):
     found = {}
     try:
         engine = Engine(sockets, timeout_s=ENGINE_S)
-        folder = engine.ask_json("info").get("DockerRootDir") or ""
+        folder = engine.ask_json("info").get("DockerRootDir") or "/"
         found.update(path=shown(folder), mount_point=listed_as(holding(folder, mounts())))
         found.update(container_logs(engine, folder))
         used = engine.ask_json("system", "df")
