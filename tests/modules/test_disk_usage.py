@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,13 @@ def test_a_server_that_is_gone_is_not_waited_for(
     with pytest.raises(module.Silent):
         module.numbers("/mnt/nas", "nfs4")
     assert module.numbers("/", "ext4")[1] > 0
+
+
+@pytest.mark.skipif(shutil.which("stat") is None, reason="needs the program stat")
+def test_a_program_says_the_same_of_a_file_system() -> None:
+    module = loaded(MOUNTS)
+    asked, known = (module.numbers("/", kind) for kind in ("nfs4", "ext4"))
+    assert (asked[0], asked[1], asked[4]) == (known[0], known[1], known[4])
 
 
 def test_what_leads_to_a_silent_file_system_is_not_measured(tmp_path: Path) -> None:

@@ -112,6 +112,21 @@ def test_what_docker_takes(
     assert json.dumps(found)
 
 
+def test_an_engine_that_is_slow_to_measure_tells_the_rest(
+    host: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Engine):
+        def ask_json(self, *path: str, **query: Any) -> Any:
+            if path == ("system", "df"):
+                raise host.DockerFailed("docker_unavailable", "no answer in time")
+            return super().ask_json(*path, **query)
+
+    monkeypatch.setattr(host, "Engine", lambda _sockets, **_: Slow(tmp_path))
+    monkeypatch.setattr(host, "engine_runs", lambda: True)
+    found, why = host.docker([])
+    assert (found["path"], why) == (str(tmp_path), "no answer in time")
+
+
 def test_an_engine_that_does_not_run_is_not_started(
     host: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -150,6 +151,22 @@ def test_which_settings_a_name_means(
     (kernel.place / "outside").write_text("secret")
     values = host.Values()
     assert [one["name"] for one in host.told(values, set(host.meant(name)), {})] == found
+
+
+def test_what_is_mounted_below_is_not_looked_at(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.has(fs__max="1", fs__binfmt_misc__status="enabled")
+    lstat = os.lstat
+
+    def other(path: str) -> os.stat_result:
+        status = lstat(path)
+        mounted = str(path).endswith("binfmt_misc")
+        return os.stat_result((*status[:2], 4711, *status[3:])) if mounted else status
+
+    monkeypatch.setattr(kernel.settings.os, "lstat", other)
+    assert kernel.settings.below(f"{kernel.place}/sys") == [f"{kernel.place}/sys/fs/max"]
+    assert kernel.settings.below(f"{kernel.place}/sys/fs/binfmt_misc") == []
 
 
 def test_this_machine() -> None:

@@ -159,6 +159,13 @@ def test_what_is_mounted_by_hand(fstab: ModuleType, tmp_path: Path) -> None:
     assert fstab.differences(listed, [])[1] == ["/mnt/hand", "/mnt/nas"]
 
 
+def test_passwords_are_not_told(fstab: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "fstab").write_text("//nas/x /srv cifs user=a,password=open,pass2=sesame,rw\n")
+    assert fstab.differences([], [])[0][0]["options"] == (
+        "user=a,password=(hidden),pass2=(hidden),rw"
+    )
+
+
 def test_no_fstab_is_no_trouble(fstab: ModuleType) -> None:
     assert fstab.differences([], []) == ([], [])
 
@@ -169,6 +176,8 @@ def test_swaps_are_the_kernels(
     (tmp_path / "swaps").write_text(
         "Filename\tType\tSize\tUsed\tPriority\n/swap\\040file file 2097148 16 -2\n"
     )
+    monkeypatch.setattr(fstab, "PROC", str(tmp_path / "without"))
+    assert fstab.swaps() == []
     monkeypatch.setattr(fstab, "PROC", str(tmp_path))
     assert fstab.swaps() == [
         {

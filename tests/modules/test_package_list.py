@@ -182,6 +182,42 @@ def test_a_manager_that_fails_is_no_manager_without_upgrades(
         newer.upgrades(Machine({manager: (1, "E: it is broken\n")}), manager)
 
 
+@pytest.mark.parametrize(
+    ("manager", "programs", "version"),
+    [
+        (
+            "apt",
+            {"apt-cache policy -- jq": "jq:\n  Installed: (none)\n  Candidate: 1.6-2.1\n"},
+            "1.6-2.1",
+        ),
+        ("apt", {"apt-cache policy": "jq:\n  Installed: (none)\n  Candidate: (none)\n"}, None),
+        ("apt", {"apt-cache policy": ""}, None),
+        ("dnf", {"dnf repoquery -- jq": "jq\t1.6-9.el9\n"}, "1.6-9.el9"),
+        ("dnf5", {"dnf5 repoquery": ""}, None),
+        (
+            "zypper",
+            {
+                "zypper search": (
+                    '<solvable status="other" name="jq" kind="package" edition="1.7-1"/>\n'
+                    '<solvable status="other" name="jq" kind="package" edition="1.6-1"/>'
+                )
+            },
+            "1.7-1",
+        ),
+        ("apk", {"apk list -- jq": "jq-1.7.1-r0 x86_64 {jq} (MIT)\n"}, "1.7.1-r0"),
+        (
+            "pacman",
+            {"pacman -Si -- jq": "Name            : jq\nVersion         : 1.7-2\n"},
+            "1.7-2",
+        ),
+    ],
+)
+def test_a_package_that_is_not_installed(
+    newer: ModuleType, manager: str, programs: Mapping[str, Printed], version: str | None
+) -> None:
+    assert newer.candidate(Machine(programs), manager, "jq") == version
+
+
 def test_no_cache_of_apt_is_written(
     newer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,12 +225,13 @@ def test_no_cache_of_apt_is_written(
     source.touch()
     monkeypatch.setattr(newer, "APT_CACHE", str(cache))
     monkeypatch.setattr(newer, "APT_SOURCES", (str(source), str(tmp_path / "none")))
-    assert newer.apt_cache_is_fresh() is False
+    without = ("--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgcache=")
+    assert newer.apt_options() == without
     cache.touch()
     os.utime(source, (1, 1))
-    assert newer.apt_cache_is_fresh() is True
+    assert newer.apt_options() == ()
     os.utime(cache, (0, 0))
-    assert newer.apt_cache_is_fresh() is False
+    assert newer.apt_options() == without
 
 
 def test_when_lists_were_fetched(

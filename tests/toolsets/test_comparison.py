@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from playrail.codes import hosts
+from playrail.engines.engine import Listed
 from playrail.engines.results import HostResult, combined, shown
-from playrail.errors import Problem
-from playrail.toolsets.comparison import HostDifferences, HostState, TwoHosts
+from playrail.errors import InvalidArgument, Problem
+from playrail.hosts import Host, Hosts
+from playrail.settings.settings import Settings
+from playrail.toolsets.comparison import HostDifferences, HostState, TwoHosts, compare_hosts
 
 GONE = Problem.of(hosts.HOST_UNREACHABLE, "It does not answer.")
 Areas = Mapping[str, Mapping[str, str]]
@@ -138,3 +142,22 @@ def test_what_hosts_wrote_steers_no_terminal() -> None:
 def test_what_makes_no_comparison(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         given(**arguments)
+
+
+@pytest.mark.parametrize(("words", "number"), [(["a", "a"], 1), (["a", "three"], 3)])
+def test_other_than_two_hosts_are_refused_before_anything_is_run(
+    words: list[str], number: int
+) -> None:
+    listed = Hosts(
+        hosts={name: Host(name=name, groups=()) for name in "abc"},
+        groups={"three": ("a", "b", "c")},
+    )
+
+    async def inventory() -> Hosts:
+        return listed
+
+    resolver = Listed(Settings.load({"HOME": "/nonexistent"}, dotenv=None), inventory)
+    with pytest.raises(InvalidArgument, match=f"these words mean {number}"):
+        asyncio.run(resolver.resolve(compare_hosts, given(server=words)))
+    meant = asyncio.run(resolver.resolve(compare_hosts, given(server=["b", "a"])))
+    assert meant.hosts == ("b", "a")

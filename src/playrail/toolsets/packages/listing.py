@@ -40,7 +40,7 @@ class PackagesChoice(Reading):
 
 class ListedPackage(Brief):
     name: str
-    version: str | None = None
+    version: str | None = Field(default=None, description="Left out: it is not installed.")
     available: str | None = Field(default=None, description="The version it could have.")
     security: bool = Field(default=False, description="The upgrade is for security.")
     held: bool = Field(default=False, description="On hold: it is not upgraded.")
@@ -82,4 +82,5 @@ list_packages = PlaybookTool(
     input=PackagesChoice,
     playbook="packages/list_packages.yml",
     report=PackageList,
+    timeout_s=120,
 )

@@ -22,6 +22,7 @@ TAGS = {
 }
 DISKS = "/dev/disk"
 FLAGS = {"ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec"}
+SECRET = re.compile(r"^(pass\w*|secret|key)=.*$")
 BY_USERS = {"user", "users", "owner", "group"}  # who may mount it: it is no place for programs
 UNITS = (
     "/etc/systemd/system",
@@ -56,6 +57,10 @@ class Entry:
             return os.path.join(folder, escaped) if os.path.isdir(DISKS) else None
         return self.device if self.device.startswith("/dev/") else None
 
+    def told(self):
+        """The options, without passwords."""
+        return ",".join(SECRET.sub(r"\1=(hidden)", shown(word)) for word in self.options)
+
     def flags(self):
         """Which of FLAGS hold; of several the last one counts."""
         held = set()
@@ -80,9 +85,12 @@ def entries():
 
 
 def swaps():
-    """What /proc/swaps tells of each."""
-    with open(PROC + "/swaps", "rb") as file:
-        lines = file.read().decode("utf-8", "surrogateescape").splitlines()[1:]
+    """What /proc/swaps tells of each. A kernel without swap has no such file."""
+    try:
+        with open(PROC + "/swaps", "rb") as file:
+            lines = file.read().decode("utf-8", "surrogateescape").splitlines()[1:]
+    except FileNotFoundError:
+        return []
     return [
         {
             "device": shown(plain(words[0])),
@@ -110,7 +118,7 @@ def differences(listed, active):
             points.add(place)
             problem = mount_problem(entry, mounted.get(place))
         if problem:
-            about = {"device": shown(entry.device), "options": ",".join(entry.options)}
+            about = {"device": shown(entry.device), "options": entry.told()}
             point = "swap" if entry.is_swap else shown(entry.point)
             found.append(dict(about, mount_point=point, **problem))
     return found, sorted(shown(one.point) for one in listed if forgotten(one, points))

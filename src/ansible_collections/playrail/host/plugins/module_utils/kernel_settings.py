@@ -42,11 +42,17 @@ def plain(text):
 
 
 def below(path):
-    """The files of all settings at or below a path, by name."""
+    """The files of all settings at or below a path, by name. What is mounted there is left
+    out: binfmt_misc often is mounted only when somebody looks.
+    """
+    own = os.lstat(SYS).st_dev
+    if os.lstat(path).st_dev != own:
+        return []
     if os.path.isfile(path):
         return [path]
     found = []
-    for folder, _folders, names in os.walk(path):
+    for folder, folders, names in os.walk(path):
+        folders[:] = [one for one in folders if os.lstat(os.path.join(folder, one)).st_dev == own]
         found += [os.path.join(folder, name) for name in names]
     return sorted(found)
 

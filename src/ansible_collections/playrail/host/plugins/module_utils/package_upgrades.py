@@ -31,7 +31,7 @@ APT = re.compile(
     r"^Inst (?P<name>\S+) \[[^]]+\] \((?P<new>\S+) (?P<origin>.*?)(?: \[[^]]*\])?\)", re.MULTILINE
 )
 APK = re.compile(r"^(\S+)-(\d[^- ]*-r\d+) .*\[upgradable from: \S+\]$", re.MULTILINE)
-UPDATE = re.compile(r"<update ([^>]*)>")
+LISTED = re.compile(r"<(?:update|solvable) ([^>]*)>")
 ATTRIBUTE = re.compile(r'([a-z-]+)="([^"&]*)"')
 PACMAN = re.compile(r"^(\S+) \S+ -> (\S+)", re.MULTILINE)
 
@@ -69,46 +69,52 @@ def said(module, *argv, **environment):
 
 
 def of_apt(module, _manager):
-    options = () if apt_cache_is_fresh() else WITHOUT_CACHE
     words = ("--simulate", "--quiet", "--ignore-hold", "--option=Debug::NoLocking=true")
-    told = list(APT.finditer(said(module, "apt-get", *(words + options + ("dist-upgrade",)))))
+    words += apt_options() + ("dist-upgrade",)
+    told = list(APT.finditer(said(module, "apt-get", *words)))
     found = {one.group("name"): one.group("new") for one in told}
     security = {one.group("name") for one in told if "security" in one.group("origin").lower()}
     return found, security, None
 
 
-def apt_cache_is_fresh():
+def apt_options():
+    """What keeps apt from writing its cache, which takes it longer; nothing is needed where
+    that is as new as what it is made of.
+    """
     try:
         made = os.stat(APT_CACHE).st_mtime
     except OSError:
-        return False
-    return all(os.stat(one).st_mtime <= made for one in APT_SOURCES if os.path.exists(one))
+        return WITHOUT_CACHE
+    fresh = all(os.stat(one).st_mtime <= made for one in APT_SOURCES if os.path.exists(one))
+    return () if fresh else WITHOUT_CACHE
 
 
 def of_dnf(module, manager):
+    found = repoquery(module, manager, "--upgrades")
+    return found, set(repoquery(module, manager, "--upgrades", "--security")), None
+
+
+def repoquery(module, manager, *words):
     # Its log would be written anywhere else
-    words = (manager, "--quiet", "--cacheonly", "--setopt=logdir=" + module.tmpdir, "repoquery")
+    options = ("--quiet", "--cacheonly", "--setopt=logdir=" + module.tmpdir)
     form = "--qf=%{name}\t%{evr}\n" if manager == "dnf5" else "--qf=%{name}\t%{evr}"
-    found, security = (
-        dict(line.split("\t") for line in said(module, *(words + options)).splitlines() if line)
-        for options in (("--upgrades", form), ("--upgrades", "--security", form))
-    )
-    return found, set(security), None
+    told = said(module, manager, *(options + ("repoquery", form) + words))
+    return dict(line.split("\t") for line in told.splitlines() if line.count("\t") == 1)
 
 
 def of_zypper(module, _manager):
-    words = ("zypper", "--non-interactive", "--no-refresh", "--xmlout")
-    found = updates(said(module, *(words + ("list-updates",)), ZYPP_LOGFILE="/dev/null"))
-    patches = updates(
-        said(module, *(words + ("list-patches", "--category=security")), ZYPP_LOGFILE="/dev/null")
-    )
+    found = zypper(module, "list-updates")
+    patches = zypper(module, "list-patches", "--category=security")
     return found, set(), BY_PATCH % len(patches)
 
 
-def updates(text):
-    """What an answer of zypper lists, each an element `update`."""
-    found = [dict(ATTRIBUTE.findall(one)) for one in UPDATE.findall(text)]
-    return {one["name"]: one["edition"] for one in found if {"name", "edition"} <= set(one)}
+def zypper(module, *words):
+    """What zypper lists, of elements `update` or `solvable`."""
+    options = ("--non-interactive", "--no-refresh", "--xmlout")
+    text = said(module, "zypper", *(options + words), ZYPP_LOGFILE="/dev/null")
+    found = [dict(ATTRIBUTE.findall(one)) for one in LISTED.findall(text)]
+    whole = [one for one in found if {"name", "edition"} <= set(one)]
+    return {one["name"]: one["edition"] for one in reversed(whole)}  # the newest goes first
 
 
 def of_apk(module, manager):
@@ -132,3 +138,23 @@ ASKED = {
     "apk": of_apk,
     "pacman": of_pacman,
 }
+
+
+def candidate(module, manager, name):
+    """The version of a package that could be installed; None when there is none. Raises
+    Unknown.
+    """
+    if manager == "apt":
+        told = said(module, "apt-cache", *(apt_options() + ("policy", "--", name)))
+        found = dict(re.findall(r"^  (Candidate): (?!\(none\))(\S+)", told, re.MULTILINE))
+    elif manager in ("dnf", "dnf5"):
+        found = repoquery(module, manager, "--latest-limit=1", "--", name)
+    elif manager == "zypper":
+        found = zypper(module, "search", "--details", "--match-exact", "--", name)
+    elif manager == "apk":
+        told = said(module, "apk", "--no-network", "list", "--", name)
+        found = dict(re.findall(r"^(\S+)-(\d[^- ]*-r\d+) ", told, re.MULTILINE))
+    else:
+        told = said(module, "pacman", "-Si", "--", name)
+        found = dict(re.findall(r"^(Version)\s*: (\S+)", told, re.MULTILINE))
+    return next(iter(found.values()), None)

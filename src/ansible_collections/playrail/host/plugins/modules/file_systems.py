@@ -112,7 +112,7 @@ def file_systems():
     of all.
     """
     listed = mounts()
-    own = holding("/", listed)
+    own = holding("/", listed) or listed[0]
     found, left_out, devices = below("/", listed, own, KEYS)
     found = [briefly(own, KEYS)] + found
     kept = [one for one in found if not one["mount_point"].startswith(MASKS)]
@@ -173,24 +173,23 @@ def listed_as(mount):
 
 
 def docker(sockets):
-    """What the engine takes, and why that is not known."""
+    """What the engine takes, and why that, or a part of it, is not known."""
     if not engine_runs():
         return None, None
+    found = {}
     try:
         engine = Engine(sockets, timeout_s=ENGINE_S)
-        folder = engine.ask_json("info").get("DockerRootDir") or ""
-        found = {"path": shown(folder)}
-        found["mount_point"] = listed_as(holding(folder, mounts()))
+        folder = engine.ask_json("info").get("DockerRootDir") or "/"
+        found.update(path=shown(folder), mount_point=listed_as(holding(folder, mounts())))
         found.update(container_logs(engine, folder))
         used = engine.ask_json("system", "df")
     except DockerFailed as failed:
-        return None, str(failed)[:200]
+        return found or None, str(failed)[:200]
+    volumes = [volume.get("UsageData") or {} for volume in used.get("Volumes") or ()]
     found.update(
         images_bytes=used.get("LayersSize") or 0,
         containers_bytes=summed(used.get("Containers"), "SizeRw"),
-        volumes_bytes=summed(
-            [volume.get("UsageData") or {} for volume in used.get("Volumes") or ()], "Size"
-        ),
+        volumes_bytes=summed(volumes, "Size"),
         build_cache_bytes=summed(used.get("BuildCache"), "Size"),
     )
     return found, None

@@ -15,7 +15,8 @@ options:
     type: str
     choices: [upgradable, security, held, installed]
   name:
-    description: Only those whose name holds this text.
+    description: Only those whose name holds this text; also the one of this name that is not
+      installed, where the lists have it.
     type: str
   owner_of:
     description: Only those that own the file with this path.
@@ -113,6 +114,7 @@ from ansible_collections.playrail.host.plugins.module_utils.package_managers imp
 )
 from ansible_collections.playrail.host.plugins.module_utils.package_upgrades import (
     Unknown,
+    candidate,
     lists_from,
     upgrades,
 )
@@ -158,6 +160,15 @@ def meant(module, manager, there, newer, security, on_hold):
     names = chosen[given["only"] or ("installed" if given["name"] else "upgradable")]
     word = (given["name"] or "").lower()
     return [name for name in names if word in name.lower()]
+
+
+def not_installed(module, manager, name):
+    """The package of this name that the lists have, if there is one."""
+    try:
+        available = candidate(module, manager, name)
+    except Unknown:
+        return []
+    return [{"name": name, "available": available}] if available else []
 
 
 def told(name, there, newer, security, on_hold):
@@ -208,6 +219,8 @@ def main():
     word, urgent = given["name"], security or ()
     names.sort(key=lambda name: (name != word, name not in urgent, name))
     packages = [told(name, there, newer or {}, urgent, on_hold) for name in names]
+    if word and word not in there and given["only"] is None and fetched is not None:
+        packages = not_installed(module, manager, word) + packages
     report = dict(counted(there, newer, security, on_hold), manager=manager, lists_from=fetched)
     report.update(total=len(packages), not_known=not_known)
     if manager == "apt":
