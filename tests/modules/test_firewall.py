@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,34 @@ def test_a_rule_as_it_is_told() -> None:
     assert [one.told() for one in chains[0].rules] == [
         {"verdict": "accept", "protocol": "tcp", "from": "192.0.2.1", "port": "22"}
     ]
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def test_chains_that_matter_are_known_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    netlink = shared("netlink")
+
+    def chain(
+        family: int, name: bytes, hook: int | None, *, policy: int = 1, use: int = 0
+    ) -> bytes:
+        told = attribute(netlink.NFTA_CHAIN_TABLE, name + b"\0")
+        told += attribute(netlink.NFTA_CHAIN_POLICY, struct.pack("!I", policy))
+        told += attribute(netlink.NFTA_CHAIN_USE, struct.pack("!I", use))
+        if hook is not None:
+            number = attribute(netlink.NFTA_HOOK_HOOKNUM, struct.pack("!I", hook))
+            told += attribute(netlink.NFTA_CHAIN_HOOK, number)
+        return bytes((family, 0, 0, 0)) + told
+
+    bodies = [
+        chain(1, b"filter", 1, policy=0),
+        chain(2, b"empty", 1),
+        chain(2, b"nat", 3, use=2),
+        chain(2, b"nat", None, use=2),
+    ]
+    monkeypatch.setattr(netlink, "dump", lambda *_: iter(bodies))
+    assert netlink.base_chains() == [("inet", "filter", 1), ("ip", "nat", 3)]
 
 
 def test_ufw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
