@@ -89,6 +89,14 @@ def by_iptables(*rules: str, policy: str = "DROP", port: int = 22) -> dict[str, 
             ["-A INPUT -m set --match-set office src -j ACCEPT"],
             {"reachable": "limited", "from": ["set office"]},
         ),
+        (
+            ['-A INPUT -m comment --comment "open -j ACCEPT'],
+            {
+                "reachable": "not_judged",
+                "not_judged": ["a rule that is not read, too deep"],
+                "otherwise": "closed",
+            },
+        ),
         (['-A INPUT -m comment --comment "a -j DROP" -j ACCEPT'], ANYWHERE),
         (["-A INPUT -m addrtype --dst-type MULTICAST -j ACCEPT"], CLOSED),
         (["-A INPUT -d 192.0.2.10/32 -j ACCEPT"], ANYWHERE),
@@ -103,6 +111,14 @@ def test_iptables(rules: list[str], found: dict[str, Any]) -> None:
 
 def test_without_rules_the_policy_counts() -> None:
     assert by_iptables(policy="ACCEPT") == ANYWHERE
+
+
+def test_chains_that_decide_nothing() -> None:
+    rules = ["-A INPUT -j ours", "-A ours -j LOG", "-A ours -j RETURN"]
+    chains = shared("iptables_rules").chains_of(
+        IPTABLES.format(policy="DROP", rules="\n".join(rules)), "ip"
+    )
+    assert shared("packet_rules").without_verdict(chains) == {("ip", "filter", "ours")}
 
 
 def test_chains_that_lead_to_each_other_come_to_an_end() -> None:
