@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,14 @@ def by_iptables(*rules: str, policy: str = "DROP", port: int = 22) -> dict[str, 
             ["-A INPUT -m set --match-set office src -j ACCEPT"],
             {"reachable": "limited", "from": ["set office"]},
         ),
+        (
+            ['-A INPUT -m comment --comment "open -j ACCEPT'],
+            {
+                "reachable": "not_judged",
+                "not_judged": ["a rule that is not read, too deep"],
+                "otherwise": "closed",
+            },
+        ),
         (['-A INPUT -m comment --comment "a -j DROP" -j ACCEPT'], ANYWHERE),
         (["-A INPUT -m addrtype --dst-type MULTICAST -j ACCEPT"], CLOSED),
         (["-A INPUT -d 192.0.2.10/32 -j ACCEPT"], ANYWHERE),
@@ -102,6 +111,14 @@ def test_iptables(rules: list[str], found: dict[str, Any]) -> None:
 
 def test_without_rules_the_policy_counts() -> None:
     assert by_iptables(policy="ACCEPT") == ANYWHERE
+
+
+def test_chains_that_decide_nothing() -> None:
+    rules = ["-A INPUT -j ours", "-A ours -j LOG", "-A ours -j RETURN"]
+    chains = shared("iptables_rules").chains_of(
+        IPTABLES.format(policy="DROP", rules="\n".join(rules)), "ip"
+    )
+    assert shared("packet_rules").without_verdict(chains) == {("ip", "filter", "ours")}
 
 
 def test_chains_that_lead_to_each_other_come_to_an_end() -> None:
@@ -194,6 +211,34 @@ def test_a_rule_as_it_is_told() -> None:
     assert [one.told() for one in chains[0].rules] == [
         {"verdict": "accept", "protocol": "tcp", "from": "192.0.2.1", "port": "22"}
     ]
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def test_chains_that_matter_are_known_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    netlink = shared("netlink")
+
+    def chain(
+        family: int, name: bytes, hook: int | None, *, policy: int = 1, use: int = 0
+    ) -> bytes:
+        told = attribute(netlink.NFTA_CHAIN_TABLE, name + b"\0")
+        told += attribute(netlink.NFTA_CHAIN_POLICY, struct.pack("!I", policy))
+        told += attribute(netlink.NFTA_CHAIN_USE, struct.pack("!I", use))
+        if hook is not None:
+            number = attribute(netlink.NFTA_HOOK_HOOKNUM, struct.pack("!I", hook))
+            told += attribute(netlink.NFTA_CHAIN_HOOK, number)
+        return bytes((family, 0, 0, 0)) + told
+
+    bodies = [
+        chain(1, b"filter", 1, policy=0),
+        chain(2, b"empty", 1),
+        chain(2, b"nat", 3, use=2),
+        chain(2, b"nat", None, use=2),
+    ]
+    monkeypatch.setattr(netlink, "dump", lambda *_: iter(bodies))
+    assert netlink.base_chains() == [("inet", "filter", 1), ("ip", "nat", 3)]
 
 
 def test_ufw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

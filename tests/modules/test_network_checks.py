@@ -74,8 +74,14 @@ class Pages(http.server.BaseHTTPRequestHandler):
     """Pages of a made-up server."""
 
     def do_GET(self) -> None:
-        if self.path in ("/away", "/round", "/cloud", "/file"):
-            target = {"/away": "/", "/cloud": "http://169.254.169.254/", "/file": "file:///etc/a"}
+        if self.path in ("/away", "/round", "/cloud", "/file", "/broken", "/letters"):
+            target = {
+                "/away": "/",
+                "/cloud": "http://169.254.169.254/",
+                "/file": "file:///etc/a",
+                "/broken": "http://[::1",
+                "/letters": "/gr\u00fcn",
+            }
             self.send_response(302)
             self.send_header("Location", target.get(self.path, self.path))
             self.end_headers()
@@ -123,6 +129,7 @@ def test_redirects_are_followed_and_told(pages: str) -> None:
     assert (found["status"], found["url"]) == (200, f"{pages}/")
     assert found["redirects"] == [{"status": 302, "url": f"{pages}/"}]
     assert len(run("http_request", url=f"{pages}/round")["redirects"]) == 5
+    assert run("http_request", url=f"{pages}/letters")["url"] == f"{pages}/gr%FCn"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +137,7 @@ def test_redirects_are_followed_and_told(pages: str) -> None:
     [
         ("{pages}/cloud", "protected_address"),
         ("{pages}/file", "invalid_argument"),
+        ("{pages}/broken", "invalid_argument"),
         ("http://169.254.169.254/latest/", "protected_address"),
         ("http://[::ffff:a9fe:a9fe]/", "protected_address"),
         ("http://user:word@127.0.0.1/", "invalid_argument"),
@@ -238,6 +246,13 @@ def test_tls_is_asked_for_where_mail_is_spoken(made: Path) -> None:
     with on_port(made, smtp) as port:
         found = run("certificate", address="127.0.0.1", port=port)
     assert (found["starttls"], found["subject"]) == ("smtp", "CN=www.lab.test")
+
+
+@needs_openssl
+def test_a_name_that_can_be_none(made: Path) -> None:
+    with on_port(made) as port:
+        found = run("certificate", address="127.0.0.1", port=port, name="a" * 70 + ".test")
+    assert found["playrail_code"] in ("invalid_argument", "no_tls")
 
 
 def test_what_speaks_no_tls() -> None:

@@ -86,6 +86,13 @@ def rule_of(line):
     return words[1], rule
 
 
+def unread():
+    """In the place of a rule that is not understood: what it does is not judged."""
+    rule = Rule()
+    rule.verdict, rule.target, rule.other = JUMP, "?", ["a rule that is not read"]
+    return rule
+
+
 def decide(rule, target, word):
     if target in VERDICTS:
         rule.verdict = VERDICTS[target]
@@ -151,7 +158,10 @@ def chains_of(text, family, prefix=""):
             verdict = policy.lower() if policy != "-" else None
             found[table, name] = Chain(family, prefix + table, name, base, verdict, kind)
         elif line.startswith("-A ") and table:
-            name, rule = rule_of(line)
+            try:
+                name, rule = rule_of(line)
+            except (ValueError, IndexError):
+                name, rule = line.split()[1], unread()
             if (table, name) in found:
                 found[table, name].rules.append(rule)
     return list(found.values())

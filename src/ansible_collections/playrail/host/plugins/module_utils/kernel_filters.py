@@ -4,11 +4,13 @@ import json
 import os
 
 from ansible_collections.playrail.host.plugins.module_utils.iptables_rules import chains_of
-from ansible_collections.playrail.host.plugins.module_utils.netlink import filter_tables
+from ansible_collections.playrail.host.plugins.module_utils.netlink import base_chains
 from ansible_collections.playrail.host.plugins.module_utils.nft_rules import Ruleset
 from ansible_collections.playrail.host.plugins.module_utils.packet_rules import ACCEPT
 
 SAVERS = (("ip", "iptables"), ("ip6", "ip6tables"))
+INTERNET = ("ip", "ip6", "inet")
+OUTPUT = 3  # the number of the hook; before it are prerouting, input and forward
 OF_NFTABLES = "(nf_tables)"  # in the first line of an iptables that keeps its rules there
 LEGACY = {"ip": "/proc/net/ip_tables_names", "ip6": "/proc/net/ip6_tables_names"}
 
@@ -19,12 +21,14 @@ class Rules:
     def __init__(self, module):
         self.module, self.chains, self.not_known, self.kinds = module, [], set(), []
         try:
-            self.tables = filter_tables()
+            listed = base_chains()
         except OSError as error:
-            self.tables = []
             why = "only root may see them" if os.geteuid() else os.strerror(error.errno or 0)
             self.not_known.add("rules: " + why)
             return
+        # What goes out is not what is asked for here, nor what a bridge passes on
+        self.tables = {one[:2] for one in listed if one[0] in INTERNET and one[2] < OUTPUT}
+        early = {one[:2] for one in listed if one[0] == "netdev"}
         told = [one for family, name in SAVERS for one in self.saved(family, name)]
         self.add("iptables", told)
         there = {(one.family, one.table) for one in told}
@@ -32,6 +36,7 @@ class Rules:
             self.add(
                 "nftables", [one for one in self.ruleset() if (one.family, one.table) not in there]
             )
+        self.not_known.update("%s %s: its rules are not judged" % one for one in early)
 
     def add(self, kind, chains):
         self.chains += chains

@@ -21,8 +21,10 @@ IFF_UP, IFF_RUNNING = 0x1, 0x40
 RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 # linux/netfilter/nf_tables.h and netfilter.h.
 NETLINK_NETFILTER = 12
-NFT_NEWTABLE, NFT_GETTABLE = 10 << 8, 10 << 8 | 1
-NFTA_TABLE_NAME = 1
+NFT_NEWCHAIN, NFT_GETCHAIN = 10 << 8 | 3, 10 << 8 | 4
+NFTA_CHAIN_TABLE, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_CHAIN_USE = 1, 4, 5, 6
+NFTA_HOOK_HOOKNUM = 1
+NF_ACCEPT = struct.pack("!I", 1)
 NF_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 NO_NFTABLES = (errno.EPROTONOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOENT)
 FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
@@ -97,16 +99,23 @@ def state(flags):
     return "up" if flags & IFF_RUNNING else "no_carrier"
 
 
-def filter_tables():
-    """The tables of nftables as family (ip, ip6, inet ..) and name; none where the kernel has
-    no nftables. Raises OSError, as only who may change them may see them.
+def base_chains():
+    """The chains of nftables that packets are led to, as (family, table, hook) each, without
+    those that have no rule and let all pass; none where the kernel has no nftables. A hook is a
+    number. Raises OSError, as only who may change them may see them.
     """
     found = []
     try:
-        for body in dump(NFT_GETTABLE, NFT_NEWTABLE, NETLINK_NETFILTER, b"\0" * 4):
-            name = attributes(body, 4).get(NFTA_TABLE_NAME, b"")
-            family = NF_FAMILIES.get(bytearray(body)[0], "other")
-            found.append((family, name.rstrip(b"\0").decode("utf-8", "replace")))
+        for body in dump(NFT_GETCHAIN, NFT_NEWCHAIN, NETLINK_NETFILTER, b"\0" * 4):
+            told = attributes(body, 4)
+            if NFTA_CHAIN_HOOK in told:
+                hook = attributes(told[NFTA_CHAIN_HOOK], 0).get(NFTA_HOOK_HOOKNUM, b"\0" * 4)
+                policy = told.get(NFTA_CHAIN_POLICY, NF_ACCEPT)
+                if any(bytearray(told.get(NFTA_CHAIN_USE, b""))) or policy != NF_ACCEPT:
+                    family = NF_FAMILIES.get(bytearray(body)[0], "other")
+                    table = told.get(NFTA_CHAIN_TABLE, b"").rstrip(b"\0")
+                    name = table.decode("utf-8", "replace")
+                    found.append((family, name, struct.unpack("!I", hook)[0]))
     except OSError as error:
         if error.errno not in NO_NFTABLES:
             raise

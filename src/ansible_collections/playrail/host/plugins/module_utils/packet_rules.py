@@ -85,6 +85,23 @@ class Chain:
         return "%s %s %s" % (self.family, self.table, self.name)
 
 
+def without_verdict(chains):
+    """The chains, each as family, table and name, that decide nothing, such as a manager leaves
+    behind that was switched off.
+    """
+    found, before = set(), None
+    while before != len(found):
+        before = len(found)
+        for chain in chains:
+            if chain.hook is None and all(
+                rule.verdict in (None, RETURN)
+                or (chain.family, chain.table, rule.target or "") in found
+                for rule in chain.rules
+            ):
+                found.add((chain.family, chain.table, chain.name))
+    return found
+
+
 class Packet:
     """One that opens a connection. `addresses` are those to which it may go."""
 

@@ -7,7 +7,10 @@ import struct
 import time
 import warnings
 
-from ansible_collections.playrail.host.plugins.module_utils.connecting import connected
+from ansible_collections.playrail.host.plugins.module_utils.connecting import (
+    NotConnected,
+    connected,
+)
 
 ANSWER_S, TALK_S = 6.0, 12.0
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME of OpenSSL: dates are judged apart
@@ -147,7 +150,7 @@ class Served:
             spoken(name, port, server_name, self.protocol, True)[0].close()
         except ssl.SSLCertVerificationError as error:
             self.untrusted = error.verify_message
-        except (OSError, NoTls):
+        except (OSError, NoTls, NotConnected):
             self.judged = False
 
 

@@ -208,6 +208,8 @@ def main():
         module.fail_json(
             msg="there is no certificate in PEM or DER: %s" % error, playrail_code="no_certificate"
         )
+    except ValueError as error:
+        module.fail_json(msg="this is no name: %s" % error, playrail_code="invalid_argument")
     except NotConnected as error:
         module.fail_json(msg="cannot connect: %s" % error, playrail_code="not_connected")
     except NoTls as error:

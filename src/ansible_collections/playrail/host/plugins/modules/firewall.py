@@ -85,6 +85,7 @@ from ansible_collections.playrail.host.plugins.module_utils.packet_rules import 
     DNAT,
     Packet,
     through_all,
+    without_verdict,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
@@ -254,9 +255,23 @@ def in_one(told):
     return told
 
 
-def chain_told(chain, port):
+def is_of_docker(rule):
+    """Whether Docker made the rule for its own networks."""
+    ends = (rule.interfaces or []) + (rule.out_interfaces or [])
+    return bool(MADE_BY_MACHINES.match(rule.target or "")) or any(
+        one.startswith(("docker", "br-")) for one in ends
+    )
+
+
+def chain_told(chain, port, quiet):
     """A chain with the rules of which something is to be told."""
-    rules = [one for one in chain.rules if one.verdict]
+    rules = [
+        one
+        for one in chain.rules
+        if one.verdict
+        and not is_of_docker(one)
+        and (chain.family, chain.table, one.target) not in quiet
+    ]
     if port is not None:
         rules = [one for one in rules if one.ports and any(a <= port <= b for a, b in one.ports)]
     found = {"name": chain.full_name(), "rules": [one.told() for one in rules]}
@@ -274,6 +289,7 @@ def of_kernel(chains, port):
     led_to = {
         (one.family, one.table, rule.target) for one in wanted for rule in one.rules if rule.target
     }
+    quiet = without_verdict(wanted)
     telling = [
         one
         for one in wanted
@@ -282,7 +298,7 @@ def of_kernel(chains, port):
         or (one.rules and (one.family, one.table, one.name) in led_to)
     ]
     telling.sort(key=lambda one: (one.hook != "input", one.hook is None))
-    told = [chain_told(one, port) for one in telling]
+    told = [chain_told(one, port, quiet) for one in telling]
     return [
         one
         for one in told

@@ -89,7 +89,7 @@ import socket
 import ssl
 import time
 from http.client import HTTPConnection, HTTPException
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -114,11 +114,12 @@ TOLD_HEADERS = (
     *("strict-transport-security", "www-authenticate", "via", "x-powered-by", "allow"),
 )
 HEADER_CHARACTERS = 200
+NO_LETTERS = "%/:=&?~#+!$,;'@()*[]"  # what stays in an address as it is
 REDIRECTS = (301, 302, 303, 307, 308)
 # Where clouds give a server its own credentials: all that is link-local, and these.
 CREDENTIALS = (
     *("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32", "fd20:ce::/32"),
-    *("100.100.100.200/32", "192.0.0.192/32"),
+    *("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "64:ff9b::a9fe:0/112"),
 )
 CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]{1,40})")
 
@@ -208,9 +209,10 @@ def step(url, given, deadline):
         return made.asked(given["method"]), made, error.verify_message
 
 
-def allowed(url):
+def allowed(url, seen_from=""):
     """The address without what stands behind #. Raises Refused."""
     try:
+        url = urljoin(seen_from, quote(url.encode("latin-1", "replace"), safe=NO_LETTERS))
         parts = urlsplit(url)
         port_is_one = parts.port is None or parts.port > 0
     except ValueError:
@@ -261,7 +263,7 @@ def asked(given):
             if answer.status not in REDIRECTS or not target or len(redirects) == MOST_REDIRECTS:
                 break
             made.close()
-            url = allowed(urljoin(url, target))
+            url = allowed(target, url)
             redirects.append({"status": answer.status, "url": url[:500]})
         body, more = read_body(answer, deadline) if given["method"] == "GET" else (b"", False)
         made.close()
