@@ -52,7 +52,9 @@ def _risk(tool: AnyTool) -> str:
     cases = "; ".join(
         f"{risk} with {tool.risk.field} {', '.join(values)}" for risk, values in of.items()
     )
-    return f"{tool.risk.otherwise.name}; {cases}"
+    looking = tool.risk.looking
+    looks = "" if looking is None else f"; {looking.name} where it only looks"
+    return f"{tool.risk.otherwise.name}; {cases}{looks}"
 
 
 def replaced(page: str, table: str) -> str:

@@ -40,6 +40,8 @@ STATES = [
     ("no writes", (), False),
     *((name, (name,), False) for name in ("files", "system", "mikrus")),
 ]
+# A part of a hint that names execute_command with a line that only looks
+LOOKS = re.compile(r"execute_command with `(?:apt-cache|dpkg --audit|systemctl list-)[^`]*`")
 WORD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 # Words with an underscore in hints that are no tools.
 NO_TOOLS = {
@@ -126,7 +128,8 @@ def test_hints_lead_to_calls_that_are_allowed(toolsets: tuple[str, ...], *, writ
         fitted = hints.fitted(hint)
         assert fitted.strip()
         assert named(fitted) <= set(offered)
-        assert writes or not named(fitted) & ONLY_CHANGE
+        of_looks = {"execute_command"} if LOOKS.search(fitted) else set()
+        assert writes or not named(fitted) & ONLY_CHANGE - of_looks
         if not named(hint):
             assert fitted == hint
 
@@ -147,6 +150,8 @@ class Case:
     "case",
     [
         Case("Look there; execute_command with `x y` shows it.", "Look there."),
+        Case("execute_command with `df -h` shows it.", "execute_command with `df -h` shows it."),
+        Case("execute_command with `rm x` mends it.", NOTHING_LEFT),
         Case("execute_command shows it; read_file too.", "read_file too."),
         Case("execute_command shows it.", NOTHING_LEFT),
         Case("Do not retry; execute_command shows it.", f"Do not retry. {NOTHING_LEFT}"),

@@ -150,14 +150,14 @@ def test_code_for_a_shell_or_an_interpreter_is_of_the_greatest_risk(cmd: str) ->
     ],
 )
 def test_a_program_is_not(cmd: str) -> None:
-    assert execute_command.risk_of(Command(cmd=cmd)) is Risk.DANGEROUS
+    assert execute_command.risk_of(Command(cmd=cmd)) < Risk.SHELL
 
 
 def test_several_servers_have_to_be_named() -> None:
-    given_command = CommandOnMany(cmd="uptime", server=["web1", "db1"])
+    given_command = CommandOnMany(cmd="touch /srv/x", server=["web1", "db1"])
 
     assert execute_on_multiple.risk_of(given_command) is Risk.DANGEROUS
-    assert variables(given_command) == variables(Command(cmd="uptime"))
+    assert variables(given_command) == variables(Command(cmd="touch /srv/x"))
     with pytest.raises(ValidationError, match="server"):
         CommandOnMany.model_validate({"cmd": "uptime"})
     with pytest.raises(ValidationError, match="delete the system"):

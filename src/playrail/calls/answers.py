@@ -110,15 +110,19 @@ class Result:
         return replace(self, problem=problem)
 
 
-def parse(tool: AnyTool, arguments: Mapping[str, Any]) -> ToolInput:
-    """The tool's validated input. Raises InvalidArgument that names the wrong arguments,
-    and quotes no value.
+def parse(
+    tool: AnyTool, arguments: Mapping[str, Any], *, context: Mapping[str, Any] | None = None
+) -> ToolInput:
+    """The tool's validated input. `context` is what the operator decided that an input may
+    go by. Raises InvalidArgument that names the wrong arguments, and quotes no value.
     """
     takes = tool.input.model_fields
     known = {name: value for name, value in arguments.items() if name in takes}
     unknown = list(itertools.islice((name for name in arguments if name not in takes), NAMED))
     try:
-        given: ToolInput = tool.input.model_validate(as_meant(tool.input, known))
+        given: ToolInput = tool.input.model_validate(
+            as_meant(tool.input, known), context=dict(context or {})
+        )
     except ValidationError as error:
         wrong = _wrong(error)
     else:

@@ -106,6 +106,11 @@ UNSUPPORTED_PATH = Code(
     "The kernel makes this place up; it cannot be listed, searched or changed as files can.",
     "Choose another directory; read_file reads single files of the kernel.",
 )
+TOO_LARGE_TO_SHOW = Code(
+    "too_large_to_show",
+    "The file is too large to be looked through for secrets before it is shown.",
+    "read_file and tail_file read parts of it.",
+)
 CHANGED_MEANWHILE = Code(
     "changed_meanwhile",
     "The file is not the one that the caller saw.",

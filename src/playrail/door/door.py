@@ -34,6 +34,7 @@ from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.offering import absences
 from playrail.tools.tool import AnyTool, most_bytes
+from playrail.toolsets.commands.looks import looks_of
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Playrail:
         tools: Mapping[str, AnyTool] | None = None,
     ) -> None:
         self.settings = settings
+        _check_looks(settings)
         self.secrets = Secrets(settings, environ)
         every = catalog.load()
         _warn_of_plugins(catalog.unusable())
@@ -247,6 +249,12 @@ class Playrail:
             if call.stop.is_set():
                 raise Cancelled("The call was cancelled before anything was run.")
             yield
+
+
+def _check_looks(settings: Settings) -> None:
+    """Raises SettingsInvalid for what is wrong in the operator's file of programs that look."""
+    if settings.looks_file is not None:
+        looks_of(settings.looks_file)
 
 
 def _warn_of_plugins(unusable: Mapping[str, str]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from playrail.calls.answers import Answer
 from playrail.tools.tool import AnyTool, ByField
+from playrail.toolsets.commands.looks import looks_of
 
 NOTHING_LEFT = "No tool that is offered can help; tell the operator what the error says."
 _PARTS = re.compile(r"(?<=[.;]) +")
+_COMMAND = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")
 
 
@@ -26,6 +28,11 @@ class Hints:
         self._barred = set(every) - {
             name for name, tool in offered.items() if writes or _may_read(tool)
         }
+        self._looking = {
+            name
+            for name, tool in offered.items()
+            if isinstance(tool.risk, ByField) and tool.risk.looking is not None
+        }
 
     def fitted(self, hint: str) -> str:
         """The hint without the sentences, and parts of sentences, that name a tool which
@@ -33,12 +40,17 @@ class Hints:
         """
         if self._barred.isdisjoint(_WORD.findall(hint)):
             return hint
-        kept = [part for part in _PARTS.split(hint) if self._barred.isdisjoint(_WORD.findall(part))]
+        kept = [part for part in _PARTS.split(hint) if self._leads_on(part)]
         text = " ".join(kept).rstrip(";")
         if text in ("", "Do not retry", "Do not retry."):
             return f"{text.rstrip('.')}. {NOTHING_LEFT}".lstrip(". ")
         begin = text[:1] if _WORD.match(text) else text[:1].upper()  # a tool's name stays as it is
         return begin + text[1:] + ("" if text.endswith(".") else ".")
+
+    def _leads_on(self, part: str) -> bool:
+        """Whether what this part of a hint says can be done."""
+        barred = self._barred.intersection(_WORD.findall(part))
+        return not barred or (barred <= self._looking and _names_looks(part))
 
     def answer(self, answer: Answer) -> Answer:
         """The answer with hints that fit."""
@@ -59,6 +71,12 @@ class Hints:
             for host, one in failed.items()
         }
         return {**data, "failed": told}
+
+
+def _names_looks(part: str) -> bool:
+    """Whether there are command lines in it, and all of them only look."""
+    lines = _COMMAND.findall(part)
+    return bool(lines) and all(looks_of(None).look(line.split()) for line in lines)
 
 
 def _may_read(tool: AnyTool) -> bool:

@@ -132,7 +132,9 @@ class Understanding:
             raise UnknownTool.named(name, self.offered)
         tool = self.tools[name]
         arguments = as_meant(tool.input, arguments)
-        parsed = Parsed(tool=tool, arguments=arguments, input=parse(tool, arguments))
+        context = {"looks_file": self._settings.looks_file}
+        given = parse(tool, arguments, context=context)
+        parsed = Parsed(tool=tool, arguments=arguments, input=given)
         if parsed.risk.changes:
             check_no_mark(parsed.input)
         return parsed

@@ -22,6 +22,7 @@ from playrail.ledger import entries
 from playrail.ledger.entries import Capture, Ended, Interrupted, Started
 from playrail.settings.targets import TARGETS
 from playrail.tools.lasting import Intent, Kind, Thing
+from playrail.tools.recorded_input import arguments_of, read_back
 from playrail.tools.tool import (
     NO_VARIABLES,
     AnyTool,
@@ -30,9 +31,7 @@ from playrail.tools.tool import (
     PlaybookTool,
     Risk,
     ToolInput,
-    arguments_of,
     nothing_lasting,
-    read_back,
 )
 
 # The records that tell what calls left behind

@@ -19,7 +19,7 @@ from playrail.plans.plan import changes_of
 from playrail.plans.recorded import plan_in
 from playrail.tools.lasting import Thing
 from playrail.tools.planned import Drifted, HostDrift
-from playrail.tools.tool import arguments_of
+from playrail.tools.recorded_input import arguments_of
 
 Looked = tuple[list[Drifted], str | None]
 """What drifted, and why that is not known."""

@@ -316,11 +316,7 @@ def _meant(rule: Rule, tools: Mapping[str, AnyTool]) -> list[AnyTool]:
 
 
 def _risks(tool: AnyTool) -> Iterable[Risk]:
-    return (
-        {*tool.risk.cases.values(), tool.risk.otherwise}
-        if isinstance(tool.risk, ByField)
-        else {tool.risk}
-    )
+    return tool.risk.every if isinstance(tool.risk, ByField) else {tool.risk}
 
 
 def _why_never(rule: Rule, tools: Mapping[str, AnyTool]) -> str:

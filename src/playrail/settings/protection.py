@@ -15,7 +15,7 @@ def standing_variables(settings: Settings) -> dict[str, Any]:
     own = [
         settings.state_dir,
         settings.runtime_dir,
-        *filter(None, (settings.dotenv, settings.policy_file)),
+        *filter(None, (settings.dotenv, settings.policy_file, settings.looks_file)),
     ]
     places = dict.fromkeys(place for path in own for place in (path, path.resolve()))
     # The last rule that matches counts: these always hold

@@ -71,6 +71,8 @@ class Settings:
     enable_write_operations: bool = False
     policy_file: Path | None = None
     """The rules by which calls are decided, see policy/file.py; None: there are none."""
+    looks_file: Path | None = None
+    """More programs that only look, see toolsets/commands/looks.py; None: the built-in ones."""
     log_level: str = "INFO"
     allow_inventory_scripts: bool = False
     pass_env: tuple[str, ...] = ()

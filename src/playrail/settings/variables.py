@@ -121,6 +121,7 @@ class Variables(BaseModel):
     runtime_dir: Directory | None = Field(None, alias="PLAYRAIL_RUNTIME_DIR")
     enable_write_operations: Switch | None = Field(None, alias="ENABLE_WRITE_OPERATIONS")
     policy_file: AnyPath | None = Field(None, alias="PLAYRAIL_POLICY")
+    looks_file: AnyPath | None = Field(None, alias="PLAYRAIL_LOOKS")
     log_level: Annotated[str, BeforeValidator(_log_level)] | None = Field(None, alias="LOG_LEVEL")
     allow_inventory_scripts: Switch | None = Field(None, alias="PLAYRAIL_ALLOW_INVENTORY_SCRIPTS")
     pass_env: Names | None = Field(None, alias="PLAYRAIL_PASS_ENV")

@@ -178,12 +178,25 @@ class ByField:
     """The property of the input that tells what the field comes to, where its value alone
     does not.
     """
+    looking: Risk | None = None
+    """Of calls that change nothing, whatever the field's value is: the input's property
+    `only_looks` tells. None: there are none.
+    """
 
     def of(self, given: ToolInput) -> Risk:
+        if self.looking is not None and getattr(given, "only_looks", False):
+            return self.looking
         return self.cases.get(getattr(given, self.meant or self.field), self.otherwise)
 
     @property
+    def every(self) -> frozenset[Risk]:
+        """What its calls may have."""
+        looking = () if self.looking is None else (self.looking,)
+        return frozenset((*self.cases.values(), self.otherwise, *looking))
+
+    @property
     def least(self) -> Risk:
+        """Of calls that are no mere looks."""
         return min(self.otherwise, *self.cases.values())
 
     @property
@@ -192,9 +205,14 @@ class ByField:
 
 
 def by_field(
-    field: str, cases: Mapping[Any, Risk], *, otherwise: Risk, meant: str | None = None
+    field: str,
+    cases: Mapping[Any, Risk],
+    *,
+    otherwise: Risk,
+    meant: str | None = None,
+    looking: Risk | None = None,
 ) -> ByField:
-    return ByField(field=field, cases=cases, otherwise=otherwise, meant=meant)
+    return ByField(field=field, cases=cases, otherwise=otherwise, meant=meant, looking=looking)
 
 
 InputT = TypeVar("InputT", bound=ToolInput)
@@ -370,25 +388,3 @@ def variables(given: ToolInput) -> dict[str, Any]:
     return {
         f"playrail_{name}": value for name, value in given.model_dump(exclude=NO_VARIABLES).items()
     }
-
-
-def read_back(tool: AnyTool, recorded: Mapping[str, Any]) -> ToolInput:
-    """The input that `recorded` came from, with HIDDEN where a secret was. Raises
-    pydantic's ValidationError.
-    """
-    given: ToolInput = tool.input.model_validate(
-        {key: recorded[key] for key in tool.input.model_fields & recorded.keys()}
-    )
-    return given
-
-
-def arguments_of(given: ToolInput) -> dict[str, Any]:
-    """The arguments that a call with this input was given, as JSON data, as far as they say
-    something.
-    """
-    fields = type(given).model_fields
-    recorded = given.recorded()
-    told = {
-        name: recorded[name] for name in fields if name in recorded and name not in NO_VARIABLES
-    }
-    return {name: value for name, value in told.items() if value is not None}

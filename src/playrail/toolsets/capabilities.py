@@ -180,7 +180,8 @@ def _longest_deadline_s(tool: AnyTool) -> float:
 
 def _risk_by(risk: ByField) -> dict[str, dict[str, str]]:
     cases = {str(value).lower(): of.name for value, of in risk.cases.items()}
-    return {risk.field: {**cases, "otherwise": risk.otherwise.name}}
+    looking = {} if risk.looking is None else {"only_looks": risk.looking.name}
+    return {risk.field: {**cases, **looking, "otherwise": risk.otherwise.name}}
 
 
 describe_capabilities = DirectTool(

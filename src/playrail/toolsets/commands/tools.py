@@ -10,11 +10,20 @@ the text is handed to /bin/sh as it is. Some well-known disasters are refused ei
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from functools import cached_property
 from signal import Signals
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, computed_field, field_validator, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationInfo,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 
 from playrail.codes import work
 from playrail.errors import Problem
@@ -22,6 +31,7 @@ from playrail.safe_text.key_material import key_in
 from playrail.tools.fields import AbsolutePath, CommandLine
 from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
 from playrail.toolsets.commands.disasters import disaster
+from playrail.toolsets.commands.looks import Look, Looks, looks_of
 from playrail.toolsets.commands.programs import runs_a_script
 from playrail.toolsets.commands.words import script, words
 
@@ -31,6 +41,8 @@ def _argv(text: str, *, shell: bool) -> list[str]:
 
 
 class Command(Changing, Reading):
+    _looks: Looks = PrivateAttr(default_factory=lambda: looks_of(None))
+
     shell: bool = Field(
         default=False,
         description="Let /bin/sh run it: for pipes, variables, patterns.",
@@ -52,6 +64,16 @@ class Command(Changing, Reading):
         description="Seconds until it is ended, and all it started.",
         examples=[60],
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_the_operators_looks(
+        cls, told: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        found = read(told)
+        if looks_file := (info.context or {}).get("looks_file"):
+            found._looks = looks_of(looks_file)  # noqa: SLF001  its own
+        return found
 
     @field_validator("cmd")
     @classmethod
@@ -85,6 +107,26 @@ class Command(Changing, Reading):
     def argv(self) -> list[str]:
         """What is run; the playbook's `playrail_argv`."""
         return _argv(self.cmd, shell=self.shell)
+
+    @cached_property
+    def _look(self) -> Look | None:
+        return None if self.shell or self.chdir is not None else self._looks.look(self.argv)
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether it is a command line that is known to change nothing (looking/kinds.yml)."""
+        return self._look is not None
+
+    @computed_field
+    @property
+    def look(self) -> dict[str, Any] | None:
+        """What is run when it only looks; the playbook's `playrail_look`."""
+        return None if self._look is None else asdict(self._look)
+
+    def recorded(self) -> dict[str, Any]:
+        told = super().recorded()
+        del told["look"]  # it follows from the others
+        return told
 
     @cached_property
     def script(self) -> bool:
@@ -224,13 +266,21 @@ def _signal_name(number: int) -> str:
     return Signals(number).name if number in list(Signals) else f"signal {number}"
 
 
+RISK = by_field(
+    "shell",
+    {False: Risk.DANGEROUS},
+    otherwise=Risk.SHELL,
+    meant="script",
+    looking=Risk.SENSITIVE,
+)
+
 execute_command = PlaybookTool(
     name="execute_command",
     summary=(
-        "Run a command on one or more servers, when no other tool does it; with shell=true a "
-        "shell script."
+        "Run a command where no other tool does it; those that only look (df, ss, docker ps) run "
+        "always."
     ),
-    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
+    risk=RISK,
     input=Command,
     playbook="commands/execute_command.yml",
     report=CommandResult,
@@ -243,7 +293,7 @@ execute_on_multiple = PlaybookTool(
     summary=(
         "Run a command on several servers, as execute_command does; `server` has to be given."
     ),
-    risk=by_field("shell", {False: Risk.DANGEROUS}, otherwise=Risk.SHELL, meant="script"),
+    risk=RISK,
     input=CommandOnMany,
     playbook="commands/execute_command.yml",
     report=CommandResult,

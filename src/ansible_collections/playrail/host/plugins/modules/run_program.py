@@ -29,6 +29,39 @@ options:
     description: How long it may run.
     type: int
     default: 60
+  look:
+    description:
+      - That the program only looks. It is run with this C(argv), also in check mode, in C(/), with
+        system directories as its search path and nearly no environment; its input is the file
+        C(file). No path in C(places) may be of a device. With C(shows_files) lines of a number
+        sign and a path, in what it wrote, name files that it shows.
+      - What must not be read is then not shown.
+    type: dict
+    suboptions:
+      argv:
+        description: The program and its arguments.
+        type: list
+        elements: str
+        required: true
+      file:
+        description: The file that it reads as its input.
+        type: str
+      places:
+        description: Paths that it may open.
+        type: list
+        elements: str
+        default: []
+      shows_files:
+        description: Whether it shows files, each behind a line with its path.
+        type: bool
+        default: false
+  protected:
+    description: Glob patterns of what must not be read, as of the module read_part. They count
+      for looks.
+    type: list
+    elements: str
+    default:
+      - default
   max_bytes:
     description: How much of both outputs together to return at most, as JSON.
     type: int
@@ -109,6 +142,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.looking import LOOK, Look
+from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused, failure
 from ansible_collections.playrail.host.plugins.module_utils.started import PAUSE_S, Started
 
 TERM_GRACE_S = 5.0
@@ -192,8 +227,32 @@ def fitted(outputs, limit):
     return [output.fitting(room) for output, room in zip(outputs, rooms)]
 
 
-def start(module, environment):
+def looking(module):
+    """The look that is to be taken, ready; None for an ordinary program. Ends the module when
+    it must not be.
+    """
+    told = module.params["look"]
+    if told is None:
+        return None
+    try:
+        return Look(told, module.params["protected"])
+    except (Refused, OSError) as error:
+        module.fail_json(**failure(error, "read", told["file"] or told["argv"][0]))
+
+
+def judge(module, look, text):
+    """Ends the module when what was written must not be shown."""
+    try:
+        look.check(text)
+    except Refused as refused:
+        module.fail_json(**failure(refused, "show", look.argv[0]))
+
+
+def start(module, environment, look):
     argv, chdir = module.params["argv"], module.params["chdir"]
+    stdin = subprocess.DEVNULL
+    if look is not None:
+        argv, chdir, environment, stdin = look.argv, "/", look.environment(environment), look.input
     if not argv or not argv[0]:
         module.fail_json(msg="no program is named", playrail_code="invalid_argument")
     if chdir is not None and not os.path.isdir(chdir):
@@ -203,7 +262,7 @@ def start(module, environment):
             argv,
             cwd=chdir,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -284,23 +343,28 @@ def main():
             "chdir": {"type": "str"},
             "max_seconds": {"type": "int", "default": 60},
             "max_bytes": {"type": "int", "default": 65536},
+            "look": {"type": "dict", "options": LOOK},
+            "protected": {"type": "list", "elements": "str", "default": ["default"]},
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
+    look = looking(module)
+    if module.check_mode and look is None:
         module.exit_json(changed=True, **NOT_RUN)
     began, limit = time.monotonic(), module.params["max_bytes"]
     outputs = Output(limit), Output(limit)
     started = Started()
-    program = start(module, started.environment())
+    program = start(module, started.environment(), look)
     pipes = zip((program.stdout, program.stderr), outputs)
     timed_out = follow(program, started, pipes, module.params["max_seconds"])
     left_running = kill(program, started) if timed_out else remains(program, started)
     left = sorted(started.alive().items()) if left_running else []
     status = program.returncode  # None when it is left running
     (stdout, is_all_stdout), (stderr, is_all_stderr) = fitted(outputs, limit)
+    if look is not None:
+        judge(module, look, stdout + "\n" + stderr)
     module.exit_json(
-        changed=True,
+        changed=look is None,
         ran=True,
         exit_code=status if status is not None and status >= 0 else None,
         signal=-status if status is not None and status < 0 else None,
