@@ -25,6 +25,7 @@ from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
 if TYPE_CHECKING:
+    from playrail.tools.past import RunShort, RunsWanted, RunWhole
     from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -357,6 +358,14 @@ class Context(Protocol):
 
     async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
+
+    async def runs(self, wanted: RunsWanted) -> tuple[Sequence[RunShort], int | None]:
+        """What the caller did before, newest first, an operator what all did, and the offset
+        that goes on.
+        """
+
+    async def run(self, run_id: str, *, max_bytes: int) -> RunWhole:
+        """One of these in full."""
 
 
 @dataclass(frozen=True, kw_only=True)
