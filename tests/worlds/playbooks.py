@@ -54,7 +54,14 @@ LOOKING = {
         for name in (
             *("disk_usage", "list_directory", "read_part", "search_text", "read_journal"),
             *("package_state", "unit_state", "process_tree", "listening_port", "network_info"),
-            *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
+            *(
+                "memory_info",
+                "docker_container",
+                "docker_containers",
+                "docker_logs",
+                "docker_stats",
+            ),
+            "process_details",
         )
     ),
 }
