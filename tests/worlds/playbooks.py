@@ -54,12 +54,12 @@ LOOKING = {
         for name in (
             *("disk_usage", "list_directory", "read_part", "search_text", "read_journal"),
             *("package_state", "unit_state", "process_tree", "listening_port", "network_info"),
-            *("memory_info", "docker_containers", "docker_logs", "docker_stats"),
-            "docker_container",
             *("list_units", "list_schedules", "triage"),
             *("file_systems", "mount_points", "package_list"),
             *("kernel_parameters", "host_state"),
             *("logins", "firewall", "certificate", "name_lookup", "http_request"),
+            *("memory_info", "docker_container", "docker_containers", "docker_logs"),
+            *("docker_stats", "process_details"),
         )
     ),
 }

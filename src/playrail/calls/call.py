@@ -12,7 +12,7 @@ from playrail.calls.answers import Answer, Meta, Result
 from playrail.calls.asking import Ask, Question
 from playrail.calls.caller import Caller
 from playrail.tasks import Progress
-from playrail.tools.tool import ANSWER_BYTES
+from playrail.tools.reading import ANSWER_BYTES
 
 LONGEST_NAME = 200  # characters of a tool's name; no tool has so long a one
 

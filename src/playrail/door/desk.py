@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from playrail.calls.answers import Answer
 from playrail.calls.call import Call
+from playrail.door.past import Past
 from playrail.errors import Problem
 from playrail.hosts import Hosts
 from playrail.plans.door import Door
@@ -17,6 +18,7 @@ from playrail.plans.planning import Planning
 from playrail.plans.undo import undo
 from playrail.settings.settings import Settings
 from playrail.tools.offering import Absence
+from playrail.tools.past import RunShort, RunsWanted, RunWhole
 from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
 
 NOT_RUN = "not_run"  # of a step after one that failed
@@ -39,6 +41,7 @@ class Desk:
         self._door = door
         self._planning = planning
         self._hosts = hosts
+        self._past = Past(door, call.caller)
         self.settings = settings
         self.tools = door.tools
         self.absent = {name: absence.why for name, absence in absent.items()}
@@ -83,6 +86,14 @@ class Desk:
         """Per host what no longer holds of what Playrail set."""
         hosts = (await self.hosts()).resolve(server, self.settings)
         return await drift(self._door, self._call, hosts)
+
+    async def runs(self, wanted: RunsWanted) -> tuple[list[RunShort], int | None]:
+        """What the caller may know of what was done before. Raises UnknownTool."""
+        return await asyncio.to_thread(self._past.runs, await self.hosts(), wanted)
+
+    async def run(self, run_id: str, *, max_bytes: int) -> RunWhole:
+        """One of these in full. Raises UnknownRun."""
+        return await asyncio.to_thread(self._past.run, run_id, max_bytes=max_bytes)
 
 
 def _done(step: Step, answer: Answer | None) -> StepDone:

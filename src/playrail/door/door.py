@@ -34,7 +34,8 @@ from playrail.settings.settings import Settings
 from playrail.tasks import Progress
 from playrail.tools.arguments import More, marked
 from playrail.tools.offering import absences
-from playrail.tools.tool import AnyTool, most_bytes
+from playrail.tools.reading import most_bytes
+from playrail.tools.tool import AnyTool
 from playrail.toolsets.commands.looks import looks_of
 
 log = logging.getLogger(__name__)

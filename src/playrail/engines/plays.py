@@ -29,7 +29,8 @@ from playrail.errors import (
     cut_short,
 )
 from playrail.settings.content import content_root
-from playrail.tools.tool import PlaybookTool, Reading, Report, ToolInput, share_bytes, variables
+from playrail.tools.reading import Reading, share_bytes
+from playrail.tools.tool import PlaybookTool, Report, ToolInput, variables
 
 END_RUN_PLAYBOOK = "runs/end_run.yml"
 

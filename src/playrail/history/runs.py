@@ -4,7 +4,7 @@ changed, and what became of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from playrail.ledger.entries import (
 from playrail.ledger.ledger import Ledger
 from playrail.tasks import TaskResult
 from playrail.tools.effects import Effect
+from playrail.tools.tool import Risk
 
 RUNNING = "running"  # the outcome of a call whose end is not recorded
 BEGINNINGS: tuple[Kind, ...] = (Started.KIND, Refused.KIND)
@@ -119,6 +120,47 @@ def find_runs(
         _summary(record, beginning, _ending(ledger, record))
         for record, beginning in islice(found, skip, skip + limit)
     ]
+
+
+def find_changes(
+    ledger: Ledger,
+    *,
+    caller: str | None = None,
+    hosts: Collection[str] | None = None,
+    tools: Collection[str] | None = None,
+    since: str | None = None,
+    reads: bool = False,
+) -> Iterator[RunSummary]:
+    """The calls that changed something on hosts, or may have, newest first, without previews;
+    with `reads` also what only looked. `since` is as the ledger has it. Raises
+    LedgerUnavailable.
+    """
+    records = ledger.read(kinds=(Started.KIND,), caller=caller, since=since, newest_first=True)
+    for record in records:
+        began = Started.of_body(record["body"])
+        meant = (
+            not began.preview
+            and bool(began.hosts)
+            and (reads or Risk.of(began.risk).changes)
+            and (hosts is None or not set(hosts).isdisjoint(began.hosts))
+            and (tools is None or record["tool"] in tools)
+        )
+        if meant:
+            found = _summary(record, began, _ending(ledger, record))
+            if reads or found.changed or found.outcome != "ok":
+                yield found
+
+
+def effects_of(ledger: Ledger, summary: RunSummary) -> dict[str, tuple[Effect, ...]]:
+    """Per host what the call changed, as far as that was captured."""
+    capture = _of_call(ledger, summary.call, Capture)
+    return {} if capture is None else effects_in(capture)
+
+
+def arguments_of(ledger: Ledger, summary: RunSummary) -> Mapping[str, Any]:
+    """What the call was asked."""
+    found = _of_call(ledger, summary.call, Started)
+    return {} if found is None else found.arguments or {}
 
 
 def read_run(ledger: Ledger, run_id: str, *, caller: str | None = None) -> Run:

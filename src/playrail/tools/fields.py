@@ -208,7 +208,7 @@ def _is_moment(text: str) -> str:
 Since = Annotated[
     str,
     Field(
-        description="From this date or time on: ISO 8601, UTC without offset.",
+        description="From this ISO 8601 time on; UTC without offset.",
         examples=["2026-01-31", "2026-01-31T12:00:00+01:00"],
     ),
     AfterValidator(_is_moment),

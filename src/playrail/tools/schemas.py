@@ -38,7 +38,7 @@ RULES = frozenset(
     }
 )
 WORDS = frozenset({"default", "description", "required"})
-NOTHING: tuple[Any, ...] = (None, False, 0, "")  # defaults that everybody expects
+NOTHING: tuple[Any, ...] = (None, False, 0, "", [])  # defaults that everybody expects
 
 
 def description(tool: AnyTool) -> str:
@@ -72,6 +72,7 @@ def listed_input_schema(tool: AnyTool) -> dict[str, Any]:
         # It stands in nearly every tool, so in few words; a list is taken all the same
         fields["server"] = {"type": "string", "description": fields["server"]["description"]}
     for field in fields.values():
+        field.get("items", {}).pop("description", None)
         if field.get("default") in NOTHING:
             field.pop("default", None)
     return schema

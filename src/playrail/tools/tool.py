@@ -21,19 +21,15 @@ from playrail.hosts import Hosts
 from playrail.safe_text.secrets import HIDDEN
 from playrail.settings.content import content_root
 from playrail.settings.settings import Settings
-from playrail.tools.arguments import More
 from playrail.tools.effects import Effect
 from playrail.tools.lasting import Intent, Invocation
 
 if TYPE_CHECKING:
+    from playrail.tools.past import RunShort, RunsWanted, RunWhole
     from playrail.tools.planned import HostDrift, PlanShort, PlanView, StepDone
     from playrail.tools.together import Together
 
 DEFAULT_TIMEOUT_S = 60.0
-ANSWER_BYTES = 24_000  # of all servers' parts of an answer together, unless more is asked for
-ENVELOPE_BYTES = 400  # of these for what is around the reports
-HOST_BYTES = 100  # and for each host's name, and what tells of it
-LEAST_SHARE_BYTES = 1_000  # that each of many servers has of them
 NO_VARIABLES = {"server", "preview"}  # fields that are not about what is done on a host
 # For Ansible to start, and to bring back what the work left when its own time was over
 OVERHEAD_S = 20.0
@@ -92,7 +88,7 @@ class OnHosts(ToolInput):
     server: ServerName | Annotated[list[ServerName], Field(min_length=1, max_length=500)] | None = (
         Field(
             default=None,
-            description="Server, group or tag:NAME; several by commas.",
+            description="Server, group, tag:NAME; several by commas.",
             examples=["web1", ["web1", "db1"], "tag:web", "web1, db1"],
         )
     )
@@ -104,35 +100,6 @@ class OnHosts(ToolInput):
         if isinstance(server, str) and "," in server:
             return [name.strip() for name in server.split(",")]
         return server
-
-
-MaxBytes = Annotated[
-    int,
-    More,
-    Field(ge=LEAST_SHARE_BYTES, le=1_000_000, description="Most bytes.", examples=[ANSWER_BYTES]),
-]
-
-
-class Reading(OnHosts):
-    """Arguments of a tool whose answer may be long.
-
-    The play gets its host's share as `playrail_max_bytes`, and tells what it left out and
-    how to go on.
-    """
-
-    max_bytes: MaxBytes = ANSWER_BYTES
-
-
-def most_bytes(given: ToolInput) -> int:
-    """Bytes that the answer to this call may have."""
-    return given.max_bytes if isinstance(given, Reading) else ANSWER_BYTES
-
-
-def share_bytes(given: ToolInput, *, hosts: int) -> int:
-    """Bytes that the report of each of so many hosts has of the answer to this call."""
-    return max(
-        LEAST_SHARE_BYTES, (most_bytes(given) - ENVELOPE_BYTES) // max(1, hosts) - HOST_BYTES
-    )
 
 
 class Changing(OnHosts):
@@ -362,6 +329,14 @@ class Context(Protocol):
 
     async def check_drift(self, server: str | Sequence[str] | None) -> Mapping[str, HostDrift]:
         """Per host what no longer holds of what Playrail set."""
+
+    async def runs(self, wanted: RunsWanted) -> tuple[Sequence[RunShort], int | None]:
+        """What the caller did before, newest first, an operator what all did, and the offset
+        that goes on.
+        """
+
+    async def run(self, run_id: str, *, max_bytes: int) -> RunWhole:
+        """One of these in full."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from playrail.toolsets.plans import (
     undo_run,
 )
 from playrail.toolsets.playrail import list_configured_servers
+from playrail.toolsets.runs import get_run, list_runs
 
 toolset = Toolset(
     name=PLAYRAIL,
@@ -25,5 +26,7 @@ toolset = Toolset(
         apply_plan,
         undo_run,
         check_drift,
+        list_runs,
+        get_run,
     ),
 )

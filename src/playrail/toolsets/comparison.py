@@ -11,16 +11,9 @@ from playrail.canonical import canonical
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
+from playrail.tools.reading import ENVELOPE_BYTES, Reading
 from playrail.tools.together import Together
-from playrail.tools.tool import (
-    ENVELOPE_BYTES,
-    PlaybookTool,
-    Reading,
-    Report,
-    Risk,
-    ServerName,
-    ToolInput,
-)
+from playrail.tools.tool import PlaybookTool, Report, Risk, ServerName, ToolInput
 
 SHOWN = ("system", "files", "packages", "units", "sysctl")
 AREA_BYTES = 200  # of what is told of an area beside its differences

@@ -11,10 +11,11 @@ from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
-from playrail.tools.arguments import More
+from playrail.tools.arguments import More, Rare
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 
@@ -246,7 +247,7 @@ class MountsChoice(Reading):
         description="Only the mount of this path, and those below.",
         examples=["/srv"],
     )
-    all: bool = Field(
+    all: Annotated[bool, Rare] = Field(
         default=False, description="Also those of the kernel and of containers.", examples=[True]
     )
     limit: Annotated[int, More] = Field(

@@ -10,7 +10,8 @@ from pydantic import AliasPath, BeforeValidator, Field, computed_field
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More, Rare
 from playrail.tools.fields import Since, moment
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.toolsets.docker_container import inspect_container
 from playrail.toolsets.docker_engine import ContainerName, EngineSocket, OfDocker
@@ -18,7 +19,7 @@ from playrail.toolsets.docker_engine import ContainerName, EngineSocket, OfDocke
 
 class ContainerChoice(Reading):
     all: bool = Field(default=True, description="Also those that do not run.", examples=[True])
-    details: bool = Field(
+    details: Annotated[bool, Rare] = Field(
         default=False, description="Also command, mounts and labels of each.", examples=[True]
     )
     offset: Annotated[int, Rare] = Field(

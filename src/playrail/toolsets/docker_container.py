@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from playrail.tools.arguments import Rare
 from playrail.tools.brief import Brief
-from playrail.tools.short_reading import ShortReading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.toolsets.docker_engine import ContainerName, EngineSocket, OfDocker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from playrail.tools.brief import Brief
-from playrail.tools.short_reading import ShortReading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 

@@ -14,7 +14,8 @@ from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from playrail.tools.brief import Brief
 from playrail.tools.fields import OwnerName
-from playrail.tools.short_reading import ShortReading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from playrail.settings.content import content_root
-from playrail.tools.arguments import More
+from playrail.tools.arguments import More, Rare
 from playrail.tools.brief import Brief
 from playrail.tools.fields import HostName
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.toolsets.firewall import get_firewall
 from playrail.toolsets.network_checks import check_certificate, check_dns, check_http
@@ -47,7 +48,7 @@ class NetworkPart(Reading):
         description="Most interfaces, and most sockets.",
         examples=[200],
     )
-    details: bool = Field(
+    details: Annotated[bool, Rare] = Field(
         default=False,
         description="Also the traffic of each interface.",
         examples=[True],

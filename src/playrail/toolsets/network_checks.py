@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from playrail.tools.arguments import More, Rare
 from playrail.tools.brief import Brief
 from playrail.tools.fields import CONTROL, AbsolutePath, HostName
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
@@ -80,13 +81,13 @@ class WebRequest(OnHosts):
         ),
         AfterValidator(_web_address),
     ]
-    method: Literal["GET", "HEAD"] = Field(
+    method: Annotated[Literal["GET", "HEAD"], Rare] = Field(
         default="GET", description="The method.", examples=["HEAD"]
     )
     address: HostName | None = Field(
         default=None, description="Connect there, not to the name's IP.", examples=["127.0.0.1"]
     )
-    body_bytes: int = Field(
+    body_bytes: Annotated[int, More] = Field(
         default=1_000, ge=0, le=20_000, description="Most of the body.", examples=[1_000]
     )
 

@@ -32,14 +32,12 @@ class NoPlan(ToolInput):
 
 
 class OnePlan(ToolInput):
-    plan_id: PlanId = Field(
-        description="The plan_id of a plan of yours.", examples=["plan-0123456789abcdef"]
-    )
+    plan_id: PlanId = Field(description="Of a plan of yours.", examples=["plan-0123456789abcdef"])
 
 
 class OneRun(ToolInput):
     run_id: RunId = Field(
-        description="`run_id` in _meta of that call, or in data.steps of apply_plan.",
+        description="As list_runs, _meta or data.steps tell it.",
         examples=["20260131-120000-0a1b2c3d"],
     )
 

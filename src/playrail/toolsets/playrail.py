@@ -48,7 +48,7 @@ class Choice(ToolInput):
         description="Only of this group.",
         examples=["web"],
     )
-    tag: str | None = Field(
+    tag: Annotated[str | None, Rare] = Field(
         default=None,
         min_length=1,
         max_length=63,

@@ -14,16 +14,10 @@ from playrail.safe_text.visible import in_one_line
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More, Rare
 from playrail.tools.fields import CONTROL, OwnerName
-from playrail.tools.tool import (
-    Changing,
-    PlaybookTool,
-    Reading,
-    Report,
-    Risk,
-    by_field,
-    nothing_lasting,
-)
+from playrail.tools.reading import Reading
+from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, by_field, nothing_lasting
 from playrail.tools.toolset import Toolset
+from playrail.toolsets.inspected_process import inspect_process
 
 Signal = Literal["TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"]
 
@@ -73,6 +67,12 @@ class RunningProcess(Report):
     container: str | None = Field(
         default=None, description="Its container, as Docker shows the id."
     )
+    listens: list[str] | None = Field(
+        default=None, description="Where it listens, at most 5, such as tcp 0.0.0.0:80."
+    )
+    program_deleted: bool | None = Field(
+        default=None, description="True: the file that it runs was replaced or removed since."
+    )
     command: str = Field(
         description="With its arguments, cut to 300 characters, then the last is an ellipsis."
     )
@@ -104,6 +104,16 @@ class TreeProcess(Report):
         default=None,
         description="Its container, as Docker shows the id, where that is not its parent's.",
     )
+    listens: list[str] | None = Field(
+        default=None, description="Where it listens, at most 5, where that is not its parent's."
+    )
+    program_deleted: bool | None = Field(
+        default=None,
+        description=(
+            "True: the file that it runs was replaced or removed since; told of the parent alone "
+            "where that runs one, too."
+        ),
+    )
     command: str = Field(
         description="With its arguments, cut to 300 characters, then the last is an ellipsis."
     )
@@ -124,6 +134,7 @@ class ProcessTree(Report):
     all_visible: bool = Field(
         description="False when the user on the host may only see its own processes."
     )
+    not_permitted: list[str] | None = Field(default=None, description="What this user may not see.")
     commands_cut: int = Field(description="How many commands were cut.")
     truncated: bool = Field(
         description=(
@@ -207,6 +218,7 @@ class ProcessOutcome(Report):
     all_visible: bool = Field(
         description="False when the user on the host may only see its own processes."
     )
+    not_permitted: list[str] | None = Field(default=None, description="What this user may not see.")
     truncated: bool = Field(description="Whether processes were left out.")
 
     sent: str = Field(default="TERM", exclude=True)
@@ -283,5 +295,5 @@ manage_process = PlaybookTool(
 toolset = Toolset(
     name="processes",
     content=content_root(),
-    tools=(get_process_tree, manage_process),
+    tools=(get_process_tree, inspect_process, manage_process),
 )

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 
 SettingName = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_./:@-]{0,199}$")]
 

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from playrail.tools.brief import Brief
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk, by_field
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.disk import MountedFileSystem
 from playrail.toolsets.memory import MemoryInfo
 
@@ -155,8 +156,8 @@ class Triage(Report):
 triage = PlaybookTool(
     name="triage",
     summary=(
-        "What is wrong, why is the server slow? First look at its health: load, processes, "
-        "memory, full disks, failed units, containers, errors, reboot."
+        "What is wrong, why is the server slow? Its health: load, processes, memory, full "
+        "disks, failed units, containers, errors, reboot."
     ),
     # What was logged may be private; how much, and by whom, is not.
     risk=by_field("messages", {False: Risk.READ}, otherwise=Risk.SENSITIVE),

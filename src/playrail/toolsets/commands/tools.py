@@ -29,7 +29,8 @@ from playrail.codes import work
 from playrail.errors import Problem
 from playrail.safe_text.key_material import key_in
 from playrail.tools.fields import AbsolutePath, CommandLine
-from playrail.tools.tool import Changing, PlaybookTool, Reading, Report, Risk, ServerName, by_field
+from playrail.tools.reading import Reading
+from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, ServerName, by_field
 from playrail.toolsets.commands.disasters import disaster
 from playrail.toolsets.commands.looks import Look, Looks, looks_of
 from playrail.toolsets.commands.programs import runs_a_script
@@ -54,7 +55,7 @@ class Command(Changing, Reading):
     )
     chdir: AbsolutePath | None = Field(
         default=None,
-        description="The directory to run it in; omitted: the home.",
+        description="The directory; omitted: the home.",
         examples=["/srv/app"],
     )
     timeout_s: int = Field(
@@ -277,8 +278,8 @@ RISK = by_field(
 execute_command = PlaybookTool(
     name="execute_command",
     summary=(
-        "Run a command where no other tool does it; those that only look (df, ss, docker ps) run "
-        "always."
+        "Run a command such as uptime on all servers, where no other tool does it; those that "
+        "only look (df, ss) run always."
     ),
     risk=RISK,
     input=Command,

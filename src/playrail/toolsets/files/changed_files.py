@@ -55,7 +55,7 @@ class NewFile(Changing):
         description="Name or number; omitted: kept.",
         examples=["www-data"],
     )
-    parents: bool = Field(
+    parents: Annotated[bool, Rare] = Field(
         default=False, description="Make missing directories above.", examples=[True]
     )
     backup: bool = Field(
@@ -263,9 +263,7 @@ def _what_is_removed(given: OldFile) -> Sequence[Intent]:
 
 remove_file = PlaybookTool(
     name="remove_file",
-    summary=(
-        "Delete a file, or a symbolic link and not its target; not directories or protected places."
-    ),
+    summary="Delete a file or a symbolic link; not directories or protected places.",
     risk=Risk.DESTRUCTIVE,
     input=OldFile,
     playbook="files/remove_file.yml",

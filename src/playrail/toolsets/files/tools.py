@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from playrail.tools.arguments import Rare
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath, FileNames, SearchPattern
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 
 FILE_KINDS = Literal["file", "directory", "link", "socket", "fifo", "block", "char"]
 

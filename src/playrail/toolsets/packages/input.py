@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from playrail.tools.arguments import Rare
 from playrail.tools.tool import Changing
 from playrail.toolsets.packages.effects import MOST_NAMES
 
@@ -27,7 +28,7 @@ Several = Annotated[list[PackageName], Field(min_length=1, max_length=MOST_NAMES
 
 class Packages(Changing):
     name: PackageName | Several = Field(
-        description=f"A package, or a list of up to {MOST_NAMES}.",
+        description="A package, or several.",
         examples=["nginx", ["jq", "htop"]],
     )
     state: Literal["present", "latest", "absent"] = Field(
@@ -40,7 +41,7 @@ class Packages(Changing):
         description="Exact version of one package.",
         examples=["1.6-2.1"],
     )
-    update_cache: bool = Field(
+    update_cache: Annotated[bool, Rare] = Field(
         default=False,
         description="Fetch the package lists first.",
         examples=[False],

@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
 class PackagesChoice(Reading):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
 class SchedulesChoice(Reading):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.tool import PlaybookTool, Reading, Report, Risk
+from playrail.tools.reading import Reading
+from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
 class UnitsChoice(Reading):
@@ -86,7 +87,7 @@ class Units(Report):
 list_units = PlaybookTool(
     name="list_units",
     summary=(
-        "Which services failed, run or start at boot? Lists units: services, timers, sockets, "
+        "Which services failed or run, what starts at boot? Lists services, timers, sockets, "
         "mounts."
     ),
     risk=Risk.READ,

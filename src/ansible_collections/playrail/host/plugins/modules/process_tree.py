@@ -35,7 +35,7 @@ RETURN = r"""
 processes:
   description: Per process pid, parent_pid, depth, user, state (unless sleeping), cpu_percent over
     its life (unless 0), memory_bytes, started (ISO 8601, UTC), command and, where they are not
-    its parent's, unit and container.
+    its parent's, unit, container, listens and program_deleted.
   type: list
   elements: dict
   returned: success
@@ -59,6 +59,11 @@ commands_cut:
   description: How many commands were cut.
   type: int
   returned: success
+not_permitted:
+  description: What this user may not see.
+  type: list
+  elements: str
+  returned: success
 truncated:
   description: Whether processes were left out.
   type: bool
@@ -73,6 +78,7 @@ import pwd
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.process_parts import Parts
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Describer,
     Places,
@@ -83,6 +89,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
 
+NOT_SEEN = ["sockets and deleted programs of others"]
 QUIET = {"state": "sleeping", "cpu_percent": 0.0, "memory_bytes": 0}  # what goes without saying
 
 
@@ -121,14 +128,15 @@ class Told:
     def __init__(self):
         self.describer = Describer()
         self.places = Places()
+        self.parts = Parts()
 
     def told(self, process):
         found = self.describer.described(process)
         del found["memory_percent"]
         found = {key: value for key, value in found.items() if QUIET.get(key) != value}
-        parents = self.places.of(process.parent)
-        own = self.places.of(process.pid).items()
-        found.update((name, value) for name, value in own if parents.get(name) != value)
+        parents = dict(self.places.of(process.parent), **self.parts.of(process.parent))
+        own = dict(self.places.of(process.pid), **self.parts.of(process.pid))
+        found.update((name, value) for name, value in own.items() if parents.get(name) != value)
         return dict(found, depth=0)
 
 
@@ -208,6 +216,7 @@ def main():
     }
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
     listed = chosen(list(in_tree_order(found)), telling, given["limit"], room)
+    report.update({} if telling.parts.complete else {"not_permitted": NOT_SEEN})
     report.update(commands_cut=sum(one["command"].endswith("\u2026") for one in listed))
     module.exit_json(
         changed=False, processes=listed, **dict(report, truncated=len(found) > len(listed))

@@ -31,10 +31,10 @@ options:
     default: 60
   look:
     description:
-      - That the program only looks, and how it is run: with this C(argv) instead, with the file
-        C(file) as its input, after it was seen that no path in C(places) is of a device, with
-        system directories as its search path and nearly no environment, in C(/), in check mode
-        too. With C(shows_files) lines C(# PATH) in what it wrote name files that it shows.
+      - That the program only looks. It is run with this C(argv), also in check mode, in C(/), with
+        system directories as its search path and nearly no environment; its input is the file
+        C(file). No path in C(places) may be of a device. With C(shows_files) lines of a number
+        sign and a path, in what it wrote, name files that it shows.
       - What must not be read is then not shown.
     type: dict
     suboptions:

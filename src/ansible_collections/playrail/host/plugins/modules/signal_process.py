@@ -73,6 +73,11 @@ all_visible:
   description: Whether other users' processes may be seen.
   type: bool
   returned: success
+not_permitted:
+  description: What this user may not see.
+  type: list
+  elements: str
+  returned: success
 truncated:
   description: Whether processes were left out.
   type: bool
@@ -99,6 +104,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.process_parts import Parts
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Describer,
     Places,
@@ -113,6 +119,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused
 
+NOT_SEEN = ["sockets and deleted programs of others"]
 BRIEF_S = 1.0
 AGAIN_S = 0.6  # in which most supervisors start anew what has ended; systemd waits 0.1 s
 BRIEF = ("HUP", "USR1", "USR2")  # most programs go on after these
@@ -129,11 +136,13 @@ def largest(sort, limit):
     found = [process for process in seen if not process.kernel_thread and process.pid not in own]
     by = {"memory": lambda process: process.memory_bytes, "cpu": describer.clock.cpu_percent}[sort]
     found.sort(key=lambda process: (-by(process), process.pid))
-    places = Places()
+    places, parts = Places(), Parts()
     listed = [
-        dict(describer.described(process), **places.of(process.pid)) for process in found[:limit]
+        dict(describer.described(process), **dict(places.of(process.pid), **parts.of(process.pid)))
+        for process in found[:limit]
     ]
     return {
+        "not_permitted": None if parts.complete else NOT_SEEN,
         "processes": listed,
         "total": len(found),
         "all_visible": all_visible(),
