@@ -1,5 +1,6 @@
-"""What the host module package_list makes of what package managers say. The words are those
-of the real programs: of apt, dnf, zypper and rpm on Debian, of apk and pacman from elsewhere.
+"""What the host module package_list makes of what package managers say. Those of apt, dnf 4,
+zypper and rpm were heard, on Debian; those of apk, pacman and dnf 5 are as their documentation
+has them, for none was at hand.
 """
 
 from __future__ import annotations

@@ -61,14 +61,22 @@ def test_what_differs_is_told_and_what_does_not_is_counted() -> None:
                 "only_on": {"a": 2, "b": 2},
                 "first": {
                     "jq": {"a": "1.6", "b": "1.7"},
+                    "curl": {"b": "8"},
                     "git": {"a": "2"},
                     "vim": {"a": "9"},
-                    "curl": {"b": "8"},
                     "zsh": {"b": "5"},
                 },
             }
         }
     }
+
+
+def test_units_that_nothing_starts_go_last() -> None:
+    found = compared(
+        {"units": {"a.service": "static inactive", "b.service": "static inactive"}},
+        {"units": {"a.service": "disabled inactive", "c.timer": "enabled active"}},
+    )
+    assert list(found["areas"]["units"]["first"]) == ["c.timer", "a.service", "b.service"]
 
 
 def test_two_that_are_alike() -> None:

@@ -16,6 +16,7 @@ from playrail.tools.together import Together
 from playrail.tools.tool import PlaybookTool, Report, Risk, ServerName, ToolInput
 
 SHOWN = ("system", "files", "packages", "units", "sysctl")
+IDLE = frozenset(f"{enabled} inactive" for enabled in ("static", "disabled", "none", "indirect"))
 AREA_BYTES = 200  # of what is told of an area beside its differences
 
 Area = Literal["packages", "units", "sysctl", "files"]
@@ -102,13 +103,16 @@ class HostDifferences(Together):
 
 
 def _differences(things: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """By name what each host has of what is not the same; first what both have."""
+    """By name what each host has of what is not the same; first what both have, last the units
+    that nothing starts.
+    """
     found: dict[str, dict[str, str]] = {}
     for name in {name for of_host in things.values() for name in of_host}:
         values = {host: of_host[name] for host, of_host in things.items() if name in of_host}
         if len(values) < len(things) or len(set(values.values())) > 1:
             found[name] = values
-    order = sorted(found, key=lambda name: (-len(found[name]), *found[name], name))
+    idle = {name for name, values in found.items() if IDLE.issuperset(values.values())}
+    order = sorted(found, key=lambda name: (name in idle, -len(found[name]), name))
     return {name: found[name] for name in order}
 
 
