@@ -159,13 +159,18 @@ def docker(*words: str) -> str:
 
 @contextlib.contextmanager
 def own_host(
-    lab: Mapping[str, Any], place: Path, *, image: str = IMAGE, name: str = NAME
+    lab: Mapping[str, Any],
+    place: Path,
+    *,
+    image: str = IMAGE,
+    name: str = NAME,
+    options: Sequence[str] = (),
 ) -> Iterator[OwnHost]:
-    """The host, running; `place` is for its known_hosts file."""
+    """The host, running; `place` is for its known_hosts file, `options` are more of docker run."""
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["nopython"]["address"].rpartition(".")[0]
     try:
-        address = _started(container, network, image, name)
+        address = _started(container, network, image, name, options)
         host = OwnHost(
             container, address, lab["hosts"]["nopython"]["key"], place / f"known_hosts_{name}"
         )
@@ -184,7 +189,9 @@ def own_host(
         )
 
 
-def _started(container: str, network: str, image: str, name: str) -> str:
+def _started(
+    container: str, network: str, image: str, name: str, options: Sequence[str] = ()
+) -> str:
     """Starts the container; returns its address, which is fixed, so that it is there again
     after it was gone.
     """
@@ -192,7 +199,7 @@ def _started(container: str, network: str, image: str, name: str) -> str:
     while True:
         address = random.choice(_free(network))
         try:
-            docker(*words, "--ip", address, *RUN, image, "/lib/systemd/systemd")
+            docker(*words, "--ip", address, *RUN, *options, image, "/lib/systemd/systemd")
         except AssertionError:
             docker("rm", "--force", container)
             if address in _free(network):

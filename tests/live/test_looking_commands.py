@@ -28,7 +28,8 @@ def tracer(
     raised: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OwnHost]:
     """A host with every program, on which Docker runs the container hello."""
-    with own_host(raised, tmp_path_factory.mktemp("tracer"), name="tracer") as host:
+    place, traces = tmp_path_factory.mktemp("tracer"), ["--cap-add=SYS_PTRACE"]
+    with own_host(raised, place, name="tracer", options=traces) as host:
         host.install(*PACKAGES)
         host.sh(
             "systemctl start docker; docker import /usr/local/lib/playrail-lab-hello.tar hello:1;"
@@ -130,6 +131,7 @@ def test_everything_else_is_refused_with_writes_off(reader: Wire) -> None:
     for command in ("touch /tmp/x", "ss -K", "systemctl stop ssh", "docker exec hello ls"):
         answer = reader.call("execute_command", server="deb12", cmd=command)
         assert answer["code"] == "writes_disabled"
+        assert "only looks" in answer["hint"]
     refused = reader.call("execute_command", server="deb12", cmd="df -h", shell=True)
     assert refused["code"] == "writes_disabled"
 

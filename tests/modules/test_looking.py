@@ -55,6 +55,7 @@ def test_a_file_is_its_input(tmp_path: Path) -> None:
     assert looked("wc", "-l", file=str(tmp_path / "note"))["stdout"].strip() == "2"
     assert looked("cat", file="/proc/self/status")["stdout"].startswith("Name:")
     assert looked("cat", file=str(tmp_path / "nosuch"))["playrail_code"] == "not_found"
+    assert looked("cat", file="/proc/kmsg")["playrail_code"] == "unsupported_path"
     os.mkfifo(tmp_path / "fifo")
     for path, code in ((tmp_path, "not_a_file"), (tmp_path / "fifo", "not_a_file")):
         assert looked("cat", file=str(path))["playrail_code"] == code

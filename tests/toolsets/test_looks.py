@@ -16,6 +16,7 @@ from playrail.tools.tool import Risk, variables
 from playrail.toolsets.commands.looks import looks_of
 from playrail.toolsets.commands.tools import Command, execute_command
 from worlds.checkout import CASE_FILES
+from worlds.local_plays import playrail
 from worlds.traced_looks import lines
 
 CASES: list[dict[str, Any]] = yaml.safe_load((CASE_FILES / "looks.yml").read_text(encoding="utf-8"))
@@ -83,6 +84,17 @@ def test_the_operator_adds_and_takes_away(tmp_path: Path) -> None:
     ):
         assert execute_command.risk_of(command(cmd, path)) is risk
     assert execute_command.risk_of(command("docker ps")) is Risk.SENSITIVE
+
+
+def test_calls_go_by_the_operators_file(tmp_path: Path) -> None:
+    path = own_file(tmp_path, OWN)
+    parse = playrail(tmp_path, PLAYRAIL_LOOKS=str(path)).understanding.parse
+    for cmd, risk in (("zonecheck example.org", Risk.SENSITIVE), ("docker ps", Risk.DANGEROUS)):
+        assert parse("execute_command", {"cmd": cmd}).risk is risk
+    path.write_text("programs: [")
+    looks_of.cache_clear()
+    with pytest.raises(SettingsInvalid, match="PLAYRAIL_LOOKS"):
+        playrail(tmp_path, PLAYRAIL_LOOKS=str(path))
 
 
 @pytest.mark.parametrize(

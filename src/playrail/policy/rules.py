@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import TAG, Host
-from playrail.tools.tool import AnyTool, DirectTool, Risk
+from playrail.tools.tool import AnyTool, ByField, DirectTool, Risk
 
 # What a host counts as whose tier nobody told, or which is none of the policy's
 PRODUCTION = "production"
@@ -28,6 +28,10 @@ CALLERS = ("local", "cli")  # who there is: whoever started `playrail serve`, an
 EVERY_HOST = "group:all"
 OTHERS = "*"  # in limits: each one that nothing before it means
 TO_LOOK = "To look only, call a tool whose description begins without a mark such as [WRITE]."
+TO_RUN = (
+    "A program that only looks (such as df, ss, ps, journalctl, systemctl status) may run: by its "
+    "name, without a shell, patterns and chdir."
+)
 _NAMED = 10  # hosts that one sentence lists
 
 Count = Annotated[int, Field(ge=1)]
@@ -300,10 +304,16 @@ def decide(
             f"{tool.name} would make a change ({risk.name}), and write operations are disabled "
             "here."
         )
-        raise WritesDisabled(
-            told, hint=f"{WritesDisabled.code.hint} {TO_LOOK}" if risk >= Risk.DANGEROUS else None
-        )
+        raise WritesDisabled(told, hint=_instead(tool, risk))
     return verdict
+
+
+def _instead(tool: AnyTool, risk: Risk) -> str | None:
+    """The hint where writes are off; None: the code's own."""
+    if risk < Risk.DANGEROUS:
+        return None
+    looks = isinstance(tool.risk, ByField) and tool.risk.looking is not None
+    return f"{WritesDisabled.code.hint} {TO_RUN if looks else TO_LOOK}"
 
 
 def _judge(

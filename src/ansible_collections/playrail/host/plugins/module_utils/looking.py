@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "TERM": "dumb",
 }
+# Who reads these takes away what they tell, or switches something on
+CONSUMED = ("/proc/kmsg", "/sys/kernel/debug", "/sys/kernel/tracing")
 WHOLE_BYTES = 16 * 1024 * 1024  # a larger file is not looked through for keys
 SHOWN = re.compile(r"^# (/.*)$", re.MULTILINE)
 
@@ -50,6 +52,8 @@ class Look:
     def _opened(self, path):
         resolved = os.path.realpath(path)
         self.rules.check(path, resolved)
+        if resolved.startswith(CONSUMED):
+            raise Refused("unsupported_path", "to read %s may act" % path)
         if os.stat(resolved).st_size > WHOLE_BYTES:
             raise Refused("too_large_to_show", "%s has more than %d bytes" % (path, WHOLE_BYTES))
         return open_resolved(path, resolved, self.rules)
