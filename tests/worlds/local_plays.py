@@ -204,17 +204,24 @@ def run(
 
 
 @contextmanager
-def ready(place: Path, source: Path) -> Iterator[Callable[[Play], RunResult]]:
-    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays."""
+def ready(place: Path, source: Path) -> Iterator[Callable[..., RunResult]]:
+    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays. A
+    play that is given with `cut` is stopped when that function returns.
+    """
     runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(source))
     resident = Resident(
         runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
     )
     made = Runner(runs_dir=runs_dir, environment=child, warm=resident)
 
-    async def playing(what: Play) -> RunResult:
+    async def playing(what: Play, cut: Callable[[], None] | None = None) -> RunResult:
         assert await resident.ready() is not None
-        return await made.run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
+        stop = asyncio.Event()
+        running = asyncio.create_task(made.run(what, deadline_s=60, stop=stop, progress=None))
+        if cut is not None:
+            await asyncio.to_thread(cut)
+            stop.set()
+        return await running
 
     with start_blocking_portal() as portal:
         try:
@@ -243,10 +250,15 @@ def processes(*words: str) -> list[int]:
     return [pid for pid, text in told.items() if all(word in text for word in words)]
 
 
-def end_at_work(pid: int, seconds: str) -> None:
-    """Kills the process as soon as a `sleep SECONDS` is at work."""
+def await_work(seconds: str) -> None:
+    """Returns when a `sleep SECONDS` is at work."""
     while not processes(f"sleep\0{seconds}\0"):
         time.sleep(0.1)
+
+
+def end_at_work(pid: int, seconds: str) -> None:
+    """Kills the process as soon as a `sleep SECONDS` is at work."""
+    await_work(seconds)
     os.kill(pid, signal.SIGKILL)
 
 
