@@ -25,7 +25,18 @@ from playrail.errors import Problem
 from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
 from worlds.callers import ANN
-from worlds.local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
+from worlds.local_plays import (
+    PATIENCE_S,
+    await_nap,
+    bounded,
+    environ,
+    gone,
+    inventory,
+    naps,
+    playrail,
+    processes,
+    tool,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
@@ -71,12 +82,13 @@ async def cut_off(place: Path) -> Cut:
     ]
     tools += [tool(place, NAP % CANCELLED, name="cancelled")]
     tools += [tool(place, CHANGE + NAP % "0.25", name="untold")]
-    three = Bounds(runs_at_once=3)
+    # Two plays that end work at once, on a machine that does much else
+    three = Bounds(runs_at_once=3, end_run_s=PATIENCE_S)
 
     async def progress(_done: float, _task: str) -> None:
         raise ConnectionResetError
 
-    async with playrail(place, *tools, bounds=three, ENABLE_WRITE_OPERATIONS="1") as server:
+    async with bounded(three, place, *tools, ENABLE_WRITE_OPERATIONS="1") as server:
         untold = await server.call("untold", {}, caller=ANN, progress=progress)
         running = {
             name: asyncio.create_task(server.call(name, {}, caller=ANN))

@@ -71,10 +71,14 @@ def environ(place: Path, **more: str) -> dict[str, str]:
     }
 
 
-def playrail(place: Path, *tools: AnyTool, bounds: Bounds | None = None, **more: str) -> Playrail:
+def playrail(place: Path, *tools: AnyTool, **more: str) -> Playrail:
     """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory
     it has the bundled one.
     """
+    return bounded(Bounds(), place, *tools, **more)
+
+
+def bounded(bounds: Bounds, place: Path, *tools: AnyTool, **more: str) -> Playrail:
     given = environ(place, **more)
     offered = {tool.name: tool for tool in tools}
     settings = Settings.load(given, dotenv=None)
