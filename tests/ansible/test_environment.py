@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,20 +112,40 @@ def test_what_lies_beside_playbooks_comes_before_the_users_own(
     assert child({name: "/x"})[name].startswith(f"{start}/x")
 
 
-@pytest.mark.slow
-def test_settings_that_would_make_a_riddle_of_a_change_are_decided(cwd: Path) -> None:
-    """Whatever the user says, in either place; what Ansible makes of it is asked from
-    Ansible.
-    """
-    (cwd / "ansible.cfg").write_text(RIDDLES)
-    given = {"ANSIBLE_NO_LOG": "1", "ANSIBLE_ANY_ERRORS_FATAL": "1", "ANSIBLE_SSH_RETRIES": "9"}
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What Ansible makes of what the user says: in plays, and where inventories are read."""
 
-    for got in (read_by_ansible(child({})), read_by_ansible(child(given))):
-        assert {name: got[name] for name in RIGHT} == RIGHT
+    log: Path
+    """That which the user names."""
+    plays: Mapping[str, Any]
+    inventories: Mapping[str, Any]
+
+
+@pytest.fixture(scope="module", params=["ansible.cfg", "environment"])
+def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """With RIDDLES in ansible.cfg, and more there or in the environment."""
+    place = tmp_path_factory.mktemp("riddles")
+    log = place / "a.log"
+    given = {"HOME": str(place), "PATH": os.defpath, "LC_ALL": "POSIX"}
+    config = "[defaults]\n"
+    if request.param == "ansible.cfg":
+        config += "log_path = ./a.log\n"
+    else:
+        given |= {"ANSIBLE_NO_LOG": "1", "ANSIBLE_ANY_ERRORS_FATAL": "1"}
+        given |= {"ANSIBLE_SSH_RETRIES": "9", "ANSIBLE_LOG_PATH": str(log)}
+    (place / "ansible.cfg").write_text(config + RIDDLES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        settings = Settings.load(given, dotenv=None)
+        return Asked(
+            log=log,
+            plays=read_by_ansible(environment(settings, given)),
+            inventories=read_by_ansible(inventory_environment(settings, given)),
+        )
 
 
 RIDDLES = """
-[defaults]
 no_log = True
 any_errors_fatal = True
 task_timeout = 1
@@ -134,6 +155,8 @@ keep_remote_files = True
 display_args_to_stdout = True
 log_verbosity = 4
 module_strict_utf8_response = False
+host_key_checking = False
+ask_pass = True
 [tags]
 run = deploy
 skip = all
@@ -154,7 +177,25 @@ RIGHT = {
     "TAGS_SKIP": [""],
     "DIFF_ALWAYS": False,
     "DEFAULT_NO_TARGET_SYSLOG": True,
+    "HOST_KEY_CHECKING": True,
+    "DEFAULT_ASK_PASS": False,
+    "INVENTORY_UNPARSED_IS_FAILED": True,
+    "ANSIBLE_PIPELINING": True,
+    "INVENTORY_ENABLED": ["host_list", "auto", "yaml", "ini", "toml"],
 }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_setting_is_decided_whatever_the_user_says(asked: Asked, name: str) -> None:
+    """In either place; what comes of it is asked from Ansible."""
+    assert asked.plays[name] == RIGHT[name]
+
+
+@pytest.mark.slow
+def test_inventories_are_read_without_a_log(asked: Asked) -> None:
+    assert asked.inventories["DEFAULT_LOG_PATH"] == "/dev/null"
+    assert asked.plays["DEFAULT_LOG_PATH"] == str(asked.log)
 
 
 def read_by_ansible(env: Mapping[str, str]) -> dict[str, Any]:
@@ -196,22 +237,6 @@ def test_retries_of_ssh_are_for_connecting_alone(
 def test_the_users_forks(cwd: Path, config: str, given: dict[str, str], most: int | None) -> None:
     (cwd / "ansible.cfg").write_text(f"[defaults]\n{config}")
     assert forks_at_most(child(given)) == most
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("where", ["ansible.cfg", "environment"])
-def test_inventories_are_read_without_a_log(cwd: Path, where: str) -> None:
-    if where == "ansible.cfg":
-        (cwd / "ansible.cfg").write_text("[defaults]\nlog_path = ./a.log\n")
-    environ = {"HOME": str(cwd)} | (
-        {"ANSIBLE_LOG_PATH": str(cwd / "a.log")} if where == "environment" else {}
-    )
-    settings = Settings.load(environ, dotenv=None)
-
-    read_for_inventories = inventory_environment(settings, environ)
-
-    assert read_by_ansible(read_for_inventories)["DEFAULT_LOG_PATH"] == "/dev/null"
-    assert read_by_ansible(environment(settings, environ))["DEFAULT_LOG_PATH"] == str(cwd / "a.log")
 
 
 @pytest.mark.parametrize(
@@ -315,16 +340,15 @@ def test_pipelining_of_ansible_cfg_stays(cwd: Path, section: str) -> None:
     assert "ANSIBLE_PIPELINING" not in child({})
 
 
-@pytest.mark.lab
-@pytest.mark.parametrize("pipelining", ["True", "False"])
-def test_sudo_asks_for_its_password_without_a_terminal(
-    cwd: Path, lab: Any, pipelining: str
-) -> None:
-    host = lab["deb13"]
+@pytest.fixture(scope="module")
+def with_sudo(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What Ansible prints of a command that sudo runs on one host, with pipelining and
+    without.
+    """
+    place, host = tmp_path_factory.mktemp("with_sudo"), lab["deb13"]
     assert host.sudo_password is not None
-    given = {"PATH": os.environ["PATH"], "ANSIBLE_PIPELINING": pipelining}
     # No shared connection: the path of its socket would be too long here.
-    (cwd / "ansible.cfg").write_text(
+    (place / "ansible.cfg").write_text(
         "[ssh_connection]\nusetty = True\nssh_args = -o ControlPath=none\n"
     )
     variables = {
@@ -335,23 +359,24 @@ def test_sudo_asks_for_its_password_without_a_terminal(
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
         "ansible_become_password": host.sudo_password,
     }
-    (cwd / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"deb13": {}}, "vars": variables}}))
-    command = (
-        "ansible",
-        "adhoc",
-        "-i",
-        "hosts.yml",
-        "deb13",
-        "--become",
-        "-m",
-        "ansible.builtin.command",
-    )
-    told = [sys.executable, "-P", "-m", *command, "-a", "sh -c 'id -u; ps -o tty= -p $$'"]
-    done = subprocess.run(
-        told, env=child(given), capture_output=True, text=True, timeout=60, check=False
-    )
+    hosts = {str(each): {"ansible_pipelining": each} for each in (True, False)}
+    (place / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
+    command = ["ansible", "adhoc", "-i", "hosts.yml", "all", "--become"]
+    command += ["-m", "ansible.builtin.command", "-a", "sh -c 'id -u; ps -o tty= -p $$'"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        told = [sys.executable, "-P", "-m", *command]
+        given = child({"PATH": os.environ["PATH"]})
+        done = subprocess.run(
+            told, env=given, capture_output=True, text=True, timeout=60, check=False
+        )
+    return done.stdout + done.stderr
 
-    assert done.stdout.split()[-2:] == ["0", "?"], done.stdout + done.stderr
+
+@pytest.mark.lab
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_sudo_asks_for_its_password_without_a_terminal(with_sudo: str, pipelining: bool) -> None:
+    assert f"{pipelining} | CHANGED | rc=0 >>\n0\n?" in with_sudo
 
 
 def test_ansible_cfg_that_became_unreadable(cwd: Path) -> None:
@@ -361,35 +386,3 @@ def test_ansible_cfg_that_became_unreadable(cwd: Path) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         environment(settings, {})
     assert CANARY not in str(caught.value).replace(str(cwd), "")
-
-
-@pytest.mark.slow
-def test_ansible_starts_in_it_and_decides_as_it_says(cwd: Path) -> None:
-    (cwd / "ansible.cfg").write_text("[defaults]\nhost_key_checking = False\nask_pass = True\n")
-    got = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "ansible",
-            "config",
-            "dump",
-            "--only-changed",
-            "--format",
-            "json",
-        ],
-        env=child({"PATH": os.defpath, "LC_ALL": "POSIX"}),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    changed = {
-        setting["name"]: setting["value"] for setting in json.loads(got.stdout) if "name" in setting
-    }
-    expected = {
-        "HOST_KEY_CHECKING": True,
-        "DEFAULT_ASK_PASS": False,
-        "INVENTORY_UNPARSED_IS_FAILED": True,
-        "ANSIBLE_PIPELINING": True,
-        "INVENTORY_ENABLED": ["host_list", "auto", "yaml", "ini", "toml"],
-    }
-    assert {name: changed[name] for name in expected} == expected

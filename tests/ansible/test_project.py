@@ -5,6 +5,8 @@ Playrail's own stays.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from playrail.door.door import Playrail
 from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from worlds.callers import ANN
-from worlds.local_plays import LOCAL, WAY, environ
+from worlds.local_plays import LOCAL, WAY, environ, standing
 from worlds.projects import world
 
 pytestmark = pytest.mark.slow
@@ -59,23 +61,35 @@ MIXED = {
     "group_vars/all.yml": VARIABLES,
     "host_vars/broken.yml": "ansible_user: [\n",
     "host_vars/locked.yml": "$ANSIBLE_VAULT;1.1;AES256\n3362\n",
+    "library/x.py": "",
+    "filter_plugins/y.py": "",
+    "plays/site.yml": "- hosts: all\n",
+    "plays/group_vars/all.yml": "",
 }
 
 
-def test_one_host_that_cannot_be_used_among_others(project: Path, tmp_path: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """The project of MIXED, and calls of a Playrail there, whose answers are envelopes."""
+
+    project: Path
+    call: Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
+    place = private_directory(tmp_path_factory.mktemp("mixed") / "place")
+    project = private_directory(place / "project")
     write(project, MIXED)
-    note = str(tmp_path / "note")
-    change = {"path": note, "content": "x\n"}
-    read, alone, locked, tagged, planned, listed = calls(
-        project,
-        ("read_file", {"server": "web", "path": "/etc/hostname"}),
-        ("read_file", {"server": "broken", "path": "/etc/hostname"}),
-        ("read_file", {"server": ["locked", "broken"], "path": "/etc/hostname"}),
-        ("read_file", {"server": "tag:both", "path": "/etc/hostname"}),
-        ("write_file", {"server": "all", **change, "preview": True}),
-        ("list_configured_servers", {}),
-        ENABLE_WRITE_OPERATIONS="1",
-    )
+    given = {"ANSIBLE_CONFIG": str(project / "ansible.cfg"), "ENABLE_WRITE_OPERATIONS": "1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir("/")
+        with standing(place, **given) as call:
+            yield Mixed(project=project, call=lambda *tool, **more: call(*tool, **more).envelope())
+
+
+def test_hosts_that_cannot_be_used_fail_and_others_do_not(mixed: Mixed) -> None:
+    read = mixed.call("read_file", server="web", path="/etc/hostname")
     assert (read["success"], read["code"], list(read["data"]["hosts"])) == (
         False,
         "some_hosts_failed",
@@ -85,46 +99,58 @@ def test_one_host_that_cannot_be_used_among_others(project: Path, tmp_path: Path
         ("broken", "odd%name"), "server_misconfigured"
     )
     assert "host_vars/broken.yml" in read["data"]["failed"]["broken"]["hint"]
+
+
+def test_a_host_whose_variables_cannot_be_read_alone(mixed: Mixed) -> None:
+    alone = mixed.call("read_file", server="broken", path="/etc/hostname")
     assert (alone["code"], "host_vars/broken.yml" in alone["error"]) == (
         "server_misconfigured",
         True,
     )
+
+
+def test_hosts_whose_vault_has_no_password(mixed: Mixed) -> None:
+    locked = mixed.call("read_file", server=["locked", "broken"], path="/etc/hostname")
     assert locked["code"] == "server_misconfigured"
     assert "vault_password_file" in locked["hint"]
     assert "ANSIBLE_VAULT_PASSWORD_FILE" in locked["hint"]
+
+
+def test_hosts_that_cannot_be_used_among_those_of_a_tag(mixed: Mixed) -> None:
+    tagged = mixed.call("read_file", server="tag:both", path="/etc/hostname")
     assert set(tagged["data"]["failed"]) == {"broken", "odd%name", "locked"}
+
+
+def test_a_plan_names_the_hosts_that_cannot_be_used(mixed: Mixed, tmp_path: Path) -> None:
+    change = {"path": str(tmp_path / "note"), "content": "x\n"}
+    planned = mixed.call("write_file", server="all", **change, preview=True)
     assert list(planned["data"]["plan"]["changes"]) == ["good"]
     assert (planned["code"], set(planned["data"]["failed"])) == (
         "some_hosts_failed",
         {"broken", "odd%name", "locked"},
     )
     assert "apply_plan" in planned["hint"]
+
+
+def test_hosts_that_cannot_be_used_are_listed_as_failed(mixed: Mixed) -> None:
+    listed = mixed.call("list_configured_servers")
     failed = {
         server["name"] for server in listed["data"]["servers"] if server.get("status") == "failed"
     }
     assert (failed, listed["data"]["failed_count"]) == ({"broken", "locked", "odd%name"}, 3)
     assert [file["path"] for file in listed["data"]["unread"]] == [
-        str(project / "inventory" / "cloud.config")
+        str(mixed.project / "inventory" / "cloud.config")
     ]
 
 
-def test_a_plan_for_the_others_is_carried_out_on_them(project: Path, tmp_path: Path) -> None:
-    write(project, MIXED)
+def test_a_plan_for_the_others_is_carried_out_on_them(mixed: Mixed, tmp_path: Path) -> None:
     note = tmp_path / "note"
-    given = environ(
-        project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"), ENABLE_WRITE_OPERATIONS="1"
-    )
+    change = {"server": "web", "path": str(note), "content": "x\n"}
+    planned = mixed.call("write_file", **change, preview=True)
 
-    async def calling() -> Any:
-        async with Playrail(Settings.load(given, dotenv=None), environ=given) as playrail:
-            change = {"server": "web", "path": str(note), "content": "x\n"}
-            planned = await playrail.call("write_file", {**change, "preview": True}, caller=ANN)
-            plan_id = (planned.data or {})["plan"]["plan_id"]
-            applied = await playrail.call("apply_plan", {"plan_id": plan_id}, caller=ANN)
-            done = await playrail.call("write_file", {**change, "content": "y\n"}, caller=ANN)
-            return applied.envelope(), done.envelope()
+    applied = mixed.call("apply_plan", plan_id=planned["data"]["plan"]["plan_id"])
+    done = mixed.call("write_file", **{**change, "content": "y\n"})
 
-    applied, done = asyncio.run(calling())
     assert applied["success"], applied
     assert applied["data"]["steps"][0]["data"]["changed"] == ["good"]
     assert (done["code"], done["data"]["changed"]) == ("some_hosts_failed", ["good"])
@@ -273,10 +299,9 @@ class CallbackModule(CallbackBase):
 """
 
 
-def test_doctor_tells_what_is_read_and_what_is_not(project: Path) -> None:
-    write(project, {**MIXED, "library/x.py": "", "filter_plugins/y.py": ""})
-    write(project, {"plays/site.yml": "- hosts: all\n", "plays/group_vars/all.yml": ""})
-    given = environ(project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"))
+def test_doctor_tells_what_is_read_and_what_is_not(mixed: Mixed) -> None:
+    project = mixed.project
+    given = environ(project.parent, ANSIBLE_CONFIG=str(project / "ansible.cfg"), PLAYRAIL_WARM="0")
 
     async def collect() -> dict[str, doctor_project.Check]:
         return {check.name: check async for check in doctor.examine(given, dotenv=project / ".env")}
@@ -295,16 +320,10 @@ def test_doctor_tells_what_is_read_and_what_is_not(project: Path) -> None:
 
 
 def test_doctor_names_the_project_that_nobody_named(project: Path) -> None:
-    write(
-        project,
-        {
-            "inventory/hosts": f"a {' '.join(f'{k}={v!r}' for k, v in LOCAL.items())}\n",
-            "group_vars/all.yml": "",
-        },
-    )
+    write(project, {"inventory/hosts": "a\n", "group_vars/all.yml": ""})
     given = environ(project.parent, PLAYRAIL_INVENTORY=str(project / "inventory" / "hosts"))
 
-    async def collect() -> dict[str, doctor_project.Check]:
-        return {check.name: check async for check in doctor.examine(given, dotenv=project / ".env")}
+    checks = doctor_project.check_project(Settings.load(given, dotenv=None))
 
-    assert "PLAYRAIL_PROJECT" in (asyncio.run(collect())[f"directory {project}"].mend or "")
+    found = {check.name: check.mend for check in checks}
+    assert "PLAYRAIL_PROJECT" in (found[f"directory {project}"] or "")

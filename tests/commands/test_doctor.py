@@ -299,9 +299,13 @@ def test_tags_of_another_kind_are_told(environ: dict[str, str], tmp_path: Path) 
         f"all: {{hosts: {{cloud: {{tags: {{Name: web}}, {local}}}, own: {{tags: {{}}, "
         f"playrail_tags: [a], {local}}}}}}}"
     )
-    found = examined(
-        {**environ, "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml")}, tmp_path / ".env"
-    )["tags"]
+    environ["PLAYRAIL_INVENTORY"] = str(tmp_path / "hosts.yml")
+    settings = settings_of(environ)
+    known = asyncio.run(Inventory(settings, tmp_path, environ=environ).hosts())
+
+    (found,) = [
+        check for check in doctor_servers.check_inventory(known, settings) if check.name == "tags"
+    ]
 
     assert (found.state, "of cloud is" in found.found, "playrail_tags" in (found.mend or "")) == (
         "warn",

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from playrail.demo.changes import on_terminal
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Approval, Foreseen, Plan, Step, changes_of, expiry, new_plan_id
 from playrail.tools.effects import Effect
+from worlds.forked_commands import Commands, forked_commands
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,7 @@ class Desk:
 
     home: Path
     ledger: Ledger
+    commands: Commands
 
     @property
     def environ(self) -> dict[str, str]:
@@ -90,17 +91,7 @@ class Desk:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Without a terminal."""
-        command = [sys.executable, "-P", "-m", "playrail.cli", *words]
-        return subprocess.run(
-            command,
-            input="",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=self.environ,
-            cwd=self.home,
-        )
+        return self.commands.run(*words, env=self.environ, cwd=self.home)
 
     def types(self, line: str, *words: str) -> tuple[str, int]:
         """On a terminal, what is typed where the command asks."""
@@ -116,7 +107,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("home")
     (home / "state").mkdir(mode=0o700)
     ledger = Ledger(home / "state" / "ledger.sqlite")
-    yield Desk(home, ledger)
+    with forked_commands() as commands:
+        yield Desk(home, ledger, commands)
     ledger.close()
 
 
@@ -233,7 +225,7 @@ def test_no_such_plan(desk: Desk, tmp_path: Path) -> None:
     for words in (["plan"], ["approve"]):
         ended = desk.run(*words, "plan-0000000000000000")
         assert (ended.returncode, "There is no plan" in ended.stderr) == (1, True)
-    nowhere = Desk(tmp_path, desk.ledger)
+    nowhere = Desk(tmp_path, desk.ledger, desk.commands)
     assert json.loads(nowhere.run("plans", "--json").stdout) == []
     assert nowhere.run("reject", "plan-0000000000000000").returncode == 1
     assert not (tmp_path / "state").exists(), "to look makes nothing"

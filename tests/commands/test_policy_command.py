@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from worlds.forked_commands import Commands, forked_commands
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +30,14 @@ RESTART = ("manage_service", "server=web", "name=nginx", "action=restart")
 Policy = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    with forked_commands() as made:
+        yield made
+
+
 @pytest.fixture
-def policy(tmp_path: Path) -> Policy:
+def policy(tmp_path: Path, commands: Commands) -> Policy:
     """Runs `playrail policy` with these words, in a directory with an inventory and
     policy.yml.
     """
@@ -50,11 +57,7 @@ def policy(tmp_path: Path) -> Policy:
     }
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "playrail"), "policy", *words]
-        env = {**environ, **variables}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=env, cwd=work
-        )
+        return commands.run("policy", *words, env={**environ, **variables}, cwd=work)
 
     return run
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
 from playrail.errors import AnsibleFailed
+from playrail.settings.private_files import private_directory
 from playrail.settings.settings import Settings
 from playrail.tools.tool import Context, ToolInput
 from worlds.callers import ANN, BOB
 from worlds.door_calls import call, direct, recorded, within
 from worlds.envelopes import assert_envelope
 from worlds.local_plays import NAP, Whatever, environ, playrail, tool
+from worlds.plan_world import World, world
 
 CANARY = "CANARY"
 
@@ -27,6 +30,22 @@ CANARY = "CANARY"
 @pytest.fixture(autouse=True)
 def place(cwd: Path) -> Path:
     return cwd
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For calls of which none is about the start of a Playrail, or of Ansible."""
+    place = private_directory(tmp_path_factory.mktemp("standing") / "place")
+    with world(place, tool(place, NAP % "1.125")) as made:
+        yield made
+
+
+def of(made: World, *answers: Answer) -> list[dict[str, Any]]:
+    """The records of these calls, but those that tell what Ansible did."""
+    calls = {answer.meta.request_id for answer in answers}
+    assert made.server.ledger.verify().problem is None
+    records = [record for record in made.server.ledger.read() if record["call"] in calls]
+    return [record for record in records if record["kind"] != "events"]
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -103,15 +122,16 @@ ENDED: dict[str, Any] = {"outcome": "ok", "error": None, "changed": [], "failed"
 
 @pytest.mark.slow
 def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
-    place: Path,
+    standing: World, place: Path
 ) -> None:
     path = place / "a 'quoted' name"
     path.mkdir()
 
-    answer = call(playrail(place), "list_directory", {"path": str(path), "limit": 5}, caller=BOB)
+    answer = standing.call("list_directory", path=str(path), limit=5, caller=BOB)
 
     assert answer.code == "ok"
-    started, ended = recorded(place)
+    assert_envelope(answer.envelope())
+    started, ended = of(standing, answer)
     for row in (started, ended):
         assert (row["call"], row["caller"], row["tool"]) == (
             answer.meta.request_id,
@@ -148,30 +168,29 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
 
 
 @pytest.mark.slow
-def test_a_failure_on_a_host_is_recorded_with_its_code(place: Path) -> None:
-    answer = call(playrail(place), "read_file", {"path": "/nowhere/at all"})
+def test_a_failure_on_a_host_is_recorded_with_its_code(standing: World) -> None:
+    answer = standing.call("read_file", path="/nowhere/at all")
 
     assert answer.code == "not_found"
+    assert_envelope(answer.envelope())
     assert answer.data is not None
     assert answer.data["failed"]["localhost"]["code"] == "not_found"
-    ended = recorded(place)[1]["body"]
+    ended = of(standing, answer)[1]["body"]
     assert (ended["outcome"], ended["failed"]) == ("not_found", {"localhost": "not_found"})
 
 
 @pytest.mark.slow
-def test_calls_run_at_the_same_time_and_each_has_its_own_records(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "1.125"))
-
-    async def both(open_server: Playrail) -> list[Answer]:
+def test_calls_run_at_the_same_time_and_each_has_its_own_records(standing: World) -> None:
+    async def both() -> list[Answer]:
         return await asyncio.gather(
-            *(open_server.call("probe", {}, caller=caller) for caller in (ANN, BOB))
+            *(standing.server.call("probe", {}, caller=caller) for caller in (ANN, BOB))
         )
 
-    answers = within(server, both)
+    answers = standing.portal.call(both)
 
     assert [answer.code for answer in answers] == ["ok", "ok"]
     assert len({answer.meta.run_id for answer in answers}) == 2
-    rows = recorded(place)
+    rows = of(standing, *answers)
     assert [row["kind"] for row in rows] == ["started", "started", "ended", "ended"]
     assert {(row["caller"], row["call"]) for row in rows} == {
         ("ann", answers[0].meta.request_id),
@@ -202,20 +221,17 @@ def test_an_error_that_is_ours_keeps_its_code(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_writes_run_when_the_operator_allows_them(place: Path) -> None:
+def test_writes_run_when_the_operator_allows_them(standing: World, place: Path) -> None:
     target = place / "note"
 
-    answer = call(
-        playrail(place, ENABLE_WRITE_OPERATIONS="1"),
-        "write_file",
-        {"path": str(target), "content": "zażółć {{ 1 }}\n"},
-    )
+    answer = standing.call("write_file", path=str(target), content="zażółć {{ 1 }}\n")
 
     assert (answer.code, target.read_text(encoding="utf-8")) == ("ok", "zażółć {{ 1 }}\n")
+    assert_envelope(answer.envelope())
     assert answer.data is not None
     assert answer.data["changed"] == ["localhost"]
     assert [
-        record["body"]["changed"] for record in recorded(place) if record["kind"] == "ended"
+        record["body"]["changed"] for record in of(standing, answer) if record["kind"] == "ended"
     ] == [["localhost"]]
 
 

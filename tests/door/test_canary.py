@@ -52,10 +52,15 @@ def canaries(text: str | bytes) -> set[str]:
     return {name for name, canary in FOUND.items() if canary in data}
 
 
+def numbers() -> set[str]:
+    """Of the processes that there are."""
+    return {name for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208  half the time
+
+
 @dataclass
 class Watch:
-    """Looks at all command lines, and at the environments of the processes whose HOME is
-    `home`, again and again.
+    """Looks at the command lines of all processes that began meanwhile, and at the environments
+    of those whose HOME is `home`, again and again.
     """
 
     home: Path
@@ -64,14 +69,15 @@ class Watch:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
+        before = numbers()
         while not self.ended.wait(0.02):
             self.looks += 1
-            for entry in Path("/proc").iterdir():
-                if entry.name.isdigit() and int(entry.name) != os.getpid():
-                    with contextlib.suppress(OSError):  # it is gone
-                        self._look(
-                            (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
-                        )
+            now = numbers()
+            before &= now
+            for number in now - before:
+                entry = Path("/proc", number)
+                with contextlib.suppress(OSError):  # it is gone
+                    self._look((entry / "cmdline").read_bytes(), (entry / "environ").read_bytes())
 
     def _look(self, command: bytes, environment: bytes) -> None:
         line = command.replace(b"\0", b" ").decode(errors="replace")

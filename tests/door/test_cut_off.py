@@ -8,8 +8,9 @@ import asyncio
 import os
 import signal
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,21 @@ from playrail.codes.every import named
 from playrail.door.door import Playrail
 from playrail.engines.results import _summary
 from playrail.errors import Problem
+from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Risk
 from worlds.callers import ANN
-from worlds.local_plays import await_nap, environ, gone, inventory, naps, playrail, processes, tool
+from worlds.local_plays import (
+    PATIENCE_S,
+    await_nap,
+    bounded,
+    environ,
+    gone,
+    inventory,
+    naps,
+    playrail,
+    processes,
+    tool,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
 
@@ -40,24 +53,71 @@ def kinds(place: Path) -> list[str]:
         ]
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What came of as many runs as may be at once, of which Ansible died but for one that was
+    cancelled before, and of what was called before and beside them.
+    """
+
+    untold: Answer
+    """A run before, whose progress could not be told."""
+    beside: Answer
+    """Of a tool that runs nothing."""
+    waited: bool
+    """Whether that one came when a run had ended."""
+    died: Mapping[Risk, Answer]
+    left: Sequence[int]
+    gone: bool
+
+
+SECONDS = {Risk.READ: "971.25", Risk.WRITE: "972.25"}
+CANCELLED = "983.5"
+CHANGE = "- {name: Change, ansible.builtin.command: {argv: ['true']}}\n"
+
+
+async def cut_off(place: Path) -> Cut:
+    tools = [
+        tool(place, CHANGE + NAP % seconds, name=risk.name.lower(), risk=risk)
+        for risk, seconds in SECONDS.items()
+    ]
+    tools += [tool(place, NAP % CANCELLED, name="cancelled")]
+    tools += [tool(place, CHANGE + NAP % "0.25", name="untold")]
+    # Two plays that end work at once, on a machine that does much else
+    three = Bounds(runs_at_once=3, end_run_s=PATIENCE_S)
+
+    async def progress(_done: float, _task: str) -> None:
+        raise ConnectionResetError
+
+    async with bounded(three, place, *tools, ENABLE_WRITE_OPERATIONS="1") as server:
+        untold = await server.call("untold", {}, caller=ANN, progress=progress)
+        running = {
+            name: asyncio.create_task(server.call(name, {}, caller=ANN))
+            for name in ("read", "write", "cancelled")
+        }
+        for seconds in (*SECONDS.values(), CANCELLED):
+            await asyncio.to_thread(await_nap, place, seconds)
+        beside = await server.call("describe_capabilities", {}, caller=ANN)
+        waited = any(task.done() for task in running.values())
+        running["cancelled"].cancel()
+        await asyncio.wait({running["cancelled"]})
+        for pid in processes("ansible-playbook\0", f"HOME={place}\0"):
+            os.kill(pid, signal.SIGKILL)
+        died = {risk: await running[risk.name.lower()] for risk in SECONDS}
+        left = [pid for seconds in SECONDS.values() for pid in naps(place, seconds)]
+    return Cut(untold, beside, waited, died, left, gone(place, within_s=20))
+
+
+@pytest.fixture(scope="module")
+def cut(way: str, tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    return asyncio.run(cut_off(private_directory(tmp_path_factory.mktemp(way) / "place")))
+
+
 @pytest.mark.parametrize(
     ("risk", "code"), [(Risk.READ, "ansible_failed"), (Risk.WRITE, "outcome_unknown")]
 )
-def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
+def test_ansible_dies_in_the_middle(cut: Cut, risk: Risk, code: str) -> None:
     """What was seen is kept: an earlier task's change, and a host that had reported."""
-    seconds = f"97{risk:d}.25"
-    tasks = "- {name: Change, ansible.builtin.command: {argv: ['true']}}\n" + NAP % seconds
-    server = playrail(place, tool(place, tasks, risk=risk), ENABLE_WRITE_OPERATIONS="1")
-
-    async def calling() -> Answer:
-        async with server:
-            running = asyncio.create_task(server.call("probe", {}, caller=ANN))
-            await asyncio.to_thread(await_nap, place, seconds)
-            for pid in processes("ansible-playbook\0", f"HOME={place}\0"):
-                os.kill(pid, signal.SIGKILL)
-            return await running
-
-    answer = asyncio.run(calling())
+    answer = cut.died[risk]
 
     assert answer.code == code
     assert answer.data is not None
@@ -66,8 +126,7 @@ def test_ansible_dies_in_the_middle(place: Path, risk: Risk, code: str) -> None:
     assert answer.problem.error.startswith(
         "The call broke off, because Ansible died, on localhost; its work was ended"
     )
-    assert not naps(place, seconds)
-    assert gone(place, within_s=5)
+    assert (cut.left, cut.gone) == ([], True)
 
 
 def test_a_call_during_the_close_is_refused_and_the_one_before_is_recorded(place: Path) -> None:
@@ -173,39 +232,9 @@ def test_what_the_cut_itself_brings_about_is_not_told_as_the_hosts_doing() -> No
     assert outcome.of(["a"]) == {"a": HostOutcome(problem=NO_REPORT)}
 
 
-def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(place: Path) -> None:
-    naps_of = "983.5"
-    server = playrail(place, tool(place, NAP % naps_of))
-
-    async def calling() -> Answer:
-        async with server:
-            running = [
-                asyncio.create_task(server.call("probe", {}, caller=ANN))
-                for _ in range(Bounds().runs_at_once)
-            ]
-            await asyncio.to_thread(await_nap, place, naps_of)
-            answer = await server.call("describe_capabilities", {}, caller=ANN)
-            assert not any(each.done() for each in running)
-            for each in running:
-                each.cancel()
-            await asyncio.wait(running)
-            return answer
-
-    answer = asyncio.run(calling())
-
-    assert answer.code == "ok"
-    assert gone(place, within_s=20)
+def test_a_tool_that_runs_nothing_does_not_wait_for_those_that_do(cut: Cut) -> None:
+    assert (cut.beside.code, cut.waited, cut.gone) == ("ok", False, True)
 
 
-def test_progress_that_cannot_be_told_does_not_end_the_run(place: Path) -> None:
-    tasks = "- {name: First, ansible.builtin.command: {argv: ['true']}}\n" + NAP % "0.25"
-    server = playrail(place, tool(place, tasks))
-
-    async def progress(_done: float, _task: str) -> None:
-        raise ConnectionResetError
-
-    async def calling() -> Answer:
-        async with server:
-            return await server.call("probe", {}, caller=ANN, progress=progress)
-
-    assert asyncio.run(calling()).code == "ok"
+def test_progress_that_cannot_be_told_does_not_end_the_run(cut: Cut) -> None:
+    assert cut.untold.code == "ok"

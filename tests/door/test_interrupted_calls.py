@@ -8,17 +8,32 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from playrail.calls.answers import Answer
 from playrail.door.door import Playrail
+from playrail.settings.private_files import private_directory
 from playrail.tools.tool import Context, Risk, ToolInput
 from worlds.callers import ANN, BOB
 from worlds.checkout import TESTS
 from worlds.door_calls import call, direct, recorded, within
-from worlds.local_plays import NAP, Whatever, await_nap, gone, naps, playrail, tool
+from worlds.local_plays import (
+    NAP,
+    PATIENCE_S,
+    Whatever,
+    await_nap,
+    gone,
+    naps,
+    playrail,
+    tool,
+)
+from worlds.plan_world import World, world
+
+SHORT, LONG = "1.125", "9872.5"
 
 KILLED = """
 import asyncio, sys
@@ -41,6 +56,22 @@ def place(cwd: Path) -> Path:
     return cwd
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For calls after which it goes on. Its tools sleep for so many seconds."""
+    place = private_directory(tmp_path_factory.mktemp("standing") / "place")
+    tools = [tool(place, NAP % SHORT, name="short"), tool(place, NAP % LONG, name="long")]
+    with world(place, *tools) as made:
+        yield made
+
+
+def of(made: World, *answers: Answer) -> list[str]:
+    """Which records there are of these calls, but those that tell what Ansible did."""
+    calls = {answer.meta.request_id for answer in answers}
+    records = [record for record in made.server.ledger.read() if record["call"] in calls]
+    return [record["kind"] for record in records if record["kind"] != "events"]
+
+
 @pytest.mark.slow
 def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
     marker = place / "ran"
@@ -58,29 +89,33 @@ def test_where_the_start_cannot_be_recorded_nothing_runs(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_ledger_that_goes_away_during_a_run_is_told(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "1.125"))
+def test_a_ledger_that_goes_away_during_a_run_is_told(standing: World) -> None:
+    server, ledger = standing.server, standing.place / "state" / "ledger.sqlite"
 
-    async def doing(open_server: Playrail) -> tuple[Answer, Answer, Answer]:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, "1.125")
-        (place / "state" / "ledger.sqlite").rename(place / "away")
+    async def doing() -> tuple[Answer, Answer, Answer]:
+        running = asyncio.create_task(server.call("short", {}, caller=ANN))
+        await asyncio.to_thread(await_nap, standing.place, SHORT)
+        ledger.rename(standing.place / "away")
         during = await running
-        after = await open_server.call("probe", {}, caller=ANN)
-        (place / "away").rename(place / "state" / "ledger.sqlite")
-        return during, after, await open_server.call("list_configured_servers", {}, caller=ANN)
+        after = await server.call("short", {}, caller=ANN)
+        (standing.place / "away").rename(ledger)
+        return during, after, await server.call("list_configured_servers", {}, caller=ANN)
 
-    during, after, mended = within(server, doing)
+    during, after, mended = standing.portal.call(doing)
 
     assert [answer.code for answer in (during, after, mended)] == [
         "end_unrecorded",
         "ledger_unavailable",
         "ok",
     ]
+    assert during.data is not None
     assert during.data["hosts"].keys() == {"localhost"}
+    assert during.problem is not None
     assert during.problem.hint.startswith("It did run")
+    assert after.problem is not None
     assert after.problem.hint.startswith("Nothing was run")
-    assert [row["kind"] for row in recorded(place)] == ["started", "started", "ended"]
+    assert of(standing, during, after, mended) == ["started", "started", "ended"]
+    assert server.ledger.verify().problem is None
 
 
 def test_a_direct_tool_has_a_deadline_too(place: Path) -> None:
@@ -127,39 +162,43 @@ def test_a_server_that_was_killed_leaves_nothing_and_its_call_is_settled(place: 
 
 
 @pytest.mark.slow
-def test_a_living_servers_calls_are_left_alone(place: Path) -> None:
-    server = playrail(place, tool(place, NAP % "1.125"))
-
-    async def doing(open_server: Playrail) -> Answer:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, "1.125")
-        async with playrail(place) as another:
-            assert (await another.call("list_configured_servers", {}, caller=BOB)).code == "ok"
+def test_a_living_servers_calls_are_left_alone(standing: World) -> None:
+    async def doing() -> Answer:
+        running = asyncio.create_task(standing.server.call("short", {}, caller=ANN))
+        await asyncio.to_thread(await_nap, standing.place, SHORT)
+        async with playrail(standing.place) as another:
+            assert (await another.call("describe_capabilities", {}, caller=BOB)).code == "ok"
         return await running
 
-    assert within(server, doing).code == "ok"
-    assert {row["kind"] for row in recorded(place)} == {"started", "ended"}
+    answer = standing.portal.call(doing)
+
+    assert (answer.code, of(standing, answer)) == ("ok", ["started", "ended"])
 
 
 @pytest.mark.slow
-def test_cancelling_ends_the_work_and_records_it(place: Path) -> None:
-    nap = "9872.5"
-    server = playrail(place, tool(place, NAP % nap))
-
-    async def doing(open_server: Playrail) -> None:
-        running = asyncio.create_task(open_server.call("probe", {}, caller=ANN))
-        await asyncio.to_thread(await_nap, place, nap)
+def test_cancelling_ends_the_work_and_records_it(standing: World) -> None:
+    async def doing() -> None:
+        running = asyncio.create_task(standing.server.call("long", {}, caller=ANN))
+        await asyncio.to_thread(await_nap, standing.place, LONG)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    within(server, doing)
+    standing.portal.call(doing)
 
-    assert naps(place, nap) == []
-    assert [(row["kind"], row["body"].get("outcome")) for row in recorded(place)] == [
-        ("started", None),
-        ("ended", "cancelled"),
-    ]
+    assert ended_naps(standing) == [("started", None), ("ended", "cancelled")]
+    assert naps(standing.place, LONG) == []
+
+
+def ended_naps(made: World) -> list[tuple[str, str | None]]:
+    """The records of the calls of `long`, once these are ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        records = [record for record in made.server.ledger.read() if record["tool"] == "long"]
+        found = [(record["kind"], record["body"].get("outcome")) for record in records]
+        if "ended" in dict(found) or time.monotonic() > deadline:
+            return [record for record in found if record[0] != "events"]
+        time.sleep(0.05)
 
 
 @pytest.mark.slow

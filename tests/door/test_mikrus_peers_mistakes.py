@@ -23,7 +23,7 @@ from playrail.tools.schemas import input_schema
 from playrail.tools.tool import NO_VARIABLES, ApiTool, DirectTool
 from worlds.callers import ANN
 from worlds.example_calls import example_of
-from worlds.local_plays import below, playrail, standing
+from worlds.local_plays import below, inventory, playrail, standing
 from worlds.peers import TOOLS, Api, Here, call, played, report, simulated_api
 
 CHANGING = [
@@ -36,9 +36,26 @@ every_path_tool = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with standing(tmp_path_factory.mktemp("standing"), ENABLE_WRITE_OPERATIONS="1") as calling:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of the user of `here`."""
+    return tmp_path_factory.mktemp("standing")
+
+
+@pytest.fixture(scope="module")
+def here(home: Path) -> Iterator[Here]:
+    with standing(home, ENABLE_WRITE_OPERATIONS="1") as calling:
         yield calling
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[sim.Simulator, Here]]:
+    """Calls on the host `here` and on that of an API, with writes off."""
+    place = tmp_path_factory.mktemp("refusing")
+    given = {"PLAYRAIL_INVENTORY": str(inventory(place, "here"))}
+    with simulated_api() as (simulator, servers):
+        given["MCP_SERVERS"] = json.dumps(servers)
+        with standing(place / "place", **given) as calling:
+            yield simulator, calling
 
 
 @pytest.fixture
@@ -125,20 +142,20 @@ def test_what_only_looks_like_a_protected_file_can_be_read(
 
 
 @played
-def test_private_keys_of_every_user_are_protected(place: Path) -> None:
-    key = place / ".ssh" / "id_ed25519"
+def test_private_keys_of_every_user_are_protected(here: Here, home: Path) -> None:
+    key = home / ".ssh" / "id_ed25519"
     key.parent.mkdir()
     key.write_text("PRIVATE\n")
 
-    assert call(place, "read_file", path=str(key)).code == "protected_path"
+    assert here("read_file", path=str(key)).code == "protected_path"
 
 
 @played
 def test_addresses_are_told_and_database_passwords_only_where_they_are_asked_for(
-    place: Path, api: Api
+    here: Here, place: Path, api: Api
 ) -> None:
     _simulator, servers = api
-    assert "127.0.0.1" in json.dumps(report(call(place, "get_network_info")))
+    assert "127.0.0.1" in json.dumps(report(here("get_network_info")))
 
     told = report(call(place, "get_db_info", servers))
     passwords = [
@@ -186,18 +203,17 @@ def test_an_upgrade_has_more_time_than_the_api_gives_a_command() -> None:
 
 @played
 @pytest.mark.parametrize("tool", CHANGING, ids=lambda tool: tool.name)
-def test_a_refused_change_says_so_and_is_not_retryable(tool: Any, place: Path, api: Api) -> None:
-    simulator, servers = api
+def test_a_refused_change_says_so_and_is_not_retryable(
+    tool: Any, refusing: tuple[sim.Simulator, Here]
+) -> None:
+    simulator, calling = refusing
     given = {name: value for name, value in example_of(tool).items() if name not in NO_VARIABLES}
     if tool.name == "manage_service":
         given["action"] = "restart"
-    on = {"MCP_SERVERS": json.dumps(servers)} if isinstance(tool, ApiTool) else {}
-    server = playrail(place, **on)
-    names = list(servers) if on else ["localhost"]
-    if "server" in tool.input.model_json_schema().get("required", []):
-        given["server"] = names
+    if "server" in tool.input.model_fields:
+        given["server"] = ["vps" if isinstance(tool, ApiTool) else "here"]
 
-    answer = asyncio.run(server.call(tool.name, given, caller=ANN))
+    answer = calling(tool.name, **given)
 
     assert (answer.code, answer.problem and answer.problem.retryable) == ("writes_disabled", False)
     assert simulator.requests == []

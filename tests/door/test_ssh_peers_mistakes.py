@@ -22,12 +22,18 @@ from playrail.toolsets.commands.disasters import disaster
 from worlds.callers import ANN
 from worlds.example_calls import example_of
 from worlds.local_plays import playrail, standing
-from worlds.peers import TOOLS, Here, call, played, report, simulated_api
+from worlds.peers import TOOLS, Here, played, report, simulated_api
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with standing(tmp_path_factory.mktemp("standing"), ENABLE_WRITE_OPERATIONS="1") as calling:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the Playrail of `here` has its files."""
+    return tmp_path_factory.mktemp("standing")
+
+
+@pytest.fixture(scope="module")
+def here(own: Path) -> Iterator[Here]:
+    with standing(own, ENABLE_WRITE_OPERATIONS="1") as calling:
         yield calling
 
 
@@ -133,19 +139,16 @@ def test_what_does_not_exist_is_an_error_and_no_unknown_status(here: Here) -> No
 
 
 @played
-def test_playrails_own_state_and_settings_are_protected(place: Path) -> None:
-    with standing(place) as here:
-        here("list_configured_servers")
+def test_playrails_own_state_and_settings_are_protected(here: Here, own: Path) -> None:
+    here("list_configured_servers")
+    ledger = own / "state" / "ledger.sqlite"
+    assert ledger.exists()
 
-        for path in (place / "state" / "ledger.sqlite", place / "run"):
-            assert here("search_in_files", path=str(path), pattern="a").code == "protected_path"
-        assert (
-            here("read_file", path=str(place / "state" / "ledger.sqlite")).code == "protected_path"
-        )
-    assert (
-        call(place, "write_file", path=str(place / "state" / "x"), content="x").code
-        == "protected_path"
-    )
+    for path in (ledger, own / "run"):
+        assert here("search_in_files", path=str(path), pattern="a").code == "protected_path"
+    assert here("read_file", path=str(ledger)).code == "protected_path"
+    written = here("write_file", path=str(own / "state" / "x"), content="x")
+    assert (written.code, (own / "state" / "x").exists()) == ("protected_path", False)
 
 
 @played

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def sleeping(host: str, seconds: int) -> bool:
 
 
 def records(state: Path) -> list[dict[str, Any]]:
-    with sqlite3.connect(state / "ledger.sqlite") as connection:
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as connection:
         rows = connection.execute("SELECT kind, tool, body FROM records ORDER BY seq").fetchall()
     return [{"kind": kind, "tool": tool, **json.loads(body)} for kind, tool, body in rows]
 

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def sleeping(seconds: int) -> bool:
 
 
 def ends(state: Path) -> list[dict[str, Any]]:
-    with sqlite3.connect(state / "ledger.sqlite") as connection:
+    with closing(sqlite3.connect(state / "ledger.sqlite")) as connection:
         rows = connection.execute("SELECT body FROM records WHERE kind = 'ended' ORDER BY seq")
         return [json.loads(body) for (body,) in rows]
 

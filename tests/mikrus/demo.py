@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # it is run as a file
@@ -89,13 +90,9 @@ async def demonstrate(*, verbose: bool) -> bool:
         }
         page = Page(verbose=verbose)
         page.head(f"mikr.us, by a SIMULATOR of its API at {url}; nothing is sent to mikr.us")
-        await show(
-            child,
-            scratch,
-            STEPS,
-            Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite"),
-            page,
-        )
+        ledger = Ledger(Settings.load(child, dotenv=None).state_dir / "ledger.sqlite")
+        with closing(ledger):
+            await show(child, scratch, STEPS, ledger, page)
     if verbose:
         came = dict.fromkeys(request.endpoint for request in simulator.requests)
         requests = ", ".join(f"{endpoint} {len(simulator.came(endpoint))}" for endpoint in came)

@@ -28,6 +28,12 @@ pytestmark = pytest.mark.slow
 READ_ENDPOINTS = ["/info", "/serwery", "/db", "/stats", "/porty", "/logs", "/cloud"]
 
 
+@pytest.fixture(autouse=True)
+def _tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is waited for here is what the API told, or nothing."""
+    monkeypatch.setattr("playrail.mikrus.client.BACKOFF_S", 0.05)
+
+
 @pytest.mark.parametrize("endpoint", READ_ENDPOINTS)
 def test_what_only_looks_is_answered(world: World, endpoint: str) -> None:
     assert world.read(endpoint) == Reply(recorded.answers()[endpoint], cached=False)
@@ -180,10 +186,11 @@ def test_the_rate_is_kept_before_anything_is_sent(world: World) -> None:
 
 def test_a_short_wait_for_the_rate_is_waited_and_the_api_never_says_429(world: World) -> None:
     rate = Rate(requests=3, window_s=1)
-    world.simulator.rate = Rate(requests=3, window_s=0.7)  # the first one takes longer to arrive
 
     async def work(client: Mikrus) -> None:
-        for _ in range(8):
+        await world.ask(client, "/logs", within_s=10)  # this one takes longer to arrive
+        world.simulator.rate = Rate(requests=3, window_s=0.7)
+        for _ in range(7):
             await world.ask(client, "/logs", within_s=10)
 
     began = time.monotonic()
@@ -200,20 +207,20 @@ def test_a_change_that_has_no_time_for_its_turn_is_not_sent(world: World) -> Non
     assert world.simulator.requests == []
 
 
-def _header(*, date: bool) -> str:
-    # A date has no part of a second.
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=2.9), usegmt=True) if date else "2"
-
-
 @pytest.mark.parametrize("date", [False, True], ids=["seconds", "date"])
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_read_waits_as_long_as_it_is_told(world: World, date: bool, code: int) -> None:
-    world.simulator.faults.append(sim.status(code, Retry_After=_header(date=date)))
+    now = datetime.now(UTC)
+    # A date has no part of a second.
+    until = (now + timedelta(seconds=1.9)).replace(microsecond=0)
+    over = time.monotonic() + (until - now).total_seconds()
+    header = format_datetime(until, usegmt=True) if date else "1"
+    world.simulator.faults.append(sim.status(code, Retry_After=header))
 
     assert world.read("/porty", within_s=10).body == recorded.PORTY
 
     first, second = world.simulator.requests
-    assert 1.7 < second.at - first.at < 4
+    assert (over if date else first.at + 1) - 0.2 < second.at < first.at + 4
 
 
 def test_a_wait_that_is_too_long_is_told_and_kept_by_later_calls(world: World) -> None:

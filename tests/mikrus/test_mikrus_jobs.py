@@ -74,10 +74,18 @@ def test_signals_and_open_files_are_as_usual(plain: Server) -> None:
     assert (masks, told[4:]) == ([0, 0], [b"0", b"1", b"2", b"3"])
 
 
-@pytest.mark.slow
-def test_five_megabytes_there_and_back(server: Server) -> None:
-    data = os.urandom(5_000_000)
+def test_a_megabyte_there_and_back(server: Server) -> None:
+    """So in many requests, and in more than one answer."""
+    there_and_back(server, 1_000_000)
+    assert len(server.requests) > 12
 
+
+def test_five_megabytes_there_and_back(plain: Server) -> None:
+    there_and_back(plain, 5_000_000)
+
+
+def there_and_back(server: Server, size: int) -> None:
+    data = os.urandom(size)
     assert server.run("cat; echo done >&2", Input(head=data)) == Done(
         code=0, stdout=data, stderr=b"done\n"
     )

@@ -63,7 +63,11 @@ def start() -> Iterator[Start]:
     started = []
 
     def begin(
-        name: str, script: str = "while :; do sleep 0.1; done", *, own: bool = True
+        name: str,
+        script: str = "while :; do sleep 0.1; done",
+        *,
+        own: bool = True,
+        begun_s: float = 0.1,  # that it is waited for what the script does first
     ) -> subprocess.Popen[bytes]:
         command = [name, "-c", script]
         process = subprocess.Popen(
@@ -73,7 +77,7 @@ def start() -> Iterator[Start]:
         deadline = time.monotonic() + 10
         while b"\0-c\0" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
             assert time.monotonic() < deadline
-        time.sleep(0.1)  # for its trap
+        time.sleep(begun_s)
         return process
 
     yield begin
@@ -142,7 +146,7 @@ def test_of_many_processes_those_that_take_most_are_told_with_their_ancestors(
     start: Start, name: str, most: int
 ) -> None:
     for _ in range(40):
-        start(f"{name}{'x' * 200}", "sleep 600")
+        start(f"{name}{'x' * 200}", "sleep 600", begun_s=0)
     found = tree(limit=1000, max_bytes=most)
     told = {key: value for key, value in found.items() if key not in ("changed", "invocation")}
     assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most

@@ -29,24 +29,36 @@ limits:
   callers: {cli: {changes_per_hour: 1}}
 rules:
   - {name: reads, risk: [READ, SENSITIVE], then: allow}
+  - {name: free by day, hosts: free, during: day, then: allow}
   - {name: by day, during: day, then: client_approval}
   - {name: by night, then: operator_approval}
 """
+HOSTS = ("web1", "web2", "free")
+BOTH = ["web1", "web2"]
 BY_DAY, BY_NIGHT = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 2, 23, tzinfo=UTC)
 
 
-@pytest.fixture
-def ruled(tmp_path: Path) -> Iterator[World]:
-    """Two hosts in a group, and a clock that says noon until it is set."""
-    inventory(tmp_path, "web1", "web2")
-    (tmp_path / "policy.yml").write_text(CLIENT, encoding="utf-8")
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    above = tmp_path_factory.mktemp("ruled")
+    inventory(above, *HOSTS)
+    (above / "policy.yml").write_text(CLIENT, encoding="utf-8")
     given = {
-        "PLAYRAIL_INVENTORY": str(tmp_path / "hosts.yml"),
-        "PLAYRAIL_POLICY": str(tmp_path / "policy.yml"),
+        "PLAYRAIL_INVENTORY": str(above / "hosts.yml"),
+        "PLAYRAIL_POLICY": str(above / "policy.yml"),
     }
-    with world(tmp_path / "place", **given) as made:
-        made.clock.at = BY_DAY
+    with world(above / "place", **given) as made:
         yield made
+
+
+@pytest.fixture
+def ruled(standing: World) -> Iterator[World]:
+    """Three hosts, and a clock that says noon until it is set."""
+    standing.clock.at = BY_DAY
+    known = (sources := standing.place.parent / "hosts.yml").read_text()
+    yield standing
+    if sources.read_text() != known:  # or else what is ready for plays is so no more
+        sources.write_text(known)
 
 
 def approving(meanwhile: Any) -> Ask:
@@ -61,7 +73,7 @@ def approving(meanwhile: Any) -> Ask:
 
 def test_a_host_that_joins_during_the_question_is_not_touched(ruled: World, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    ask = approving(lambda: inventory(tmp_path, "web1", "web2", "prod9"))
+    ask = approving(lambda: inventory(ruled.place.parent, *HOSTS, "prod9"))
 
     answer = ruled.call(
         "execute_command", cmd=f"echo x >> {ran}", shell=True, server="all", ask=ask
@@ -72,7 +84,7 @@ def test_a_host_that_joins_during_the_question_is_not_touched(ruled: World, tmp_
 def test_a_variable_that_changes_during_the_question_counts(ruled: World, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     ask = approving(
-        lambda: inventory(tmp_path, "web1", "web2", variables={**LOCAL, "ansible_port": 2})
+        lambda: inventory(ruled.place.parent, *HOSTS, variables={**LOCAL, "ansible_port": 2})
     )
 
     answer = ruled.call(
@@ -90,22 +102,17 @@ def test_what_policy_demands_when_it_runs_counts(ruled: World, tmp_path: Path) -
 
 
 def test_what_has_become_allowed_during_the_preview_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ruled: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "policy.yml").write_text(
-        CLIENT.replace("during: day, then: client_approval", "during: day, then: allow"),
-        encoding="utf-8",
-    )
-    with world(tmp_path / "place", PLAYRAIL_POLICY=str(tmp_path / "policy.yml")) as made:
-        made.clock.at = BY_NIGHT
-        basis = made.server.previews.basis
+    ruled.clock.at = BY_NIGHT
+    basis = ruled.server.previews.basis
 
-        async def at_dawn(*steps: Any, **more: Any) -> Any:
-            made.clock.at = BY_DAY
-            return await basis(*steps, **more)
+    async def at_dawn(*steps: Any, **more: Any) -> Any:
+        ruled.clock.at = BY_DAY
+        return await basis(*steps, **more)
 
-        monkeypatch.setattr(made.server.previews, "basis", at_dawn)
-        answer = made.call("write_file", path=str(tmp_path / "note"), content="x")
+    monkeypatch.setattr(ruled.server.previews, "basis", at_dawn)
+    answer = ruled.call("write_file", path=str(tmp_path / "note"), content="x", server="free")
 
     assert (answer.code, (tmp_path / "note").exists()) == ("ok", True)
 
@@ -157,7 +164,7 @@ def test_a_long_content_is_shortened_in_the_middle_and_the_rest_is_shown(
     path = f"{tmp_path}/unit"
     content = f"[Unit]\n{'Description=x' * 3000}\n[Install]\n"
     answer = ruled.call(
-        "write_file", path=path, content=content, server="all", ask=said(Said.DECLINED, asked)
+        "write_file", path=path, content=content, server=BOTH, ask=said(Said.DECLINED, asked)
     )
 
     (question,) = asked
@@ -204,7 +211,7 @@ def test_a_preview_that_policy_wants_and_that_fails_says_that_nothing_was_change
 ) -> None:
     path = f"{tmp_path}/no/such/directory"
     answer = ruled.call(
-        "write_file", path=path, content="x", server="all", ask=said(Said.APPROVED, [])
+        "write_file", path=path, content="x", server=BOTH, ask=said(Said.APPROVED, [])
     )
 
     assert answer.code == "not_found"

@@ -5,8 +5,10 @@ warm; and to nothing else.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,60 +54,81 @@ def put(path: Path, text: str = "") -> None:
 
 def linked_plugins(project: Path, target: Path) -> None:
     (project / "real").mkdir()
-    (project / "plugins").symlink_to(project / "real")
+    (project / "linked").symlink_to(project / "real")
     (project / "real" / "write_text.py").write_text(PLUGIN.format(path=str(target)))
 
 
-CHANGES: dict[str, tuple[str, Callable[[Path, Path], None], str]] = {
+CONFIG = "action_plugins = ./plugins:./linked\nlibrary = ./mine"
+# What is put there, and as what it is named
+CHANGES: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "an action plugin": (
-        "action_plugins = ./plugins",
         lambda project, target: put(
             project / "plugins" / "write_text.py", PLUGIN.format(path=str(target))
         ),
         "plugins",
     ),
-    "one in a linked directory": ("action_plugins = ./plugins", linked_plugins, "plugins"),
-    "a module": (
-        "library = ./mine",
-        lambda project, _: put(project / "mine" / "write_text.py", "raise"),
-        "mine",
-    ),
+    "one in a linked directory": (linked_plugins, "linked"),
+    "a module": (lambda project, _: put(project / "mine" / "write_text.py", "raise"), "mine"),
     "ansible.cfg itself": (
-        "",
-        lambda project, _: put(project / "ansible.cfg", "[defaults]\nforks = 3\n"),
+        lambda project, _: put(project / "ansible.cfg", f"[defaults]\n{CONFIG}\nforks = 3\n"),
         "ansible.cfg",
     ),
     "group_vars": (
-        "",
         lambda project, _: put(
             project / "group_vars" / "all.yml", "x: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n"
         ),
         "group_vars",
     ),
     "a filter beside the playbooks": (
-        "",
         lambda project, _: put(project / "filter_plugins/x.py"),
         "filter_plugins",
     ),
 }
 
 
-@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@dataclass(frozen=True)
+class Held:
+    """A plan to write the file `target`, of a play that reads `project`."""
+
+    made: World
+    project: Path
+    target: Path
+    plan: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def planned(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Held]:
+    above = tmp_path_factory.mktemp(request.param)
+    warm = "1" if request.param == "warm" else "0"
+    target = above / "target"
+    with world(above / "place", PLAYRAIL_WARM=warm, **place(above, CONFIG)) as made:
+        plan = made.plan("write_file", path=str(target), content="approved")
+        yield Held(made, above / "project", target, plan)
+
+
+@pytest.fixture
+def held(planned: Held, tmp_path: Path) -> Iterator[Held]:
+    """The plan, that is never applied: what a test puts there goes again."""
+    shutil.copytree(planned.project, tmp_path / "before")
+    yield planned
+    shutil.rmtree(planned.project)
+    shutil.copytree(tmp_path / "before", planned.project)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_is_put_where_the_play_reads_keeps_the_plan_from_being_applied(
-    change: str, tmp_path: Path, *, warm: bool
+    change: str, held: Held
 ) -> None:
-    config, put_there, named = CHANGES[change]
-    given = place(tmp_path, config)
-    target = tmp_path / "target"
-    with world(tmp_path / "place", PLAYRAIL_WARM="1" if warm else "0", **given) as made:
-        plan = made.plan("write_file", path=str(target), content="approved")
-        put_there(tmp_path / "project", target)
-        answer = made.apply(plan)
+    put_there, named = CHANGES[change]
+    put_there(held.project, held.target)
 
-    assert (answer.code, target.exists()) == ("plan_outdated", False)
+    answer = held.made.apply(held.plan)
+
+    assert (answer.code, held.target.exists()) == ("plan_outdated", False)
     assert answer.problem is not None
-    assert named in answer.problem.error
+    assert str(held.project / named) in answer.problem.error
 
 
 def test_a_file_of_ssh_that_a_text_without_templates_names(tmp_path: Path) -> None:
@@ -113,7 +136,7 @@ def test_a_file_of_ssh_that_a_text_without_templates_names(tmp_path: Path) -> No
     project = tmp_path / "project"
     put(project / "host_vars" / "web1.yml", 'ansible_ssh_common_args: !unsafe "-F ./ssh.cfg"\n')
     with world(tmp_path / "place", PLAYRAIL_WARM="0", **given) as made:
-        plan = made.plan("write_file", path=str(tmp_path / "target"), content="approved")
+        plan = made.plan("execute_command", cmd=f"touch {tmp_path}/target")
         put(project / "ssh.cfg", "ProxyCommand ./elsewhere\n")
         answer = made.apply(plan)
 
@@ -149,7 +172,7 @@ def applied_by_another_process(
         return world(tmp_path / "place", PLAYRAIL_WARM="0", **given)
 
     with opened() as first:
-        plan = first.plan("write_file", path=str(tmp_path / "target"), content="x")
+        plan = first.plan("execute_command", cmd=f"touch {tmp_path}/target")
     meanwhile()
     with opened() as second:
         return second.apply(plan)
@@ -158,7 +181,7 @@ def applied_by_another_process(
 def test_an_inventory_that_tells_of_uptimes_outdates_no_plan(tmp_path: Path) -> None:
     answer = applied_by_another_process(tmp_path, moving(tmp_path), lambda: None)
 
-    assert (answer.code, (tmp_path / "target").read_text()) == ("ok", "x")
+    assert (answer.code, (tmp_path / "target").exists()) == ("ok", True)
 
 
 def test_a_variable_that_plays_go_by_is_named_and_not_its_value(tmp_path: Path) -> None:
@@ -180,7 +203,7 @@ def test_what_was_recorded_of_a_password_tells_nothing_without_the_key(tmp_path:
     def items(place_: Path) -> Any:
         given = place(place_, variables={"ansible_become_password": "abc"})
         with world(place_ / "place", PLAYRAIL_WARM="0", **given) as made:
-            made.plan("write_file", path=str(place_ / "target"), content="x")
+            made.plan("execute_command", cmd=f"touch {place_}/target")
             (plan,) = made.kinds("plan")
             return plan["items"]["inventory"]["the variable ansible_become_password"]
 
@@ -200,14 +223,10 @@ def test_code_that_was_changed_before_the_plan_is_what_runs(tmp_path: Path) -> N
     text = "class FilterModule:\n    def filters(self):\n        return {'mine': lambda _: '%s'}\n"
     (filters / "mine.py").write_text(text % f"{tmp_path}/one")
 
-    def write(made: World, name: str) -> None:
-        plan = made.plan("write_file", path=str(tmp_path / name), content="x")
-        assert made.apply(plan).code == "ok"
-
     with world(tmp_path / "place", **given) as made:
-        write(made, "a")
+        assert made.call("execute_command", cmd="true").code == "ok"
         (filters / "mine.py").write_text(text % f"{tmp_path}/two")
-        write(made, "b")
+        assert made.apply(made.plan("execute_command", cmd="true")).code == "ok"
         stays = made.portal.call(made.server.open).resident
         assert stays is not None
         assert stays._stay is None or stays._stay.code == stays._code()

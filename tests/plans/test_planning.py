@@ -20,6 +20,7 @@ from playrail.calls.answers import Answer
 from playrail.calls.asking import Ask, Question, Said
 from playrail.calls.caller import Caller
 from playrail.plans.plan import LIFETIME
+from playrail.plans.recorded import is_granted, plan_in
 from worlds.callers import ANN, BOB
 from worlds.local_plays import inventory
 from worlds.plan_world import World, grant, said, world
@@ -39,6 +40,14 @@ rules:
 def free(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("free") / "place") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def unplayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, dict[str, Any]]]:
+    """A plan that nobody could look ahead of, and that is never applied: nothing is played."""
+    place = tmp_path_factory.mktemp("unplayed")
+    with world(place / "place") as made:
+        yield made, made.plan("execute_command", cmd=f"touch {made.place}/ran")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +106,7 @@ def test_two_at_once_apply_it_once(free: World, tmp_path: Path) -> None:
 
 
 def test_another_callers_plan_is_none(free: World, tmp_path: Path) -> None:
-    plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
+    plan = free.plan("execute_command", cmd=f"touch {tmp_path}/a")
 
     for tool in ("apply_plan", "get_plan", "cancel_plan"):
         assert free.call(tool, plan_id=plan["plan_id"], caller=BOB).code == "unknown_plan"
@@ -108,7 +117,7 @@ def test_another_callers_plan_is_none(free: World, tmp_path: Path) -> None:
 
 
 def test_a_cancelled_plan_is_closed(free: World, tmp_path: Path) -> None:
-    plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
+    plan = free.plan("execute_command", cmd=f"touch {tmp_path}/a")
 
     assert free.call("cancel_plan", plan_id=plan["plan_id"]).code == "ok"
     assert free.apply(plan).code == "plan_unusable"
@@ -119,7 +128,7 @@ def test_a_cancelled_plan_is_closed(free: World, tmp_path: Path) -> None:
 
 
 def test_an_expired_plan_is_not_applied(free: World, tmp_path: Path) -> None:
-    plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
+    plan = free.plan("execute_command", cmd=f"touch {tmp_path}/a")
 
     with free.clock.later(LIFETIME + timedelta(seconds=1)):
         assert free.apply(plan).code == "plan_unusable"
@@ -144,18 +153,18 @@ def test_what_would_change_now_must_be_what_was_seen(free: World, tmp_path: Path
     assert free.apply(plan).code == "ok", "a refused plan can be applied when it is so again"
 
 
-Change = Callable[[World, pytest.MonkeyPatch], object]
+Change = Callable[[pytest.MonkeyPatch], object]
 PARTS: dict[str, Change] = {
-    "the playbook or a role (/books)": lambda _, patch: patch.setattr(
+    "the playbook or a role (/books)": lambda patch: patch.setattr(
         "playrail.ansible.reads.reads.playbooks_and_roles", lambda _: {"/books": "another"}
     ),
-    "a plugin, a module or a role of yours (/plugins)": lambda _, patch: patch.setattr(
+    "a plugin, a module or a role of yours (/plugins)": lambda patch: patch.setattr(
         "playrail.ansible.reads.reads.plugins", lambda *_: {"/plugins": "another"}
     ),
-    "Ansible, Playrail or a collection (the package ansible)": lambda _, patch: patch.setattr(
+    "Ansible, Playrail or a collection (the package ansible)": lambda patch: patch.setattr(
         "playrail.ansible.reads.reads.libraries", lambda _: {"the package ansible": "another"}
     ),
-    "the policy or the settings": lambda _, patch: patch.setattr(
+    "the policy or the settings": lambda patch: patch.setattr(
         "playrail.catalog.standing_variables", lambda *_: {"other": 1}
     ),
 }
@@ -163,12 +172,12 @@ PARTS: dict[str, Change] = {
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_differs_is_named(
-    part: str, free: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, unplayed: tuple[World, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = free.plan("write_file", path=str(tmp_path / "a"), content="x")
-    PARTS[part](free, monkeypatch)
+    made, plan = unplayed
+    PARTS[part](monkeypatch)
 
-    answer = free.apply(plan)
+    answer = made.apply(plan)
     assert answer.code == "plan_outdated"
     assert answer.problem is not None
     whole, _, item = part.partition(" (")
@@ -176,16 +185,17 @@ def test_a_part_that_differs_is_named(
         f"{plan['plan_id']} was made for something else: {whole}"
     )
     assert item.removesuffix(")") in answer.problem.error
-    assert not (tmp_path / "a").exists()
+    assert not (made.place / "ran").exists()
 
 
 def test_inventory_and_hosts_are_read_anew(tmp_path: Path) -> None:
     sources = inventory(tmp_path, "one", variables={"colour": "blue"})
+    cmd = f"touch {tmp_path}/a"
     with world(tmp_path / "place", PLAYRAIL_INVENTORY=str(sources)) as made:
-        first = made.plan("write_file", path=str(tmp_path / "a"), content="x")
+        first = made.plan("execute_command", cmd=cmd)
         inventory(tmp_path, "one", variables={"colour": "red"})
         answer = made.apply(first)
-        second = made.plan("write_file", path=str(tmp_path / "a"), content="x", server="all")
+        second = made.plan("execute_command", cmd=cmd, server="all")
         inventory(tmp_path, "one", "two", variables={"colour": "red"})
         more = made.apply(second)
 
@@ -209,12 +219,14 @@ def test_what_cannot_be_previewed_is_a_plan_all_the_same(free: World, tmp_path: 
     assert (tmp_path / "ran").exists()
 
 
-def test_a_preview_needs_no_switch_and_its_plan_does(tmp_path: Path) -> None:
+def test_a_preview_needs_no_switch_and_its_plan_does(free: World, tmp_path: Path) -> None:
     file = tmp_path / "a"
-    with world(tmp_path / "place") as made:
-        object.__setattr__(made.server.settings, "enable_write_operations", False)
-        plan = made.plan("write_file", path=str(file), content="x")
-        answer = made.apply(plan)
+    object.__setattr__(free.server.settings, "enable_write_operations", False)
+    try:
+        plan = free.plan("write_file", path=str(file), content="x")
+        answer = free.apply(plan)
+    finally:
+        object.__setattr__(free.server.settings, "enable_write_operations", True)
 
     assert (answer.code, file.exists()) == ("writes_disabled", False)
 
@@ -246,18 +258,24 @@ def test_the_operator_approves_exactly_one_plan(ruled: World, tmp_path: Path) ->
     another = ruled.plan("write_file", path=str(file), content="y")
     assert (plan["needs_approval_by"], another["needs_approval_by"]) == ("operator", "operator")
 
-    assert ruled.apply(plan).code == "approval_required"
+    ledger = ruled.server.ledger
+
+    def is_approved() -> bool:
+        made = plan_in(ledger, plan["plan_id"])
+        return is_granted(ledger, made, "operator", now=ruled.clock.now())
+
     grant(ruled, another["plan_id"])
-    assert ruled.apply(plan).code == "approval_required", "a grant is for one plan"
+    assert not is_approved(), "a grant is for one plan"
     grant(ruled, plan["plan_id"], hash="0" * 64)
-    assert ruled.apply(plan).code == "approval_required", "a grant is for one hash"
+    assert not is_approved(), "a grant is for one hash"
     ended = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
     grant(ruled, plan["plan_id"], expires_at=ended)
-    assert ruled.apply(plan).code == "approval_required", "a grant ends"
+    assert not is_approved(), "a grant ends"
     grant(ruled, plan["plan_id"], answer="declined")
+    assert not is_approved(), "a no is no grant"
     grant(ruled, plan["plan_id"], how="client")
-    assert ruled.apply(plan).code == "approval_required", "the client's word is not the operator's"
-    assert not file.exists()
+    assert not is_approved(), "the client's word is not the operator's"
+    assert (ruled.apply(plan).code, file.exists()) == ("approval_required", False)
     grant(ruled, plan["plan_id"])
     assert ruled.apply(plan).code == "ok"
     assert file.read_text() == "x"

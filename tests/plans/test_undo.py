@@ -32,8 +32,18 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("free")
     entry = {"type": "ssh", "host": "127.0.0.1", "port": 1, "password": KNOWN}
     given = {"MCP_SERVERS": json.dumps({"closed": entry}), "MCP_DEFAULT_SERVER": "one"}
-    given["PLAYRAIL_INVENTORY"] = str(inventory(place, "one", "drifting", "linked", "untouched"))
+    hosts = ("one", "drifting", "linked", "starred", "untouched")
+    given["PLAYRAIL_INVENTORY"] = str(inventory(place, *hosts))
     with world(place / "place", **given) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Offers the bundle core alone, and has a password that is its user's name."""
+    given = {"PLAYRAIL_TOOLSETS": "core", "PLAYRAIL_PASS_ENV": "SSH_PASSWORD"}
+    given["SSH_PASSWORD"] = pwd.getpwuid(os.getuid()).pw_name
+    with world(tmp_path_factory.mktemp("odd") / "place", **given) as made:
         yield made
 
 
@@ -50,18 +60,16 @@ def did(free: World, tool: str, /, **arguments: Any) -> str:
     return answer.meta.run_id
 
 
-def test_a_password_that_is_the_owners_name_harms_no_record(tmp_path: Path) -> None:
+def test_a_password_that_is_the_owners_name_harms_no_record(odd: World, tmp_path: Path) -> None:
     """As of a host whose SSH password is `root`."""
     owner = pwd.getpwuid(os.getuid()).pw_name
     folder = private_directory(tmp_path / owner)
     (folder / "note").write_text("old\n")
-    given = {"PLAYRAIL_PASS_ENV": "SSH_PASSWORD", "SSH_PASSWORD": owner}
-    with world(tmp_path / "place", **given) as made:
-        path = str(folder / "note")
-        run = did(made, "write_file", path=path, content="new\n", owner=owner)
-        (captured,) = made.kinds("capture")
-        (started,) = made.kinds("started")
-        undone(made, run)
+    path = str(folder / "note")
+    run = did(odd, "write_file", path=path, content="new\n", owner=owner)
+    (captured,) = [body for body in odd.kinds("capture") if body["run"] == run]
+    (started,) = [body for body in odd.kinds("started") if body["run"] == run]
+    undone(odd, run)
 
     (effect,) = captured["effects"]["localhost"]
     assert (effect["name"], effect["hidden"]) == (path, [])
@@ -70,20 +78,18 @@ def test_a_password_that_is_the_owners_name_harms_no_record(tmp_path: Path) -> N
     assert (folder / "note").read_text() == "old\n"
 
 
-def test_a_file_of_asterisks_is_taken_back_and_compared(tmp_path: Path) -> None:
-    (tmp_path / "note").write_text("old\n")
-    with world(tmp_path / "place") as made:
-        path = str(tmp_path / "note")
-        run = did(made, "write_file", path=path, content="********\n")
-        held = drift(made, "localhost")
-        (tmp_path / "note").write_text("other\n")
-        changed = drift(made, "localhost")
-        (tmp_path / "note").write_text("********\n")
-        undone(made, run)
+def test_a_file_of_asterisks_is_taken_back_and_compared(free: World, note: Path) -> None:
+    note.write_text("old\n")
+    run = did(free, "write_file", server="starred", path=str(note), content="********\n")
+    held = drift(free, "starred")
+    note.write_text("other\n")
+    changed = drift(free, "starred")
+    note.write_text("********\n")
+    undone(free, run)
 
     assert (held["not_checked"], held["drifted"]) == ({}, [])
-    assert [found["name"] for found in changed["drifted"]] == [path]
-    assert (tmp_path / "note").read_text() == "old\n"
+    assert [found["name"] for found in changed["drifted"]] == [str(note)]
+    assert note.read_text() == "old\n"
 
 
 def undo(free: World, run_id: str) -> dict[str, Any]:
@@ -230,13 +236,11 @@ def test_a_plan_that_failed_has_taken_nothing_back(
     assert note.read_text() == "one\n"
 
 
-def test_what_takes_back_need_not_be_offered(tmp_path: Path) -> None:
+def test_what_takes_back_need_not_be_offered(odd: World, note: Path) -> None:
     """The bundle core has write_file and no remove_file."""
-    note = tmp_path / "note"
-    with world(tmp_path / "place", PLAYRAIL_TOOLSETS="core") as made:
-        run = did(made, "write_file", path=str(note), content="x\n")
-        assert made.call("remove_file", path=str(note)).code == "not_offered"
-        undone(made, run)
+    run = did(odd, "write_file", path=str(note), content="x\n")
+    assert odd.call("remove_file", path=str(note)).code == "not_offered"
+    undone(odd, run)
 
     assert not note.exists()
 

@@ -19,7 +19,7 @@ from worlds.checkout import ROOT
 
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir())
 SCENARIOS = sorted((ROOT / "roles").glob("*/molecule/*/molecule.yml"))
-MINUTES = 20  # for one scenario; it takes about one, more where the machine or packages are slow
+MINUTES = 20  # for one scenario; it takes about two, more where the machine or packages are slow
 TAIL = 120  # lines of Molecule's output that a failure shows
 
 

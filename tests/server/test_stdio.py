@@ -87,6 +87,17 @@ def raw(tmp_path: Path) -> Iterator[Raw]:
 
 
 @pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raw]:
+    """One for all tests after which it goes on, with a client that can be asked."""
+    state = tmp_path_factory.mktemp("asking")
+    with started([sys.executable, str(STUB), str(state)], state) as process:
+        made = Raw(process)
+        made.hello(elicitation={})
+        yield made
+        process.kill()
+
+
+@pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raw]:
     """The whole server, without any host."""
     state = tmp_path_factory.mktemp("state")
@@ -169,14 +180,15 @@ def test_half_a_surrogate_pair_is_refused_by_the_tools_own_rule(real: Raw) -> No
     assert "lone surrogates" in told["error"]
 
 
-def test_a_line_that_is_too_long_is_answered(raw: Raw) -> None:
-    raw.hello()
+def test_a_line_that_is_too_long_is_answered(asking: Raw) -> None:
     filling = b"x" * (65 * 1024 * 1024)
 
-    told = raw.asks(b'{"method":"ping","params":{"x":"' + filling + b'"},"jsonrpc":"2.0","id":8}')
+    told = asking.asks(
+        b'{"method":"ping","params":{"x":"' + filling + b'"},"jsonrpc":"2.0","id":8}'
+    )
 
     assert (told["error"]["code"], told["id"]) == (types.INVALID_REQUEST, 8)
-    assert raw.asks({"jsonrpc": "2.0", "id": 9, "method": "ping"})["id"] == 9
+    assert asking.asks({"jsonrpc": "2.0", "id": 9, "method": "ping"})["id"] == 9
 
 
 def test_a_notification_that_is_malformed_is_logged(raw: Raw, tmp_path: Path) -> None:
@@ -220,18 +232,16 @@ def test_other_revisions_answer_each_request_of_a_batch_with_an_error(raw: Raw) 
     ]
 
 
-QUESTION: dict[str, Any] = {"elicitation": {}}
-
-
-def test_an_id_that_is_in_use_is_refused(raw: Raw) -> None:
-    raw.hello(**QUESTION)
-    question = raw.asks(call(8))
+def test_an_id_that_is_in_use_is_refused(asking: Raw) -> None:
+    question = asking.asks(call(8))
     assert question["params"]["message"] == TEXT
 
-    assert raw.asks(call(8))["error"]["code"] == types.INVALID_REQUEST
-    raw.send({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}})
-    assert raw.answers(1)[0]["result"]["structuredContent"]["data"]["said"] == "declined"
-    assert raw.asks(call(8))["method"] == "elicitation/create", "afterwards it is free"
+    assert asking.asks(call(8))["error"]["code"] == types.INVALID_REQUEST
+    asking.send({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}})
+    assert asking.answers(1)[0]["result"]["structuredContent"]["data"]["said"] == "declined"
+    again = asking.asks(call(8))
+    assert again["method"] == "elicitation/create", "afterwards it is free"
+    asking.asks({"jsonrpc": "2.0", "id": again["id"], "result": {"action": "decline"}})
 
 
 @pytest.mark.parametrize(
@@ -254,12 +264,11 @@ def test_an_id_that_is_in_use_is_refused(raw: Raw) -> None:
     ids=str,
 )
 def test_a_malformed_answer_to_a_question_ends_the_call(
-    raw: Raw, said: dict[str, Any], became: str
+    asking: Raw, said: dict[str, Any], became: str
 ) -> None:
-    raw.hello(**QUESTION)
-    question = raw.asks(call(8))
+    question = asking.asks(call(8))
 
-    told = raw.asks({"jsonrpc": "2.0", "id": question["id"], **said})
+    told = asking.asks({"jsonrpc": "2.0", "id": question["id"], **said})
 
     assert (told["id"], told["result"]["structuredContent"]["data"]["said"]) == (8, became)
 
@@ -292,7 +301,7 @@ def test_a_client_that_closes_and_does_not_read_is_left(raw: Raw) -> None:
 
 def test_a_client_that_cannot_read_any_more_is_left(raw: Raw) -> None:
     assert raw.process.stdout is not None
-    raw.hello(**QUESTION)
+    raw.hello(elicitation={})
     raw.asks(call(1))
     raw.process.stdout.close()
     raw.send({"jsonrpc": "2.0", "id": 2, "method": "ping"})

@@ -25,7 +25,7 @@ from playrail.tools.offering import (
 from playrail.tools.tool import AnyTool, Changing
 from playrail.tools.toolset import Need
 from worlds.callers import ANN
-from worlds.local_plays import playrail
+from worlds.local_plays import answered, playrail
 
 EVERY = catalog.load()
 MIKRUS = {"vps": {"type": "mikrus", "srv": "x1", "key": "a-key"}}
@@ -177,9 +177,7 @@ def test_a_call_of_what_is_not_offered_is_told_why_and_what_to_do(
     tmp_path: Path, name: str, environ: dict[str, str], error: str, hint: str
 ) -> None:
     tmp_path.chmod(0o700)
-    server = playrail(tmp_path, **environ)
-
-    answer = asyncio.run(server.call(name, {}, caller=ANN))
+    answer = answered(playrail(tmp_path, **environ), name)
 
     assert answer.problem is not None
     assert (answer.code, answer.problem.retryable) == ("not_offered", False)

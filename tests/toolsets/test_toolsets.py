@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from worlds.callers import ANN
-from worlds.local_plays import playrail
+from worlds.local_plays import answered, playrail
 
 
 @pytest.mark.parametrize(
@@ -26,9 +24,7 @@ def test_a_name_that_is_nearly_a_tools_is_told_the_tool(
     tmp_path: Path, name: str, like: str | None
 ) -> None:
     tmp_path.chmod(0o700)
-    server = playrail(tmp_path)
-
-    answer = asyncio.run(server.call(name, {}, caller=ANN))
+    answer = answered(playrail(tmp_path), name)
 
     assert answer.code == "unknown_tool"
     assert answer.problem is not None

@@ -61,10 +61,10 @@ class Broker:
     def ask(self, payload: bytes, **changes: Any) -> tuple[dict[str, Any], bytes]:
         return ask(str(self.socket), self.order(**changes), payload)
 
-    def opened(self) -> int:
-        """How often ssh was called for a channel."""
+    def opened(self, host: str = "") -> int:
+        """How often ssh was called for a channel, of all hosts or one."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return sum(" -O " not in line and line.strip() != "-V" for line in lines)
+        return sum(host in line and " -O " not in line and line.strip() != "-V" for line in lines)
 
     def below(self) -> dict[int, str]:
         """Processes in the broker's session, which only fork."""
@@ -86,12 +86,16 @@ class Broker:
             time.sleep(0.05)
         return self.below().keys() == set(pids)
 
-    def kept(self) -> int:
-        (pid,) = [
+    def every_kept(self) -> list[int]:
+        """The interpreters that are kept, of all channels."""
+        return [
             pid
             for pid, args in self.below().items()
             if "sys.path[:]" in args and "/ssh " not in args
         ]
+
+    def kept(self) -> int:
+        (pid,) = self.every_kept()
         return pid
 
     def end(self) -> None:

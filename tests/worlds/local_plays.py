@@ -27,6 +27,7 @@ from playrail.ansible.run.play import Play, new_run_id
 from playrail.ansible.run.runner import Runner, RunResult
 from playrail.ansible.warm.resident import Resident
 from playrail.calls.answers import Answer
+from playrail.calls.bounds import Bounds
 from playrail.door.door import Playrail
 from playrail.errors import Problem
 from playrail.settings.content import content_root
@@ -74,10 +75,14 @@ def playrail(place: Path, *tools: AnyTool, **more: str) -> Playrail:
     """A Playrail of its own, with `tools` besides the built-in ones. Without an inventory
     it has the bundled one.
     """
+    return bounded(Bounds(), place, *tools, **more)
+
+
+def bounded(bounds: Bounds, place: Path, *tools: AnyTool, **more: str) -> Playrail:
     given = environ(place, **more)
     offered = {tool.name: tool for tool in tools}
     settings = Settings.load(given, dotenv=None)
-    return Playrail(settings, environ=given, warm=WAY.warm, tools=offered)
+    return Playrail(settings, environ=given, warm=WAY.warm, bounds=bounds, tools=offered)
 
 
 def answered(server: Playrail, tool_: str, /, **arguments: Any) -> Answer:
@@ -204,17 +209,24 @@ def run(
 
 
 @contextmanager
-def ready(place: Path, source: Path) -> Iterator[Callable[[Play], RunResult]]:
-    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays."""
+def ready(place: Path, source: Path) -> Iterator[Callable[..., RunResult]]:
+    """Runs plays on the hosts of an inventory, each in a fork of one Ansible that stays. A
+    play that is given with `cut` is stopped when that function returns.
+    """
     runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(source))
     resident = Resident(
         runs_dir=runs_dir, environment=child, inventory=known, idle_s=600, most_bytes=1 << 30
     )
     made = Runner(runs_dir=runs_dir, environment=child, warm=resident)
 
-    async def playing(what: Play) -> RunResult:
+    async def playing(what: Play, cut: Callable[[], None] | None = None) -> RunResult:
         assert await resident.ready() is not None
-        return await made.run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
+        stop = asyncio.Event()
+        running = asyncio.create_task(made.run(what, deadline_s=60, stop=stop, progress=None))
+        if cut is not None:
+            await asyncio.to_thread(cut)
+            stop.set()
+        return await running
 
     with start_blocking_portal() as portal:
         try:
@@ -234,25 +246,29 @@ def _code(problem: Problem | None) -> str | None:
 
 def processes(*words: str) -> list[int]:
     """The living processes whose command line and environment hold `words`."""
-    numbers = [
-        entry
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and int(entry.name) != os.getpid()
-    ]
-    told = {int(entry.name): _told(entry) for entry in numbers}
-    return [pid for pid, text in told.items() if all(word in text for word in words)]
+    wanted = [word.encode() for word in words]
+    told = {pid: _told(pid, "cmdline") + _told(pid, "environ") for pid in _others()}
+    return [pid for pid, text in told.items() if all(word in text for word in wanted)]
+
+
+def await_work(seconds: str) -> None:
+    """Returns when a `sleep SECONDS` is at work."""
+    while not processes(f"sleep\0{seconds}\0"):
+        time.sleep(0.1)
 
 
 def end_at_work(pid: int, seconds: str) -> None:
     """Kills the process as soon as a `sleep SECONDS` is at work."""
-    while not processes(f"sleep\0{seconds}\0"):
-        time.sleep(0.1)
+    await_work(seconds)
     os.kill(pid, signal.SIGKILL)
 
 
 def naps(place: Path, seconds: str) -> list[int]:
     """The processes `sleep SECONDS` of the Playrail in `place`, whose HOME that is."""
-    return processes(f"sleep\0{seconds}\0", f"HOME={place}\0")
+    nap, home = f"sleep\0{seconds}\0".encode(), f"HOME={place}\0".encode()
+    # Few sleep so long: of all others the environment needs no look, which takes longest
+    sleeping = [pid for pid in _others() if nap in _told(pid, "cmdline")]
+    return [pid for pid in sleeping if home in _told(pid, "environ")]
 
 
 def await_nap(place: Path, seconds: str) -> None:
@@ -276,15 +292,19 @@ def gone(place: Path, *, within_s: float) -> bool:
     return True
 
 
-def _told(entry: Path) -> str:
+def _others() -> list[int]:
+    names = os.listdir("/proc")  # noqa: PTH208  half the time
+    numbers = [int(name) for name in names if name.isdigit()]
+    return [pid for pid in numbers if pid != os.getpid()]
+
+
+def _told(pid: int, what: str) -> bytes:
+    """Nothing of a process that has ended, is gone meanwhile, or is another user's."""
     try:
-        if (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return ""
-        return b"".join((entry / name).read_bytes() for name in ("cmdline", "environ")).decode(
-            errors="replace"
-        )
-    except OSError:  # gone meanwhile, or another user's
-        return ""
+        with open(f"/proc/{pid}/{what}", "rb") as file:  # noqa: PTH123  half the time
+            return file.read()
+    except OSError:
+        return b""
 
 
 def below(*places: Path) -> dict[str, bytes]:

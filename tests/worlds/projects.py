@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from worlds.vaults import encrypted
+
 WORLDS = Path(__file__).parents[1] / "projects"
 BIN = Path(sys.executable).parent
 HOSTS, ROLES, SITES = 550, 20, 250  # of the fleet
@@ -112,17 +114,10 @@ def plain_variables(project: Path, hosts: Sequence[str]) -> dict[str, Any]:
     return {host: json.loads(result)["msg"] for host, result in _RESULT.findall(printed)}
 
 
-def _encrypt(text: Path, to: Path, *, password: Path, label: str = "default") -> None:
+def _encrypt(text: Path, to: Path, *, password: Path, label: str | None = None) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    source = f"{label}@{password}"
-    command = ["ansible-vault", "encrypt", "--vault-id", source, "--output", str(to), str(text)]
-    subprocess.run(
-        [str(BIN / command[0]), *command[1:], "--encrypt-vault-id", label],
-        check=True,
-        capture_output=True,
-        cwd="/",  # where no ansible.cfg is
-        env={"PATH": os.environ["PATH"], "HOME": str(password.parent), "LANG": "C.UTF-8"},
-    )
+    word = password.read_text(encoding="utf-8").strip()
+    to.write_text(encrypted(text.read_text(encoding="utf-8"), password=word, label=label))
 
 
 def _password(path: Path) -> Path:

@@ -26,9 +26,9 @@ VARIABLES = [
 ]
 
 
-@pytest.fixture
-def files(cwd: Path) -> Path:
-    place = cwd / "with space {{ 7*7 }}"
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("generated") / "with space {{ 7*7 }}"
     place.mkdir()
     for name in ("key", "cert", "known"):
         # In form
@@ -37,57 +37,10 @@ def files(cwd: Path) -> Path:
     return place
 
 
-def ssh_options(text: str) -> list[str]:
-    """What ssh itself makes of the arguments, in lower case as `ssh -G` prints it."""
-    got = subprocess.run(
-        ["ssh", "-G", "-F", "none", *shlex.split(text), "h"], capture_output=True, check=True
-    )
-    return got.stdout.decode().splitlines()
-
-
-def variables(cwd: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    """The variables of the generated host as a play sees them, after templating, with its
-    secrets passed.
-    """
-    servers = {"s": {"type": "ssh", "host": "h", **entry}}
-    given = {
-        "HOME": str(cwd),
-        "PLAYRAIL_RUNTIME_DIR": str(cwd / "run"),
-        "MCP_SERVERS": json.dumps(servers),
-    }
-    settings = Settings.load(given, dotenv=None)
-    inventory = Inventory(settings, cwd)
-    secrets = {
-        name: {kind: {"__ansible_unsafe": one.get_secret_value()} for kind, one in held.items()}
-        for name, held in inventory.secrets(["s"]).items()
-    }
-    message = {name: f"{{{{ ansible_{name} | default('-') }}}}" for name in VARIABLES}
-    play = [
-        {
-            "hosts": "s",
-            "gather_facts": False,
-            "tasks": [{"ansible.builtin.debug": {"msg": message}}],
-        }
-    ]
-    (cwd / "play.yml").write_text(json.dumps(play))
-    (cwd / "extra.json").write_text(json.dumps({"playrail_secrets": secrets}))
-    command = ["playbook", "-i", inventory.sources()[0], "-e", "@extra.json", "play.yml"]
-    child = environment(settings, {"HOME": str(cwd), "PATH": os.environ["PATH"]})
-    got = subprocess.run(
-        [sys.executable, "-P", "-m", "ansible", *command],
-        env=child | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-        capture_output=True,
-        check=False,
-    )
-    inventory.close()
-    assert got.returncode == 0, got.stdout + got.stderr
-    result, _ = json.JSONDecoder().raw_decode(got.stdout.decode().partition("ok: [s] => ")[2])
-    read_back: dict[str, Any] = result["msg"]
-    return read_back
-
-
-def test_generated_variables_mean_what_the_entry_says(cwd: Path, files: Path) -> None:
-    entry = {
+@pytest.fixture(scope="module")
+def entries(files: Path) -> dict[str, dict[str, Any]]:
+    """Servers as the settings name them, each with the address `h` where it has no other."""
+    full = {
         "host": "2001:db8::7",
         "port": 2222,
         "user": "deploy",
@@ -98,7 +51,70 @@ def test_generated_variables_mean_what_the_entry_says(cwd: Path, files: Path) ->
         "sudo_password": "{{ lookup('pipe', 'id') }}",
         "timeout": 7,
     }
-    got = variables(cwd, entry)
+    return {
+        "full": full,
+        "plain": {},
+        "key": {"ssh_key": str(files / "key")},
+        "password": {"password": "x"},
+        "unchecked": {"verify_host_key": False},
+    }
+
+
+def ssh_options(text: str) -> list[str]:
+    """What ssh itself makes of the arguments, in lower case as `ssh -G` prints it."""
+    got = subprocess.run(
+        ["ssh", "-G", "-F", "none", *shlex.split(text), "h"], capture_output=True, check=True
+    )
+    return got.stdout.decode().splitlines()
+
+
+@pytest.fixture(scope="module")
+def variables(files: Path, entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The variables of the generated hosts as a play sees them, after templating, with their
+    secrets passed.
+    """
+    place = files.parent
+    servers = {name: {"type": "ssh", "host": "h", **entry} for name, entry in entries.items()}
+    given = {
+        "HOME": str(place),
+        "PLAYRAIL_RUNTIME_DIR": str(place / "run"),
+        "MCP_SERVERS": json.dumps(servers),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)  # where no ansible.cfg is
+        settings = Settings.load(given, dotenv=None)
+    inventory = Inventory(settings, place)
+    secrets = {
+        name: {kind: {"__ansible_unsafe": one.get_secret_value()} for kind, one in held.items()}
+        for name, held in inventory.secrets(list(servers)).items()
+    }
+    message = {name: f"{{{{ ansible_{name} | default('-') }}}}" for name in VARIABLES}
+    task = {"ansible.builtin.debug": {"msg": message}}
+    play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+    (place / "play.yml").write_text(json.dumps(play))
+    (place / "extra.json").write_text(json.dumps({"playrail_secrets": secrets}))
+    command = ["playbook", "-i", inventory.sources()[0], "-e", "@extra.json", "play.yml"]
+    child = environment(settings, {"HOME": str(place), "PATH": os.environ["PATH"]})
+    got = subprocess.run(
+        [sys.executable, "-P", "-m", "ansible", *command],
+        cwd=place,
+        env=child | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    inventory.close()
+    assert got.returncode == 0, got.stdout + got.stderr
+    decode = json.JSONDecoder().raw_decode
+    return {
+        name: decode(got.stdout.partition(f"ok: [{name}] => ")[2])[0]["msg"] for name in servers
+    }
+
+
+def test_generated_variables_mean_what_the_entry_says(
+    variables: dict[str, dict[str, Any]], entries: dict[str, dict[str, Any]], files: Path
+) -> None:
+    entry, got = entries["full"], dict(variables["full"])
     options = ssh_options(got.pop("ssh_extra_args"))
     assert (got.pop("sftp_extra_args"), got.pop("scp_extra_args")) != ("-", "-")
     assert got.pop("control_path").startswith("%(directory)s/")
@@ -124,28 +140,28 @@ def test_generated_variables_mean_what_the_entry_says(cwd: Path, files: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("entry", "expected"),
+    ("name", "expected", "checked"),
     [
-        ({}, {"batchmode yes", "stricthostkeychecking ask"}),
-        ({"password": "x"}, {"batchmode no", "pubkeyauthentication false"}),
+        ("plain", {"batchmode yes", "stricthostkeychecking ask"}, True),
+        ("password", {"batchmode no", "pubkeyauthentication false"}, True),
         (
-            {"verify_host_key": False},
+            "unchecked",
             {"userknownhostsfile /dev/null", "globalknownhostsfile /dev/null", "loglevel ERROR"},
+            False,
         ),
     ],
 )
-def test_generated_ssh_options(cwd: Path, entry: dict[str, Any], expected: set[str]) -> None:
-    got = variables(cwd, entry)
+def test_generated_ssh_options(
+    variables: dict[str, dict[str, Any]], name: str, expected: set[str], checked: bool
+) -> None:
+    got = variables[name]
     assert expected <= set(ssh_options(got["ssh_extra_args"]))
-    assert got["host_key_checking"] is entry.get("verify_host_key", True)
+    assert got["host_key_checking"] is checked
     assert (got["become"], got["become_password"], got["ssh_private_key_file"]) == ("-", "-", "-")
 
 
-def test_servers_that_differ_share_no_connection(cwd: Path, files: Path) -> None:
-    paths = {
-        variables(cwd, entry)["control_path"] for entry in ({}, {"ssh_key": str(files / "key")})
-    }
-    assert len(paths) == 2
+def test_servers_that_differ_share_no_connection(variables: dict[str, dict[str, Any]]) -> None:
+    assert variables["plain"]["control_path"] != variables["key"]["control_path"]
 
 
 def test_a_servers_tier_is_what_a_policy_means_it_by(cwd: Path) -> None:

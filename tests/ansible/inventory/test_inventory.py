@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from playrail.ansible.environment import environment
 from playrail.ansible.inventory.inventory import Host, Hosts
 from playrail.errors import InventoryInvalid
 from worlds.inventories import CANARY, INI, SERVERS, W1, W2, inventory_of, load, read, write
+from worlds.vaults import encrypted
 
 pytestmark = pytest.mark.slow
 SITE = {"all": ("w1", "w2"), "ungrouped": (), "site": ("w1", "w2"), "web": ("w1", "w2")}
@@ -91,29 +88,9 @@ def test_working_directory_does_not_count(cwd: Path) -> None:
     assert read(load(cwd, {"PLAYRAIL_INVENTORY": "inv/hosts"})).hosts["a"].tier is None
 
 
-def encrypt(cwd: Path, name: str) -> None:
-    write(cwd, {"vault-password": "secret\n"})
-    subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "ansible",
-            "vault",
-            "encrypt",
-            "--vault-password-file",
-            "vault-password",
-            name,
-        ],
-        env=environment(load(cwd), os.environ),
-        check=True,
-        capture_output=True,
-    )
-
-
 def test_vault_with_its_password(cwd: Path) -> None:
-    write(cwd, {"hosts": "a\n", "group_vars/all.yml": f"tier: staging\nkey: {CANARY}\n"})
-    encrypt(cwd, "group_vars/all.yml")
+    variables = encrypted(f"tier: staging\nkey: {CANARY}\n", password="secret")
+    write(cwd, {"hosts": "a\n", "group_vars/all.yml": variables, "vault-password": "secret\n"})
     write(cwd, {"ansible.cfg": "[defaults]\nvault_password_file = vault-password\n"})
     got = read(load(cwd, {"PLAYRAIL_INVENTORY": "hosts"}))
     assert got.hosts["a"].tier == "staging"
@@ -121,8 +98,8 @@ def test_vault_with_its_password(cwd: Path) -> None:
 
 
 def test_vault_without_its_password(cwd: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(cwd, {"hosts": "a\n", "group_vars/all.yml": "tier: staging\n"})
-    encrypt(cwd, "group_vars/all.yml")
+    variables = encrypted("tier: staging\n", password="secret")
+    write(cwd, {"hosts": "a\n", "group_vars/all.yml": variables})
     with caplog.at_level(logging.WARNING):
         assert read(load(cwd, {"PLAYRAIL_INVENTORY": "hosts"})).hosts["a"].tier is None
     assert "encrypted" in caplog.text

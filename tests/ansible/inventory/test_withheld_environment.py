@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
 
@@ -42,23 +41,43 @@ def test_what_is_asked_for_in_vain(value: str, names: set[str]) -> None:
     assert found == dict.fromkeys(names, "web1")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("passed", [False, True])
-def test_doctor_names_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, passed: bool
-) -> None:
-    place = private_directory(tmp_path / "place")
-    own = {"ansible_connection": "local", "someone": "{{ lookup('env', 'DEPLOY_USER') }}"}
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    """What doctor names of an inventory that asks for two variables, of which Ansible is
+    given one; with the remedies.
+    """
+    place = private_directory(tmp_path_factory.mktemp("doctor") / "place")
+    own = {
+        "ansible_connection": "local",
+        "someone": "{{ lookup('env', 'DEPLOY_USER') }}",
+        "group": "{{ lookup('env', 'DEPLOY_GROUP') }}",
+    }
     (place / "hosts.json").write_text(json.dumps({"all": {"hosts": {"web1": own}}}))
-    monkeypatch.setenv("DEPLOY_USER", "ann")
-    given = environ(place, PLAYRAIL_INVENTORY=str(place / "hosts.json"), DEPLOY_USER="ann")
-    given |= {"PLAYRAIL_PASS_ENV": "DEPLOY_USER"} if passed else {}
+    asked = {"DEPLOY_USER": "ann", "DEPLOY_GROUP": "staff"}
+    given = environ(
+        place,
+        PLAYRAIL_INVENTORY=str(place / "hosts.json"),
+        PLAYRAIL_PASS_ENV="DEPLOY_GROUP",
+        PLAYRAIL_WARM="0",
+        **asked,
+    )
 
     async def collect() -> dict[str, str | None]:
-        return {
-            check.name: check.mend async for check in doctor.examine(given, dotenv=place / ".env")
-        }
+        checks = doctor.examine(given, dotenv=place / ".env")
+        return {check.name: check.mend async for check in checks}
 
-    found = asyncio.run(collect())
-    assert ("variable DEPLOY_USER" in found) is not passed
-    assert passed or "PLAYRAIL_PASS_ENV" in (found["variable DEPLOY_USER"] or "")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in asked.items():
+            patch.setenv(name, value)
+        return asyncio.run(collect())
+
+
+@pytest.mark.slow
+def test_doctor_names_those_that_are_not_passed(found: dict[str, str | None]) -> None:
+    assert "PLAYRAIL_PASS_ENV" in (found["variable DEPLOY_USER"] or "")
+
+
+@pytest.mark.slow
+def test_doctor_does_not_name_those_that_are_passed(found: dict[str, str | None]) -> None:
+    assert "inventory" in found
+    assert "variable DEPLOY_GROUP" not in found

@@ -9,8 +9,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 
@@ -23,22 +23,10 @@ pytestmark = pytest.mark.slow
 PLUGINS = ROOT / "src/playrail/ansible/plugins/connection"
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with broker_at_work(tmp_path) as broker:
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with broker_at_work(tmp_path_factory.mktemp("broker")) as broker:
         yield broker
-
-
-def test_who_is_not_let_in_is_told_once(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    done = ansible("-m", "ping", ansible_host="denied")
-
-    assert (
-        "Failed to connect to the host via ssh: me@denied: Permission denied (publickey)."
-        in done.stdout
-    )
-    assert broker.opened() == 1
 
 
 @pytest.mark.parametrize(
@@ -62,98 +50,118 @@ def test_a_command_that_is_another(command: str) -> None:
         _taken_apart(command)
 
 
-@pytest.fixture
-def ansible(broker: Broker) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a module by Ansible, as a play of Playrail would."""
-
-    def run(*words: str, **variables: object) -> subprocess.CompletedProcess[str]:
-        told = {
-            "ansible_python_interpreter": sys.executable,
-            "ansible_ssh_executable": str(broker.directory / "ssh"),
-        }
-        environment = {
-            **broker.environment,
-            "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_VERBOSITY": "2",
-            "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS),
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(broker.directory / "cp"),
-            "PLAYRAIL_CHANNELS": str(broker.socket),
-            "HOME": str(broker.directory),
-        }
-        command = [
-            "ansible",
-            "-i",
-            "here,",
-            "here",
-            "-e",
-            json.dumps({**told, **variables}),
-            *words,
-        ]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    return run
+HOSTS: dict[str, dict[str, object]] = {
+    "denied": {},
+    "asked-otherwise": {"playrail_fast": False},
+    "by-stock-ssh": {"ansible_connection": "ansible.builtin.ssh"},
+    "with-csh": {"ansible_shell_type": "csh"},
+    "without-python": {"ansible_python_interpreter": "/no/python"},
+    "sudo-right": {"ansible_become": True, "ansible_become_password": "right"},
+    "sudo-wrong": {"ansible_become": True, "ansible_become_password": "wrong"},
+}
 
 
-FAST = "goes to the kept interpreter"
+def ansible(
+    broker: Broker, hosts: Mapping[str, Mapping[str, object]], *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a module on all of these hosts by Ansible, as a play of Playrail would."""
+    told = {
+        "ansible_python_interpreter": sys.executable,
+        "ansible_ssh_executable": str(broker.directory / "ssh"),
+    }
+    inventory = broker.directory / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": told}}))
+    environment = {
+        **broker.environment,
+        "ANSIBLE_PIPELINING": "True",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_VERBOSITY": "2",
+        "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(broker.directory / "cp"),
+        "PLAYRAIL_CHANNELS": str(broker.socket),
+        "HOME": str(broker.directory),
+    }
+    command = ["ansible", "-i", str(inventory), "all", *words]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
-def test_ansible_brings_its_modules(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    done = ansible("-m", "command", "-a", "sh -c 'echo hello; exit 3'")
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What Ansible printed, all of it and of each host, and how often ssh was called for it."""
 
-    assert FAST in done.stdout
-    assert "rc=3 >>\nhello" in done.stdout
-    assert broker.opened() == 1
+    text: str
+    of: Mapping[str, str]
+    opened: Mapping[str, int]
+
+
+def done(broker: Broker, hosts: Mapping[str, Mapping[str, object]], *words: str) -> Done:
+    printed = ansible(broker, hosts, *words)
+    parts = re.split(r"^(\S+) \| ", printed.stdout, flags=re.MULTILINE)
+    return Done(
+        text=re.sub(r"\s+", " ", printed.stdout + printed.stderr),
+        of=dict(zip(parts[1::2], parts[2::2], strict=True)),
+        opened={host: broker.opened(host) for host in hosts},
+    )
+
+
+@pytest.fixture(scope="module")
+def pinged(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    with broker_at_work(tmp_path_factory.mktemp("pinged")) as broker:
+        return done(broker, HOSTS, "-m", "ping")
+
+
+def test_who_is_not_let_in_is_told_once(pinged: Done) -> None:
+    assert (
+        "Failed to connect to the host via ssh: me@denied: Permission denied (publickey)."
+        in pinged.of["denied"]
+    )
+    assert pinged.opened["denied"] == 1
 
 
 @pytest.mark.parametrize(
-    ("variables", "why", "pong"),
+    ("host", "why", "pong"),
     [
-        ({"playrail_fast": False}, None, True),
-        ({"ansible_connection": "ansible.builtin.ssh"}, None, True),
-        ({"ansible_shell_type": "csh"}, "the host's shell is not like sh", True),
-        ({"ansible_python_interpreter": "/no/python"}, "ssh ended with status 127", False),
+        ("asked-otherwise", "playrail_fast is off for the host", True),
+        ("by-stock-ssh", None, True),
+        ("with-csh", "the host's shell is not like sh", True),
+        ("without-python", "ssh ended with status 127", False),
     ],
 )
-def test_the_stock_way_stays(
-    variables: dict[str, object],
-    why: str | None,
-    pong: bool,
-    ansible: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    told = ansible("-m", "ping", **variables)
-
-    text = re.sub(r"\s+", " ", told.stdout + told.stderr)
-    assert (f"here: a module goes by plain ssh: {why}" in text) is (why is not None)
-    assert ('"ping": "pong"' in text) is pong
+def test_the_stock_way_stays(host: str, why: str | None, pong: bool, pinged: Done) -> None:
+    assert (f"{host}: a module goes by plain ssh" in pinged.text) is (why is not None)
+    assert why is None or f"{host}: a module goes by plain ssh: {why}" in pinged.text
+    assert ('"ping": "pong"' in pinged.of[host]) is pong
 
 
 @pytest.mark.parametrize(
     ("password", "wanted"), [("right", '"ping": "pong"'), ("wrong", "Incorrect sudo password")]
 )
-def test_ansible_becomes_another_user(
-    password: str,
-    wanted: str,
-    ansible: Callable[..., subprocess.CompletedProcess[str]],
-    broker: Broker,
-) -> None:
-    done = ansible("-m", "ping", ansible_become=True, ansible_become_password=password)
-
-    assert wanted in done.stdout
-    assert broker.opened() == 1
+def test_ansible_becomes_another_user(password: str, wanted: str, pinged: Done) -> None:
+    assert wanted in pinged.of[f"sudo-{password}"]
+    assert pinged.opened[f"sudo-{password}"] == 1
 
 
-def test_ansible_tells_of_a_module_that_may_have_run(
-    ansible: Callable[..., subprocess.CompletedProcess[str]], broker: Broker
-) -> None:
-    ansible("-m", "ping")
+FAST = "goes to the kept interpreter"
+
+
+@pytest.fixture(scope="module")
+def brought(broker: Broker) -> Done:
+    return done(broker, {"here": {}}, "-m", "command", "-a", "sh -c 'echo hello; exit 3'")
+
+
+def test_ansible_brings_its_modules(brought: Done) -> None:
+    assert FAST in brought.text
+    assert "rc=3 >>\nhello" in brought.of["here"]
+    assert brought.opened["here"] == 1
+
+
+@pytest.mark.usefixtures("brought")
+def test_ansible_tells_of_a_module_that_may_have_run(broker: Broker) -> None:
     kept = broker.kept()
     threading.Thread(target=end_at_work, args=(kept, "8.0617"), daemon=True).start()
-    done = ansible("-m", "command", "-a", "sleep 8.0617")
+    told = ansible(broker, {"here": {}}, "-m", "command", "-a", "sleep 8.0617").stdout
 
-    assert "UNREACHABLE" in done.stdout
-    assert "The connection was lost while a command was at work on the host" in done.stdout
+    assert "UNREACHABLE" in told
+    assert "The connection was lost while a command was at work on the host" in told

@@ -11,7 +11,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,21 +88,47 @@ def test_a_connection_lost_in_mid_module_is_told(
     assert broker.opened() == 1
 
 
-@pytest.mark.parametrize("host", ["here", "hangs"])
-def test_a_silent_channel_is_given_up(
-    host: str, broker: Broker, payloads: Mapping[str, bytes]
-) -> None:
-    broker.ask(payloads["ping-0"], host=host)
-    kept = broker.kept()
-    os.kill(kept, signal.SIGSTOP)
-    time.sleep(5.5)
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """What came of a second module after the channel to each host had fallen silent."""
 
-    assert broker.ask(payloads["ping-0"], host=host)[1] == PONG
-    assert broker.opened() == 2
-    assert f"-O stop {host}" in broker.log.read_text()
-    assert "sleep 61" not in broker.below().values()
+    output: Mapping[str, bytes]
+    opened: Mapping[str, int]
+    log: str
+    below: Collection[str]
+
+
+@pytest.fixture(scope="module")
+def silent(
+    tmp_path_factory: pytest.TempPathFactory, payloads: Mapping[str, bytes]
+) -> Iterator[Silent]:
+    ping, hosts = payloads["ping-0"], ("here", "hangs")
+    with broker_at_work(tmp_path_factory.mktemp("silent")) as broker, contextlib.ExitStack() as end:
+        for host in hosts:
+            broker.ask(ping, host=host)
+        for pid in broker.every_kept():
+            os.kill(pid, signal.SIGSTOP)
+            end.callback(end_one, pid)
+        time.sleep(5.5)
+        yield Silent(
+            output={host: broker.ask(ping, host=host)[1] for host in hosts},
+            opened={host: broker.opened(host) for host in hosts},
+            log=broker.log.read_text(),
+            below=broker.below().values(),
+        )
+
+
+def end_one(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(kept, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("host", ["here", "hangs"])
+def test_a_silent_channel_is_given_up(host: str, silent: Silent) -> None:
+    assert silent.output[host] == PONG
+    assert silent.opened[host] == 2
+    assert f"-O stop {host}" in silent.log
+    assert "sleep 61" not in silent.below
 
 
 def test_a_worker_that_goes_away_leaves_the_module_at_work(

@@ -4,13 +4,13 @@ of this machine.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,10 @@ from mikrus.simulator import (
     truncated_json,
     wrong_type,
 )
-from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import RunResult
 from playrail.mikrus.pace import Rate
 from worlds.checkout import ROOT
-from worlds.local_plays import codes, play, playbook, processes, ready, run, runner
+from worlds.local_plays import await_work, codes, play, playbook, processes, ready, run
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +51,7 @@ class Ready:
     """An Ansible that stays, and the address of what is served."""
 
     hosts: Path
-    play: Callable[[Play], RunResult]
+    play: Callable[..., RunResult]
     served: Current
     url: str
 
@@ -362,35 +361,19 @@ def test_a_run_that_was_cut_is_ended_over_the_same_connection(world: World) -> N
     seconds = "4242.75"
     tasks = f"- name: Report\n  ansible.builtin.command: {{argv: [sleep, '{seconds}']}}\n"
     secrets = {"vps": {"key": SecretStr(KEY)}}
-    what = play(playbook(world.place, tasks), ["vps"], [world.inventory()], secrets=secrets)
-
-    async def cut() -> None:
-        stop = asyncio.Event()
-        async with runner(world.place, what.inventory) as made:
-            running_play = asyncio.create_task(
-                made.run(what, deadline_s=60, stop=stop, progress=None)
-            )
-            while not processes(f"sleep\0{seconds}\0"):  # noqa: ASYNC110  a process has no event
-                await asyncio.sleep(0.1)
-            stop.set()
-            await running_play
-
-    asyncio.run(cut())
+    hosts, told = world.ready.hosts, world.told()
+    what = play(playbook(world.place, tasks), ["vps"], [hosts], secrets=secrets, variables=told)
+    world.ready.play(what, partial(await_work, seconds))
     assert processes(f"sleep\0{seconds}\0") != []
-    ending = play(
-        END_RUN,
-        ["vps"],
-        [world.inventory()],
-        secrets=secrets,
-        variables={"playrail_ended_run": what.run_id},
-    )
+    ended = {"playrail_ended_run": what.run_id}
+    ending = play(END_RUN, ["vps"], [hosts], secrets=secrets, variables=told | ended)
     before = world.exec_requests
 
-    outcome = run(world.place, ending).hosts["vps"]
+    outcome = world.ready.play(ending).hosts["vps"]
 
     assert outcome.report is not None
     assert "sleep" in outcome.report["ended"]
     assert (outcome.report["left"], world.exec_requests - before) == ([], 1)
     assert processes(f"sleep\0{seconds}\0") == []
-    ended = [job for job in (world.remote / "jobs").iterdir() if not list(job.glob("exit.0"))]
-    assert [len(list(job.glob("exit.*"))) for job in ended] == [1]
+    jobs = [job for job in (world.remote / "jobs").iterdir() if not list(job.glob("exit.0"))]
+    assert [len(list(job.glob("exit.*"))) for job in jobs] == [1]

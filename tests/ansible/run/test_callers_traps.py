@@ -19,7 +19,7 @@ from worlds.callers import ANN
 from worlds.hostile_words import CANARY, MARK, TEMPLATE
 from worlds.local_plays import answered, codes, inventory, play, playbook, playrail, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
+pytestmark = pytest.mark.slow
 SECRETIVE = """
 - name: Hold a secret
   ansible.builtin.set_fact: {held: "{{ playrail_secrets.here.password }}"}
@@ -111,6 +111,7 @@ def test_trap_a09_an_executable_inventory_is_not_run(place: Path) -> None:
     assert (answer.code, (place / MARK).exists()) == ("inventory_invalid", False)
 
 
+@pytest.mark.usefixtures("way")
 def test_trap_a13_a_path_is_never_taken_apart_into_arguments(place: Path) -> None:
     """A13: a module's arguments as text: `path=a state=absent path=victim` deletes the
     victim.
@@ -137,6 +138,7 @@ def test_trap_a15_run_ids_are_ours() -> None:
     } == set()
 
 
+@pytest.mark.usefixtures("way")
 def test_trap_a17_a_secret_in_a_message_is_hidden_by_its_value(place: Path) -> None:
     """A14, A17: no_log hides one task's result; a sibling that repeats the secret shows it."""
     book = playbook(place, SECRETIVE)

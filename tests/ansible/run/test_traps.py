@@ -13,14 +13,16 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail.ansible.judgements import held
-from playrail.ansible.run.runner import RunResult
+from playrail.ansible.run.runner import Runner, RunResult
 from playrail.calls.answers import Answer
 from playrail.errors import AnsibleFailed
 from playrail.tools.tool import Risk
@@ -35,16 +37,17 @@ from worlds.local_plays import (
     environ,
     gone,
     inventory,
+    naps,
     play,
     playbook,
     playrail,
     processes,
     run,
-    runs,
+    runner,
     tool,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("way")]
+pytestmark = pytest.mark.slow
 
 TELLING = """
 - name: Print a template, as a hostile program could
@@ -91,6 +94,53 @@ def place(cwd: Path) -> Path:
     return cwd
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plays:
+    """A runner of this way for several tests, where the user says no to the check of host
+    keys, in ansible.cfg and in two variables.
+    """
+
+    place: Path
+    hosts: Path
+    runner: Runner
+    portal: BlockingPortal
+
+    def run(self, tasks: str, *hosts: str, deadline_s: float = 60, **more: Any) -> RunResult:
+        what = play(playbook(self.place, tasks), hosts, [self.hosts], **more)
+
+        async def running() -> RunResult:
+            return await self.runner.run(
+                what, deadline_s=deadline_s, stop=asyncio.Event(), progress=None
+            )
+
+        return self.portal.call(running)
+
+    def directories(self) -> set[Path]:
+        """Those of runs that are going on; that of the run that stays too."""
+        return set((self.place / "run" / "test").iterdir())
+
+
+@pytest.fixture(scope="module")
+def plays(way: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
+    place = tmp_path_factory.mktemp(f"plays-{way}")
+    config = place / "ansible.cfg"
+    config.write_text(
+        "[defaults]\nhost_key_checking = False\n[ssh_connection]\nhost_key_checking = False\n"
+    )
+    more = {
+        "ANSIBLE_CONFIG": str(config),
+        "ANSIBLE_HOST_KEY_CHECKING": "False",
+        "ANSIBLE_SSH_HOST_KEY_CHECKING": "False",
+        "MIKRUS_SECRET": CANARY,
+    }
+    hosts = inventory(place, "here", "plain", "rescued", "ignored", "failing")
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(runner(place, [str(hosts)], **more)) as made,
+    ):
+        yield Plays(place=place, hosts=hosts, runner=made, portal=portal)
+
+
 @dataclass(frozen=True)
 class Told:
     """Two runs of one play, one after the other: the first has a variable more than the
@@ -100,42 +150,20 @@ class Told:
     place: Path
     first: dict[str, Any]
     second: dict[str, Any]
-    handlers_changed: bool
 
 
 @pytest.fixture(scope="module")
-def told(way: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    place = tmp_path_factory.mktemp(f"told-{way}")
-    config = place / "ansible.cfg"
-    config.write_text(
-        "[defaults]\nhost_key_checking = False\n[ssh_connection]\nhost_key_checking = False\n"
-    )
-    more = {
-        "ANSIBLE_CONFIG": str(config),
-        "ANSIBLE_HOST_KEY_CHECKING": "False",
-        "MIKRUS_SECRET": CANARY,
-    }
-    more |= {"ANSIBLE_SSH_HOST_KEY_CHECKING": "False"}
-    book, hosts = playbook(place, TELLING), inventory(place, "here")
+def told(plays: Plays) -> Told:
     given = {"playrail_word": TEMPLATE, "playrail_nested": {"a": [TEMPLATE, {"b": TEMPLATE}]}}
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     first = {**given, "playrail_left_over": TEMPLATE}
-    plays = [play(book, ["here"], [hosts], variables=each) for each in (first, given)]
-    outcomes = [ran.hosts["here"] for ran in runs(place, *plays, given=more)]
+    outcomes = [plays.run(TELLING, "here", variables=each).hosts["here"] for each in (first, given)]
     assert [outcome.problem for outcome in outcomes] == [None, None]
-    reports = [dict(outcome.report or {}) for outcome in outcomes]
-    after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    return Told(place, reports[0], reports[1], before != after)
+    return Told(plays.place, *(dict(outcome.report or {}) for outcome in outcomes))
 
 
 @pytest.fixture(scope="module")
-def mixed(way: str, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    place = tmp_path_factory.mktemp(f"mixed-{way}")
-    hosts = inventory(place, "plain", "rescued", "ignored", "failing")
-    return run(
-        place,
-        play(playbook(place, MIXED), ["plain", "rescued", "ignored", "failing", "left"], [hosts]),
-    )
+def mixed(plays: Plays) -> RunResult:
+    return plays.run(MIXED, "plain", "rescued", "ignored", "failing", "left")
 
 
 def test_trap_01_a_template_in_a_string_stays_text(told: Told) -> None:
@@ -169,25 +197,17 @@ def test_trap_05_a_run_knows_nothing_of_the_one_before(told: Told) -> None:
     assert (told.first["left_over"], told.second["left_over"]) == (TEMPLATE, "nothing")
 
 
-def test_trap_08_signal_handlers_stay(told: Told) -> None:
-    """8: run() in the main thread replaces those for SIGINT and SIGTERM."""
-    assert not told.handlers_changed
-
-
 def test_trap_10_an_event_may_be_large(told: Told) -> None:
     """10: asyncio reads lines of at most 64 KiB unless told otherwise."""
     assert told.first["big"] == "x" * 1_000_000
 
 
-def test_trap_07_a_host_that_was_not_played_on_has_failed(mixed: RunResult, place: Path) -> None:
+def test_trap_07_a_host_that_was_not_played_on_has_failed(plays: Plays, mixed: RunResult) -> None:
     """7: a pattern that matches nothing is a success for Ansible, with some hosts left or
     none.
     """
     assert codes(mixed)["left"] == "no_report"
-    book = playbook(place, NAP % "0")
-    assert codes(run(place, play(book, ["left"], [inventory(place, "here")]))) == {
-        "left": "no_report"
-    }
+    assert codes(plays.run(NAP % "0", "left")) == {"left": "no_report"}
 
 
 def test_trap_09_a_rescued_or_ignored_failure_is_none(mixed: RunResult) -> None:
@@ -234,9 +254,15 @@ def watched(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
+        before = handlers()
         seen["answer"] = asyncio.run(calling())
+    seen["handlers"] = before, handlers()
     seen["after"] = below(place / "run", place / "state")
     return seen
+
+
+def handlers() -> list[Any]:
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
 def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(
@@ -259,6 +285,12 @@ def test_trap_02_and_13_a_secret_is_in_one_private_file_at_most(
     names = json.loads(watched["files"][holding[0]]).keys() - held().keys()
     assert [name for name in names if not name.startswith("playrail_")] == []  # A8
     assert watched["directories"] == {0o700}
+
+
+def test_trap_08_signal_handlers_stay(watched: dict[str, Any]) -> None:
+    """8: run() in the main thread replaces those for SIGINT and SIGTERM."""
+    before, after = watched["handlers"]
+    assert before == after
 
 
 def test_trap_14_and_a16_no_file_keeps_a_secret(way: str, watched: dict[str, Any]) -> None:
@@ -305,6 +337,7 @@ def test_trap_04_standard_output_is_the_protocols(place: Path) -> None:
     assert gone(place, within_s=5)
 
 
+@pytest.mark.usefixtures("way")
 def test_trap_06_an_inventory_that_is_gone_is_an_error_and_is_not_made(place: Path) -> None:
     """6: ansible-runner takes a path that does not exist for the inventory's text, and
     writes it to a file.
@@ -323,6 +356,7 @@ def test_trap_06_an_inventory_that_is_gone_is_an_error_and_is_not_made(place: Pa
     assert list(hosts.parent.iterdir()) == []
 
 
+@pytest.mark.usefixtures("way")
 def test_trap_11_and_12_a_deadline_is_met_and_ends_the_work(place: Path) -> None:
     """11, 12: limits are polled every 5 s, and ending Ansible does not end what runs on the
     host.
@@ -347,12 +381,12 @@ def test_trap_11_and_12_a_deadline_is_met_and_ends_the_work(place: Path) -> None
     assert [answer for answer in answers if answer.meta.duration_ms < 2000] == []
 
 
-def test_trap_11_the_run_itself_ends_soon_after_its_deadline(place: Path) -> None:
+def test_trap_11_the_run_itself_ends_soon_after_its_deadline(plays: Plays) -> None:
     """11: a limit of 3 s used to fire at 5.1 s."""
-    book, hosts = playbook(place, NAP % "9874.5"), inventory(place, "here")
+    before = plays.directories()
 
-    ran = run(place, play(book, ["here"], [hosts]), deadline_s=2)
+    ran = plays.run(NAP % "9874.5", "here", deadline_s=2)
 
     assert (ran.ended.value, codes(ran)) == ("at_deadline", {"here": "no_report"})
-    assert gone(place, within_s=0)
-    assert list((place / "run" / "test").iterdir()) == []
+    assert naps(plays.place, "9874.5") == []
+    assert plays.directories() == before

@@ -11,20 +11,25 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from playrail.ansible.run.play import Play
 from playrail.ansible.run.runner import Runner
 from playrail.ansible.warm.resident import Resident
-from worlds.local_plays import inventory, made_for, play, playbook, processes
+from worlds.local_plays import PATIENCE_S, inventory, made_for, play, playbook, processes
 
 pytestmark = pytest.mark.slow
 
+# Not the whole of it: shims for other Pythons may lie there, which Ansible would take for
+# one.
+PATH = "/usr/bin:/bin"
 # A filter plugin beside a playbook runs in Ansible's process and may do there what it
 # likes.
 DIRTY = """
@@ -96,11 +101,7 @@ def place(tmp_path: Path) -> Path:
 async def warm(
     place: Path, *, idle_s: float = 600, most_bytes: int = 1 << 30
 ) -> AsyncIterator[tuple[Runner, Resident]]:
-    # Not the whole PATH: shims for other Pythons may lie there, which Ansible would take
-    # for one.
-    runs_dir, child, known = made_for(
-        place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"), PATH="/usr/bin:/bin"
-    )
+    runs_dir, child, known = made_for(place, PLAYRAIL_INVENTORY=str(place / "hosts.yml"), PATH=PATH)
     made = Resident(
         runs_dir=runs_dir, environment=child, inventory=known, idle_s=idle_s, most_bytes=most_bytes
     )
@@ -123,7 +124,7 @@ def wanted(
 
 async def report(runner: Runner, what: Play) -> dict[str, Any]:
     ran = await runner.run(what, deadline_s=60, stop=asyncio.Event(), progress=None)
-    outcome = ran.hosts["here"]
+    outcome = ran.hosts[what.hosts[0]]
     assert outcome.problem is None, outcome
     assert outcome.report is not None
     return dict(outcome.report)
@@ -147,62 +148,104 @@ def residents(place: Path) -> list[int]:
     return processes("serve_plays.yml", f"HOME={place}\0")
 
 
-def test_a_play_sees_what_it_would_in_a_process_of_its_own(place: Path) -> None:
+def eventually(so: Callable[[], bool]) -> bool:
+    """Whether it is so, at the latest after a while."""
+    until = time.monotonic() + PATIENCE_S
+    while not so():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A run that stays for several tests. It knows the hosts `here` and `found`."""
+
+    place: Path
+    runner: Runner
+    resident: Resident
+    portal: BlockingPortal
+
+    def play(self, directory: Path, tasks: str, *, host: str = "here", **more: Any) -> Play:
+        """A play whose playbook lies in the directory."""
+        return play(playbook(directory, tasks), [host], [self.place / "hosts.yml"], **more)
+
+    def report(self, what: Play) -> dict[str, Any]:
+        return self.portal.call(report, self.runner, what)
+
+    def pid(self) -> int:
+        return self.portal.call(stays, self.resident)
+
+    def gone(self, *pids: int) -> bool:
+        """Whether these processes are, at the latest after a while."""
+        return eventually(lambda: not set(pids) & set(self.processes()))
+
+    def processes(self) -> list[int]:
+        return processes(f"HOME={self.place}\0")
+
+
+def hosts_of_shared(place: Path, **variables: str) -> None:
+    variables = {"ansible_python_interpreter": "auto_silent", **variables}
+    inventory(place, "here", "found", variables=variables)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    place = tmp_path_factory.mktemp("shared")
+    hosts_of_shared(place)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(warm(place)) as (runner, resident),
+    ):
+        yield Shared(place=place, runner=runner, resident=resident, portal=portal)
+    assert processes(f"HOME={place}\0") == []
+
+
+def test_a_play_sees_what_it_would_in_a_process_of_its_own(shared: Shared, tmp_path: Path) -> None:
     """And so nothing that another left: in the process, among variables, facts, hosts,
     plugins and files.
     """
-    hosts = [place / "hosts.yml"]
-    dirt = play(
-        playbook(plugin(place / "a", DIRTY), MAKE_DIRT),
-        ["here"],
-        hosts,
-        variables={"playrail_dirt": "left"},
+    dirt = shared.play(
+        plugin(tmp_path / "a", DIRTY), MAKE_DIRT, variables={"playrail_dirt": "left"}
     )
-    look = play(playbook(plugin(place / "b", LOOKING), LOOK), ["here"], hosts)
+    look = shared.play(plugin(tmp_path / "b", LOOKING), LOOK)
+    runs_dir, child, _ = made_for(shared.place, PLAYRAIL_INVENTORY=look.inventory[0], PATH=PATH)
 
-    async def playing() -> list[dict[str, Any]]:
-        async with warm(place) as (runner, _):
-            runs_dir, child, _ = made_for(
-                place, PLAYRAIL_INVENTORY=str(hosts[0]), PATH="/usr/bin:/bin"
-            )
-            cold = Runner(runs_dir=runs_dir, environment=child)
-            seen = [await report(cold, look), await report(runner, look)]
-            await report(runner, dirt)
-            return [*seen, await report(runner, look)]
+    cold = asyncio.run(report(Runner(runs_dir=runs_dir, environment=child), look))
+    first = shared.report(look)
+    shared.report(dirt)
+    second = shared.report(look)
 
-    cold, first, second = asyncio.run(playing())
     assert cold["serves"] == "none"
     assert first == cold
     assert second == cold
 
 
-def test_what_changed_on_disk_is_seen_by_the_next_play(place: Path) -> None:
-    tasks = "- {name: Look, ansible.legacy.own: {}}"
-    library = place / "library"
-    library.mkdir()
-    module = library / "own.py"
+def test_what_changed_on_disk_is_seen_by_the_next_play(shared: Shared, tmp_path: Path) -> None:
+    module = tmp_path / "library" / "own.py"
+    module.parent.mkdir()
     text = (
         "from ansible.module_utils.basic import AnsibleModule\n"
         "AnsibleModule(argument_spec={}).exit_json(told='%s', changed=False)\n"
     )
+    told = []
+    for word in ("one", "another"):
+        module.write_text(text % word)
+        what = shared.play(tmp_path, "- {name: Look, ansible.legacy.own: {}}")
+        told.append(shared.report(what)["told"])
+    assert told == ["one", "another"]
 
-    async def playing() -> list[Any]:
-        async with warm(place) as (runner, resident):
-            module.write_text(text % "one")
-            seen: list[Any] = [(await report(runner, wanted(place, tasks)))["told"]]
-            module.write_text(text % "another")
-            seen.append((await report(runner, wanted(place, tasks)))["told"])
-            asked = (
-                '- {name: Look, ansible.builtin.debug: {msg: {word: "{{ word | '
-                "default('none') }}\"}}}"
-            )
-            seen.append((await report(runner, wanted(place, asked)))["word"])
-            before = await stays(resident)
-            inventory(place, "here", variables={"word": "new"})
-            seen.append((await report(runner, wanted(place, asked)))["word"])
-            return [*seen, await stays(resident) == before]
 
-    assert asyncio.run(playing()) == ["one", "another", "none", "new", False]
+def test_an_inventory_that_changed_is_seen_by_the_next_play(shared: Shared, tmp_path: Path) -> None:
+    asked = "- {name: Look, ansible.builtin.debug: {msg: {word: \"{{ word | default('none') }}\"}}}"
+    before = shared.pid()
+    assert shared.report(shared.play(tmp_path, asked))["word"] == "none"
+
+    hosts_of_shared(shared.place, word="new")
+
+    assert shared.report(shared.play(tmp_path, asked))["word"] == "new"
+    assert shared.pid() != before
 
 
 PING = "- {name: Look, ansible.builtin.debug: {msg: {pong: true}}}"
@@ -221,7 +264,10 @@ def test_it_ends_and_is_made_anew(place: Path, idle_s: float, most_bytes: int) -
             while idle_s < 1 and residents(place) and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             await report(runner, wanted(place, PING))
-            return first, await stays(resident)
+            if idle_s < 1:
+                return first, await stays(resident)
+            assert resident._stay is not None
+            return first, resident._stay.pid  # asked for, it would be made anew again
 
     first, second = asyncio.run(playing())
     assert first != second
@@ -229,16 +275,15 @@ def test_it_ends_and_is_made_anew(place: Path, idle_s: float, most_bytes: int) -
     assert processes(f"HOME={place}\0") == []
 
 
-def test_when_it_is_killed_the_next_play_has_another(place: Path) -> None:
-    async def playing() -> None:
-        async with warm(place) as (runner, _):
-            await report(runner, wanted(place, PING))
-            for pid in residents(place):
-                os.kill(pid, signal.SIGKILL)
-            await report(runner, wanted(place, PING))
+def test_when_it_is_killed_the_next_play_has_another(shared: Shared, tmp_path: Path) -> None:
+    shared.report(shared.play(tmp_path, PING))
+    first = shared.processes()
+    for pid in residents(shared.place):
+        os.kill(pid, signal.SIGKILL)
 
-    asyncio.run(playing())
-    assert processes(f"HOME={place}\0") == []
+    shared.report(shared.play(tmp_path, PING))
+
+    assert shared.gone(*first)
 
 
 def test_where_it_cannot_be_plays_start_cold(
@@ -262,66 +307,58 @@ def test_where_it_cannot_be_plays_start_cold(
     assert list(long.iterdir()) == []
 
 
-def test_a_play_that_was_given_up_on_does_nothing(place: Path) -> None:
+def test_a_play_that_was_given_up_on_does_nothing(shared: Shared, tmp_path: Path) -> None:
     """It may have been started cold by then."""
-    mark = place / "mark"
-    what = wanted(
-        place,
+    mark = tmp_path / "mark"
+    what = shared.play(
+        tmp_path,
         (f"- {{name: Look, ansible.builtin.file: {{path: {mark}, state: touch, mode: '0600'}}}}"),
     )
-
-    async def playing() -> None:
-        async with warm(place) as (_, resident):
-            stay = await resident.ready()
-            assert stay is not None
-            orders = json.dumps({**what.orders(), "extravars": what.extravars()}).encode() + b"\n"
-            for word in (b"", b"no\n"):
-                with socket.socket(socket.AF_UNIX) as connection:
-                    connection.connect(str(stay.place / "calls.sock"))
-                    connection.sendall(orders)
-                    assert b"begun" in await asyncio.to_thread(connection.recv, 4096)
-                    connection.sendall(word)
-            await asyncio.sleep(1)
-
-    asyncio.run(playing())
+    orders = json.dumps({**what.orders(), "extravars": what.extravars()}).encode() + b"\n"
+    stay = shared.portal.call(shared.resident.ready)
+    assert stay is not None
+    for word in (b"", b"no\n"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(stay.place / "calls.sock"))
+            connection.sendall(orders)
+            begun = json.loads(connection.recv(4096))["begun"]
+            connection.sendall(word)
+        assert shared.gone(begun)
     assert not mark.exists()
 
 
-def test_many_plays_at_once(place: Path) -> None:
+def test_many_plays_at_once(shared: Shared, tmp_path: Path) -> None:
+    shared.report(shared.play(tmp_path, PING))
+    before = len(shared.processes())  # with the fork that waits for the next play
+    plays = [shared.play(tmp_path, PING, variables={"playrail_n": n}) for n in range(60)]
+
     async def playing() -> list[dict[str, Any]]:
-        async with warm(place) as (runner, _):
-            plays = [wanted(place, PING, variables={"playrail_n": number}) for number in range(60)]
-            return list(await asyncio.gather(*(report(runner, each) for each in plays)))
+        return list(await asyncio.gather(*(report(shared.runner, each) for each in plays)))
 
-    assert asyncio.run(playing()) == [{"pong": True}] * 60
-    assert processes(f"HOME={place}\0") == []
+    assert shared.portal.call(playing) == [{"pong": True}] * 60
+    assert eventually(lambda: len(shared.processes()) <= before)
 
 
-def test_which_python_a_host_has_is_known_to_the_next_play(place: Path) -> None:
+def test_which_python_a_host_has_is_known_to_the_next_play(shared: Shared, tmp_path: Path) -> None:
     """The one thing that plays tell each other, so that not every one of them has to look
     for it.
     """
-    inventory(place, "here", variables={"ansible_python_interpreter": "auto_silent"})
     asked = (
         "- {name: Look, ansible.builtin.debug: {msg: "
         "{python: \"{{ ansible_facts.discovered_interpreter_python | default('unknown') }}\"}}}"
     )
 
-    async def playing() -> list[str]:
-        async with warm(place) as (runner, _):
-            seen = [(await report(runner, wanted(place, asked)))["python"]]
-            await report(runner, wanted(place, "- {name: Look, ansible.builtin.ping: {}}"))
-            await asyncio.sleep(0.2)
-            seen.append((await report(runner, wanted(place, asked)))["python"])
-            await runner.run(
-                wanted(place, "- {name: Fail, ansible.builtin.fail: {msg: no}}"),
-                deadline_s=60,
-                stop=asyncio.Event(),
-                progress=None,
-            )
-            await asyncio.sleep(0.2)
-            return [*seen, (await report(runner, wanted(place, asked)))["python"]]
+    def known() -> str:
+        return str(shared.report(shared.play(tmp_path, asked, host="found"))["python"])
 
-    before, after, forgotten = asyncio.run(playing())
-    assert (before, forgotten) == ("unknown", "unknown")
+    before = known()
+    shared.report(shared.play(tmp_path, "- {name: Look, ansible.builtin.ping: {}}", host="found"))
+    time.sleep(0.2)
+    after = known()
+    fails = "- {name: Fail, ansible.builtin.fail: {msg: no}}"
+    with pytest.raises(AssertionError, match="no"):
+        shared.report(shared.play(tmp_path, fails, host="found"))
+    time.sleep(0.2)
+
+    assert (before, known()) == ("unknown", "unknown")
     assert "python" in after

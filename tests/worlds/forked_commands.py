@@ -1,0 +1,110 @@
+"""Runs `playrail` in processes that are forked from one which has imported what commands need.
+
+To import that takes a command a second of a processor, ten times what it then does. Each is a
+process all the same, with arguments, environment, directory, streams and an exit status of its
+own. What it imports, and how it is started, cannot be seen here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST = 1 << 16  # bytes of what is asked
+
+Ended = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The side of who wants commands to be run."""
+
+    door: socket.socket
+
+    def run(self, *words: str, env: Mapping[str, str], cwd: Path, stdin: str = "") -> Ended:
+        asked = json.dumps({"words": words, "env": dict(env), "cwd": str(cwd)}).encode()
+        assert len(asked) < LONGEST
+        with (
+            tempfile.TemporaryFile("w+") as given,
+            tempfile.TemporaryFile("w+") as output,
+            tempfile.TemporaryFile("w+") as errors,
+        ):
+            given.write(stdin)
+            given.seek(0)
+            streams = [given.fileno(), output.fileno(), errors.fileno()]
+            socket.send_fds(self.door, [asked], streams)
+            status = int(self.door.recv(64))
+            output.seek(0)
+            errors.seek(0)
+            return Ended(words, status, output.read(), errors.read())
+
+
+@contextmanager
+def forked_commands() -> Iterator[Commands]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environ = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    command = [sys.executable, "-P", __file__, str(theirs.fileno())]
+    with ours, subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()]) as process:
+        theirs.close()
+        try:
+            yield Commands(ours)
+        finally:
+            ours.close()
+            process.wait(30)
+
+
+def _import_everything() -> None:
+    commands = importlib.import_module("playrail.commands")
+    for module in pkgutil.iter_modules(commands.__path__):
+        importlib.import_module(f"playrail.commands.{module.name}")
+    importlib.import_module("playrail.catalog").load()
+    for name in ("playrail.cli", "playrail.door.door", "playrail.ledger.sqlite.schema"):
+        importlib.import_module(name)
+
+
+def _serve(door: socket.socket) -> bool:
+    """Forks for each that is asked for; returns in a fork, and whether this is one."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(door, LONGEST, 3)
+        if not message:
+            return False
+        pid = os.fork()
+        if not pid:
+            _become(door, json.loads(message), descriptors)
+            return True
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _, status = os.waitpid(pid, 0)
+        door.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _become(door: socket.socket, asked: Mapping[str, Any], descriptors: list[int]) -> None:
+    door.close()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    os.chdir(asked["cwd"])
+    time.tzset()
+    sys.argv = [str(Path(sys.executable).parent / "playrail"), *asked["words"]]
+
+
+if __name__ == "__main__":
+    _import_everything()
+    if _serve(socket.socket(fileno=int(sys.argv[1]))):
+        from playrail import cli
+
+        cli.main()
