@@ -44,7 +44,7 @@ READS = (
         theirs=[("get_system_information", {}), ("get_cpu_information", {})],
     ),
     Read(name="memory", ours=[("get_memory_info", {})], theirs=[("get_memory_information", {})]),
-    Read(name="disk", ours=[("analyze_disk", {"path": "/"})], theirs=[("get_disk_usage", {})]),
+    Read(name="file systems", ours=[("get_disk_usage", {})], theirs=[("get_disk_usage", {})]),
     Read(name="processes", ours=[("get_process_tree", {})], theirs=[("list_processes", {})]),
     Read(
         name="interfaces and ports",
@@ -80,6 +80,51 @@ READS = (
         name="log, last 20 lines",
         ours=[("tail_file", {"path": "/var/log/dpkg.log", "lines": 20})],
         theirs=[("read_log_file", {"log_path": "/var/log/dpkg.log", "last_lines": 20})],
+    ),
+    Read(
+        name="one process",
+        ours=[("inspect_process", {"pid": 1})],
+        theirs=[("get_process_info", {"pid": 1})],
+    ),
+    Read(
+        name="what listens on a port",
+        ours=[("check_port", {"port": 22})],
+        theirs=[("get_listening_ports", {})],
+    ),
+    Read(
+        name="connections",
+        ours=[("execute_command", {"cmd": "ss -tunp"})],
+        theirs=[("get_network_connections", {})],
+    ),
+    Read(
+        name="block devices",
+        ours=[("execute_command", {"cmd": "lsblk -o NAME,SIZE,TYPE,MOUNTPOINTS,FSTYPE"})],
+        theirs=[("list_block_devices", {})],
+    ),
+    Read(
+        name="hardware",
+        ours=[("execute_command", {"cmd": "lscpu"})],
+        theirs=[("get_hardware_information", {})],
+    ),
+    Read(
+        name="a service's log, 50 lines",
+        ours=[("get_journal_logs", {"unit": "docker"})],
+        theirs=[("get_service_logs", {"service_name": "docker"})],
+    ),
+    Read(
+        name="errors of the journal",
+        ours=[("get_journal_logs", {"priority": "err", "lines": 20})],
+        theirs=[("get_journal_logs", {"priority": "err", "last_lines": 20})],
+    ),
+    Read(
+        name="service that failed",
+        ours=[("check_service_status", {"name": "docker", "messages": True})],
+        theirs=[("get_service_status", {"service_name": "docker"})],
+    ),
+    Read(
+        name="largest directories below /var",
+        ours=[("analyze_disk", {"path": "/var"})],
+        theirs=[("list_directories", {"path": "/var", "order_by": "size", "sort": "descending"})],
     ),
 )
 

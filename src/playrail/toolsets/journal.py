@@ -13,6 +13,7 @@ from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More
+from playrail.tools.brief import Brief
 from playrail.tools.fields import CONTROL, Since, UnitName, moment
 from playrail.tools.reading import Reading
 from playrail.tools.tool import PlaybookTool, Report, Risk
@@ -126,9 +127,34 @@ class Entry(Report):
     )
 
 
+class Shared(Brief):
+    priority: str | None = None
+    unit: str | None = None
+    user_number: int | None = None
+    identifier: str | None = None
+    pid: int | None = None
+
+
+def _told_once(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is the same of several entries, and the entries without it."""
+    first, *others = entries or [{}]
+    same = {
+        name: first[name]
+        for name in Shared.model_fields
+        if others
+        and first.get(name) is not None
+        and all(entry.get(name) == first[name] for entry in others)
+    }
+    rest = [{key: entry[key] for key in entry.keys() - same.keys()} for entry in entries]
+    return same, rest
+
+
 class JournalEntries(OrTrouble):
     unit: str | None = Field(
         default=None, description="The real name of the unit that was asked for."
+    )
+    shared: Shared | None = Field(
+        default=None, description="What is the same of all entries, which leave it out."
     )
     entries: list[Entry] | None = Field(
         description="The newest ones, oldest first; null when the journal was not read."
@@ -177,9 +203,11 @@ class JournalEntries(OrTrouble):
             }
         if "entries" not in raw:
             return raw
+        shared, entries = _told_once(raw["entries"][::-1])
         return {
             **raw,
-            "entries": raw["entries"][::-1],
+            "shared": shared or None,
+            "entries": entries,
             "by_ansible": raw.get("by_ansible") or None,
             "trouble": None,
         }
