@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -127,7 +128,7 @@ class Entry(Report):
     )
 
 
-class Shared(Brief):
+class Usual(Brief):
     priority: str | None = None
     unit: str | None = None
     user_number: int | None = None
@@ -136,25 +137,28 @@ class Shared(Brief):
 
 
 def _told_once(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What is the same of several entries, and the entries without it."""
-    first, *others = entries or [{}]
-    same = {
-        name: first[name]
-        for name in Shared.model_fields
-        if others
-        and first.get(name) is not None
-        and all(entry.get(name) == first[name] for entry in others)
-    }
-    rest = [{key: entry[key] for key in entry.keys() - same.keys()} for entry in entries]
-    return same, rest
+    """What most of the entries say, where each of them says something, and the entries
+    without it.
+    """
+    usual = {}
+    for name in Usual.model_fields:
+        values = [entry.get(name) for entry in entries]
+        most, times = Counter(values).most_common(1)[0] if values else (None, 0)
+        if times > 1 and None not in values:
+            usual[name] = most
+    rest = [
+        {name: value for name, value in entry.items() if name not in usual or usual[name] != value}
+        for entry in entries
+    ]
+    return usual, rest
 
 
-class JournalEntries(OrTrouble):
+class JournalEntries(Brief, OrTrouble):
     unit: str | None = Field(
         default=None, description="The real name of the unit that was asked for."
     )
-    shared: Shared | None = Field(
-        default=None, description="What is the same of all entries, which leave it out."
+    usual: Usual | None = Field(
+        default=None, description="What holds of each entry that says nothing else."
     )
     entries: list[Entry] | None = Field(
         description="The newest ones, oldest first; null when the journal was not read."
@@ -175,18 +179,22 @@ class JournalEntries(OrTrouble):
         default=None,
         description="How many entries were left out in which Ansible tells what it runs.",
     )
-    incomplete: bool = Field(description="Whether the user on the host may not see all entries.")
+    incomplete: bool = Field(
+        default=False, description="Whether the user on the host may not see all entries."
+    )
     truncated: bool = Field(
+        default=False,
         description=(
             "Whether a message was cut, or entries were left out that would make the answer "
             "too long."
-        )
+        ),
     )
     complete: bool | None = Field(
+        default=True,
         description=(
             "False when time was over before all was read: there may be more; null when it was "
             "not read."
-        )
+        ),
     )
 
     @model_validator(mode="before")
@@ -203,10 +211,10 @@ class JournalEntries(OrTrouble):
             }
         if "entries" not in raw:
             return raw
-        shared, entries = _told_once(raw["entries"][::-1])
+        usual, entries = _told_once(raw["entries"][::-1])
         return {
             **raw,
-            "shared": shared or None,
+            "usual": usual or None,
             "entries": entries,
             "by_ansible": raw.get("by_ansible") or None,
             "trouble": None,
