@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 
 from playrail.ledger.ledger import Ledger
 from playrail.settings.private_files import private_directory
+from worlds.forked_commands import Commands, forked_commands
 from worlds.local_plays import WAY
 
 
@@ -131,6 +132,13 @@ def make_servers_json(lab: Lab, names: Iterable[str], **changes: Any) -> str:
             key: value for key, value in (entry | changes).items() if value is not None
         }
     return json.dumps(entries)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Runs `playrail` in processes that need not import what it needs."""
+    with forked_commands() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from playrail import catalog
 from playrail.commands.arguments import value_of
 from playrail.ledger.ledger import Ledger
-from worlds.forked_commands import Commands, forked_commands
+from worlds.forked_commands import Commands
 
 PLAYRAIL = Path(sys.executable).parent / "playrail"
 
@@ -31,12 +31,6 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """An environment in which nothing is configured."""
     (tmp_path / "work").mkdir()
     return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "100"}
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with forked_commands() as made:
-        yield made
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from playrail.demo.changes import on_terminal
 from playrail.ledger.ledger import Entry, Ledger
 from playrail.plans.plan import Approval, Foreseen, Plan, Step, changes_of, expiry, new_plan_id
 from playrail.tools.effects import Effect
-from worlds.forked_commands import Commands, forked_commands
+from worlds.forked_commands import Commands
 
 pytestmark = pytest.mark.slow
 
@@ -103,12 +103,11 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("home")
     (home / "state").mkdir(mode=0o700)
     ledger = Ledger(home / "state" / "ledger.sqlite")
-    with forked_commands() as commands:
-        yield Desk(home, ledger, commands)
+    yield Desk(home, ledger, commands)
     ledger.close()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from worlds.forked_commands import Commands, forked_commands
+from worlds.forked_commands import Commands
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +28,6 @@ INVENTORY = "[web]\nweb1 playrail_tier=staging\nweb2\n"
 RESTART = ("manage_service", "server=web", "name=nginx", "action=restart")
 
 Policy = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with forked_commands() as made:
-        yield made
 
 
 @pytest.fixture

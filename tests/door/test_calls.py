@@ -40,14 +40,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def of(made: World, *answers: Answer) -> list[dict[str, Any]]:
-    """The records of these calls, but those that tell what Ansible did."""
-    calls = {answer.meta.request_id for answer in answers}
-    assert made.server.ledger.verify().problem is None
-    records = [record for record in made.server.ledger.read() if record["call"] in calls]
-    return [record for record in records if record["kind"] != "events"]
-
-
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("rm_rf", {}, "unknown_tool"),
     ("get_memory_info", {"oops": CANARY}, "invalid_argument"),
@@ -131,7 +123,7 @@ def test_a_call_is_recorded_before_and_after_with_the_line_that_does_it_by_hand(
 
     assert answer.code == "ok"
     assert_envelope(answer.envelope())
-    started, ended = of(standing, answer)
+    started, ended = standing.records(answer)
     for row in (started, ended):
         assert (row["call"], row["caller"], row["tool"]) == (
             answer.meta.request_id,
@@ -175,7 +167,7 @@ def test_a_failure_on_a_host_is_recorded_with_its_code(standing: World) -> None:
     assert_envelope(answer.envelope())
     assert answer.data is not None
     assert answer.data["failed"]["localhost"]["code"] == "not_found"
-    ended = of(standing, answer)[1]["body"]
+    ended = standing.records(answer)[1]["body"]
     assert (ended["outcome"], ended["failed"]) == ("not_found", {"localhost": "not_found"})
 
 
@@ -190,7 +182,7 @@ def test_calls_run_at_the_same_time_and_each_has_its_own_records(standing: World
 
     assert [answer.code for answer in answers] == ["ok", "ok"]
     assert len({answer.meta.run_id for answer in answers}) == 2
-    rows = of(standing, *answers)
+    rows = standing.records(*answers)
     assert [row["kind"] for row in rows] == ["started", "started", "ended", "ended"]
     assert {(row["caller"], row["call"]) for row in rows} == {
         ("ann", answers[0].meta.request_id),
@@ -231,7 +223,9 @@ def test_writes_run_when_the_operator_allows_them(standing: World, place: Path) 
     assert answer.data is not None
     assert answer.data["changed"] == ["localhost"]
     assert [
-        record["body"]["changed"] for record in of(standing, answer) if record["kind"] == "ended"
+        record["body"]["changed"]
+        for record in standing.records(answer)
+        if record["kind"] == "ended"
     ] == [["localhost"]]
 
 

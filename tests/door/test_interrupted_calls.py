@@ -65,11 +65,8 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def of(made: World, *answers: Answer) -> list[str]:
-    """Which records there are of these calls, but those that tell what Ansible did."""
-    calls = {answer.meta.request_id for answer in answers}
-    records = [record for record in made.server.ledger.read() if record["call"] in calls]
-    return [record["kind"] for record in records if record["kind"] != "events"]
+def kinds(made: World, *answers: Answer) -> list[str]:
+    return [record["kind"] for record in made.records(*answers)]
 
 
 @pytest.mark.slow
@@ -114,7 +111,7 @@ def test_a_ledger_that_goes_away_during_a_run_is_told(standing: World) -> None:
     assert during.problem.hint.startswith("It did run")
     assert after.problem is not None
     assert after.problem.hint.startswith("Nothing was run")
-    assert of(standing, during, after, mended) == ["started", "started", "ended"]
+    assert kinds(standing, during, after, mended) == ["started", "started", "ended"]
     assert server.ledger.verify().problem is None
 
 
@@ -172,7 +169,7 @@ def test_a_living_servers_calls_are_left_alone(standing: World) -> None:
 
     answer = standing.portal.call(doing)
 
-    assert (answer.code, of(standing, answer)) == ("ok", ["started", "ended"])
+    assert (answer.code, kinds(standing, answer)) == ("ok", ["started", "ended"])
 
 
 @pytest.mark.slow

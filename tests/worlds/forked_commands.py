@@ -20,9 +20,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-LONGEST = 1 << 16  # bytes of what is asked
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[1]))  # it is run as a file, too
+from worlds.forks import LONGEST, next_order
 
 Ended = subprocess.CompletedProcess[str]
 
@@ -34,7 +35,9 @@ class Commands:
     door: socket.socket
 
     def run(self, *words: str, env: Mapping[str, str], cwd: Path, stdin: str = "") -> Ended:
-        asked = json.dumps({"words": words, "env": dict(env), "cwd": str(cwd)}).encode()
+        asked = json.dumps(
+            {"words": words, "environment": dict(env), "directory": str(cwd)}
+        ).encode()
         assert len(asked) < LONGEST
         with (
             tempfile.TemporaryFile("w+") as given,
@@ -74,37 +77,11 @@ def _import_everything() -> None:
         importlib.import_module(name)
 
 
-def _serve(door: socket.socket) -> bool:
-    """Forks for each that is asked for; returns in a fork, and whether this is one."""
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(door, LONGEST, 3)
-        if not message:
-            return False
-        pid = os.fork()
-        if not pid:
-            _become(door, json.loads(message), descriptors)
-            return True
-        for descriptor in descriptors:
-            os.close(descriptor)
-        _, status = os.waitpid(pid, 0)
-        door.send(str(os.waitstatus_to_exitcode(status)).encode())
-
-
-def _become(door: socket.socket, asked: Mapping[str, Any], descriptors: list[int]) -> None:
-    door.close()
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
-    os.environ.clear()
-    os.environ.update(asked["env"])
-    os.chdir(asked["cwd"])
-    time.tzset()
-    sys.argv = [str(Path(sys.executable).parent / "playrail"), *asked["words"]]
-
-
 if __name__ == "__main__":
     _import_everything()
-    if _serve(socket.socket(fileno=int(sys.argv[1]))):
+    if order := next_order(socket.socket(fileno=int(sys.argv[1])), awaited=True):
         from playrail import cli
 
+        time.tzset()
+        sys.argv = [str(Path(sys.executable).parent / "playrail"), *order["words"]]
         cli.main()

@@ -6,44 +6,21 @@ process of its own, without the time that loading takes.
 
 from __future__ import annotations
 
-import json
-import os
 import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import ansible.module_utils.basic
 
-LONGEST = 1 << 20  # bytes of an order
+sys.path.append(str(Path(__file__).parents[1]))  # it is run as a file
+from worlds.forks import next_order
+
+sys.path.pop()  # what it starts finds no more than elsewhere
+
 PRELOADED = (ansible.module_utils.basic,)
-
-
-def next_order(control: socket.socket) -> list[str] | None:
-    """In a fork, the words with which Python is to be started; None when nobody asks any
-    more.
-    """
-    while True:
-        message, files, _, _ = socket.recv_fds(control, LONGEST, 3)
-        if not message:
-            return None
-        pid = os.fork()
-        if not pid:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            for number, file in enumerate(files):
-                os.dup2(file, number)
-                os.close(file)
-            order = json.loads(message)
-            os.environ.clear()
-            os.environ.update(order["environment"])
-            os.chdir(order["directory"])
-            words: list[str] = order["words"]
-            return words
-        for file in files:
-            os.close(file)
-        control.send(str(pid).encode())
 
 
 def obey(words: list[str]) -> None:
@@ -59,5 +36,5 @@ def obey(words: list[str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what has ended
-    if ordered := next_order(socket.socket(fileno=int(sys.argv[1]))):
-        obey(ordered)
+    if order := next_order(socket.socket(fileno=int(sys.argv[1])), awaited=False):
+        obey(order["words"])

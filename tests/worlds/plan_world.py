@@ -68,6 +68,13 @@ class World:
     def apply(self, plan: dict[str, Any], **more: Any) -> Answer:
         return self.call("apply_plan", plan_id=plan["plan_id"], **more)
 
+    def records(self, *answers: Answer) -> list[dict[str, Any]]:
+        """Those of the calls with these answers, but those that tell what Ansible did."""
+        assert self.server.ledger.verify().problem is None
+        calls = {answer.meta.request_id for answer in answers}
+        records = [record for record in self.server.ledger.read() if record["call"] in calls]
+        return [record for record in records if record["kind"] != "events"]
+
     def kinds(self, kind: str) -> list[dict[str, Any]]:
         return [record["body"] for record in self.server.ledger.read(kinds=(kind,))]  # type: ignore[arg-type]
 

@@ -286,6 +286,24 @@ def test_when_it_is_killed_the_next_play_has_another(shared: Shared, tmp_path: P
     assert shared.gone(*first)
 
 
+def test_a_fork_that_dies_before_it_begins_is_replaced(shared: Shared, tmp_path: Path) -> None:
+    """It had the play's connection already. The run that stays goes on."""
+    stays = shared.pid()
+
+    def waiting() -> set[int]:
+        return {*residents(shared.place)} - {stays}
+
+    assert eventually(lambda: len(waiting()) == 1)
+    (fork,) = waiting()
+    os.kill(fork, signal.SIGSTOP)
+    playing = shared.portal.start_task_soon(report, shared.runner, shared.play(tmp_path, PING))
+    assert eventually(lambda: len(waiting()) == 2)  # another one waits for the next play
+    os.kill(fork, signal.SIGKILL)
+
+    assert playing.result() == {"pong": True}
+    assert shared.pid() == stays
+
+
 def test_where_it_cannot_be_plays_start_cold(
     place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

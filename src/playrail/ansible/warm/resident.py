@@ -51,6 +51,15 @@ class ServedPlay:
         self._pid = pid
         self._ended = False
 
+    def go(self) -> None:
+        """Let it begin. Its fork waits for this word: one that was given up on does nothing,
+        so that another start may.
+        """
+        self._writer.write(b"go\n")
+
+    def give_up(self) -> None:
+        self._writer.close()
+
     async def records(self) -> AsyncIterator[dict[str, Any]]:
         async for line in self._reader:
             record = json.loads(line)
@@ -145,31 +154,19 @@ class Resident:
         if list(play.inventory) != stay.sources:
             self.trouble = "the run that stays has read another inventory"
             return None
-        writer: StreamWriter | None = None
         try:
-            async with asyncio.timeout(BEGIN_S):
-                reader, writer = await asyncio.open_unix_connection(
-                    stay.place / CALLS, limit=EVENT_LIMIT
-                )
-                writer.write(
-                    json.dumps({**play.orders(), "extravars": play.extravars()}).encode() + b"\n"
-                )
-                begun = json.loads(await reader.readline())
+            served = await _taken(stay, play)
         except (OSError, ValueError, TimeoutError) as error:
             log.warning("a play could not be started warm and starts cold: %r", error)
             self.trouble = f"the run that stays did not take it: {error!r}"
-            if writer is not None:
-                writer.close()
             self._retire(stay)
             return None
         if stop.is_set():
-            writer.close()
+            served.give_up()
             raise Cancelled("The call was cancelled before anything was run.")
-        # The fork waits for this word: one that was given up on does nothing, so that a
-        # cold start may.
-        writer.write(b"go\n")
+        served.go()
         stay.used_at = time.monotonic()
-        return ServedPlay(reader, writer, begun["begun"])
+        return served
 
     async def ready(self) -> _Stay | None:
         """The run that stays, when it is there and as it should be, or can be made so in
@@ -275,6 +272,28 @@ class Resident:
                 self._retire(stay)
                 return
             await asyncio.sleep(left_s)
+
+
+async def _taken(stay: _Stay, play: Play) -> ServedPlay:
+    """A fork that has the play's orders and waits for the word to go."""
+    orders = json.dumps({**play.orders(), "extravars": play.extravars()}).encode() + b"\n"
+    async with asyncio.timeout(BEGIN_S):
+        try:
+            return await _begun(stay.place, orders)
+        except (OSError, ValueError) as error:  # the fork that was ready has died
+            log.info("a play is started warm once more: %r", error)
+            return await _begun(stay.place, orders)
+
+
+async def _begun(place: Path, orders: bytes) -> ServedPlay:
+    reader, writer = await asyncio.open_unix_connection(place / CALLS, limit=EVENT_LIMIT)
+    try:
+        writer.write(orders)
+        begun = json.loads(await reader.readline())
+    except BaseException:
+        writer.close()
+        raise
+    return ServedPlay(reader, writer, begun["begun"])
 
 
 async def _connected(
