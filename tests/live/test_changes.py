@@ -123,7 +123,7 @@ def test_execute_command(wire: Wire, host: str) -> None:
 
 
 def test_a_command_that_fails_is_not_a_success(wire: Wire) -> None:
-    answer = wire.call("execute_command", server="deb12", cmd="ls /no/such/file")
+    answer = wire.call("execute_command", server="deb12", cmd="ls /no/such/file", shell=True)
     assert (answer["success"], answer["code"]) == (False, "command_failed")
     report = answer["data"]["hosts"]["deb12"]
     assert report["exit_code"] == 2

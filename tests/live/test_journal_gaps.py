@@ -147,7 +147,7 @@ def test_a_unit_with_a_journal_of_its_own(host: OwnHost, living: Operator) -> No
     )
     host.sh("systemctl daemon-reload; systemctl start apart; journalctl --sync")
     # Its journal's own service may just be starting
-    host.sh("until journalctl --namespace=apart --sync 2>/dev/null; do sleep 0.1; done")
+    host.sh(f"until journalctl --namespace=apart 2>/dev/null | grep -q {mark}; do sleep 0.1; done")
     assert mark in texts(living.report("get_journal_logs", unit="apart"))
     assert mark in texts(living.report("find_system_errors", lines=200))
 

@@ -18,7 +18,12 @@ from .conftest import Wire, on_host
 
 pytestmark = pytest.mark.lab
 
-PLAYED = {tool.name for tool in catalog.load().values() if isinstance(tool, PlaybookTool)}
+# Of one server: what compares several asks each of them alike
+PLAYED = {
+    tool.name
+    for tool in catalog.load().values()
+    if isinstance(tool, PlaybookTool) and tool.together is None
+}
 CALLS: Mapping[str, Mapping[str, Any]] = {
     "get_memory_info": {},
     "get_system_info": {},
@@ -31,6 +36,12 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "check_certificate": {"path": "/etc/ssl/certs/ca-certificates.crt"},
     "get_firewall": {},
     "list_logins": {},
+    "list_packages": {},
+    "get_disk_usage": {},
+    "get_mounts": {},
+    "get_sysctl": {},
+    "inspect_process": {"pid": 1},
+    "inspect_container": {"container": "hello"},
     "analyze_disk": {},
     "list_directory": {"path": "/etc"},
     "write_file": {"path": "/srv/requests", "content": "one\n"},

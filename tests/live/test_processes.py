@@ -70,7 +70,7 @@ def test_tree(wire: Wire, host: str, name: str) -> None:
     assert found["of_playrail"] >= len(kept)
     assert found["total"] == len(found["processes"])
     first = found["processes"][0]
-    assert (first["pid"], first["depth"]) == (1, 0)
+    assert (first["pid"], first["user"]) == (1, "root")
     assert found["all_visible"] is True
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -70,7 +70,7 @@ class Call:
     check: bool = False
     resume: str | None = None
     """The plan that this call made before its client was asked."""
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     trace: Trace = field(default_factory=Trace)
 
     def inner(self, name: str, *, granted: Granted | None = None, check: bool = False) -> Call:

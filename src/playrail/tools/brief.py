@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from typing import Annotated, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+T = TypeVar("T")
+OnlyFalse = Annotated[bool | None, BeforeValidator(lambda value: value and None)]
+"""A fact that goes without saying: it is told where it is not so."""
+NotEmpty = Annotated[T | None, BeforeValidator(lambda value: value or None)]
+"""What is told unless it is zero or has nothing in it."""
 
 
 class Brief(BaseModel):

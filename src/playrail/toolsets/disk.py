@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from playrail.codes import files
 from playrail.errors import Problem
 from playrail.safe_text.remote_text import sentence
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More, Rare
-from playrail.tools.brief import Brief
+from playrail.tools.brief import Brief, NotEmpty, OnlyFalse
 from playrail.tools.fields import AbsolutePath
 from playrail.tools.reading import Reading
 from playrail.tools.tool import PlaybookTool, Report, Risk
@@ -116,20 +116,22 @@ class DiskUsage(OrTrouble):
         default=None, description="The largest deleted files that are still open, at most 10."
     )
     deleted_open_bytes: int | None = Field(default=None, description="What all such files take.")
-    processes_known: bool | None = Field(
-        description="False when the user on the host may not see which files others have open."
+    processes_known: OnlyFalse = Field(
+        default=None,
+        description="False when the user on the host may not see which files others have open.",
     )
-    unreadable: int | None = Field(
-        description="How many files or directories could not be read: not counted."
+    unreadable: NotEmpty[int] = Field(
+        default=None,
+        description="How many files or directories could not be read: not counted.",
     )
-    unreadable_paths: list[str] | None = Field(default=None, description="The first 10 of them.")
+    unreadable_paths: NotEmpty[list[str]] = Field(default=None, description="The first 10 of them.")
     not_measured: list[str] | None = Field(
         default=None,
         description=(
             "Directories that were not looked into, for a file system that does not answer."
         ),
     )
-    complete: bool | None = Field(description="False when not all was measured.")
+    complete: OnlyFalse = Field(default=None, description="False when not all was measured.")
     truncated: bool = Field(description="Whether something was left out.")
 
     @model_validator(mode="before")
@@ -214,7 +216,7 @@ class DiskFileSystems(Report):
         default=None, description="The largest deleted files that are still open, at most 5."
     )
     deleted_open_bytes: int | None = Field(default=None, description="What all such files take.")
-    processes_known: Annotated[bool | None, BeforeValidator(lambda known: known and None)] = Field(
+    processes_known: OnlyFalse = Field(
         default=None,
         description="False when the user on the host may not see which files others have open.",
     )

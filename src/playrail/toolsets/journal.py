@@ -105,7 +105,7 @@ class JournalSearch(Reading):
 
 
 class Entry(Report):
-    time: datetime = Field(description="When it was written, to the microsecond.")
+    time: datetime = Field(description="When it was written, to the second.")
     priority: str | None = Field(
         default=None, description="emerg, alert, crit, err, warning, notice, info or debug."
     )

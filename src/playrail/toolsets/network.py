@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from playrail.settings.content import content_root
 from playrail.tools.arguments import More, Rare
-from playrail.tools.brief import Brief
+from playrail.tools.brief import Brief, NotEmpty, OnlyFalse
 from playrail.tools.fields import HostName
 from playrail.tools.reading import Reading
 from playrail.tools.tool import PlaybookTool, Report, Risk
@@ -105,7 +105,9 @@ class PortState(Report):
         ),
     )
     why: str | None = Field(default=None, description="Why the name was not found.")
-    attempts: list[Attempt] = Field(default=[], description="Each address that the name means.")
+    attempts: list[Attempt] | None = Field(
+        default=None, description="Each address that the name means."
+    )
     listening: bool | None = Field(
         default=None,
         description=(
@@ -129,7 +131,7 @@ class PortState(Report):
             "Where it is listened on in networks apart, such as containers': not on the server's."
         ),
     )
-    processes_known: bool | None = Field(
+    processes_known: OnlyFalse = Field(
         default=None,
         description="False when the user on the host may not see every process's sockets.",
     )
@@ -163,10 +165,10 @@ class NetworkInfo(Report):
     interfaces: list[Interface] = Field(description="Those with addresses of their own first.")
     default_routes: list[DefaultRoute]
     dns_servers: list[str]
-    dns_forwarders: list[str] = Field(
-        description="Whom systemd-resolved asks, when it is the only name server."
+    dns_forwarders: NotEmpty[list[str]] = Field(
+        default=None, description="Whom systemd-resolved asks, when it is the only name server."
     )
-    dns_search: list[str]
+    dns_search: NotEmpty[list[str]] = None
     listening: list[ListeningSocket] = Field(
         description="By port; without ports that only a firewall rule forwards."
     )
@@ -176,8 +178,9 @@ class NetworkInfo(Report):
     )
     interfaces_total: int
     listening_total: int
-    processes_known: bool = Field(
-        description="False when the user on the host may not see every process's sockets."
+    processes_known: OnlyFalse = Field(
+        default=None,
+        description="False when the user on the host may not see every process's sockets.",
     )
     truncated: bool = Field(
         description=(

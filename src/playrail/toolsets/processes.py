@@ -81,8 +81,7 @@ class RunningProcess(Report):
 class TreeProcess(Report):
     pid: int
     parent_pid: int
-    depth: int = Field(description="How many of its ancestors are listed before it.")
-    user: str
+    user: str | None = Field(default=None, description="Where that is not its parent's.")
     state: str | None = Field(
         default=None,
         description=(
@@ -96,7 +95,9 @@ class TreeProcess(Report):
     memory_bytes: int | None = Field(
         default=None, description="Resident memory; what processes share is counted for each."
     )
-    started: datetime
+    started: datetime | None = Field(
+        default=None, description="Where that is not the second in which its parent did."
+    )
     unit: str | None = Field(
         default=None, description="Its systemd unit, where that is not its parent's."
     )

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AliasPath, BeforeValidator, Field, computed_field, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasPath,
+    BeforeValidator,
+    Field,
+    computed_field,
+    model_validator,
+)
 
 from playrail.settings.content import content_root
 from playrail.tools.tool import OnHosts, PlaybookTool, Report, Risk
@@ -39,6 +46,7 @@ def _cpu_model(processor: Any) -> Any:
 
 
 Word = Annotated[str | None, BeforeValidator(_known)]
+Load = Annotated[float | None, AfterValidator(lambda load: load and round(load, 2))]
 Mebibytes = Annotated[int | None, BeforeValidator(_bytes_of_mib)]
 
 
@@ -74,9 +82,9 @@ class SystemInfo(Report):
     memory_total_bytes: Mebibytes = fact(
         "memtotal_mb", about="To the MiB; get_memory_info is exact."
     )
-    load_1m: float | None = fact("loadavg", "1m", about="Load average of the last minute.")
-    load_5m: float | None = fact("loadavg", "5m", about="Load average of the last 5 minutes.")
-    load_15m: float | None = fact("loadavg", "15m", about="Load average of the last 15 minutes.")
+    load_1m: Load = fact("loadavg", "1m", about="Load average of the last minute.")
+    load_5m: Load = fact("loadavg", "5m", about="Load average of the last 5 minutes.")
+    load_15m: Load = fact("loadavg", "15m", about="Load average of the last 15 minutes.")
     uptime_s: int | None = fact("uptime_seconds", about="Seconds since the start.")
     time: datetime | None = fact("date_time", "iso8601", about="What the server's clock says.")
     timezone: Word = fact("date_time", "tz", about="Abbreviation of its time zone.")

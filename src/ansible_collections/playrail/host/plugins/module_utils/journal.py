@@ -136,9 +136,7 @@ def text(value):
 
 
 def told_time(time_us):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_us // SECOND_US)) + ".%06dZ" % (
-        time_us % SECOND_US
-    )
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_us // SECOND_US))
 
 
 def cut(message, most, term, ignore_case):

@@ -18,6 +18,7 @@ from ansible_collections.playrail.host.plugins.module_utils.sockets import (
 DELETED = " (deleted)"
 MOST_SOCKETS = 5  # of a process in a list
 # The kernel's include/net/tcp_states.h
+KERNELS = ("/dev/", "/proc/", "/sys/")  # no files of a disk lie there
 STATES = {
     "01": "established",
     "02": "syn_sent",
@@ -147,7 +148,7 @@ class OpenFiles:
         self.files, self.deleted = [], []
         for name in names:
             path = link(pid, "fd/" + name)
-            if path is None or not path.startswith("/") or path.startswith("/dev/"):
+            if path is None or not path.startswith("/") or path.startswith(KERNELS):
                 continue
             if path.endswith(DELETED):
                 self.deleted.append({"path": path[: -len(DELETED)], "size_bytes": size(pid, name)})

@@ -33,9 +33,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 processes:
-  description: Per process pid, parent_pid, depth, user, state (unless sleeping), cpu_percent over
-    its life (unless 0), memory_bytes, started (ISO 8601, UTC), command and, where they are not
-    its parent's, unit, container, listens and program_deleted.
+  description: Per process pid, parent_pid, state (unless sleeping), cpu_percent over its life
+    (unless 0), memory_bytes, command and, where they are not its parent's, user, started (ISO
+    8601, UTC), unit, container, listens and program_deleted.
   type: list
   elements: dict
   returned: success
@@ -90,6 +90,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 from ansible_collections.playrail.host.plugins.module_utils.room import length
 
 NOT_SEEN = ["sockets and deleted programs of others"]
+FROM_PARENT = ("user", "started")
 QUIET = {"state": "sleeping", "cpu_percent": 0.0, "memory_bytes": 0}  # what goes without saying
 
 
@@ -99,17 +100,17 @@ def user_number(user):
 
 
 def in_tree_order(found):
-    """Each process with its depth below those that are there, parents first."""
+    """Parents before what they started, the oldest first."""
     known = {process.pid for process in found}
     children = {}
     for process in sorted(found, key=lambda process: (process.start, process.pid), reverse=True):
         parent = process.parent if process.parent in known and process.parent != process.pid else 0
         children.setdefault(parent, []).append(process)
-    waiting = [(0, process) for process in children.get(0, ())]
+    waiting = children.get(0, [])
     while waiting:
-        depth, process = waiting.pop()
-        yield depth, process
-        waiting.extend((depth + 1, child) for child in children.get(process.pid, ()))
+        process = waiting.pop()
+        yield process
+        waiting.extend(children.get(process.pid, ()))
 
 
 def descendants(found, top):
@@ -137,14 +138,14 @@ class Told:
         parents = dict(self.places.of(process.parent), **self.parts.of(process.parent))
         own = dict(self.places.of(process.pid), **self.parts.of(process.pid))
         found.update((name, value) for name, value in own.items() if parents.get(name) != value)
-        return dict(found, depth=0)
+        return found
 
 
 def by_weight(ordered, telling):
     """The processes, those that take most of processor or memory first, each followed by
     its ancestors.
     """
-    by_number = {process.pid: process for _depth, process in ordered}
+    by_number = {process.pid: process for process in ordered}
     total = float(telling.describer.memory_total or 1)
 
     def weight(process):
@@ -163,19 +164,24 @@ def by_weight(ordered, telling):
 
 def chosen(ordered, telling, limit, room):
     """Those that are told, in the order of the tree: of too many those that take most, with
-    their ancestors.
+    their ancestors. User and start are told where they are not the parent's.
     """
     told = {}
     for process in by_weight(ordered, telling):
         one = telling.told(process)
-        room -= length(dict(one, depth=100))
+        room -= length(one)
         if room < 0 or len(told) == limit:
             break
         told[process.pid] = one
-    for _depth, process in ordered:
-        if process.pid in told and process.parent in told:
-            told[process.pid]["depth"] = told[process.parent]["depth"] + 1
-    return [told[process.pid] for _depth, process in ordered if process.pid in told]
+    return [
+        {
+            key: value
+            for key, value in told[process.pid].items()
+            if key not in FROM_PARENT or told.get(process.parent, {}).get(key) != value
+        }
+        for process in ordered
+        if process.pid in told
+    ]
 
 
 def main():
