@@ -211,6 +211,14 @@ def test_nothing_is_told_from_after_the_time_that_is_asked_for(journal: FakeJour
     )
 
 
+def test_of_a_cursor_only_what_a_place_is_found_by_is_told(journal: FakeJournal) -> None:
+    whole = f"s=a1;i=2;b=c3;m=4;t={NOW_US:x};x=d5"
+    journal.says([entry(NOW_US, __CURSOR=whole), entry(NOW_US - 1)])
+    found = journal.run(lines=1)
+    assert found["older"] == f"s=a1;i=2;t={NOW_US:x}"
+    assert messages(journal.run(term="x", before=whole)) == ["hello"]
+
+
 def test_a_search_goes_on_from_the_time_of_its_cursor(journal: FakeJournal) -> None:
     same = [
         entry(NOW_US, MESSAGE=word, __CURSOR=f"s=1;i={at};t={NOW_US:x}")

@@ -105,7 +105,10 @@ class JournalSearch(Reading):
 
 
 class Entry(Report):
-    time: datetime = Field(description="When it was written, to the second.")
+    time: datetime | None = Field(
+        default=None,
+        description="When it was written, to the second; null for that of the entry before.",
+    )
     priority: str | None = Field(
         default=None, description="emerg, alert, crit, err, warning, notice, info or debug."
     )
@@ -138,7 +141,7 @@ class Usual(Brief):
 
 def _told_once(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What most of the entries say, where each of them says something, and the entries
-    without it.
+    without it, and without a time that is the one of the entry before.
     """
     usual = {}
     for name in Usual.model_fields:
@@ -150,6 +153,9 @@ def _told_once(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict
         {name: value for name, value in entry.items() if name not in usual or usual[name] != value}
         for entry in entries
     ]
+    for entry, before in zip(rest[1:], entries, strict=False):
+        if entry.get("time") == before.get("time"):
+            entry.pop("time", None)
     return usual, rest
 
 

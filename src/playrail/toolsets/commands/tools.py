@@ -28,6 +28,7 @@ from pydantic import (
 from playrail.codes import work
 from playrail.errors import Problem
 from playrail.safe_text.key_material import key_in
+from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath, CommandLine
 from playrail.tools.reading import Reading
 from playrail.tools.tool import Changing, PlaybookTool, Report, Risk, ServerName, by_field
@@ -149,13 +150,13 @@ class LeftProcess(Report):
     name: str
 
 
-class CommandResult(Report):
+class CommandResult(Brief, Report):
     argv: list[str] = Field(description="What was run; long words are cut.")
     exit_code: int | None = Field(
         description="Exit status; null when a signal or the time limit ended it."
     )
     signal: str | None = Field(description="The signal that ended it, such as SIGKILL.")
-    timed_out: bool = Field(description="Whether its time was over before it ended.")
+    timed_out: bool = Field(default=False, description="Whether its time was over before it ended.")
     left_running: bool | None = Field(
         description=(
             "Whether it, or what it started, runs on; null: none was found, all cannot be "
@@ -169,9 +170,9 @@ class CommandResult(Report):
             "What it wrote; where max_bytes leave no room its first and last part, with a told gap."
         )
     )
-    stderr: str = Field(description="What it wrote as errors, likewise.")
+    stderr: str = Field(default="", description="What it wrote as errors, likewise.")
     stdout_bytes: int = Field(description="How many bytes it wrote.")
-    stderr_bytes: int = Field(description="How many bytes it wrote as errors.")
+    stderr_bytes: int = Field(default=0, description="How many bytes it wrote as errors.")
     duration_s: float | None = Field(
         description="How long it ran, or was waited for when it is left running."
     )

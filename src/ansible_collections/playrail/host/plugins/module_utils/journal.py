@@ -135,6 +135,13 @@ def text(value):
     return None if value is None else str(value)
 
 
+def short(cursor):
+    """The parts of a cursor that journalctl goes by: the entry's number among those of one
+    source, and for a journal without that source its time (sd_journal_get_cursor(3)).
+    """
+    return ";".join(part for part in cursor.split(";") if part[:2] in ("s=", "i=", "t="))
+
+
 def told_time(time_us):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_us // SECOND_US))
 
@@ -165,7 +172,7 @@ class Entry:
     def __init__(self, raw, of_users=False):
         self.raw = raw
         self.time_us = int(raw["__REALTIME_TIMESTAMP"])
-        self.cursor = raw["__CURSOR"]
+        self.cursor = short(raw["__CURSOR"])
         self.identifier = text(raw.get("SYSLOG_IDENTIFIER")) or text(raw.get("_COMM"))
         self.message = text(raw.get("MESSAGE"))
         names = ("USER_UNIT", "_SYSTEMD_USER_UNIT") if of_users else ("UNIT", "_SYSTEMD_UNIT")

@@ -139,6 +139,7 @@ from ansible_collections.playrail.host.plugins.module_utils.journal import (
     Entry,
     Failed,
     Journalctl,
+    short,
     told_time,
 )
 from ansible_collections.playrail.host.plugins.module_utils.journal_keeping import (
@@ -228,7 +229,7 @@ def wanted(child, given, found, of_users):
     # The entry itself and newer ones of the same microsecond come when its time stood for a
     # cursor.
     ahead = (
-        given["before"]
+        short(given["before"])
         if given["term"] is not None and CURSOR_TIME.search(given["before"] or "")
         else None
     )
