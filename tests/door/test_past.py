@@ -117,6 +117,16 @@ def test_a_run_in_full(past: World) -> None:
     assert changes["nginx"]["after"] == {"active": "active"}
 
 
+def test_whether_it_changed_anything_is_not_always_known(past: World) -> None:
+    assert "not known whether" in told(past, HALF)["undo"]
+    assert "goes on, or its end was not recorded" in told(past, RUNNING)["undo"]
+    assert told(past, PREVIEW)["undo"] == "It changed nothing."
+
+
+def test_a_server_that_nothing_knows_is_no_server_without_runs(past: World) -> None:
+    assert past.call("list_runs", server="wbe1").code == "unknown_server"
+
+
 def test_what_has_no_room_is_told(past: World) -> None:
     answer = past.call("get_run", caller=LOCAL, run_id=WRITE, max_bytes=1000)
     assert answer.data is not None

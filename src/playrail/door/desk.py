@@ -88,8 +88,8 @@ class Desk:
         return await drift(self._door, self._call, hosts)
 
     async def runs(self, wanted: RunsWanted) -> tuple[list[RunShort], int | None]:
-        """What the caller may know of what was done before. Raises UnknownTool."""
-        return await asyncio.to_thread(self._past.runs, await self.hosts(), wanted)
+        """What the caller may know of what was done before. Raises UnknownTool, UnknownServer."""
+        return await asyncio.to_thread(self._past.runs, await self.hosts(), self.settings, wanted)
 
     async def run(self, run_id: str, *, max_bytes: int) -> RunWhole:
         """One of these in full. Raises UnknownRun."""

@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from playrail.calls.caller import Caller, Grant
-from playrail.errors import UnknownTool
+from playrail.errors import ServerMisconfigured, UnknownServer, UnknownTool
 from playrail.history.runs import (
+    RUNNING,
     Run,
     RunSummary,
     arguments_of,
@@ -22,6 +23,7 @@ from playrail.history.runs import (
 from playrail.hosts import Hosts
 from playrail.plans.door import Door
 from playrail.safe_text.visible import in_one_line
+from playrail.settings.settings import Settings
 from playrail.tools.effects import Effect, diff_of, in_short, without_content
 from playrail.tools.fields import moment
 from playrail.tools.lasting import Invocation
@@ -34,6 +36,7 @@ TOLD_CHANGES = 3
 LONGEST_LINE = 160  # characters
 LONGEST_ARGUMENT = 500
 ENVELOPE_BYTES = 400
+NOT_KNOWN = "It is not known whether it changed anything: look before you repeat it."
 # Arguments that say nothing, or the same as another
 BESIDE = frozenset({"server", "preview", "argv", "max_bytes"})
 
@@ -46,18 +49,23 @@ class Past:
         self._caller = caller
         self._whose = None if caller.may(Grant.OPERATE) else caller.name
 
-    def runs(self, hosts: Hosts, wanted: RunsWanted) -> tuple[list[RunShort], int | None]:
-        """Raises LedgerUnavailable, UnknownTool."""
-        server, offset, limit = wanted.server, wanted.offset, wanted.limit
+    def runs(
+        self, hosts: Hosts, settings: Settings, wanted: RunsWanted
+    ) -> tuple[list[RunShort], int | None]:
+        """Raises LedgerUnavailable, UnknownTool, UnknownServer."""
+        offset, limit = wanted.offset, wanted.limit
+        meant, unknown = self._meant(hosts, settings, wanted.server)
         found = find_changes(
             self._door.ledger,
             caller=self._whose,
-            hosts=None if server is None else {server, *hosts.groups.get(server, ())},
+            hosts=meant,
             tools=None if wanted.tool is None else self._names(wanted.tool),
             since=None if wanted.since is None else _as_recorded(moment(wanted.since)),
             reads=wanted.reads,
         )
         some = list(islice(found, offset, offset + limit + 1))
+        if not some and unknown is not None:
+            raise unknown
         undone = taken_back(self._door.ledger)
         told: list[RunShort] = []
         left = wanted.max_bytes - ENVELOPE_BYTES
@@ -105,6 +113,21 @@ class Past:
                 "truncated": bool(left_out) or cut,
             }
         )
+
+    def _meant(
+        self, hosts: Hosts, settings: Settings, server: str | None
+    ) -> tuple[set[str] | None, UnknownServer | None]:
+        """The hosts that are asked for, and why there are none now: the ledger may still know
+        one that was taken out of the inventory.
+        """
+        if server is None:
+            return None, None
+        try:
+            return {server, *hosts.resolve(server, settings)}, None
+        except UnknownServer as unknown:
+            return {server}, unknown
+        except ServerMisconfigured:
+            return {server, *hosts.groups.get(server, ())}, None
 
     def _names(self, tool: str) -> set[str]:
         tools = self._door.tools
@@ -162,8 +185,13 @@ class Past:
         summary = found.summary
         if found.undone_by is not None:
             return "It was taken back already."
-        if summary.preview or not Risk.of(summary.risk).changes or not summary.changed:
+        if summary.preview or not Risk.of(summary.risk).changes:
             return "It changed nothing."
+        if summary.outcome == RUNNING:
+            return "It goes on, or its end was not recorded: look before you repeat it."
+        if not summary.changed:
+            known = summary.outcome == "ok" or summary.run is None
+            return "It changed nothing." if known else NOT_KNOWN
         why = self._why_not(summary.tool, found.effects)
         return (
             f"undo_run with run_id {summary.run}, then apply_plan with its plan_id."

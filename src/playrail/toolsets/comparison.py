@@ -11,7 +11,7 @@ from playrail.canonical import canonical
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.reading import ENVELOPE_BYTES, Reading
+from playrail.tools.reading import ENVELOPE_BYTES, ShortReading
 from playrail.tools.together import Together
 from playrail.tools.tool import PlaybookTool, Report, Risk, ServerName, ToolInput
 
@@ -22,7 +22,7 @@ AREA_BYTES = 200  # of what is told of an area beside its differences
 Area = Literal["packages", "units", "sysctl", "files"]
 
 
-class TwoHosts(Reading):
+class TwoHosts(ShortReading):
     server: Annotated[list[ServerName], Field(min_length=2, max_length=2)] = Field(
         description="The two servers, with a comma.", examples=[["web1", "web2"]]
     )

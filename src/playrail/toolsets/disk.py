@@ -14,7 +14,7 @@ from playrail.settings.content import content_root
 from playrail.tools.arguments import More, Rare
 from playrail.tools.brief import Brief, NotEmpty, OnlyFalse
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.reading import Reading
+from playrail.tools.reading import Reading, ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 from playrail.tools.toolset import Toolset
 from playrail.tools.troubled import OrTrouble
@@ -160,7 +160,7 @@ analyze_disk = PlaybookTool(
 )
 
 
-class FileSystemsChoice(Reading):
+class FileSystemsChoice(ShortReading):
     limit: Annotated[int, More] = Field(
         default=20, ge=1, le=500, description="Most file systems.", examples=[20]
     )
@@ -243,7 +243,7 @@ get_disk_usage = PlaybookTool(
 )
 
 
-class MountsChoice(Reading):
+class MountsChoice(ShortReading):
     path: AbsolutePath | None = Field(
         default=None,
         description="Only the mount of this path, and those below.",

@@ -49,7 +49,8 @@ class OneRecordedRun(ToolInput):
         str,
         Field(
             pattern=(
-                "^(?:[0-9]{8}-[0-9]{6}-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+                "^(?:[0-9]{8}-[0-9]{6}-[0-9a-f]{8}|[0-9a-f]{16}|"
+                "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
             ),
             description="A run_id that list_runs or _meta tells.",
             examples=["20260131-120000-0a1b2c3d"],

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.reading import Reading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 SettingName = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_./:@-]{0,199}$")]
 
 
-class SettingsChoice(Reading):
+class SettingsChoice(ShortReading):
     name: SettingName | Annotated[list[SettingName], Field(max_length=50)] | None = Field(
         default=None,
         description="Setting, beginning of a name, or list.",

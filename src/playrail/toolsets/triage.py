@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from playrail.tools.brief import Brief
-from playrail.tools.reading import Reading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk, by_field
 from playrail.toolsets.disk import MountedFileSystem
 from playrail.toolsets.memory import MemoryInfo
 
 
-class TriageChoice(Reading):
+class TriageChoice(ShortReading):
     messages: bool = Field(
         default=False, description="Also an example of each unit's errors.", examples=[True]
     )

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
 from playrail.tools.fields import AbsolutePath
-from playrail.tools.reading import Reading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
-class PackagesChoice(Reading):
+class PackagesChoice(ShortReading):
     only: Literal["upgradable", "security", "held", "installed"] | None = Field(
         default=None,
         description="Which; else upgradable, with name installed.",

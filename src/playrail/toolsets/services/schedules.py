@@ -9,11 +9,11 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.reading import Reading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
-class SchedulesChoice(Reading):
+class SchedulesChoice(ShortReading):
     limit: Annotated[int, More] = Field(
         default=25, ge=1, le=1000, description="Most schedules.", examples=[25]
     )

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from playrail.tools.arguments import More
 from playrail.tools.brief import Brief
-from playrail.tools.reading import Reading
+from playrail.tools.reading import ShortReading
 from playrail.tools.tool import PlaybookTool, Report, Risk
 
 
-class UnitsChoice(Reading):
+class UnitsChoice(ShortReading):
     type: Literal["service", "timer", "socket", "mount", "path", "target"] | None = Field(
         default=None, description="Default: all but mounts and targets.", examples=["timer"]
     )

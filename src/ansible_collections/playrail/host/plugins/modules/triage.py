@@ -173,7 +173,6 @@ MOST = 5  # of each list, but of processes that many by each measure
 FULL_PERCENT = 80.0
 TROUBLED = "failed,auto-restart"
 ENVELOPE_BYTES = 200
-MOST_BYTES = 4000
 NO_JOURNAL, OWN_ALONE = "there is no journal", "this user may only see its own processes"
 # What is shortened where there is no room: the end of the longest of these lists
 LISTS = ("processes", "errors", "failed_units", "containers", "file_systems", "oom_killed")
@@ -368,7 +367,7 @@ def main():
     )
     module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C", "TZ": "UTC"}
     report = without_nothing(Triage(module).report())
-    most = min(module.params["max_bytes"], MOST_BYTES) - ENVELOPE_BYTES
+    most = module.params["max_bytes"] - ENVELOPE_BYTES
     module.exit_json(changed=False, **shortened(report, most))
 
 
