@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +169,11 @@ def test_only_what_cannot_be_called_is_left_out(case: Case) -> None:
     assert answer.problem is not None
     assert answer.data is not None
     assert answer.problem.hint == answer.data["failed"]["web"]["hint"] == case.fitted
+
+
+def test_a_program_that_the_operator_took_away_is_named_by_no_hint(tmp_path: Path) -> None:
+    looks_file = tmp_path / "looks.yml"
+    looks_file.write_text("without: [df]\n")
+    looks_file.chmod(0o600)
+    hints = Hints(EVERY, EVERY, writes=False, looks_file=looks_file)
+    assert hints.fitted("execute_command with `df -h` shows it.") == NOTHING_LEFT

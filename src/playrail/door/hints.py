@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from playrail.calls.answers import Answer
@@ -23,8 +24,14 @@ class Hints:
     """
 
     def __init__(
-        self, every: Collection[str], offered: Mapping[str, AnyTool], *, writes: bool
+        self,
+        every: Collection[str],
+        offered: Mapping[str, AnyTool],
+        *,
+        writes: bool,
+        looks_file: Path | None = None,
     ) -> None:
+        self._looks_file = looks_file
         self._barred = set(every) - {
             name for name, tool in offered.items() if writes or _may_read(tool)
         }
@@ -50,7 +57,13 @@ class Hints:
     def _leads_on(self, part: str) -> bool:
         """Whether what this part of a hint says can be done."""
         barred = self._barred.intersection(_WORD.findall(part))
-        return not barred or (barred <= self._looking and _names_looks(part))
+        return not barred or (barred <= self._looking and self._names_looks(part))
+
+    def _names_looks(self, part: str) -> bool:
+        """Whether there are command lines in it, and all of them only look."""
+        lines = _COMMAND.findall(part)
+        looks = looks_of(self._looks_file)
+        return bool(lines) and all(looks.look(line.split()) for line in lines)
 
     def answer(self, answer: Answer) -> Answer:
         """The answer with hints that fit."""
@@ -71,12 +84,6 @@ class Hints:
             for host, one in failed.items()
         }
         return {**data, "failed": told}
-
-
-def _names_looks(part: str) -> bool:
-    """Whether there are command lines in it, and all of them only look."""
-    lines = _COMMAND.findall(part)
-    return bool(lines) and all(looks_of(None).look(line.split()) for line in lines)
 
 
 def _may_read(tool: AnyTool) -> bool:
