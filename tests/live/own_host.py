@@ -42,8 +42,11 @@ SYSTEMD = ("/lib/systemd/systemd",)
 RUN = (
     *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN"),
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
-    *("--tmpfs=/run", "--tmpfs=/run/lock", "--cgroupns=host"),
-    *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
+    *("--tmpfs=/run", "--tmpfs=/run/lock"),
+)
+# What systemd needs, and lets all others write into the control groups of this machine
+RUN_SYSTEMD = (
+    *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
     *("--stop-signal=SIGRTMIN+3", "--stop-timeout=5"),
 )
 ESTABLISHED = "state established '( sport = :22 )'"  # in the words of ss
@@ -188,7 +191,8 @@ def own_host(
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["nopython"]["address"].rpartition(".")[0]
     try:
-        address = _started(container, network, name, [*RUN, *options, image, *first])
+        needed = [*RUN, *(RUN_SYSTEMD if first == SYSTEMD else ())]
+        address = _started(container, network, name, [*needed, *options, image, *first])
         host = OwnHost(
             container, address, lab["hosts"]["nopython"]["key"], place / f"known_hosts_{name}"
         )
