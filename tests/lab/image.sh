@@ -77,7 +77,7 @@ add_shells() {
 }
 
 add_busybox() {
-    add busybox openrc rpm sysvinit-core
+    add busybox-static openrc rpm sysvinit-core
     tools='coreutils dash diffutils findutils grep gzip hostname iproute2 mount procps sed tar'
     # shellcheck disable=SC2086
     paths=$(dpkg -L $tools util-linux | grep -E '/s?bin/[^/]+$')

@@ -29,7 +29,7 @@ PLAIN = "plain"  # the same host, by a user who is not root
 MOST_BYTES = 4096
 PLANT = r"""
 set -e
-adduser -D plain 2>/dev/null || useradd -m plain
+useradd -m plain
 mkdir -p /home/plain/.ssh && cp /root/.ssh/authorized_keys /home/plain/.ssh/
 chown -R plain /home/plain/.ssh
 mkdir -p /srv/full /srv/big/below /srv/www /etc/crontabs
@@ -37,6 +37,8 @@ mount -t tmpfs -o size=2m none /srv/full && head -c 1990000 /dev/zero >/srv/full
 head -c 3000000 /dev/zero >/srv/big/below/y && head -c 10000 /dev/zero >/srv/big/z
 echo all is well >/srv/www/page && busybox httpd -p 8088 -h /srv/www
 echo '7 3 * * * /usr/bin/poll' >/etc/crontabs/root
+echo '7 4 * * * root /usr/bin/poll' >/etc/cron.d/own
+busybox crond -c /etc/crontabs
 echo '/dev/none-such /mnt/gone ext4 defaults 0 2' >>/etc/fstab
 echo 192.0.2.7 planted.test >>/etc/hosts
 cd /srv && openssl req -x509 -newkey rsa:2048 -nodes -keyout /srv/key -out /srv/page.pem -days 5 \
@@ -99,14 +101,18 @@ def mount_points(found: dict[str, Any]) -> dict[str, Any]:
     return {one["mount_point"]: one for one in found["file_systems"]}
 
 
+def times(found: dict[str, Any]) -> dict[str, str]:
+    return {one["source"]: one.get("next_run") or one["problem"] for one in found["schedules"]}
+
+
 def unknown(*words: str) -> Callable[[dict[str, Any], str], bool]:
     return lambda found, _said: all(
         any(word in one for one in found["not_known"]) and word not in found for word in words
     )
 
 
-AWAKE = "for p in $(pidof sleep); do ! grep -qa 60606 /proc/$p/cmdline || echo $p; done"
-LISTENER = "pidof busybox"
+AWAKE = "ps -o pid,args | sed -n 's/^ *\\([0-9]*\\) sleep 60606$/\\1/p'"
+LISTENER = "ps -o pid,args | sed -n 's/^ *\\([0-9]*\\) busybox httpd .*/\\1/p'"
 FULL = "df -k /srv/full | tail -n 1 | awk '{print $4}'"
 TOTAL = "sed -n 's/MemTotal: *//p' /proc/meminfo"
 LOOKS = [
@@ -169,8 +175,8 @@ LOOKS = [
     ),
     Look(
         "list_packages",
-        {"name": "busybox"},
-        "dpkg-query -W -f '${Version}' busybox",
+        {"name": "busybox-static"},
+        "dpkg-query -W -f '${Version}' busybox-static",
         lambda found, said: found["packages"][0]["version"] == said,
     ),
     Look("list_packages", {"owner_of": "/usr/sbin/sshd"}, "echo openssh-server"),
@@ -219,10 +225,10 @@ LOOKS = [
     Look(
         "list_schedules",
         {},
-        holds=lambda found, _said: any(
-            (one["source"], one["next_run"][11:]) == ("/etc/crontabs/root:1", "03:07:00Z")
-            for one in found["schedules"]
-            if "next_run" in one
+        holds=lambda found, _said: (
+            found["cron_runs"] is True
+            and times(found)["/etc/crontabs/root:1"][11:] == "03:07:00Z"
+            and times(found)["/etc/cron.d/own:1"] == "busybox's crond does not read this file"
         ),
     ),
     Look(
