@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs inside a plain Debian container and turns it into one of the lab's images.
 # The arguments are what to add, in order: "bare" (systemd and sshd, no Python), "python",
-# "engine" (Docker), "shells" (fish, csh and a Polish locale), "rust" (sudo in Rust).
+# "engine" (Docker), "shells" (fish, csh and a Polish locale), "rust" (sudo in Rust), "busybox"
+# (no systemd, and busybox's tools in place of GNU's).
 # The base may be the public image or a fresh bootstrap: what comes out is the same.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -75,6 +76,24 @@ add_shells() {
     localedef -i pl_PL -f UTF-8 pl_PL.UTF-8
 }
 
+add_busybox() {
+    add busybox-static openrc rpm sysvinit-core
+    tools='coreutils dash diffutils findutils grep gzip hostname iproute2 mount procps sed tar'
+    # shellcheck disable=SC2086
+    paths=$(dpkg -L $tools util-linux | grep -E '/s?bin/[^/]+$')
+    dpkg --purge --force-depends --force-remove-protected \
+        systemd libsystemd-shared procps iproute2
+    for path in $paths; do
+        if busybox --list | busybox grep -qFx "${path##*/}"; then
+            busybox ln -sf /bin/busybox "$path"
+        else
+            busybox rm -f "$path"
+        fi
+    done
+    # What the packages left there would tell of a system that runs.
+    rm -rf /run/openrc /run/systemd /run/initctl
+}
+
 finish() {
     apt-get clean
     rm -rf /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /var/log/journal/*
@@ -91,6 +110,7 @@ for part in "$@"; do
     engine) add_engine ;;
     shells) add_shells ;;
     rust) add sudo-rs ;;
+    busybox) add_busybox ;;
     *) echo "image.sh: unknown part $part" >&2 && exit 2 ;;
     esac
 done

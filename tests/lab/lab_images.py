@@ -48,6 +48,7 @@ IMAGES = (
     # For hosts that tests make of their own.
     Image("shells", "bookworm", ("shells",), parent="bookworm"),
     Image("rust", "trixie", ("rust",), parent="trixie"),
+    Image("busybox", "bookworm", ("python", "busybox"), parent="nopython"),
 )
 
 

@@ -12,6 +12,7 @@ import json
 import random
 import secrets
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +37,16 @@ from .waiting import until
 
 IMAGE, NETWORK = "playrail-lab:bookworm", "playrail-lab"
 NAME = "own"
+SYSTEMD = ("/lib/systemd/systemd",)
 # As tests/lab/lab_hosts.py starts a host.
 RUN = (
     *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN"),
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
-    *("--tmpfs=/run", "--tmpfs=/run/lock", "--cgroupns=host"),
-    *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
+    *("--tmpfs=/run", "--tmpfs=/run/lock"),
+)
+# What systemd needs, and lets all others write into the control groups of this machine
+RUN_SYSTEMD = (
+    *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env=container=docker"),
     *("--stop-signal=SIGRTMIN+3", "--stop-timeout=5"),
 )
 ESTABLISHED = "state established '( sport = :22 )'"  # in the words of ss
@@ -122,6 +127,19 @@ class OwnHost:
                     [*rule, chain, "--protocol", "tcp", side, port, "--jump", "DROP"], check=True
                 )
 
+    def await_banner(self) -> None:
+        """As await_ssh, on a host of other tools."""
+
+        def greets() -> bool:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self.address, 22), 1) as at,
+            ):
+                return at.recv(4) == b"SSH-"
+            return False
+
+        until(greets)
+
     def await_ssh(self) -> None:
         until(
             lambda: self.pids("^sshd: /usr/sbin/sshd") and ":22 " in self.sh("ss -tln || true"),
@@ -165,20 +183,24 @@ def own_host(
     image: str = IMAGE,
     name: str = NAME,
     options: Sequence[str] = (),
+    first: Sequence[str] = SYSTEMD,
 ) -> Iterator[OwnHost]:
-    """The host, running; `place` is for its known_hosts file, `options` are more of docker run."""
+    """The host, running; `place` is for its known_hosts file, `options` are more of docker run.
+    `first` is its first process, which starts an sshd.
+    """
     container = f"playrail-own-{secrets.token_hex(4)}"
     network = lab["hosts"]["nopython"]["address"].rpartition(".")[0]
     try:
-        address = _started(container, network, image, name, options)
+        needed = [*RUN, *(RUN_SYSTEMD if first == SYSTEMD else ())]
+        address = _started(container, network, name, [*needed, *options, image, *first])
         host = OwnHost(
             container, address, lab["hosts"]["nopython"]["key"], place / f"known_hosts_{name}"
         )
         public = Path(f"{host.key}.pub").read_text(encoding="ascii").strip()
         host.sh(
-            f"install -d -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys"
+            f"mkdir -p -m 700 /root/.ssh; echo {shlex.quote(public)} >/root/.ssh/authorized_keys"
         )
-        host.await_ssh()
+        (host.await_ssh if first == SYSTEMD else host.await_banner)()
         host.known_hosts.write_text(
             f"{address} {host.sh('cat /etc/ssh/ssh_host_ed25519_key.pub')}\n"
         )
@@ -189,17 +211,15 @@ def own_host(
         )
 
 
-def _started(
-    container: str, network: str, image: str, name: str, options: Sequence[str] = ()
-) -> str:
+def _started(container: str, network: str, name: str, command: Sequence[str]) -> str:
     """Starts the container; returns its address, which is fixed, so that it is there again
-    after it was gone.
+    after it was gone. `command` has options of docker run, the image and its first process.
     """
     words = ("run", "--detach", "--name", container, "--hostname", name, "--network", NETWORK)
     while True:
         address = random.choice(_free(network))
         try:
-            docker(*words, "--ip", address, *RUN, *options, image, "/lib/systemd/systemd")
+            docker(*words, "--ip", address, *command)
         except AssertionError:
             docker("rm", "--force", container)
             if address in _free(network):

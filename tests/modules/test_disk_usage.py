@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,26 @@ def test_failures_have_a_code(folder: Path) -> None:
     assert usage(folder / "small" / "below")["playrail_code"] == "not_a_directory"
 
 
-def test_what_could_not_be_read_is_named(tmp_path: Path) -> None:
-    script = tmp_path / "du"
-    script.write_text(
-        "#!/bin/sh\necho \"du: cannot read directory '/x/a b': Permission denied\" >&2\nexit 1\n"
-    )
-    script.chmod(0o755)
-    answer = module_answer([str(MODULE)], {"path": "/etc"}, timeout_s=60, programs=tmp_path)
-    assert (answer["unreadable"], answer["unreadable_paths"]) == (1, ["/x/a b"])
+def test_what_could_not_be_read_is_named(folder: Path) -> None:
+    module = loaded(MODULE)
+    walk, path = module.Walk(60), os.fsencode(folder)
+    assert list(walk.children(path + b"/small")) == []  # no folder, so that root cannot either
+    assert list(walk.children(path + b"/gone")) == []
+    assert (walk.unreadable, walk.paths, walk.complete) == (1, [f"{folder}/small"], True)
+
+
+def test_folders_of_other_file_systems_are_not_measured(folder: Path) -> None:
+    module = loaded(MODULE)
+    walk = module.Walk(60)
+    walk.device = folder.stat().st_dev + 1
+    names = {name for name, _found in walk.children(os.fsencode(folder))}
+    assert names == {os.fsencode(one) for one in folder.iterdir() if one.is_file()}
+
+
+def test_it_takes_what_du_counts() -> None:
+    command = ["du", "--summarize", "--one-file-system", "--block-size=1", "--", str(MODULES)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert usage(MODULES)["total_bytes"] == int(said.split("\t")[0])
 
 
 def test_a_sparse_file_and_hard_links_take_what_they_take(tmp_path: Path) -> None:
@@ -266,6 +279,6 @@ def test_what_leads_to_a_silent_file_system_is_not_measured(tmp_path: Path) -> N
         (tmp_path / name).mkdir(parents=True)
     module = loaded(MODULE)
     root = os.fsencode(tmp_path)
-    names, left_out = module.parts(root, [root + b"/mnt/nas"])
-    assert (sorted(names), left_out) == ([root + b"/a", root + b"/z"], [root + b"/mnt"])
-    assert module.parts(root, []) == ([root], [])
+    largest, _total, left_out = module.measure(root, [root + b"/mnt/nas"], 9, module.Walk(60))
+    assert [name for _size, name in sorted(largest.kept)] == [root + b"/a", root + b"/z"]
+    assert left_out == [root + b"/mnt"]

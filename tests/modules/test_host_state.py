@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -112,19 +113,16 @@ def test_units_of_systemd(states: ModuleType) -> None:
 def test_services_of_openrc(
     states: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in ("runlevels/default/sshd", "runlevels/boot/sysctl", "started/sshd"):
+    openrc = sys.modules[states.openrc_services.__module__]
+    for path in ("levels/default/sshd", "levels/boot/sysctl", "failed/sysctl"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     monkeypatch.setattr(states, "SYSTEMD", str(tmp_path / "none"))
-    monkeypatch.setattr(states, "RUNLEVELS", str(tmp_path / "runlevels"))
-    monkeypatch.setattr(states, "STARTED", str(tmp_path / "started"))
+    monkeypatch.setattr(openrc, "STATES", str(tmp_path))
+    monkeypatch.setattr(openrc, "SCRIPTS", str(tmp_path / "none"))
+    monkeypatch.setattr(openrc, "RUNLEVELS", str(tmp_path / "levels"))
+    assert states.unit_states(Systemd()) is None  # OpenRC is there, and has started nothing
+    (tmp_path / "started").mkdir()
+    (tmp_path / "started" / "sshd").touch()
     found = states.unit_states(Systemd())
-    assert (found["sshd"], found["sysctl"]) == ("enabled active", "enabled inactive")
-
-
-def test_nothing_that_starts_services(
-    states: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(states, "SYSTEMD", str(tmp_path / "none"))
-    monkeypatch.setattr(states, "RUNLEVELS", str(tmp_path / "none"))
-    assert states.unit_states(Systemd()) is None
+    assert found == {"sshd": "enabled active", "sysctl": "enabled failed"}

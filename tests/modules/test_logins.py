@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import pwd
 import sqlite3
@@ -248,8 +249,58 @@ def test_last_logins(records: Any, tmp_path: Path) -> None:
     assert found["root"] == {"user": "root", "time": "1970-01-01T00:02:00Z", "terminal": "tty1"}
 
 
-def test_what_sshd_writes(records: Any) -> None:
-    journal = records.Journal(None)
+@pytest.fixture
+def sshd_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Of a host without systemd, whose log is the file `messages` of the folder."""
+    found = loaded(SHARED / "sshd_log.py")
+    monkeypatch.setattr(found, "SYSTEMD", str(tmp_path / "none"))
+    monkeypatch.setattr(found, "FILES", (str(tmp_path / "messages"),))
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    return found
+
+
+NOW = calendar.timegm((2026, 1, 2, 12, 0, 0))
+
+
+class Journalctl:
+    """A module on whose host there is a journalctl that is not to be asked."""
+
+    def get_bin_path(self, name: str) -> str:
+        return f"/usr/bin/{name}"
+
+
+def test_without_a_journal_sshds_log_is_a_file(
+    sshd_log: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    (tmp_path / "messages.0").write_text(
+        "Dec 25 09:00:00 host auth.info sshd[1]: Failed password for old from 192.0.2.9 port 1\n"
+        "Dec 31 09:00:00 host auth.info sshd[2]: Failed password for ann from 192.0.2.2 port 1\n"
+    )
+    (tmp_path / "messages").write_text(
+        "Jan  1 09:00:00 host cron.info crond[3]: Failed password for no from 192.0.2.9 port 1\n"
+        "2026-01-01T10:00:00.123456+01:00 host sshd[4]: Invalid user eve from 192.0.2.4 port 1\n"
+        "Jan  1 11:00:00 sshd-session[5]: Accepted password for bob from 192.0.2.5 port 1 ssh2\n"
+        "2026-99-01T10:00:00Z host sshd[4]: Invalid user odd from 192.0.2.4 port 1\n"
+    )
+    log = sshd_log.SshdLog(Journalctl())
+    eve, ann = log.failures()
+    assert eve == (calendar.timegm((2026, 1, 1, 9, 0, 0)), "eve", "192.0.2.4")
+    assert ann == (calendar.timegm((2025, 12, 31, 9, 0, 0)), "ann", "192.0.2.2")
+    assert [(one["user"], one["time"]) for one in log.logins()] == [("bob", "2026-01-01T11:00:00Z")]
+    assert log.known
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_where_nobody_writes_sshds_log_that_is_not_known(sshd_log: Any) -> None:
+    log = sshd_log.SshdLog(Journalctl())
+    assert (log.failures(), log.known) == ([], False)
+
+
+def test_what_sshd_writes(sshd_log: Any) -> None:
+    journal = sshd_log.SshdLog(None)
     journal.lines = [
         (9, "4", "Accepted publickey for ann from 192.0.2.1 port 5 ssh2: ED25519 SHA256:abc"),
         (8, "3", "Connection closed by invalid user eve 192.0.2.3 port 5 [preauth]"),

@@ -171,8 +171,22 @@ def test_what_could_be_upgraded(
     found: dict[str, str],
     security: set[str],
     why: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "1-updateinfo.xml.gz").touch()
+    monkeypatch.setitem(newer.ADVISORIES, "dnf", f"{tmp_path}/*updateinfo*")
     assert newer.upgrades(Machine(programs), manager) == (found, security, why)
+
+
+def test_without_advisories_dnf_knows_no_upgrade_for_security(
+    newer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(newer.ADVISORIES, "dnf", "/nowhere/*")
+    programs = {"dnf repoquery --security": "", "dnf repoquery": "demo\t1.1-1\n"}
+    found, security, why = newer.upgrades(Machine(programs), "dnf")
+    assert (found, security) == ({"demo": "1.1-1"}, set())
+    assert why == "no repository of this host tells which upgrades are for security"
 
 
 @pytest.mark.parametrize("manager", ["apt", "dnf", "zypper", "apk", "pacman"])
@@ -246,6 +260,11 @@ def test_when_lists_were_fetched(
     os.utime(tmp_path / "a_Packages", (1000, 1000))
     os.utime(tmp_path, (2000, 2000))
     assert (newer.lists_from("apt"), newer.lists_from("dnf")) == (2000.0, 1000.0)
+
+
+def test_lists_are_looked_for_at_whole_paths(newer: ModuleType) -> None:
+    paths = [path for paths in newer.LISTS.values() for path in paths]
+    assert [path for path in paths if not path.startswith(("/var/", "/etc/"))] == []
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ PROCESS_NOT_ENDED = Code(
 NO_SYSTEMD = Code(
     "no_systemd",
     "The server does not run systemd.",
-    "There list_units and check_service_status tell of OpenRC's services; get_process_tree tells "
-    "what runs.",
+    "get_process_tree tells what runs, list_directory of /etc/init.d what may be started; where "
+    "OpenRC starts services, list_units and check_service_status tell of them.",
 )
 SERVICE_NOT_FOUND = Code(
     "service_not_found",

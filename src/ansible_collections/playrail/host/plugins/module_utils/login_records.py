@@ -1,8 +1,7 @@
 """Who logged in when, who failed to, and who is logged in now, as a host has written it down:
-utmp(5) and its like, lastlog2(8), wtmpdb(8), systemd-logind's files, and the journal.
+utmp(5) and its like, lastlog2(8), wtmpdb(8), and systemd-logind's files.
 """
 
-import json
 import os
 import platform
 import re
@@ -25,17 +24,6 @@ USER_PROCESS, DEAD_PROCESS, BOOT_TIME = 7, 8, 2
 MOST_RECORDS = 5000
 FAILED_DAYS = 7
 DAY_S = 86400
-MOST_LINES = 2000
-ACCEPTED = re.compile(
-    r"Accepted (\S+) for (.{1,64}?) from (\S{1,64}) port \d+(?: ssh2)?(?:: \S+ (SHA256:\S+))?"
-)
-# One connection may be told of several times: each try, and its end.
-FAILED = re.compile(
-    r"(Failed) \S+ for (?:invalid user )?(?P<user>.{0,64}?) from (?P<place>\S{1,64}) port"
-    r"|Invalid user (?P<invalid>.{0,64}?) from (?P<stranger>\S{1,64})"
-    r"|Connection (?:closed|reset) by (?:authenticating|invalid) user (?P<closed>.{0,64}?)"
-    r" (?P<address>\S{1,64}) port"
-)
 SESSION = re.compile(r"sshd(?:-session)?: ([^ @]{1,64})@(\S+)\s*\Z")
 
 
@@ -130,62 +118,6 @@ def last_logins(accounts):
     except (OSError, OverflowError):
         pass
     return found
-
-
-class Journal:
-    """What sshd, and only root's, wrote into the journal in the last days."""
-
-    def __init__(self, module):
-        self.module, self.lines = module, None
-
-    def read(self):
-        """The lines as seconds, process and text, the latest first; none where there is no
-        journal.
-        """
-        if self.lines is not None:
-            return self.lines
-        program, self.lines = self.module.get_bin_path("journalctl"), []
-        if program is None:
-            return self.lines
-        words = [program, "--quiet", "--no-pager", "--reverse", "--output=json", "_UID=0"]
-        words += ["--output-fields=MESSAGE,_PID", "--since=-%dd" % FAILED_DAYS, "-n%d" % MOST_LINES]
-        words += ["SYSLOG_IDENTIFIER=sshd", "SYSLOG_IDENTIFIER=sshd-session"]
-        _status, output, _errors = self.module.run_command(words, environ_update={"LC_ALL": "C"})
-        for line in output.splitlines():
-            try:
-                entry = json.loads(line)
-                seconds = int(entry["__REALTIME_TIMESTAMP"]) // 10**6
-            except (ValueError, KeyError, TypeError):
-                continue
-            if isinstance(entry.get("MESSAGE"), str):
-                self.lines.append((seconds, entry.get("_PID"), entry["MESSAGE"]))
-        return self.lines
-
-    def logins(self):
-        found = []
-        for seconds, _pid, text in self.read():
-            match = ACCEPTED.match(text)
-            if match:
-                way, user, origin, key = match.groups()
-                one = dict(told(user, seconds, origin), by=way)
-                found.append(dict(one, **({"fingerprint": key} if key else {})))
-        return found
-
-    def failures(self):
-        """The tries that failed, of a connection without one its end, the latest first."""
-        tries = []
-        for seconds, pid, text in self.read():
-            match = FAILED.match(text)
-            if match:
-                user = match.group("user") or match.group("invalid") or match.group("closed")
-                place = match.group("place") or match.group("stranger") or match.group("address")
-                tries.append((pid, bool(match.group(1)), (seconds, user or "", place)))
-        plain_ones, found, seen = {pid for pid, is_try, _one in tries if is_try}, [], set()
-        for pid, is_try, one in tries:
-            if is_try or pid not in plain_ones | seen:
-                found.append(one)
-                seen.add(pid)
-        return found
 
 
 def failures_of_btmp():

@@ -14,7 +14,7 @@ WITHOUT_CACHE = ("--option=Dir::Cache::pkgcache=", "--option=Dir::Cache::srcpkgc
 # Per manager where its lists are, and what else changes when they are fetched and nothing is new
 LISTS = {
     "apt": (APT_LISTS + "/*Packages*",),
-    "dnf": ("/var/cache/dnf/*/repodata/repomd.xml"),
+    "dnf": ("/var/cache/dnf/*/repodata/repomd.xml",),
     "dnf5": ("/var/cache/libdnf5/*/repodata/repomd.xml",),
     "zypper": ("/var/cache/zypp/raw/*/repodata/repomd.xml", "/var/cache/zypp/raw/*/content"),
     "apk": ("/var/cache/apk/APKINDEX.*", "/etc/apk/cache/APKINDEX.*"),
@@ -25,6 +25,12 @@ FETCHED = {
     "pacman": ("/var/lib/pacman/sync",),
 }
 NO_SECURITY = "%s does not tell which upgrades are for security"
+# What of its lists tells which upgrades are for security: not every repository has it
+ADVISORIES = {
+    "dnf": "/var/cache/dnf/*/repodata/*updateinfo*",
+    "dnf5": "/var/cache/libdnf5/*/repodata/*updateinfo*",
+}
+NO_ADVISORIES = "no repository of this host tells which upgrades are for security"
 BY_PATCH = "zypper tells security by patches: %d are needed"
 
 APT = re.compile(
@@ -91,6 +97,8 @@ def apt_options():
 
 def of_dnf(module, manager):
     found = repoquery(module, manager, "--upgrades")
+    if not glob.glob(ADVISORIES[manager]):
+        return found, set(), NO_ADVISORIES
     return found, set(repoquery(module, manager, "--upgrades", "--security")), None
 
 

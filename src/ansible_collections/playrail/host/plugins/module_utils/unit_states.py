@@ -1,10 +1,14 @@
 """Whether units are enabled and active, all of them at once."""
 
-import glob
 import os
 
+from ansible_collections.playrail.host.plugins.module_utils.openrc import (
+    ACTIVE,
+    openrc_runs,
+    openrc_services,
+)
+
 TYPES = "service,socket,timer,path"
-RUNLEVELS, STARTED = "/etc/runlevels", "/run/openrc/started"  # of OpenRC
 SYSTEMD = "/run/systemd/system"
 
 
@@ -14,7 +18,7 @@ def unit_states(module):
     """
     if os.path.isdir(SYSTEMD):
         return of_systemd(module)
-    if os.path.isdir(RUNLEVELS):
+    if openrc_runs():
         return of_openrc()
     return None
 
@@ -54,14 +58,8 @@ def template_of(name):
 
 
 def of_openrc():
-    enabled = {os.path.basename(path) for path in glob.glob(RUNLEVELS + "/*/*")}
-    scripts = {os.path.basename(path) for path in glob.glob("/etc/init.d/*")}
-    started = set(os.listdir(STARTED)) if os.path.isdir(STARTED) else set()
     return {
-        name: "%s %s"
-        % (
-            "enabled" if name in enabled else "disabled",
-            "active" if name in started else "inactive",
-        )
-        for name in enabled | scripts | started
+        one["unit"]: "%s %s"
+        % ("enabled" if one["enabled"] else "disabled", ACTIVE.get(one["state"], "inactive"))
+        for one in openrc_services()
     }

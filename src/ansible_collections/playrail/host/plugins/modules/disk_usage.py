@@ -2,8 +2,7 @@
 """How full a file system is, what is largest one level below a path, and what else takes
 its space.
 
-Runs GNU `du`. Its output is as long as the directory has entries, so only the largest leave
-the host.
+Only the largest leave the host: a directory may have any number of entries.
 """
 
 DOCUMENTATION = r"""
@@ -34,8 +33,6 @@ options:
       returned.
     type: int
     default: 100
-requirements:
-  - GNU coreutils
 author: Playrail
 """
 
@@ -93,7 +90,7 @@ processes_known:
   type: bool
   returned: success
 unreadable:
-  description: How many files or directories du could not read.
+  description: How many files or directories could not be read.
   type: int
   returned: success
 unreadable_paths:
@@ -123,13 +120,13 @@ playrail_code:
 import errno
 import heapq
 import os
-import re
-import subprocess
-import threading
+import stat
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    BLOCK_BYTES,
     Silent,
     below,
     deleted_open,
@@ -140,9 +137,7 @@ from ansible_collections.playrail.host.plugins.module_utils.mounts import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
 
-CHUNK_BYTES = 65536
 NAMED = 10  # paths that could not be read, and files that are deleted and open
-UNREADABLE = re.compile(r"du: cannot (?:read directory|access|open) '(.*)': ")
 
 CODES = {
     errno.ENOENT: "not_found",
@@ -153,27 +148,17 @@ CODES = {
 }
 
 
-def plain_environment():
-    return dict(os.environ, LC_ALL="C")
-
-
 class Largest:
-    """The largest entries of what du prints, which is at most `limit` and the path itself."""
+    """The largest of all entries that are added, at most `limit`."""
 
-    def __init__(self, path, limit):
-        self.path = path
+    def __init__(self, limit):
         self.limit = limit
         self.kept = []
         self.count = 0
-        self.total_bytes = None
 
-    def add(self, record):
-        size, name = record.split(b"\t", 1)
-        if name == self.path:
-            self.total_bytes = int(size)
-            return
+    def add(self, size, name):
         self.count += 1
-        heapq.heappush(self.kept, (int(size), name))
+        heapq.heappush(self.kept, (size, name))
         if len(self.kept) > self.limit:
             heapq.heappop(self.kept)
 
@@ -184,80 +169,84 @@ class Largest:
         ]
 
 
-class Complaints:
-    """Counts what du could not read, in the background, so that the other end never waits."""
-
-    def __init__(self, stream):
-        self.count = 0
-        self.paths = []
-        self.stream = stream
-        self.thread = threading.Thread(target=self._read)
-        self.thread.daemon = True
-        self.thread.start()
-
-    def _read(self):
-        for line in self.stream:
-            self.count += 1
-            found = UNREADABLE.match(line.decode("utf-8", "backslashreplace"))
-            if found and len(self.paths) < NAMED:
-                self.paths.append(found.group(1))
-
-    def end(self):
-        self.thread.join(5)
-
-
-def parts(path, silent):
-    """What du is to look at: the path, or what is in it but not on the way to a file system
-    that does not answer, in which du would wait for ever; and what that leaves out.
+class Walk:
+    """Measures what takes space, by the blocks that each file has, and stays on one file
+    system. Of several names of one file the first that is met has it.
     """
-    if not silent:
-        return [path], []
-    prefix = path.rstrip(b"/") + b"/"
+
+    def __init__(self, max_seconds):
+        self.ends = time.monotonic() + max_seconds
+        self.device = None
+        self.linked = set()
+        self.unreadable, self.paths = 0, []
+        self.complete = True
+
+    def itself(self, found):
+        """What it takes without what is below it."""
+        if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+            if (found.st_dev, found.st_ino) in self.linked:
+                return 0
+            self.linked.add((found.st_dev, found.st_ino))
+        return found.st_blocks * BLOCK_BYTES
+
+    def children(self, folder, but=()):
+        """What is in a folder, but for some paths: path, and what lstat says."""
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if time.monotonic() >= self.ends:
+                        self.complete = False
+                        return
+                    found = self.look(entry) if entry.path not in but else None
+                    if found is not None:
+                        yield entry.path, found
+        except OSError as error:
+            self.note(folder, error)
+
+    def look(self, entry):
+        """What lstat says of it; None where it is on another file system, or gone."""
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            self.note(entry.path, error)
+            return None
+        elsewhere = stat.S_ISDIR(found.st_mode) and found.st_dev != self.device
+        return None if elsewhere else found
+
+    def note(self, path, error):
+        if isinstance(error, FileNotFoundError):
+            return  # it went meanwhile
+        self.unreadable += 1
+        if len(self.paths) < NAMED:
+            self.paths.append(path.decode("utf-8", "backslashreplace"))
+
+    def whole(self, path, found):
+        """What it takes, with all below it."""
+        total = self.itself(found)
+        waiting = [path] if stat.S_ISDIR(found.st_mode) else []
+        while waiting and self.complete:
+            for child, below_it in self.children(waiting.pop()):
+                total += self.itself(below_it)
+                if stat.S_ISDIR(below_it.st_mode):
+                    waiting.append(child)
+        return total
+
+
+def measure(path, silent, limit, walk):
+    """The largest entries, what all take together, and what is not looked into: the way to a
+    file system that does not answer, on which one would wait for ever.
+    """
+    prefix, own = path.rstrip(b"/") + b"/", os.stat(path)
     left_out = sorted({prefix + point[len(prefix) :].split(b"/")[0] for point in silent})
-    return [
-        name for name in (prefix + name for name in os.listdir(path)) if name not in left_out
-    ], left_out
-
-
-def measure(path, names, limit, max_seconds):
-    """Runs du. Returns the largest entries, its complaints, and whether it ended by itself."""
-    largest, rest = Largest(path, limit), b""
-    depth = [b"--max-depth=1", b"--dereference-args"] if names == [path] else [b"--max-depth=0"]
-    argv = [
-        b"du",
-        b"--all",
-        b"--one-file-system",
-        b"--block-size=1",
-        b"--null",
-        b"--files0-from=-",
-    ] + depth
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=plain_environment(),
-    )
-    complaints = Complaints(child.stderr)
-    overdue = threading.Timer(max_seconds, child.kill)
-    overdue.start()
-    try:
-        child.stdin.write(b"".join(name + b"\0" for name in names))
-        child.stdin.close()
-    except OSError:
-        pass  # it was ended before
-    while True:
-        found = os.read(child.stdout.fileno(), CHUNK_BYTES)
-        if not found:
-            break
-        records = (rest + found).split(b"\0")
-        rest = records.pop()
-        for record in records:
-            largest.add(record)
-    status = child.wait()
-    overdue.cancel()
-    complaints.end()
-    return largest, complaints, status >= 0
+    largest, total = Largest(limit), walk.itself(own)
+    walk.device = own.st_dev
+    if not stat.S_ISDIR(own.st_mode):
+        return largest, total, left_out
+    for name, found in walk.children(path, left_out):
+        size = walk.whole(name, found)
+        largest.add(size, name)
+        total += size
+    return largest, total, left_out
 
 
 def mount_of(path, listed):
@@ -276,7 +265,6 @@ def analyzed(given):
     mount_of(path, listed)
     real = os.path.realpath(path)
     own = mount_of(real, listed)
-    os.stat(real)  # du tells of a missing path only in words
     others, left_out, devices = below(real, listed, own)
     silent = [
         os.fsencode(one["mount_point"]) for one in others if one.get("why") == "does not answer"
@@ -284,31 +272,26 @@ def analyzed(given):
     # Through a link, names are told as they were asked for; where a mount is left out, as
     # they are.
     name = os.fsencode(real if silent else path).rstrip(b"/") or b"/"
-    names, not_measured = parts(name, silent)
-    largest, complaints, ended = measure(name, names, given["limit"], given["max_seconds"])
-    complete = ended and not not_measured
+    walk = Walk(given["max_seconds"])
+    largest, total_bytes, not_measured = measure(name, silent, given["limit"], walk)
+    complete = walk.complete and not not_measured
     system = usage(own, real)
     deleted, known = deleted_open(devices | {os.stat(real).st_dev})
-    whole = (
-        real == own.point
-        and own.root == "/"
-        and own.type != "overlay"
-        and largest.total_bytes is not None
-    )
-    unaccounted = system["used_bytes"] - largest.total_bytes if whole and complete else 0
+    whole = real == own.point and own.root == "/" and own.type != "overlay"
+    unaccounted = system["used_bytes"] - total_bytes if whole and complete else 0
     return {
         "file_system": {key: value for key, value in system.items() if value is not None},
         "mounts": others,
         "mounts_left_out": left_out or None,
         "entries": largest.entries(),
         "entries_total": largest.count,
-        "total_bytes": largest.total_bytes if complete else None,
+        "total_bytes": total_bytes if complete else None,
         "unaccounted_bytes": unaccounted if unaccounted > 0 else None,
         "deleted_open": deleted[:NAMED],
         "deleted_open_bytes": sum(one["bytes"] for one in deleted) or None,
         "processes_known": known,
-        "unreadable": complaints.count,
-        "unreadable_paths": complaints.paths,
+        "unreadable": walk.unreadable,
+        "unreadable_paths": walk.paths,
         "not_measured": [one.decode("utf-8", "backslashreplace") for one in not_measured] or None,
         "complete": complete,
         "truncated": largest.count > given["limit"] or not complete or len(deleted) > NAMED,

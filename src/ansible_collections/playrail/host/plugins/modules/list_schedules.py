@@ -89,7 +89,9 @@ from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
 from ansible_collections.playrail.host.plugins.module_utils.units import RUNNING, Failed, Systemd
 
 LOCAL_TIME = "/etc/localtime"
-CRON, AT = ("cron", "crond", "fcron", "busybox-crond"), ("atd",)
+CRON = ("cron", "crond", "fcron", "busybox-crond")
+BUSYBOX, OF_BUSYBOX = "busybox", "busybox's crond does not read this file"
+OF_OTHERS = ("/etc/crontab:", "/etc/cron.d/")
 TIMERS = ("Id", "ActiveState", "Triggers", "TimersCalendar", "TimersMonotonic", *OF_TIMERS)
 SERVICES = ("Id", "Names", "User", "ExecStart")
 # `{ OnCalendar=*-*-* 00:00:00 ; next_elapse=.. }`, as systemctl shows each of a timer's times
@@ -152,12 +154,41 @@ def order(one):
     return (not one.get("problem"), bool(one.get("inactive")), one.get("next") or LATEST)
 
 
+def is_cron(process):
+    return process.name in CRON or (
+        process.name == BUSYBOX and process.arguments()[1:2] == ["crond"]
+    )
+
+
+def cron_is_busyboxs():
+    """Whether the cron that runs is busybox's, which reads crontabs of users alone; False where
+    this may not be seen.
+    """
+    for one in filter(is_cron, processes()):
+        try:
+            return os.path.basename(os.readlink("/proc/%d/exe" % one.pid)) == BUSYBOX
+        except OSError:
+            continue
+    return False
+
+
+def taken(found):
+    """The entries, with a problem where the cron that runs takes no notice of the file."""
+    apart = cron_is_busyboxs()
+    for one in found:
+        if apart and one["source"].startswith(OF_OTHERS):
+            one = dict(one, problem=OF_BUSYBOX, next=None)
+        yield one
+
+
 def daemons(found):
     """Whether those run for which there is something to do."""
-    names = {one.name for one in processes()}
     of_at = any(one["source"].startswith("at job") for one in found)
     of_cron = any(one["source"].startswith("/") for one in found)
-    running = {"cron_runs": any(name in names for name in CRON), "at_runs": "atd" in names}
+    running = {
+        "cron_runs": any(map(is_cron, processes())),
+        "at_runs": any(one.name == "atd" for one in processes()),
+    }
     wanted = {"cron_runs": of_cron, "at_runs": of_at}
     return {name: running[name] for name in running if wanted[name]}
 
@@ -179,7 +210,7 @@ def main():
     given = module.params
     module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C", "TZ": "UTC"}
     files, not_known = Files(), {}
-    found = list(of_anacron(files)) + list(of_cron(files, time.time()))
+    found = list(of_anacron(files)) + list(taken(of_cron(files, time.time())))
     found = list(with_folders(files, found)) + list(of_at(files, Users()))
     try:
         found += timers_of(Systemd(module))

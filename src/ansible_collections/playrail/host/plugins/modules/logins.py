@@ -82,7 +82,6 @@ from ansible_collections.playrail.host.plugins.module_utils.accounts import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.authorized_keys import home_of, keys_in
 from ansible_collections.playrail.host.plugins.module_utils.login_records import (
-    Journal,
     failures_of_btmp,
     last_logins,
     logins_of_wtmp,
@@ -99,11 +98,13 @@ from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
     servers,
     ways_in,
 )
+from ansible_collections.playrail.host.plugins.module_utils.sshd_log import SshdLog
 from ansible_collections.playrail.host.plugins.module_utils.sudo_rights import rights
 
 USUAL_KEYS = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
 MOST_ASKED = 60  # accounts for which sshd is asked where its configuration has rules for some
 LATEST = 10  # logins
+NO_LOG = "there is no journal, and no file of sshd's log in /var/log"
 FEW = 4  # keys of each account where all are told
 # What of an account is seldom meant, what is worst first.
 UNUSUAL = (
@@ -308,20 +309,23 @@ def weight(one):
 
 def records(module, given, not_known):
     """The latest logins, those that failed, and the sessions."""
-    journal, found = Journal(module), {}
+    log, found = SshdLog(module), {}
     try:
         logins = logins_of_wtmp()
     except OSError:
         logins = []
-    logins = logins or logins_of_wtmpdb() or journal.logins()
+    logins = logins or logins_of_wtmpdb() or log.logins()
     try:
         failures = failures_of_btmp()
     except OSError:
         failures = []
-    failures = failures or journal.failures()
+    failures = failures or log.failures()
     if os.geteuid() != 0:
         not_known.add("failed logins: permission denied")
         not_known.update([] if logins else ["latest logins: permission denied"])
+    elif not log.known:
+        not_known.update([] if failures else ["failed logins: " + NO_LOG])
+        not_known.update([] if logins else ["latest logins: " + NO_LOG])
     try:
         now = sessions()
     except OSError as error:
