@@ -144,7 +144,11 @@ class Rule:
             yield f"during: it is not {self.during.name}"
 
     def means(self, tool: AnyTool) -> bool:
-        return not self.tools or tool.name in self.tools or f"toolset:{tool.toolset}" in self.tools
+        """Whether the rule is about this tool. What another does under another name is meant
+        with that one.
+        """
+        names = {tool.name, tool.same_as, f"toolset:{tool.toolset}"}
+        return not self.tools or not names.isdisjoint(self.tools)
 
     def can_decide(self, risk: Risk) -> bool:
         """Whether a call of this risk can match. What needs a plan passes reads by, for

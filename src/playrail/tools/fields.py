@@ -97,7 +97,7 @@ UnitName = Annotated[
 HostName = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9_\u0080-\uffff:][A-Za-z0-9_.:%\u0080-\uffff-]{0,252}$",
+        pattern=r"^[A-Za-z0-9_\u0080-\uffff:][A-Za-z0-9_.:\u0080-\uffff-]{0,252}$",
         description="A host's name or address.",
         examples=["db.example.org", "192.0.2.7"],
     ),

@@ -18,6 +18,8 @@ def _ip(address: str) -> str:
         ip_address(address)
     except ValueError:
         raise ValueError("must be an IP address") from None
+    if "%" in address:
+        raise ValueError("must be an IP address without a zone")
     return address
 
 

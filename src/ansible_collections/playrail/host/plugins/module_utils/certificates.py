@@ -13,7 +13,7 @@ import socket
 import time
 
 PEM = re.compile(
-    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s*([A-Za-z0-9+/=\s]+?)"
+    rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)"
     rb"-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
 )
 NAME_PARTS = {

@@ -48,7 +48,12 @@ def within(seconds, work):
 
 
 def looked_up(name, port=None, kind=socket.SOCK_STREAM):
-    """Families and addresses that the host's resolver finds, each once. Raises NotConnected."""
+    """Families and addresses that the host's resolver finds, each once. Raises NotConnected.
+
+    A zone (fe80::1%eth0) is refused: the kernel loads a module of the name that it has.
+    """
+    if "%" in name:
+        raise NotConnected("an address with a zone is not looked up")
     told = within(NAME_S, lambda: socket.getaddrinfo(name, port, 0, kind))
     if told is None:
         raise NotConnected("the resolver did not answer in %d s" % NAME_S)

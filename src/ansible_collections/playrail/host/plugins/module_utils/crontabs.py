@@ -31,9 +31,16 @@ TIME_ZONE = re.compile(r"""["']?CRON_TZ["']?\s*=\s*["']?([\w/+-]+)""")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")  # of what Debian's cron and run-parts take
 AT_NAME = re.compile(r"[A-Za-z=]([0-9a-f]{5})([0-9a-f]{8})\Z")
 AT_OWNER = re.compile(r"^# atrun uid=(\d+)", re.MULTILINE)
-AT_COMMAND = re.compile(r"^cd .*\|\| \{\n.*?^\}\n", re.MULTILINE | re.DOTALL)
+AT_BEGIN = re.compile(r"^cd [^\n]*\|\| \{\n", re.MULTILINE)
 AT_WRAPPER = re.compile(r"^.*<< *'?marcinDELIMITER\w*'?$|^marcinDELIMITER\w*$", re.MULTILINE)
 PERIODS = {"@daily": 1, "@weekly": 7, "@monthly": 30, "@yearly": 365, "@annually": 365}
+
+
+def command_of_job(text):
+    """What an at job runs: all behind the lines that go to its directory."""
+    begin = AT_BEGIN.search(text)
+    end = text.find("\n}\n", begin.end() - 1) if begin else -1
+    return text[end + 3 :] if end >= 0 else text
 
 
 class Files:
@@ -195,7 +202,7 @@ def of_at(files, users):
                 "next": int(found.group(2), 16) * 60,
             }
             if text is not None:
-                owner, parts = AT_OWNER.search(text), AT_COMMAND.split(text, 1)
+                owner = AT_OWNER.search(text)
                 told["user"] = users.name(int(owner.group(1))) if owner else None
-                told["command"] = AT_WRAPPER.sub("", parts[-1]).strip()
+                told["command"] = AT_WRAPPER.sub("", command_of_job(text)).strip()
             yield told

@@ -5,6 +5,7 @@ import re
 from ansible_collections.playrail.host.plugins.module_utils.keys import key_in
 
 HIDDEN = "***"
+LONGEST = 1000
 # In the name of an option or a variable
 NAMED = (
     r"[\w.-]*(?:pass(?:w(?:or)?d|phrase|wd)?|secret|token|api[_-]?key|private[_-]?key|credential"
@@ -20,7 +21,9 @@ HEADER = re.compile(r"((?:authorization|cookie|x-[\w-]*(?:key|token)):\s*).+", r
 
 
 def without_secrets(words):
-    """The words, with a mark where a value looks secret. A look at names, no guarantee."""
+    """The words, each of LONGEST characters at most, with a mark where a value looks secret. A
+    look at names, no guarantee.
+    """
     told, follows = [], False
     program = words[0].rpartition("/")[2] if words else ""
     for word in words:
@@ -29,6 +32,7 @@ def without_secrets(words):
             follows = False
             continue
         follows = bool(OPTION.match(word))
+        word = word[:LONGEST]  # the patterns take the square of its length
         if program.startswith(("mysql", "mariadb")) and OF_MYSQL.match(word):
             word = "-p" + HIDDEN
         if key_in(word.encode("utf-8", "replace")):

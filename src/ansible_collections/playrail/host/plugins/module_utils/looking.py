@@ -4,6 +4,7 @@ nearly no environment, and shows nothing that must not be read.
 
 import os
 import re
+import stat
 import subprocess
 
 from ansible_collections.playrail.host.plugins.module_utils.places import (
@@ -54,17 +55,25 @@ class Look:
         self.rules.check(path, resolved)
         if resolved.startswith(CONSUMED):
             raise Refused("unsupported_path", "to read %s may act" % path)
-        if os.stat(resolved).st_size > WHOLE_BYTES:
+        status = os.stat(resolved)
+        if not stat.S_ISREG(status.st_mode):  # to open a device may act already
+            raise Refused("not_a_file", "%s is not a regular file" % path)
+        if status.st_size > WHOLE_BYTES:
             raise Refused("too_large_to_show", "%s has more than %d bytes" % (path, WHOLE_BYTES))
         return open_resolved(path, resolved, self.rules)
 
     def environment(self, own):
         """Its environment: of `own` only the mark by which what it starts is found."""
-        mark = {name: value for name, value in (own or {}).items() if name.startswith("PLAYRAIL_")}
+        told = os.environ if own is None else own
+        mark = {name: value for name, value in told.items() if name.startswith("PLAYRAIL_")}
         return dict(mark, **ENVIRONMENT)
 
-    def check(self, text):
-        """Raises Refused when the text, which it wrote, must not be shown."""
+    def check(self, text, whole):
+        """Raises Refused when the text, which it wrote, must not be shown; not the `whole` of it
+        tells which files it shows.
+        """
+        if self.shows_files and not whole:
+            raise Refused("too_large_to_show", "%s shows too many files" % self.argv[0])
         for path in SHOWN.findall(text) if self.shows_files else ():
             self.rules.check(path, os.path.realpath(path))
         if self.rules.keys:

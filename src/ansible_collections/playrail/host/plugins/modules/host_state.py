@@ -72,11 +72,12 @@ from ansible_collections.playrail.host.plugins.module_utils.package_managers imp
     os_release,
 )
 from ansible_collections.playrail.host.plugins.module_utils.places import (
-    name_of as owner_name,
-)
-from ansible_collections.playrail.host.plugins.module_utils.places import (
+    is_unreal,
     open_regular,
     unreadable,
+)
+from ansible_collections.playrail.host.plugins.module_utils.places import (
+    name_of as owner_name,
 )
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused
 from ansible_collections.playrail.host.plugins.module_utils.unit_states import unit_states
@@ -176,6 +177,8 @@ class Files:
             return "directory"
         if not stat.S_ISREG(status.st_mode):
             return "special"
+        if is_unreal(os.path.realpath(path)):
+            return "not read: to read it may act"
         self.bytes += status.st_size
         if self.bytes > MOST_BYTES:
             self.why = "some files are not read: there are more than %d bytes" % MOST_BYTES

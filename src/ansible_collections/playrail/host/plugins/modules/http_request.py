@@ -249,7 +249,7 @@ def body_told(body, kind, most):
     charset = CHARSET.search(kind)
     try:
         text = body[: most + 4].decode(charset.group(1) if charset else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # an encoding that is none for texts
         text = body[: most + 4].decode("utf-8", "replace")
     return {"body": text[:most]} if most and text else {}
 

@@ -174,6 +174,9 @@ NOT_RUN = {  # what check mode tells
 }
 
 
+JUDGED_BYTES = 4 * 1024 * 1024  # of what is shown these are looked through, each first and last
+
+
 class Output:
     """The first and the last part of what was written, and how much there was."""
 
@@ -240,10 +243,14 @@ def looking(module):
         module.fail_json(**failure(error, "read", told["file"] or told["argv"][0]))
 
 
-def judge(module, look, text):
-    """Ends the module when what was written must not be shown."""
+def judge(module, look, outputs):
+    """Ends the module when what was written must not be shown: all of it, not the part that has
+    room in the answer, for what tells that may stand in the other.
+    """
+    whole = all(output.size <= len(output.head) + len(output.tail) for output in outputs)
     try:
-        look.check(text)
+        for output in outputs:
+            look.check(output.text(output.size), whole)
     except Refused as refused:
         module.fail_json(**failure(refused, "show", look.argv[0]))
 
@@ -352,7 +359,8 @@ def main():
     if module.check_mode and look is None:
         module.exit_json(changed=True, **NOT_RUN)
     began, limit = time.monotonic(), module.params["max_bytes"]
-    outputs = Output(limit), Output(limit)
+    kept = limit if look is None else max(limit, JUDGED_BYTES)
+    outputs = Output(kept), Output(kept)
     started = Started()
     program = start(module, started.environment(), look)
     pipes = zip((program.stdout, program.stderr), outputs)
@@ -360,9 +368,9 @@ def main():
     left_running = kill(program, started) if timed_out else remains(program, started)
     left = sorted(started.alive().items()) if left_running else []
     status = program.returncode  # None when it is left running
-    (stdout, is_all_stdout), (stderr, is_all_stderr) = fitted(outputs, limit)
     if look is not None:
-        judge(module, look, stdout + "\n" + stderr)
+        judge(module, look, outputs)
+    (stdout, is_all_stdout), (stderr, is_all_stderr) = fitted(outputs, limit)
     module.exit_json(
         changed=look is None,
         ran=True,
