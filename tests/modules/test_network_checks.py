@@ -56,6 +56,11 @@ def test_a_port_that_is_open_and_one_that_is_not() -> None:
     assert [one["outcome"] for one in found["attempts"]] == ["refused"]
 
 
+def test_a_family_of_addresses_that_this_kernel_has_not() -> None:
+    made, outcome, _ms = shared("connecting").tried(socket.AF_IPX, ("::1", 1))
+    assert (made, outcome) == (None, "no_route")
+
+
 def test_a_port_of_a_name_that_means_nothing() -> None:
     found = run("listening_port", port=1, address="no-such-host.invalid")
     assert found["connection"] == "name_not_found"
