@@ -230,6 +230,36 @@ def test_files(made: Path, file: str, name: str | None, problems: list[str]) -> 
 
 
 @needs_openssl
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("bücher.lab.test", True),
+        ("BÜCHER.lab.test.", True),
+        ("xn--bcher-kva.lab.test", True),
+        ("bücher.x.lab.test", True),
+        ("bucher.lab.test", False),
+        ("ü" * 70, False),
+        ("2001:DB8:0:0::1", True),
+        ("2001:db8::1%eth0", True),
+        ("::ffff:192.0.2.9", True),
+        ("2001:db8::2", False),
+    ],
+)
+def test_other_spellings_of_a_name(tmp_path: Path, name: str, fits: bool) -> None:
+    names = (
+        "subjectAltName=DNS:xn--bcher-kva.lab.test,DNS:*.x.lab.test,IP:2001:db8::1,"
+        "IP:::ffff:192.0.2.9"
+    )
+    words = [str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    words += ["ec_paramgen_curve:P-256", "-nodes", "-keyout", str(tmp_path / "key")]
+    words += ["-subj", "/CN=x", "-addext", names, "-out", str(tmp_path / "own.pem")]
+    subprocess.run(words, check=True, capture_output=True)
+    certificates = shared("certificates")
+    (found,) = certificates.certificates_in((tmp_path / "own.pem").read_bytes())
+    assert found.fits(name) is fits
+
+
+@needs_openssl
 def test_a_port(made: Path) -> None:
     with on_port(made) as port:
         found = run("certificate", address="127.0.0.1", port=port, name="www.lab.test")
