@@ -58,7 +58,19 @@ def test_more_files_than_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = files.told()
     assert len(found) == 3
     assert found[f"{tmp_path}/1"].startswith("8 bytes ")
-    assert files.why == "only the first 3 files"
+    assert files.is_cut
+    assert files.why() == "1 are not read: there are more than 10 bytes, only the first 3 files"
+    assert files.unread() == [f"{tmp_path}/1"]
+
+
+def test_what_could_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("password")
+    host = loaded(MODULE)
+    files = host.Files([str(tmp_path)], host.unreadable([f"{tmp_path}/secret"]))
+    files.told()
+    files.refused.append("/one")
+    assert files.why() == "1 could not be read, 1 are protected"
+    assert files.unread() == ["/one", f"{tmp_path}/secret"]
 
 
 def test_settings_without_what_counts_or_is_of_an_interface() -> None:

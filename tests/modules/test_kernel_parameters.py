@@ -49,6 +49,14 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return Kernel(tmp_path, settings)
 
 
+def test_what_vanishes_meanwhile_is_left_out(kernel: Kernel) -> None:
+    kernel.has(vm__swappiness="60")
+    gone = kernel.place / "sys" / "net"
+    assert kernel.settings.below(str(gone)) == []
+    assert kernel.settings.device_of(str(gone)) is None
+    assert [Path(one).name for one in kernel.settings.below(kernel.settings.SYS)] == ["swappiness"]
+
+
 def test_the_later_file_counts_and_of_a_name_the_one_of_etc(kernel: Kernel) -> None:
     kernel.says("lib/10-a.conf", "vm.swappiness = 1\nvm.max = 1\n")
     kernel.says("lib/20-b.conf", "vm.swappiness=2")

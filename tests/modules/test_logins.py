@@ -26,6 +26,7 @@ SETTINGS = {
     "passwordauthentication": "yes",
     "usepam": "yes",
 }
+ASKS = {"passwordauthentication": "no", "kbdinteractiveauthentication": "yes"}
 
 
 def test_this_machine() -> None:
@@ -65,6 +66,7 @@ def test_a_password_as_shadow_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert accounts.password(ANN, lines) == {
         "password": "set",
         "weak": True,
+        "barred": False,
         "password_changed": "2022-01-08",
         "expired": "2022-01-09",
     }
@@ -113,28 +115,36 @@ def test_where_keys_lie(pattern: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "settings", "password", "ways"),
+    ("account", "settings", "field", "ways"),
     [
-        (ROOT, {}, "set", ["key"]),
-        (ROOT, {"permitrootlogin": "yes"}, "set", ["key", "password"]),
-        (ROOT, {"permitrootlogin": "no"}, "set", []),
-        (ANN, {}, "set", ["key", "password"]),
-        (ANN, {}, "empty", ["key"]),
-        (ANN, {"permitemptypasswords": "yes"}, "empty", ["key", "password"]),
-        (ANN, {"passwordauthentication": "no"}, "set", ["key"]),
-        (ANN, {"usepam": "no"}, "locked", []),
-        (ANN, {"allowusers": ["bob", "a*"]}, "set", ["key", "password"]),
-        (ANN, {"allowusers": ["bob"]}, "set", []),
-        (ANN, {"denygroups": ["staff"]}, "set", []),
-        (ANN, {"allowgroups": ["wheel"]}, "set", []),
+        (ROOT, {}, "$6$salt$hash", ["key"]),
+        (ROOT, {"permitrootlogin": "yes"}, "$6$salt$hash", ["key", "password"]),
+        (ROOT, {"permitrootlogin": "no"}, "$6$salt$hash", []),
+        (ANN, {}, "$6$salt$hash", ["key", "password"]),
+        (ANN, {}, "", ["key"]),
+        (ANN, {"permitemptypasswords": "yes"}, "", ["key", "password"]),
+        (ANN, {"passwordauthentication": "no"}, "$6$salt$hash", ["key"]),
+        (ANN, {"usepam": "no"}, "!$6$salt$hash", []),
+        (ANN, {"usepam": "no"}, "!", []),
+        (ANN, {"usepam": "no"}, "*", ["key"]),
+        (ROOT, {"usepam": "no"}, "*", ["key"]),
+        (ANN, {}, "!", ["key"]),
+        (ANN, {"usepam": "no", **ASKS}, "$6$salt$hash", ["key"]),
+        (ANN, ASKS, "$6$salt$hash", ["key", "password"]),
+        (ANN, {"allowusers": ["bob", "a*"]}, "$6$salt$hash", ["key", "password"]),
+        (ANN, {"allowusers": ["bob"]}, "$6$salt$hash", []),
+        (ANN, {"denygroups": ["staff"]}, "$6$salt$hash", []),
+        (ANN, {"allowgroups": ["wheel"]}, "$6$salt$hash", []),
     ],
 )
 def test_ways_in(
-    account: pwd.struct_passwd, settings: dict[str, Any], password: str, ways: list[str]
+    account: pwd.struct_passwd, settings: dict[str, Any], field: str, ways: list[str]
 ) -> None:
     ssh = loaded(SHARED / "ssh_servers.py")
     given = {**SETTINGS, **settings}
-    assert ssh.ways_in(given, account, ["staff"], password, ["a key"]) == ways
+    shadow = {account.pw_name: [account.pw_name, field]}
+    about = loaded(SHARED / "accounts.py").password(account, shadow)
+    assert ssh.ways_in(given, account, ["staff"], about, ["a key"]) == ways
 
 
 def test_rules_for_some_are_found_in_what_is_included(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def test_a_port_that_is_open_and_one_that_is_not() -> None:
     assert [one["outcome"] for one in found["attempts"]] == ["refused"]
 
 
+def test_a_family_of_addresses_that_this_kernel_has_not() -> None:
+    made, outcome, _ms = shared("connecting").tried(socket.AF_IPX, ("::1", 1))
+    assert (made, outcome) == (None, "no_route")
+
+
 def test_a_port_of_a_name_that_means_nothing() -> None:
     found = run("listening_port", port=1, address="no-such-host.invalid")
     assert found["connection"] == "name_not_found"
@@ -222,6 +227,36 @@ def test_files(made: Path, file: str, name: str | None, problems: list[str]) -> 
     command = [*words, str(made / file), "-inform", form]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert found["fingerprint_sha256"] in told.replace(":", "").lower()
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("bücher.lab.test", True),
+        ("BÜCHER.lab.test.", True),
+        ("xn--bcher-kva.lab.test", True),
+        ("bücher.x.lab.test", True),
+        ("bucher.lab.test", False),
+        ("ü" * 70, False),
+        ("2001:DB8:0:0::1", True),
+        ("2001:db8::1%eth0", True),
+        ("::ffff:192.0.2.9", True),
+        ("2001:db8::2", False),
+    ],
+)
+def test_other_spellings_of_a_name(tmp_path: Path, name: str, fits: bool) -> None:
+    names = (
+        "subjectAltName=DNS:xn--bcher-kva.lab.test,DNS:*.x.lab.test,IP:2001:db8::1,"
+        "IP:::ffff:192.0.2.9"
+    )
+    words = [str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    words += ["ec_paramgen_curve:P-256", "-nodes", "-keyout", str(tmp_path / "key")]
+    words += ["-subj", "/CN=x", "-addext", names, "-out", str(tmp_path / "own.pem")]
+    subprocess.run(words, check=True, capture_output=True)
+    certificates = shared("certificates")
+    (found,) = certificates.certificates_in((tmp_path / "own.pem").read_bytes())
+    assert found.fits(name) is fits
 
 
 @needs_openssl

@@ -95,6 +95,48 @@ def test_an_area_that_one_does_not_know_is_not_compared() -> None:
     }
 
 
+def files(told: Mapping[str, str], **given: Any) -> HostResult:
+    given = {"not_known": {"files": "some"}, **given}
+    return HostResult(report=HostState.model_validate({"areas": {"files": told}, **given}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "counts"),
+    [
+        # What neither can read is not the same
+        (
+            files({"/a": "protected 0600 x:x"}, unread={"files": ["/a"]}),
+            files({"/a": "protected 0600 x:x"}, unread={"files": ["/a"]}),
+            {"same": 0},
+        ),
+        (
+            files({"/a": "protected 0600 x:x"}, unread={"files": ["/a"]}),
+            files({"/a": "protected 0644 x:x"}, unread={"files": ["/a"]}),
+            {"same": 0, "different": 1},
+        ),
+        # What one cannot read is not only on the other
+        (
+            files({"/d/a": "sha256:1 0600 x:x", "/b": "link to c"}),
+            files({"/b": "link to c"}, unread={"files": ["/d"]}),
+            {"same": 1},
+        ),
+        (
+            files({"/a": "sha256:1", "/b": "sha256:1", "/c": "sha256:1"}),
+            files({"/b": "sha256:1", "/c": "sha256:2"}, partly=["files"]),
+            {"same": 1, "different": 1},
+        ),
+    ],
+)
+def test_what_one_does_not_know_counts_nowhere(
+    one: HostResult, other: HostResult, counts: dict[str, int]
+) -> None:
+    data, _ = answered(one, other)
+    found = data["together"]["areas"]["files"]
+    assert {name: found[name] for name in ("same", "different", "only_on") if name in found} == (
+        counts
+    )
+
+
 def test_the_answer_is_short_and_says_what_it_left_out() -> None:
     one = {f"package-{number:04}": "1.0-1" for number in range(3000)}
     other = {f"package-{number:04}": "1.0-2" for number in range(3000)}

@@ -51,6 +51,20 @@ class HostState(Report):
 
     areas: dict[str, dict[str, str]]
     not_known: dict[str, str] = Field(default={})
+    unread: dict[str, list[str]] = Field(
+        default={}, description="By area of what not all is known."
+    )
+    partly: list[str] = Field(default=[], description="Areas of which only the first are told.")
+
+    def knows(self, area: str, name: str) -> bool:
+        """Whether all of this thing is known, also that there is none. Nothing is below a
+        directory that could not be read.
+        """
+        if area in self.partly and name not in self.areas[area]:
+            return False
+        unread = frozenset(self.unread.get(area, ()))
+        folders = (name[:at] for at, letter in enumerate(name) if letter == "/") if unread else ()
+        return name not in unread and unread.isdisjoint(folders)
 
 
 class AreaDifferences(Brief):
@@ -69,7 +83,8 @@ class AreaDifferences(Brief):
 class HostDifferences(Together):
     areas: dict[str, AreaDifferences]
     not_known: dict[str, dict[str, str]] | None = Field(
-        default=None, description="By host what could not be looked at, and why: not compared."
+        default=None,
+        description="By host what could not be looked at, and why: left out of all counts.",
     )
     truncated: bool = Field(description="Whether differences were left out.")
 
@@ -84,6 +99,7 @@ class HostDifferences(Together):
             known = {host: found for host, found in things.items() if found is not None}
             if len(known) < len(things):
                 continue
+            known = _comparable(area, reports, known)
             differences = _differences(known)
             first: dict[str, dict[str, str]] = {}
             room -= AREA_BYTES
@@ -100,6 +116,26 @@ class HostDifferences(Together):
             not_known={host: why for host, why in not_known.items() if why} or None,
             truncated=left_out,
         )
+
+
+def _comparable(
+    area: str, reports: Mapping[str, HostState], things: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """What is told of things that every host knows all of; and of those that are protected on
+    each, where mode or owner differ.
+    """
+    left_out = set()
+    for name in {name for of_host in things.values() for name in of_host}:
+        values = [of_host.get(name, "") for of_host in things.values()]
+        both_protected = all(value.startswith("protected ") for value in values)
+        if both_protected and len(set(values)) > 1:
+            continue
+        if not all(report.knows(area, name) for report in reports.values()):
+            left_out.add(name)
+    return {
+        host: {name: value for name, value in of_host.items() if name not in left_out}
+        for host, of_host in things.items()
+    }
 
 
 def _differences(things: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

@@ -52,6 +52,13 @@ def state_of(field):
     return "locked" if field.startswith(("!", "*")) else "set"
 
 
+def is_barred(field):
+    """Whether an sshd without PAM takes the account for locked. On Linux by the first letter
+    alone: `*` only says that no password fits, LOCKED_PASSWD_PREFIX in OpenSSH's configure.ac.
+    """
+    return field.startswith("!")
+
+
 def is_weak(field):
     found = field.lstrip("!")
     return found.startswith(WEAK) or (len(found) == 13 and not found.startswith("$"))
@@ -65,17 +72,19 @@ def date(days):
 
 
 def password(account, lines):
-    """What is known of the password: `password`, `password_changed`, `expired`, and
-    whether its hash is weak. `lines` are those of shadow(), None where it may not be read.
+    """What is known of the password: `password`, `password_changed`, `expired`, whether its
+    hash is weak, and whether its field bars the account. `lines` are those of shadow(), None
+    where it may not be read.
     """
     if account.pw_passwd != IN_SHADOW:
-        return {"password": state_of(account.pw_passwd), "weak": is_weak(account.pw_passwd)}
+        field = account.pw_passwd
+        return {"password": state_of(field), "weak": is_weak(field), "barred": is_barred(field)}
     if lines is None:
         return {}
     line = lines.get(account.pw_name)
     if line is None:
         return {"password": "never"}
-    found = {"password": state_of(line[1]), "weak": is_weak(line[1])}
+    found = {"password": state_of(line[1]), "weak": is_weak(line[1]), "barred": is_barred(line[1])}
     if found["password"] in ("set", "locked") and len(line) > 2:
         found["password_changed"] = date(line[2])
     if len(line) > 7 and line[7].isdigit() and int(line[7]) * DAY_S < time.time():

@@ -8,6 +8,7 @@ import base64
 import binascii
 import calendar
 import hashlib
+import ipaddress
 import re
 import socket
 import time
@@ -167,7 +168,7 @@ class Certificate:
                         self.names.append(name.decode("ascii", "replace").lower())
                     elif tag == 0x87 and len(name) in (4, 16):
                         family = socket.AF_INET if len(name) == 4 else socket.AF_INET6
-                        self.names.append(socket.inet_ntop(family, name))
+                        self.names.append(as_certified(socket.inet_ntop(family, name)))
 
     def days_left(self):
         return int((self.ends - time.time()) // DAY_S)
@@ -177,7 +178,7 @@ class Certificate:
 
     def fits(self, name):
         """Whether it is for this name or address; RFC 6125."""
-        name = name.rstrip(".").lower()
+        name = as_certified(name)
         return any(
             one == name or (one.startswith("*.") and one[1:] == "." + name.partition(".")[2])
             for one in self.names
@@ -210,6 +211,19 @@ class Certificate:
             ),
         ]
         return [word for word, is_so in found if is_so]
+
+
+def as_certified(name):
+    """The name or address as a certificate spells it: in ASCII, RFC 5890; RFC 5952."""
+    name = name.rstrip(".").lower()
+    try:
+        return str(ipaddress.ip_address(name.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name  # no certificate has it
 
 
 def moment(seconds):

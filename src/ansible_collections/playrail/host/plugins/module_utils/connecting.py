@@ -18,6 +18,7 @@ OUTCOMES = {
     errno.EACCES: "not_permitted",
     errno.EPERM: "not_permitted",
     errno.EADDRNOTAVAIL: "no_route",
+    errno.EAFNOSUPPORT: "no_route",  # as IPv6 where the kernel was started without it
 }
 
 
@@ -68,19 +69,19 @@ def tried(family, place, seconds=CONNECT_S):
     """A connection, None without one, and what came of the try: open, refused, timed_out ..;
     with the milliseconds it took.
     """
-    began = time.monotonic()
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.settimeout(seconds)
+    began, made = time.monotonic(), None
     try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.settimeout(seconds)
         made.connect(place)
+        return made, "open", ms_since(began)
     except socket.timeout:
-        made.close()
-        return None, "timed_out", ms_since(began)
+        outcome = "timed_out"
     except OSError as error:
-        made.close()
         outcome = OUTCOMES.get(error.errno, str(error.strerror or error).lower())
-        return None, outcome, ms_since(began)
-    return made, "open", ms_since(began)
+    if made is not None:
+        made.close()
+    return None, outcome, ms_since(began)
 
 
 def connected(name, port):

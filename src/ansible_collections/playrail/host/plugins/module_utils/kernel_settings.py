@@ -41,18 +41,26 @@ def plain(text):
     return " ".join(text.split())
 
 
+def device_of(path):
+    """None where it is gone, as the settings of an interface with it."""
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
+
+
 def below(path):
     """The files of all settings at or below a path, by name. What is mounted there is left
     out: binfmt_misc often is mounted only when somebody looks.
     """
-    own = os.lstat(SYS).st_dev
-    if os.lstat(path).st_dev != own:
+    own = device_of(SYS)
+    if device_of(path) != own:
         return []
     if os.path.isfile(path):
         return [path]
     found = []
     for folder, folders, names in os.walk(path):
-        folders[:] = [one for one in folders if os.lstat(os.path.join(folder, one)).st_dev == own]
+        folders[:] = [one for one in folders if device_of(os.path.join(folder, one)) == own]
         found += [os.path.join(folder, name) for name in names]
     return sorted(found)
 

@@ -158,22 +158,25 @@ def lets_in(settings, user, groups):
     return not settings.get("allowgroups") or named("allowgroups", groups)
 
 
-def ways_in(settings, account, groups, state, keys):
-    """By which means this account, its password in this state, can log in over SSH: key,
-    password.
+def asks_passwords(settings):
+    """Whether a password can let somebody in; without PAM keyboard-interactive asks for none."""
+    by_pam = settings.get("usepam") == settings.get("kbdinteractiveauthentication") == "yes"
+    return by_pam or settings.get("passwordauthentication") == "yes"
+
+
+def ways_in(settings, account, groups, about, keys):
+    """By which means this account, its password as accounts.password() tells, can log in over
+    SSH: key, password.
     """
     root = settings.get("permitrootlogin", "no") if account.pw_uid == 0 else "yes"
     if root == "no" or not lets_in(settings, account.pw_name, groups):
         return []
     found = []
-    locked = state in ("locked", "never") and settings.get("usepam") != "yes"
-    if keys and settings.get("pubkeyauthentication") == "yes" and not locked:
+    barred = about.get("barred", False) and settings.get("usepam") != "yes"
+    if keys and settings.get("pubkeyauthentication") == "yes" and not barred:
         found.append("key")
-    asks = "yes" in (
-        settings.get("passwordauthentication"),
-        settings.get("kbdinteractiveauthentication"),
-    )
+    state = about.get("password")
     empty = state == "empty" and settings.get("permitemptypasswords") == "yes"
-    if asks and root == "yes" and (state == "set" or empty):
+    if asks_passwords(settings) and root == "yes" and (state == "set" or empty):
         found.append("password")
     return found

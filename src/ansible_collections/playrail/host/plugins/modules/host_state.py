@@ -44,6 +44,15 @@ not_known:
   description: Why something is not told, by area.
   type: dict
   returned: success
+unread:
+  description: By area the names of what could not be read, so of which not all is known.
+  type: dict
+  returned: success
+partly:
+  description: Areas of which only the first things are told.
+  type: list
+  elements: str
+  returned: success
 playrail_code:
   description: What kind of failure.
   type: str
@@ -109,18 +118,18 @@ def packages(module):
     found = installed(module, manager)
     if found is None:
         raise Unknown("%s tells no package that is installed" % manager)
-    return found, None
+    return found, []
 
 
 def units(module):
     found = unit_states(module)
     if found is None:
         raise Unknown("this host runs neither systemd nor OpenRC")
-    return found, None
+    return found, []
 
 
 def settings(_module):
-    found, refused = {}, 0
+    found, refused = {}, []
     for path in below(SYS):
         name = name_of(path)
         if VOLATILE.match(name) or INTERFACE.match(name):
@@ -129,10 +138,10 @@ def settings(_module):
             if os.stat(path).st_mode & 0o200:
                 found[name] = value_of(path)[:VALUE_CHARACTERS]
         except PermissionError:
-            refused += 1
+            refused.append(name)
         except OSError:
             continue  # it is only to be written
-    return found, "%d may not be read" % refused if refused else None
+    return found, refused
 
 
 class Files:
@@ -140,8 +149,8 @@ class Files:
 
     def __init__(self, paths, rules):
         self.paths, self.rules = paths, rules
-        self.bytes = 0
-        self.why = None
+        self.bytes, self.is_cut = 0, False
+        self.refused, self.protected, self.large = [], [], []
 
     def told(self):
         found, pending = {}, list(reversed(self.paths))
@@ -157,17 +166,30 @@ class Files:
                 what = self.content(path, status)
             except FileNotFoundError:
                 continue
-            except OSError as error:
-                found[spelled(path)] = error.strerror
+            except OSError:
+                self.refused.append(spelled(path))
                 continue
             owner = owner_name(status.st_uid, pwd.getpwuid)
             group = owner_name(status.st_gid, grp.getgrgid)
             mode = stat.S_IMODE(status.st_mode)
             found[spelled(path)] = "%s %04o %s:%s" % (what, mode, owner, group)
             if len(found) >= MOST_FILES and pending:
-                self.why = "only the first %d files" % MOST_FILES
+                self.is_cut = True
                 break
         return found
+
+    def unread(self):
+        return self.refused + self.protected + self.large
+
+    def why(self):
+        """What of these files is not known, in words; None where all is."""
+        counts = (
+            (len(self.refused), "%d could not be read"),
+            (len(self.protected), "%d are protected"),
+            (len(self.large), "%%d are not read: there are more than %d bytes" % MOST_BYTES),
+            (MOST_FILES if self.is_cut else 0, "only the first %d files"),
+        )
+        return ", ".join(text % count for count, text in counts if count) or None
 
     def content(self, path, status):
         """What a file is, or what it holds. Raises OSError."""
@@ -181,11 +203,12 @@ class Files:
             return "not read: to read it may act"
         self.bytes += status.st_size
         if self.bytes > MOST_BYTES:
-            self.why = "some files are not read: there are more than %d bytes" % MOST_BYTES
+            self.large.append(spelled(path))
             return "%d bytes" % status.st_size
         try:
             descriptor, _real = open_regular(path, self.rules)
         except Refused:
+            self.protected.append(spelled(path))
             return "protected"
         digest = hashlib.sha256()
         with os.fdopen(descriptor, "rb") as file:
@@ -215,24 +238,27 @@ def main():
     )
     module.run_command_environ_update = {"LC_ALL": "C", "LANGUAGE": "C"}
     given = module.params
-    areas, not_known = {"system": system()}, {}
+    areas, not_known, unread, partly = {"system": system()}, {}, {}, []
     for name, look in (("packages", packages), ("units", units), ("sysctl", settings)):
         if name in given["areas"]:
             try:
-                areas[name], why = look(module)
+                areas[name], unread[name] = look(module)
+                if unread[name]:
+                    not_known[name] = "%d may not be read" % len(unread[name])
             except Unknown as error:
-                why = str(error)
-            if why:
-                not_known[name] = why
+                not_known[name] = str(error)
     if given["paths"] and "files" in given["areas"]:
         try:
             files = Files(given["paths"], unreadable(given["protected"]))
         except Refused as error:
             module.fail_json(msg=str(error), playrail_code=error.code)
         areas["files"] = files.told()
-        if files.why:
-            not_known["files"] = files.why
-    module.exit_json(changed=False, areas=areas, not_known=not_known)
+        unread["files"] = files.unread()
+        partly += ["files"] if files.is_cut else []
+        if files.why():
+            not_known["files"] = files.why()
+    unread = {area: names for area, names in unread.items() if names}
+    module.exit_json(changed=False, areas=areas, not_known=not_known, unread=unread, partly=partly)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ from ansible_collections.playrail.host.plugins.module_utils.room import fitting,
 from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
     CONFIG,
     Server,
+    asks_passwords,
     configuration,
     matches,
     servers,
@@ -116,6 +117,7 @@ UNUSUAL = (
 USUAL = {
     "pubkeyauthentication": "yes",
     "permitemptypasswords": "no",
+    "authenticationmethods": "any",
     "authorizedkeyscommand": "none",
     "trustedusercakeys": "none",
     "allowusers": None,
@@ -173,11 +175,7 @@ class Servers:
             if settings:
                 root = settings.get("permitrootlogin", "no")
                 one["root"] = "prohibit-password" if root == "without-password" else root
-                asks = (
-                    settings.get("passwordauthentication"),
-                    settings.get("kbdinteractiveauthentication"),
-                )
-                one["passwords"] = "yes" in asks
+                one["passwords"] = asks_passwords(settings)
                 one["settings"] = {
                     key: settings[key] for key in USUAL if settings.get(key) not in (USUAL[key], "")
                 }
@@ -266,8 +264,9 @@ class Accounts:
             return None
         one = {"user": account.pw_name, "uid": account.pw_uid, "shell": account.pw_shell}
         about = password(account, self.passwords)
-        weak = about.pop("weak", False)
-        one.update((name, value) for name, value in about.items() if value is not None)
+        weak = about.get("weak", False)
+        shown = ("password", "password_changed", "expired")
+        one.update((name, about[name]) for name in shown if about.get(name) is not None)
         one.update({"keys": keys} if keys else {})
         # By root's own right nothing is told
         one.update({"sudo": sudo} if sudo and account.pw_uid != 0 else {})
@@ -280,7 +279,7 @@ class Accounts:
                 self.ssh.settings(server, account),
                 account,
                 groups,
-                one.get("password"),
+                about,
                 keys,
             )
         }
