@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.playrail.host.plugins.module_utils.looking import Look
 from worlds.host_modules import MODULES, module_answer
 
 LIMIT = 16 * 1024 * 1024
@@ -87,6 +89,44 @@ def test_what_it_writes_is_judged(tmp_path: Path) -> None:
     assert hidden["playrail_code"] == "protected_path"
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAA\n"
     assert looked("printf", "%s", key)["playrail_code"] == "protected_path"
+
+
+def test_a_device_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    """To open it may act. Who opens a FIFO to write goes on once somebody has opened it to
+    read.
+    """
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = subprocess.Popen(["sh", "-c", f"exec 7>{fifo}; echo opened"], stdout=subprocess.PIPE)
+    try:
+        assert looked("cat", file=str(fifo))["playrail_code"] == "not_a_file"
+        assert looked("uname")["ran"]
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_what_shows_many_files_is_judged_whole(tmp_path: Path) -> None:
+    """The line that tells of a protected file is not in the part that has room."""
+    (tmp_path / "unit").write_text("[Service]\n")
+    text = f"{'x' * 3000}\n# {tmp_path}/unit\n{'y' * 3000}\n"
+    given = {"argv": ["x"], "max_bytes": 1000, "protected": ["default", str(tmp_path / "unit")]}
+    look = {"argv": ["printf", "%s", text], "shows_files": True}
+    answer = module_answer([str(MODULES / "run_program.py")], {**given, "look": look}, timeout_s=30)
+    assert answer["playrail_code"] == "protected_path"
+    more = {"argv": ["seq", "1000000"], "shows_files": True}
+    answer = module_answer([str(MODULES / "run_program.py")], {**given, "look": more}, timeout_s=30)
+    assert answer["playrail_code"] == "too_large_to_show"
+
+
+def test_its_run_is_known_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYRAIL_RUN", "20260131-120000-0a1b2c3d")
+    monkeypatch.setenv("DOCKER_HOST", "canary")
+    told = {"argv": ["true"], "file": None, "places": [], "shows_files": False}
+    given = Look(told, ["default"]).environment(None)
+    assert given["PLAYRAIL_RUN"] == "20260131-120000-0a1b2c3d"
+    assert set(given) == {"PLAYRAIL_RUN", "PATH", "HOME", "LC_ALL", "TERM"}
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "/proc/self", "/sys"])
