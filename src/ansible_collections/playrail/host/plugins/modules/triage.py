@@ -288,8 +288,9 @@ class Triage:
 
     def look_at_reboot(self):
         pending = pending_reboot()
-        self.told.update(pending)
-        if "reboot_required" not in pending:
+        self.told["reboot_required"] = pending["reboot_required"]
+        self.told["reboot_reasons"] = pending["reboot_reasons"] or None
+        if pending["reboot_required"] is None:
             self.not_known["reboot_required"] = "nothing on this host notes it"
 
     def report(self):
