@@ -268,6 +268,27 @@ def test_a_part_that_cannot_be_looked_at_leaves_the_others(
     assert found["memory"]["MemTotal"] > 0
 
 
+def test_full_disks_come_before_those_that_may_not_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = loaded(MODULES / "triage.py")
+    refused = [
+        {"mount_point": f"/var/lib/docker/{number}", "fs_type": "tmpfs", "why": "Permission denied"}
+        for number in range(6)
+    ]
+    full = {"mount_point": "/var", "fs_type": "ext4", "used_percent": 99.0}
+    silent = {"mount_point": "/nas", "fs_type": "nfs4", "why": "does not answer"}
+    monkeypatch.setattr(module, "below", lambda *_: ([*refused, full, silent], {}, set()))
+
+    triage = module.Triage(Host())
+    triage.look_at_file_systems()
+
+    points = [one["mount_point"] for one in triage.told["file_systems"]]
+    assert points[:2] == ["/nas", "/var"]
+    assert not set(points).intersection(one["mount_point"] for one in refused)
+    assert triage.not_known["file_systems"] == "6 may not be asked"
+
+
 def test_a_list_is_cut_at_its_end_where_there_is_no_room() -> None:
     module = loaded(MODULES / "triage.py")
     report = {

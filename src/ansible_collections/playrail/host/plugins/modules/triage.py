@@ -139,6 +139,7 @@ from ansible_collections.playrail.host.plugins.module_utils.memory import (
     sizes,
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    SILENT,
     Silent,
     below,
     fullest_first,
@@ -237,13 +238,16 @@ class Triage:
             keys = ("mount_point", "fs_type", "size_bytes", "used_percent", "inodes_percent")
             found.append({key: whole[key] for key in keys if whole[key] is not None})
         except (OSError, Silent):
-            self.not_known["/"] = "does not answer"
+            self.not_known["/"] = SILENT
         found.sort(key=fullest_first)
         self.told["file_systems"] = [
             dict(one, read_only=one.get("read_only") or None)
             for one in found
-            if "why" in one or is_full(one) or one["mount_point"] == "/"
+            if one.get("why") == SILENT or is_full(one) or one["mount_point"] == "/"
         ][:MOST]
+        refused = sum(one.get("why") not in (None, SILENT) for one in found)
+        if refused:
+            self.not_known["file_systems"] = "%d may not be asked" % refused
         self.totals["file_systems"] = len(found)
 
     def look_at_units(self):
