@@ -259,12 +259,17 @@ def test_a_part_that_cannot_be_looked_at_leaves_the_others(
     def refuse() -> None:
         raise OSError(13, "Permission denied")
 
+    def stumble() -> None:
+        raise KeyError("Id")
+
     monkeypatch.setattr(module, "mounts", refuse)
+    monkeypatch.setattr(module, "pending_reboot", stumble)
     monkeypatch.setattr(module, "ENGINE", "no such")
     found = module.Triage(Host()).report()
 
     assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"
     assert "file_systems" not in found
+    assert found["not_known"]["reboot_required"] == "KeyError: 'Id'"
     assert found["memory"]["MemTotal"] > 0
 
 

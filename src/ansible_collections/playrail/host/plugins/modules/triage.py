@@ -113,6 +113,7 @@ truncated:
 """
 
 import os
+import struct
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -175,6 +176,10 @@ FULL_PERCENT = 80.0
 TROUBLED = "failed,auto-restart"
 ENVELOPE_BYTES = 200
 NO_JOURNAL, OWN_ALONE = "there is no journal", "this user may only see its own processes"
+UNFORESEEN = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(RuntimeError, EOFError, struct.error, Failed, DockerFailed),
+)
 # What is shortened where there is no room: the end of the longest of these lists
 LISTS = ("processes", "errors", "failed_units", "containers", "file_systems", "oom_killed")
 
@@ -312,8 +317,12 @@ class Triage:
         ):
             try:
                 look(*given)
-            except (OSError, ValueError) as error:  # the rest is told all the same
-                self.not_known[part] = str(error)[:100]
+            # One part that meets what nobody foresaw, as another form of what a program says,
+            # must not take the rest along: this is the look of a host on which much is wrong.
+            except UNFORESEEN as error:
+                is_of_host = isinstance(error, (OSError, ValueError))
+                words = str(error) if is_of_host else "%s: %s" % (type(error).__name__, error)
+                self.not_known[part] = words[:100]
         uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
         return dict(
             self.told,
