@@ -127,6 +127,24 @@ def test_an_engine_that_is_slow_to_measure_tells_the_rest(
     assert (found["path"], why) == (str(tmp_path), "no answer in time")
 
 
+def test_sums_in_another_form_are_not_nothing(
+    host: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Engine:
+        def __init__(self, *_: Any, **_more: Any) -> None:
+            pass
+
+        def ask_json(self, *path: str, **_query: Any) -> Any:
+            told = {"info": {"DockerRootDir": "/"}, "system": {"ImageUsage": {"TotalSize": 5}}}
+            return told.get(path[0], [])
+
+    monkeypatch.setattr(host, "Engine", Engine)
+    monkeypatch.setattr(host, "engine_runs", lambda: True)
+    found, why = host.docker([])
+    assert "images_bytes" not in found
+    assert why == "this engine tells in another form what its data take"
+
+
 def test_an_engine_that_does_not_run_is_not_started(
     host: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,10 +102,58 @@ def by_iptables(*rules: str, policy: str = "DROP", port: int = 22) -> dict[str, 
         (["-A INPUT -d 192.0.2.99/32 -j ACCEPT"], CLOSED),
         (["-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT"], CLOSED),
         (['-A INPUT -j LOG --log-prefix "[a b] "', "-A INPUT -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -f -j DROP", "-A INPUT -j ACCEPT"], ANYWHERE),
+        (["-A INPUT ! -f -j ACCEPT"], ANYWHERE),
+        (["-A INPUT -p tcp -m tcp ! --syn -j ACCEPT"], CLOSED),
+        (["-A INPUT -p tcp -m tcp --tcp-flags FIN,RST NONE -j ACCEPT"], ANYWHERE),
+        (
+            ["-A INPUT -p tcp -m tcp ! --syn -m addrtype --dst-type LOCAL -j ACCEPT"],
+            CLOSED,
+        ),
+        (["-A INPUT -m addrtype ! --dst-type LOCAL -j ACCEPT"], CLOSED),
+        (["-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT"], CLOSED),
+        (
+            ["-A INPUT -m iprange ! --src-range 192.0.2.1-192.0.2.9 -j ACCEPT"],
+            {"reachable": "limited", "from": ["not 192.0.2.1-192.0.2.9"]},
+        ),
+        (["-A INPUT -p tcp -j ACCEPT"], ANYWHERE),
     ],
 )
 def test_iptables(rules: list[str], found: dict[str, Any]) -> None:
     assert by_iptables(*rules) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("-p tcp -m tcp --sport 53", "--sport 53"),
+        ("-p tcp -m tcp ! --sport 53", "! --sport 53"),
+        ("-p tcp -m tcp --tcp-option 8", "--tcp-option 8"),
+        ("-p tcp -m multiport --sports 1,2", "--sports 1,2"),
+        ("-p tcp -m multiport --ports 1,22", "--ports 1,22"),
+        ("-m conntrack --ctdir REPLY", "--ctdir REPLY"),
+        ("-m conntrack --ctorigdstport 22", "--ctorigdstport 22"),
+        ("-m conntrack --ctstate RELATED,DNAT", "state RELATED,DNAT"),
+        ("-m addrtype --src-type LOCAL", "addrtype --src-type LOCAL"),
+        ("-m pkttype --pkt-type multicast", "pkttype --pkt-type multicast"),
+        (
+            "-m iprange --src-range 192.0.2.1-192.0.2.9 --dst-range 192.0.2.1-192.0.2.9",
+            "iprange --src-range 192.0.2.1-192.0.2.9 --dst-range 192.0.2.1-192.0.2.9",
+        ),
+        ("-p tcp -m tcp --dport 22 -m multiport ! --dports 22,23", "ports not 22,23"),
+        ("--new-option", "--new-option"),
+    ],
+)
+def test_what_iptables_asks_and_is_not_known_here_decides_nothing(asked: str, told: str) -> None:
+    allowed = by_iptables(f"-A INPUT {asked} -j ACCEPT")
+    assert allowed == {"reachable": "not_judged", "not_judged": [told], "otherwise": "closed"}
+    kept_out = by_iptables(f"-A INPUT {asked} -j DROP", policy="ACCEPT")
+    assert kept_out == {"reachable": "not_judged", "not_judged": [told], "otherwise": "anywhere"}
+
+
+def test_of_two_conditions_of_one_kind_none_is_lost() -> None:
+    found = by_iptables("-A INPUT -s 10.0.0.0/8 -m set --match-set office src -j ACCEPT")
+    assert (found["reachable"], found["otherwise"]) == ("not_judged", "closed")
 
 
 def test_without_rules_the_policy_counts() -> None:
@@ -194,6 +241,31 @@ ON_SSH = match(field("tcp", "dport"), 22)
         ([match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"), ACCEPT], ANYWHERE),
         ([match({"fib": {"result": "oif", "flags": ["saddr"]}}, False), ACCEPT], CLOSED),
         ([match({"meta": {"key": "pkttype"}}, {"set": ["broadcast"]}), ACCEPT], CLOSED),
+        ([match({"meta": {"key": "nfproto"}}, "ipv6", "!="), ACCEPT], ANYWHERE),
+        ([match({"meta": {"key": "nfproto"}}, {"set": ["ipv4", "ipv6"]}), ACCEPT], ANYWHERE),
+        ([match({"fib": {"result": "oif", "flags": ["saddr"]}}, True), ACCEPT], ANYWHERE),
+        ([match(field("udp", "sport"), 53), ACCEPT], CLOSED),
+        (
+            [
+                match(FLAGS, "syn", "!="),
+                match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"),
+                ACCEPT,
+            ],
+            CLOSED,
+        ),
+        *(
+            (expression, {"reachable": "not_judged", "otherwise": "closed"})
+            for expression in (
+                [match(field("tcp", "sport"), 53), ACCEPT],
+                [match({"ct": {"key": "status"}}, "assured"), ACCEPT],
+                [match({"fib": {"result": "type", "flags": ["saddr"]}}, "local"), ACCEPT],
+                [ON_SSH, match(field("tcp", "dport"), 80, "!="), ACCEPT],
+                [{"queue": None}],
+                [{"xt": {"type": "match", "name": "recent"}}, ACCEPT],
+                [{"xt": {"type": "target", "name": "NFQUEUE"}}],
+                [{"vmap": {"key": field("tcp", "dport"), "data": "@unknown"}}],
+            )
+        ),
     ],
 )
 def test_nftables(expression: list[Any], found: dict[str, Any]) -> None:
@@ -241,45 +313,41 @@ def test_chains_that_matter_are_known_without_a_program(monkeypatch: pytest.Monk
     assert netlink.base_chains() == [("inet", "filter", 1), ("ip", "nat", 3)]
 
 
-def test_ufw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    managers = shared("firewall_managers")
-    monkeypatch.setattr(managers, "UFW", str(tmp_path))
-    monkeypatch.setattr(managers, "DEFAULTS", str(tmp_path / "default"))
-    assert managers.ufw() is None
-    (tmp_path / "ufw.conf").write_text("# \nENABLED=yes\n")
-    (tmp_path / "default").write_text('DEFAULT_INPUT_POLICY="DROP"\n')
-    (tmp_path / "user.rules").write_text(
-        "### tuple ### allow tcp 22 0.0.0.0/0 any 10.0.0.0/8 in_eth0\n"
-        "### tuple ### route:deny any any 0.0.0.0/0 any 0.0.0.0/0 in\n"
-        "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n"
-    )
-    (incoming, forwarded) = managers.ufw()[1]
-    assert incoming == {
-        "name": "incoming",
-        "policy": "drop",
-        "rules": [
-            {
-                "verdict": "accept",
-                "protocol": "tcp",
-                "port": "22",
-                "from": "10.0.0.0/8",
-                "interface": "eth0",
-            }
-        ],
-    }
-    assert forwarded["rules"] == [{"verdict": "drop"}]
+class Host:
+    """A module on a host whose programs say the same each time."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+
+    def get_bin_path(self, name: str) -> str:
+        return f"/usr/sbin/{name}"
+
+    def run_command(self, _argv: list[str]) -> tuple[int, str, str]:
+        return 0, self.said, ""
 
 
-def test_zones_of_firewalld() -> None:
-    text = (
-        "public (default, active)\n  target: default\n  interfaces: eth0\n  sources: \n"
-        "  services: ssh\n  ports: 8080/tcp\n  rich rules: \n"
-        '\trule family="ipv4" source address="192.0.2.0/24" drop\n\n'
-        "work\n  target: default\n  services: ssh\n"
-    )
-    (zone,) = shared("firewall_managers").zones(text)
-    assert (zone["name"], zone["policy"], zone["interfaces"]) == ("public", "reject", ["eth0"])
-    assert [one["verdict"] for one in zone["rules"]] == ["accept", "accept", "drop"]
+@pytest.mark.parametrize(
+    ("listed", "said", "told"),
+    [
+        (
+            [("inet", "filter", 1)],
+            '{"nftables": [{"chain": {"family": "inet"}}]}',
+            "nftables: its rules are not read (KeyError)",
+        ),
+        (
+            [("ip", "filter", 1)],
+            "# (nf_tables)\n*filter\n:INPUT\n",
+            "iptables-save: its rules are not read (ValueError)",
+        ),
+    ],
+)
+def test_rules_of_a_form_that_is_new_are_not_known(
+    monkeypatch: pytest.MonkeyPatch, listed: list[Any], said: str, told: str
+) -> None:
+    filters = shared("kernel_filters")
+    monkeypatch.setattr(filters, "base_chains", lambda: listed)
+    monkeypatch.setattr(filters, "is_in_use", lambda _path: False)
+    assert told in filters.Rules(Host(said)).not_known
 
 
 @pytest.mark.parametrize(

@@ -143,16 +143,6 @@ def test_what_would_go_along(
     assert bool(machine.said) is refused
 
 
-def test_a_newer_kernel(tmp_path: Path) -> None:
-    managers = loaded(SHARED / "package_managers.py")
-    for one in ("6.1.0-9-amd64", "6.1.0-18-amd64", "6.1.0-20-amd64", "6.9.0-1-cloud-amd64"):
-        (tmp_path / f"vmlinuz-{one}").touch()
-    assert managers.newer_kernels("6.1.0-18-amd64", str(tmp_path)) == ["6.1.0-20-amd64"]
-    assert managers.newer_kernels("6.1.0-20-amd64", str(tmp_path)) == []
-    assert managers.newer_kernels("6.8.12-4-pve", str(tmp_path)) == []
-    assert managers.newer_kernels("6.1.0-18-amd64", str(tmp_path / "none")) == []
-
-
 @on_debian
 def test_a_look_at_this_machine() -> None:
     answer = module_answer(

@@ -98,6 +98,7 @@ def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(found, "NOTES", (str(tmp_path / "note"),))
     monkeypatch.setattr(found, "NOTERS", (str(tmp_path / "noter"),))
     monkeypatch.setattr(found, "MODULES", (str(tmp_path / "modules"),))
+    monkeypatch.setattr(found, "is_container", lambda: False)
     return found
 
 
@@ -109,9 +110,12 @@ def kernels(tmp_path: Path, *releases: str) -> None:
 def test_that_nothing_would_note_a_pending_reboot_is_not_none_pending(
     reboot: ModuleType, tmp_path: Path
 ) -> None:
-    assert reboot.pending_reboot() == {}
+    assert reboot.pending_reboot()["reboot_required"] is None
     (tmp_path / "noter").touch()
-    assert reboot.pending_reboot() == {"reboot_required": False}
+    assert reboot.reboot_for_packages() == {
+        "reboot_required": False,
+        "packages_requiring_reboot": [],
+    }
 
 
 def test_a_note_names_the_packages(reboot: ModuleType, tmp_path: Path) -> None:
@@ -121,23 +125,29 @@ def test_a_note_names_the_packages(reboot: ModuleType, tmp_path: Path) -> None:
     assert reboot.pending_reboot() == {
         "reboot_required": True,
         "reboot_reasons": ["packages: libc6, linux-base"],
+        "packages_requiring_reboot": ["libc6", "linux-base"],
     }
 
 
 @pytest.mark.parametrize(
-    ("running", "installed", "newest"),
+    ("running", "installed", "newer"),
     [
-        ("6.1.0-28-amd64", ["6.1.0-9-amd64", "6.1.0-28-amd64"], "6.1.0-28-amd64"),
-        ("6.1.0-28-amd64", ["6.1.0-31-amd64", "6.12.1-1-cloud-amd64"], "6.1.0-31-amd64"),
-        ("5.14.0-427.el9.x86_64", ["5.14.0-503.el9.x86_64"], "5.14.0-503.el9.x86_64"),
-        ("6.6.31-0-lts", ["6.6.70-0-lts", "6.12.8-0-virt"], "6.6.70-0-lts"),
-        ("odd", ["6.1.0-28-amd64"], None),
+        ("6.1.0-28-amd64", ["6.1.0-9-amd64", "6.1.0-28-amd64"], []),
+        (
+            "6.1.0-9-amd64",
+            ["6.1.0-31-amd64", "6.1.0-9-amd64", "6.1.0-18-amd64"],
+            ["6.1.0-18-amd64", "6.1.0-31-amd64"],
+        ),
+        ("6.1.0-28-amd64", ["6.1.0-31-amd64", "6.12.1-1-cloud-amd64"], ["6.1.0-31-amd64"]),
+        ("5.14.0-427.el9.x86_64", ["5.14.0-503.el9.x86_64"], ["5.14.0-503.el9.x86_64"]),
+        ("6.6.31-0-lts", ["6.6.70-0-lts", "6.12.8-0-virt"], ["6.6.70-0-lts"]),
+        ("odd", ["6.1.0-28-amd64"], []),
     ],
 )
-def test_the_newest_kernel_is_one_of_the_same_flavour(
-    reboot: ModuleType, running: str, installed: list[str], newest: str | None
+def test_newer_kernels_are_of_the_same_flavour(
+    reboot: ModuleType, running: str, installed: list[str], newer: list[str]
 ) -> None:
-    assert reboot.newest_of(running, installed) == newest
+    assert reboot.newer_of(running, installed) == newer
 
 
 def test_a_newer_kernel_than_the_one_that_runs_waits_for_a_reboot(
@@ -145,12 +155,31 @@ def test_a_newer_kernel_than_the_one_that_runs_waits_for_a_reboot(
 ) -> None:
     monkeypatch.setattr(reboot.os, "uname", lambda: Kernel("6.1.0-28-amd64"))
     kernels(tmp_path, "6.1.0-28-amd64")
-    assert reboot.pending_reboot() == {"reboot_required": False}
+    assert reboot.pending_reboot()["reboot_required"] is False
     kernels(tmp_path, "6.1.0-31-amd64")
     assert reboot.pending_reboot() == {
         "reboot_required": True,
         "reboot_reasons": ["kernel 6.1.0-28-amd64 runs, 6.1.0-31-amd64 is installed"],
+        "packages_requiring_reboot": ["linux-image-6.1.0-31-amd64"],
     }
+    # It is the kernel of the container's host that runs, and no reboot of this one changes it
+    monkeypatch.setattr(reboot, "is_container", lambda: True)
+    assert reboot.pending_reboot()["reboot_required"] is None
+    (tmp_path / "noter").touch()
+    assert reboot.pending_reboot()["reboot_required"] is False
+
+
+@pytest.mark.parametrize("mark", ["NOTE", "OTHERS", "FIRST"])
+def test_a_container_is_known_by_its_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    own = loaded(SHARED / "own_container.py")
+    places = {name: str(tmp_path / name) for name in ("NOTE", "OTHERS", "FIRST")}
+    for name, path in places.items():
+        monkeypatch.setattr(own, name, (path,) if name == "OTHERS" else path)
+    assert own.is_container() is False
+    Path(places[mark]).write_bytes(b"PATH=/bin\0container=lxc\0")
+    assert own.is_container() is True
 
 
 def test_errors_are_counted_by_unit_with_the_newest_message(tmp_path: Path) -> None:
@@ -230,13 +259,39 @@ def test_a_part_that_cannot_be_looked_at_leaves_the_others(
     def refuse() -> None:
         raise OSError(13, "Permission denied")
 
+    def stumble() -> None:
+        raise KeyError("Id")
+
     monkeypatch.setattr(module, "mounts", refuse)
+    monkeypatch.setattr(module, "pending_reboot", stumble)
     monkeypatch.setattr(module, "ENGINE", "no such")
     found = module.Triage(Host()).report()
 
     assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"
     assert "file_systems" not in found
+    assert found["not_known"]["reboot_required"] == "KeyError: 'Id'"
     assert found["memory"]["MemTotal"] > 0
+
+
+def test_full_disks_come_before_those_that_may_not_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = loaded(MODULES / "triage.py")
+    refused = [
+        {"mount_point": f"/var/lib/docker/{number}", "fs_type": "tmpfs", "why": "Permission denied"}
+        for number in range(6)
+    ]
+    full = {"mount_point": "/var", "fs_type": "ext4", "used_percent": 99.0}
+    silent = {"mount_point": "/nas", "fs_type": "nfs4", "why": "does not answer"}
+    monkeypatch.setattr(module, "below", lambda *_: ([*refused, full, silent], {}, set()))
+
+    triage = module.Triage(Host())
+    triage.look_at_file_systems()
+
+    points = [one["mount_point"] for one in triage.told["file_systems"]]
+    assert points[:2] == ["/nas", "/var"]
+    assert not set(points).intersection(one["mount_point"] for one in refused)
+    assert triage.not_known["file_systems"] == "6 may not be asked"
 
 
 def test_a_list_is_cut_at_its_end_where_there_is_no_room() -> None:

@@ -2,6 +2,7 @@
 and firewalld by its own word.
 """
 
+import os
 import re
 
 from ansible_collections.playrail.host.plugins.module_utils.processes import processes
@@ -41,14 +42,19 @@ def others(chains):
 
 
 def ufw():
-    """Whether ufw is enabled, and its rules as chains; None where it is not installed."""
+    """Whether ufw is enabled, and its rules as chains, None where these may not be read; None
+    where it is not installed.
+    """
     switch = text_of(UFW + "/ufw.conf")
     if switch is None:
         return None
     defaults = text_of(DEFAULTS)
     rules = {"incoming": [], "outgoing": [], "forwarded": []}
     for path in (UFW + "/user.rules", UFW + "/user6.rules"):
-        for line in (text_of(path) or "").splitlines():
+        text = text_of(path)
+        if text is None and os.path.exists(path):
+            return setting(switch, "ENABLED") == "yes", None
+        for line in (text or "").splitlines():
             if line.startswith(TUPLE):
                 direction, rule = ufw_rule(line[len(TUPLE) :].split())
                 if rule not in rules[direction]:
@@ -69,7 +75,8 @@ def ufw():
 def ufw_rule(words):
     """The rule of a line `route:allow tcp 22 0.0.0.0/0 any 10.0.0.0/8 in_eth0`; its direction."""
     action, protocol, port, to, from_port, origin = (words + [""] * 6)[:6]
-    rule = {"verdict": {"allow": "accept", "deny": "drop"}.get(action.split(":")[-1], action)}
+    verdict = action.split(":")[-1].partition("_")[0]  # allow_log, allow_log-all
+    rule = {"verdict": {"allow": "accept", "deny": "drop"}.get(verdict, verdict)}
     direction = "forwarded" if action.startswith("route:") else "incoming"
     for key, value in (("protocol", protocol), ("port", port), ("from_port", from_port)):
         rule.update({key: value} if value not in ("any", "") else {})
@@ -121,6 +128,9 @@ def zones(text):
         for one in about.get("ports", ()):
             port, _slash, protocol = one.partition("/")
             rules.append({"verdict": "accept", "port": port, "protocol": protocol})
+        for one in about.get("source-ports", ()):
+            port, _slash, protocol = one.partition("/")
+            rules.append({"verdict": "accept", "from_port": port, "protocol": protocol})
         rules += [{"verdict": "accept", "protocol": one} for one in about.get("protocols", ())]
         rules += [{"verdict": "forward", "other": one} for one in rich if "toport=" in one]
         rules += [{"verdict": verdict_of(one), "other": one} for one in rich if "rule" in one]

@@ -41,8 +41,6 @@ BASES = {
     "OUTPUT": "output",
     "POSTROUTING": "postrouting",
 }
-# Options that say nothing of a packet, with how many words follow.
-SILENT = {"--comment": 1, "--reject-with": 1, "--log-prefix": 1, "--log-level": 1}
 
 
 def ports_of(words):
@@ -56,34 +54,47 @@ def ports_of(words):
 
 
 def rule_of(line):
-    """The rule of a line `-A CHAIN ..`, and its chain."""
+    """The rule of a line `-A CHAIN ..`, and its chain. Conditions stand before the target, what
+    follows that is its own.
+    """
     words = shlex.split(line)
     rule, at, negated = Rule(), 2, False
     while at < len(words):
         word = words[at]
-        value = words[at + 1] if at + 1 < len(words) else ""
-        at += 2
-        if word == "!":
-            negated, at = True, at - 1
-            continue
+        at += 1
         if word in ("-j", "-g"):
-            decide(rule, value, word)
-        elif word == "--to-destination":
-            rule.to = value
-        elif word in WORDS:
-            put(rule, WORDS[word], value, negated)
-        elif word == "-m":
-            at = module(rule, value, words, at)
-        elif word == "--syn":
-            at -= 1
-        elif word == "--tcp-flags":
-            asked = {"SYN"}.intersection(value.split(","))
-            rule.never = (asked == set(words[at].split(","))) is negated
-            at += 1
-        else:
-            at += SILENT.get(word, 1) - 1 if word.startswith("-") else -1
-        negated = False
+            decide(rule, words[at], word, words[at + 1 :])
+            break
+        if word == "-m":
+            at = module(rule, words[at], words, at + 1)
+        elif word != "!":
+            at = option(rule, word, words, at, negated)
+        negated = word == "!"
     return words[1], rule
+
+
+def option(rule, word, words, at, negated):
+    """Reads an option. Returns where the next one begins. One that is not known here is a
+    condition, too: without it more packets would fit than do.
+    """
+    if word in WORDS:
+        put(rule, WORDS[word], words[at], negated)
+        return at + 1
+    if word == "--comment":
+        return at + 1
+    if word == "--tcp-flags":
+        asked = {"SYN"}.intersection(words[at].split(","))
+        fits = asked == set(words[at + 1].split(",")) - {"NONE"}
+        rule.never = rule.never or fits is negated
+        return at + 2
+    if word in ("--syn", "-f"):  # ours has SYN, and is no later fragment
+        rule.never = rule.never or negated is (word == "--syn")
+        return at
+    end = at
+    while end < len(words) and words[end] != "!" and not words[end].startswith("-"):
+        end += 1
+    rule.other.append(" ".join(["!"] * negated + [word] + words[at:end]))
+    return end
 
 
 def unread():
@@ -93,11 +104,15 @@ def unread():
     return rule
 
 
-def decide(rule, target, word):
+def decide(rule, target, word, more=()):
     if target in VERDICTS:
         rule.verdict = VERDICTS[target]
     elif target not in PASSING:
         rule.verdict, rule.target = GOTO if word == "-g" else JUMP, target
+    if "--to-destination" in more:
+        rule.to = more[more.index("--to-destination") + 1]
+    elif more and rule.verdict in (ACCEPT, DROP, RETURN):  # these have no options
+        rule.other.append(" ".join(more))
 
 
 def put(rule, name, value, negated):
@@ -107,14 +122,17 @@ def put(rule, name, value, negated):
         if words == ["dnat"]:
             rule.dnat = not negated
             return
+        if "dnat" in words and "new" not in words:
+            rule.other.append("state " + value)
+            return
     elif name == "ports":
         words = ports_of(value)
         if words is None:
             rule.other.append("port " + value)
+            return
     if name == "protocols" and value == "all":
         return
-    setattr(rule, name, words)
-    rule.negated.update([name] if negated else [])
+    rule.ask(name, words, negated)
 
 
 def module(rule, name, words, at):
@@ -125,21 +143,20 @@ def module(rule, name, words, at):
     while end < len(words) and words[end] not in ("-m", "-j", "-g"):
         end += 1
     asked = words[at:end]
-    if name == "addrtype":
-        if "--dst-type" in asked and "LOCAL" not in asked:
-            rule.never = "!" not in asked
+    negated = asked[:1] == ["!"]
+    first, values = (asked[negated:] + [""])[0], asked[negated + 1 :]
+    if name == "addrtype" and first == "--dst-type" and len(values) == 1:
+        rule.never = rule.never or ("LOCAL" in values[0].split(",")) is negated
     elif name == "rpfilter":  # it keeps out only whose sender is a lie
-        rule.never = "--invert" in asked
+        rule.never = rule.never or "--invert" in asked
     elif name in ("limit", "hashlimit", "connlimit") or "--hitcount" in asked:
         rule.rated = True
-    elif name == "set" and "--match-set" in asked and asked[-1] == "src":
-        rule.sources = ["set " + asked[-2]]
-        rule.negated.update(["sources"] if "!" in asked else [])
-    elif name == "iprange" and "--src-range" in asked:
-        rule.sources = [asked[asked.index("--src-range") + 1]]
+    elif name == "set" and first == "--match-set" and values[1:] == ["src"]:
+        rule.ask("sources", ["set " + values[0]], negated)
+    elif name == "iprange" and first == "--src-range" and len(values) == 1:
+        rule.ask("sources", values, negated)
     else:
         rule.other.append(" ".join([name] + asked))
-        return end
     return end
 
 

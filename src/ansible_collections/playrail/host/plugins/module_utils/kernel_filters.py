@@ -12,6 +12,7 @@ SAVERS = (("ip", "iptables"), ("ip6", "ip6tables"))
 INTERNET = ("ip", "ip6", "inet")
 OUTPUT = 3  # the number of the hook; before it are prerouting, input and forward
 OF_NFTABLES = "(nf_tables)"  # in the first line of an iptables that keeps its rules there
+NEW_FORM = (LookupError, ValueError, TypeError, AttributeError)  # what one not foreseen comes to
 LEGACY = {"ip": "/proc/net/ip_tables_names", "ip6": "/proc/net/ip6_tables_names"}
 
 
@@ -57,10 +58,13 @@ class Rules:
             if status != 0:
                 self.not_known.add("%s: it failed" % (name + suffix))
                 continue
-            if OF_NFTABLES in output:
-                found += chains_of(output, family)
-            elif output:
-                found += chains_of(output, family, "legacy ")
+            prefix = "" if OF_NFTABLES in output else "legacy "
+            try:
+                found += chains_of(output, family, prefix)
+            except NEW_FORM as error:  # a form that is new; the rest is told
+                words = "%s: its rules are not read (%s)" % (name + suffix, type(error).__name__)
+                self.not_known.add(words)
+            if output and prefix:
                 is_legacy = False  # these are told
         if is_legacy:
             self.not_known.add("%s: rules are in use, and no program tells them" % name)
@@ -79,7 +83,11 @@ class Rules:
         if document is None:
             self.not_known.add("nftables: nft failed")
             return []
-        return list(Ruleset(document).chains.values())
+        try:
+            return list(Ruleset(document).chains.values())
+        except NEW_FORM as error:  # nft's JSON has a form that is new; the rest is told
+            self.not_known.add("nftables: its rules are not read (%s)" % type(error).__name__)
+            return []
 
 
 def is_in_use(path):

@@ -193,6 +193,7 @@ def shown(path):
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+SILENT = "does not answer"
 IN_SHORT = ("size_bytes", "used_percent", "inodes_percent", "read_only")
 
 
@@ -227,9 +228,12 @@ def below(path, listed, own, keys=IN_SHORT):
 
 
 def fullest_first(told):
-    """Those of which it is not known go before all."""
+    """Before them those that do not answer, after them those that may not be asked: a plain
+    user has one for each container, and no trouble by them.
+    """
     share = max(told.get("used_percent") or 0, told.get("inodes_percent") or 0)
-    return "why" not in told, -share, told["mount_point"]
+    why = told.get("why")
+    return why != SILENT, why is not None, -share, told["mount_point"]
 
 
 def sizes(found):
@@ -242,7 +246,7 @@ def briefly(mount, keys):
     try:
         full = usage(mount)
     except Silent:
-        return dict(told, why="does not answer")
+        return dict(told, why=SILENT)
     except OSError as error:
         return dict(told, why=error.strerror or "cannot be asked")
     return dict(told, **{key: full[key] for key in keys if full[key] is not None})

@@ -1,5 +1,6 @@
 """The rules that `nft -j list ruleset` tells; libnftables-json(5)."""
 
+from ansible_collections.playrail.host.plugins.module_utils.iptables_rules import decide
 from ansible_collections.playrail.host.plugins.module_utils.packet_rules import (
     ACCEPT,
     DNAT,
@@ -19,6 +20,7 @@ PASSING = frozenset(
 )
 PROTOCOLS = {"icmpv6": "ipv6-icmp", 6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp"}
 FAMILIES = {"ipv4": "ip", "ipv6": "ip6"}
+PORTED = ("tcp", "udp")
 MOST_ELEMENTS = 2000
 # Of operators other than these: what first and last port they mean.
 BOUNDS = {
@@ -79,8 +81,12 @@ class Ruleset:
             rule.verdict, rule.to = DNAT, destination(value)
         elif name == "match":
             self.match(rule, value, chain)
+        elif name == "xt" and isinstance(value, dict) and value.get("type") == "target":
+            decide(rule, str(value.get("name")), "-j")
         elif name == "xt":
             rule.other.append("a match of iptables")
+        elif name == "queue":  # a program decides
+            rule.verdict, rule.target = JUMP, name
         elif name == "limit":
             rule.rated = True
         elif name not in PASSING:
@@ -93,23 +99,18 @@ class Ruleset:
         words = self.members(value["right"], chain)
         operator = value.get("op")
         if operator in BOUNDS:
-            is_port = words is not None and (name or "").startswith("ports")
+            is_port = words is not None and name == "ports"
             words = [BOUNDS[operator](words[0])] if is_port and is_number(words[0]) else None
         negated = operator == "!="
-        if family is not None:
+        if family in PORTED:
+            rule.protocols = [family]
+            rule.negated.discard("protocols")
+        elif family is not None:
             rule.family = family
-        if name == "family":
-            rule.family = FAMILIES.get(words[0]) if words else None
-        elif name == "dnat":
-            rule.dnat = not negated
-        elif name == "never":
+        if name == "never":
             rule.never = True
-        elif name == "kinds" and words is not None:
-            rule.never = ("local" in words or "host" in words) is negated
-        elif name is None or words is None:
+        elif name is None or words is None or not reads(rule, name, words, negated):
             rule.other.append(in_words(value["left"]))
-        else:
-            put(rule, name, words, negated)
 
     def members(self, right, chain):
         """The alternatives on the right side as text, or pairs of first and last; None where
@@ -126,21 +127,52 @@ class Ruleset:
 
     def mapped(self, rule, value, chain):
         """A rule for each member of a map of verdicts."""
-        data = value["data"]
+        data, pairs, found = value["data"], None, []
         if isinstance(data, str) and data.startswith("@"):
             one = self.sets.get((chain.family, chain.table, data[1:]))
-            pairs = one.get("elem", ()) if one else ()
-        else:
-            pairs = data.get("set", ()) if isinstance(data, dict) else ()
-        found = []
-        for key, verdict in pairs[:MOST_ELEMENTS]:
-            each = Rule()
-            each.__dict__.update(rule.__dict__, negated=set(rule.negated), other=list(rule.other))
+            if one is not None and "dynamic" not in one.get("flags", ()):
+                pairs = one.get("elem", ())
+        elif isinstance(data, dict):
+            pairs = data.get("set")
+        if pairs is None or len(pairs) > MOST_ELEMENTS:
+            each = same(rule)
+            each.verdict, each.target = JUMP, "?"
+            each.other.append("a map")
+            found.append(each)
+        for key, verdict in (pairs or ())[:MOST_ELEMENTS]:
+            each = same(rule)
             self.match(each, {"left": value["key"], "right": key, "op": "=="}, chain)
             for name, target in verdict.items():
                 self.read(each, name, target, chain)
             found.append(each)
         return found
+
+
+def same(rule):
+    found = Rule()
+    found.__dict__.update(rule.__dict__, negated=set(rule.negated), other=list(rule.other))
+    return found
+
+
+def reads(rule, name, words, negated):
+    """Adds a condition. False for one that is not judged."""
+    if name == "family":
+        fits = [family for word, family in FAMILIES.items() if (word in words) is not negated]
+        rule.never = rule.never or not fits
+        rule.family = fits[0] if len(fits) == 1 else rule.family
+    elif name == "dnat":
+        if words != ["dnat"]:
+            return False
+        rule.dnat = not negated
+    elif name == "kinds":
+        rule.never = rule.never or ("local" in words or "host" in words) is negated
+    elif name == "way_back":  # one that is missing has only whose sender is a lie
+        if words not in ([True], [False]):
+            return False
+        rule.never = rule.never or words[0] == negated
+    else:
+        put(rule, name, words, negated)
+    return True
 
 
 def is_number(one):
@@ -191,8 +223,8 @@ def subject(left):
         field, protocol = payload.get("field"), payload.get("protocol")
         family = protocol if protocol in ("ip", "ip6") else None
         name = {"saddr": "sources", "daddr": "destinations", "dport": "ports"}.get(field)
-        if protocol in ("tcp", "udp") and name == "ports":
-            return "ports_of_" + protocol, None
+        if protocol in PORTED:
+            return name, protocol
         if protocol in ("icmp", "icmpv6", "igmp", "arp", "sctp", "dccp", "udplite"):
             return "never", None
         if field in ("protocol", "nexthdr"):
@@ -210,10 +242,10 @@ def subject(left):
         }
         return names.get(meta.get("key")), None
     if ct:
-        is_dnat = ct.get("key") == "status"
-        return {"state": "states"}.get(ct.get("key"), "dnat" if is_dnat else None), None
-    # A check of the way back keeps out only whose sender is a lie
-    return {"oif": "never", "type": "kinds"}.get(left.get("fib", {}).get("result")), None
+        return {"state": "states", "status": "dnat"}.get(ct.get("key")), None
+    fib = left.get("fib", {})
+    asked = {"oif": ("way_back", "saddr"), "type": ("kinds", "daddr")}.get(fib.get("result"))
+    return (asked[0] if asked and asked[1] in fib.get("flags", ()) else None), None
 
 
 def in_words(left):
@@ -242,17 +274,14 @@ def flat(elements):
 
 
 def put(rule, name, words, negated):
-    if name.startswith("ports"):
-        if name != "ports":
-            rule.protocols = [name.rpartition("_")[2]]
+    if name == "ports":
         pairs = [one if isinstance(one, tuple) else (one, one) for one in words]
         if not all(isinstance(end, int) for pair in pairs for end in pair):
             rule.other.append("port")
             return
-        name, words = "ports", pairs
+        words = pairs
     elif name == "protocols":
         words = [PROTOCOLS.get(one, one) for one in words]
     else:
         words = ["-".join(one) if isinstance(one, tuple) else str(one) for one in words]
-    setattr(rule, name, words)
-    rule.negated.update([name] if negated else [])
+    rule.ask(name, words, negated)

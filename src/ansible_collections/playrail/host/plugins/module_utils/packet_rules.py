@@ -38,6 +38,16 @@ class Rule:
         self.dnat, self.never, self.rated = None, False, False
         self.negated, self.other = set(), []
 
+    def ask(self, name, words, negated):
+        """Adds a condition. Of two about the same the second is not judged."""
+        if getattr(self, name) is None:
+            setattr(self, name, words)
+            self.negated.update([name] if negated else [])
+        elif (getattr(self, name), name in self.negated) != (words, negated):
+            prefix = "not " if negated else ""
+            shown = [spelled(one) for one in words] if name == "ports" else words
+            self.other.append("%s %s%s" % (name, prefix, in_short(shown)))
+
     def told(self):
         """The rule as it is reported; nothing of what is not asked."""
         found = {"verdict": self.verdict}

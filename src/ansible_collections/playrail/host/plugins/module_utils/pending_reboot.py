@@ -3,6 +3,8 @@
 import os
 import re
 
+from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
+
 NOTES = ("/run/reboot-required", "/var/run/reboot-required")  # of Debian's update-notifier
 NOTERS = (
     "/usr/share/update-notifier/notify-reboot-required",
@@ -36,35 +38,58 @@ def installed_kernels():
     return []
 
 
-def newest_of(running, names):
-    """The newest of the releases of the same flavour."""
-    flavour = parts(running)[1]
-    alike = [name for name in names if parts(name)[0] and parts(name)[1] == flavour]
-    return max(alike, key=lambda name: parts(name)[0], default=None)
+def newer_of(running, names):
+    """The releases of the same flavour that are newer, the newest last."""
+    numbers, flavour = parts(running)
+    found = [(parts(name), name) for name in names]
+    newer = [
+        (each, name)
+        for (each, kind), name in found
+        if each and numbers and kind == flavour and each > numbers
+    ]
+    return [name for _numbers, name in sorted(newer)]
 
 
 def noted():
-    """What Debian's note says: the packages that wait; None when there is no note."""
+    """What Debian's note says: the packages that wait. None when there is no note."""
     for path in NOTES:
         if os.path.exists(path):
             try:
-                with open(path + ".pkgs") as file:
-                    names = list(dict.fromkeys(file.read(65536).split()))
-            except (OSError, ValueError):
-                names = []
-            more = " and %d more" % (len(names) - PACKAGES) if len(names) > PACKAGES else ""
-            return "packages: %s%s" % (", ".join(names[:PACKAGES]), more) if names else path
+                with open(path + ".pkgs", errors="replace") as file:
+                    return list(dict.fromkeys(file.read(65536).split()))
+            except OSError:
+                return []
     return None
 
 
 def pending_reboot():
-    """`reboot_required` with `reboot_reasons`; without the first where it is not known."""
-    reasons = [note for note in [noted()] if note]
-    running, kernels = os.uname().release, installed_kernels()
-    newest = newest_of(running, kernels)
-    if newest and parts(newest)[0] > parts(running)[0]:
-        reasons.append("kernel %s runs, %s is installed" % (running, newest))
-    if reasons:
-        return {"reboot_required": True, "reboot_reasons": reasons}
+    """`reboot_required` (None where it is not known), `reboot_reasons` in words, and
+    `packages_requiring_reboot`. In a container no kernel is compared: its host's runs.
+    """
+    packages, running = noted(), os.uname().release
+    kernels = [] if is_container() else installed_kernels()
+    newer = newer_of(running, kernels)
+    reasons = [] if packages is None else [in_words(packages)]
+    if newer:
+        reasons.append("kernel %s runs, %s is installed" % (running, newer[-1]))
     known = running in kernels or any(os.path.exists(path) for path in NOTERS)
-    return {"reboot_required": False} if known else {}
+    return {
+        "reboot_required": True if reasons else False if known else None,
+        "reboot_reasons": reasons,
+        "packages_requiring_reboot": sorted(
+            set(packages or ()) | {"linux-image-" + one for one in newer}
+        ),
+    }
+
+
+def reboot_for_packages():
+    """Of pending_reboot() what is told beside packages."""
+    found = pending_reboot()
+    return {name: found[name] for name in ("reboot_required", "packages_requiring_reboot")}
+
+
+def in_words(packages):
+    if not packages:
+        return "a note asks for it"
+    more = " and %d more" % (len(packages) - PACKAGES) if len(packages) > PACKAGES else ""
+    return "packages: %s%s" % (", ".join(packages[:PACKAGES]), more)

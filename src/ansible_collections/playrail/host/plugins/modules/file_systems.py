@@ -185,6 +185,8 @@ def docker(sockets):
         used = engine.ask_json("system", "df")
     except DockerFailed as failed:
         return found or None, str(failed)[:200]
+    if "LayersSize" not in used:  # since API 1.52 sums have other names
+        return found, "this engine tells in another form what its data take"
     volumes = [volume.get("UsageData") or {} for volume in used.get("Volumes") or ()]
     found.update(
         images_bytes=used.get("LayersSize") or 0,

@@ -315,6 +315,8 @@ def of_manager(given, rules, chains):
         if enabled:
             managed.append("ufw")
             told = told_by_ufw
+            if told is None:
+                rules.not_known.add("ufw: its rules may not be read")
             if rules.chains and not any(one.name.startswith("ufw") for one in rules.chains):
                 rules.not_known.add("ufw: enabled, but its rules are not in the kernel")
         else:

@@ -110,13 +110,15 @@ from ansible_collections.playrail.host.plugins.module_utils.package_managers imp
     UNFINISHED,
     manager_of,
     os_release,
-    restart,
 )
 from ansible_collections.playrail.host.plugins.module_utils.package_upgrades import (
     Unknown,
     candidate,
     lists_from,
     upgrades,
+)
+from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import (
+    reboot_for_packages,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
@@ -225,7 +227,9 @@ def main():
     report.update(total=len(packages), not_known=not_known)
     if manager == "apt":
         lines = dpkg_lines(module)
-        report.update(restart(), unfinished={n: s for _w, s, n, _v in lines if s in UNFINISHED})
+        report.update(
+            reboot_for_packages(), unfinished={n: s for _w, s, n, _v in lines if s in UNFINISHED}
+        )
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
     kept = fitting(packages[: given["limit"]], room)[0]
     module.exit_json(changed=False, packages=kept, truncated=len(kept) < len(packages), **report)

@@ -98,8 +98,10 @@ from ansible_collections.playrail.host.plugins.module_utils.package_managers imp
     UNFINISHED,
     manager_of,
     os_release,
-    restart,
     written,
+)
+from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import (
+    reboot_for_packages,
 )
 
 # Of a system without dpkg.
@@ -283,7 +285,7 @@ def main():
         refuse_removal(
             module, manager, [name for name in names if versions[name] is not None] + others
         )
-    known = dict(dpkg_state(module), **restart()) if manager == "apt" else NOT_KNOWN
+    known = dict(dpkg_state(module), **reboot_for_packages()) if manager == "apt" else NOT_KNOWN
     module.exit_json(
         changed=False,
         manager=manager,

@@ -113,6 +113,7 @@ truncated:
 """
 
 import os
+import struct
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -139,6 +140,7 @@ from ansible_collections.playrail.host.plugins.module_utils.memory import (
     sizes,
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    SILENT,
     Silent,
     below,
     fullest_first,
@@ -174,6 +176,10 @@ FULL_PERCENT = 80.0
 TROUBLED = "failed,auto-restart"
 ENVELOPE_BYTES = 200
 NO_JOURNAL, OWN_ALONE = "there is no journal", "this user may only see its own processes"
+UNFORESEEN = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(RuntimeError, EOFError, struct.error, Failed, DockerFailed),
+)
 # What is shortened where there is no room: the end of the longest of these lists
 LISTS = ("processes", "errors", "failed_units", "containers", "file_systems", "oom_killed")
 
@@ -237,13 +243,16 @@ class Triage:
             keys = ("mount_point", "fs_type", "size_bytes", "used_percent", "inodes_percent")
             found.append({key: whole[key] for key in keys if whole[key] is not None})
         except (OSError, Silent):
-            self.not_known["/"] = "does not answer"
+            self.not_known["/"] = SILENT
         found.sort(key=fullest_first)
         self.told["file_systems"] = [
             dict(one, read_only=one.get("read_only") or None)
             for one in found
-            if "why" in one or is_full(one) or one["mount_point"] == "/"
+            if one.get("why") == SILENT or is_full(one) or one["mount_point"] == "/"
         ][:MOST]
+        refused = sum(one.get("why") not in (None, SILENT) for one in found)
+        if refused:
+            self.not_known["file_systems"] = "%d may not be asked" % refused
         self.totals["file_systems"] = len(found)
 
     def look_at_units(self):
@@ -288,8 +297,9 @@ class Triage:
 
     def look_at_reboot(self):
         pending = pending_reboot()
-        self.told.update(pending)
-        if "reboot_required" not in pending:
+        self.told["reboot_required"] = pending["reboot_required"]
+        self.told["reboot_reasons"] = pending["reboot_reasons"] or None
+        if pending["reboot_required"] is None:
             self.not_known["reboot_required"] = "nothing on this host notes it"
 
     def report(self):
@@ -307,8 +317,12 @@ class Triage:
         ):
             try:
                 look(*given)
-            except (OSError, ValueError) as error:  # the rest is told all the same
-                self.not_known[part] = str(error)[:100]
+            # One part that meets what nobody foresaw, as another form of what a program says,
+            # must not take the rest along: this is the look of a host on which much is wrong.
+            except UNFORESEEN as error:
+                is_of_host = isinstance(error, (OSError, ValueError))
+                words = str(error) if is_of_host else "%s: %s" % (type(error).__name__, error)
+                self.not_known[part] = words[:100]
         uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
         return dict(
             self.told,
