@@ -25,7 +25,6 @@ from worlds.host_modules import MODULES, loaded, module_answer
 pytestmark = pytest.mark.slow
 
 DEAF = "trap '' TERM HUP; while :; do sleep 0.1; done"
-
 ON_AND_ON = "while :; do sleep 0.1; done"
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -149,9 +148,10 @@ def test_of_many_processes_those_that_take_most_are_told_with_their_ancestors(
 ) -> None:
     for _ in range(40):
         start(f"{name}{'x' * 200}", "sleep 600", wait_s=0)
-    largest, found = largest_of_all(), tree(limit=1000, max_bytes=most)
-    while largest != (largest := largest_of_all()):  # others begin and end meanwhile
-        found = tree(limit=1000, max_bytes=most)
+    while True:
+        largest, found = largest_of_all(), tree(limit=1000, max_bytes=most)
+        if largest == largest_of_all():  # others begin and end meanwhile
+            break
     told = {key: value for key, value in found.items() if key not in ("changed", "invocation")}
     assert len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= most
     assert (found["truncated"], found["total"] > len(found["processes"])) == (True, True)

@@ -18,11 +18,14 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make processes of two users")
 
 # Runs a module as another user: early, or late, when it has started a program, which so
-# belongs to root. What the module imports is read before, for that user may not be able to.
-# `bare`: as the same user, with a Python that has no ctypes.
+# belongs to root. What the module and Ansible import, at once or late, is read before, for
+# that user may not be able to reach it. `bare`: as the same user, with a Python that has no ctypes.
 AS_USER = """
-import os, runpy, selectors, subprocess, sys
+import importlib, os, pkgutil, runpy, selectors, subprocess, sys
 import ansible.module_utils.basic
+import ansible.module_utils._internal._json._profiles as late
+for each in pkgutil.iter_modules(late.__path__, late.__name__ + "."):
+    importlib.import_module(each.name)
 path, user, when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 del sys.argv[1:]
 sys.path.insert(0, path.rpartition("/ansible_collections/")[0])
@@ -34,15 +37,16 @@ class Popen(subprocess.Popen):
     def __init__(self, *given, **named):
         super().__init__(*given, **named)
         become()
+if when == "bare":
+    sys.modules["ctypes"] = None
+main = runpy.run_path(path, run_name="loaded")["main"]
 if when == "late":
     subprocess.Popen = Popen
 elif when == "early":
     become()
-else:
-    sys.modules["ctypes"] = None
 os.environ["HOME"] = "/"
 os.chdir("/")
-runpy.run_path(path, run_name="__main__")
+main()
 """
 
 # Becomes a marked `sleep` of another user, which may ignore SIGTERM, after starting one of

@@ -26,14 +26,14 @@ def next_order(door: socket.socket, *, awaited: bool) -> Mapping[str, Any] | Non
             return None
         pid = os.fork()
         if not pid:
-            return _taken(door, json.loads(message), streams)
+            return _become(door, json.loads(message), streams)
         for stream in streams:
             os.close(stream)
         told = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if awaited else pid
         door.send(str(told).encode())
 
 
-def _taken(door: socket.socket, order: dict[str, Any], streams: list[int]) -> Mapping[str, Any]:
+def _become(door: socket.socket, order: dict[str, Any], streams: list[int]) -> Mapping[str, Any]:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     door.close()
     for number, stream in enumerate(streams):

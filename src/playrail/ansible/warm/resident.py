@@ -58,6 +58,7 @@ class ServedPlay:
         self._writer.write(b"go\n")
 
     def give_up(self) -> None:
+        """Have its fork end without having run anything."""
         self._writer.close()
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
@@ -155,7 +156,7 @@ class Resident:
             self.trouble = "the run that stays has read another inventory"
             return None
         try:
-            served = await _taken(stay, play)
+            served = await _hand_over(stay.place, play)
         except (OSError, ValueError, TimeoutError) as error:
             log.warning("a play could not be started warm and starts cold: %r", error)
             self.trouble = f"the run that stays did not take it: {error!r}"
@@ -274,18 +275,20 @@ class Resident:
             await asyncio.sleep(left_s)
 
 
-async def _taken(stay: _Stay, play: Play) -> ServedPlay:
-    """A fork that has the play's orders and waits for the word to go."""
+async def _hand_over(place: Path, play: Play) -> ServedPlay:
+    """Give the play's orders to a fork, which then waits for the word to go. Raises OSError and
+    ValueError when two forks did not take them, TimeoutError when they take too long.
+    """
     orders = json.dumps({**play.orders(), "extravars": play.extravars()}).encode() + b"\n"
     async with asyncio.timeout(BEGIN_S):
         try:
-            return await _begun(stay.place, orders)
+            return await _hand_over_once(place, orders)
         except (OSError, ValueError) as error:  # the fork that was ready has died
             log.info("a play is started warm once more: %r", error)
-            return await _begun(stay.place, orders)
+            return await _hand_over_once(place, orders)
 
 
-async def _begun(place: Path, orders: bytes) -> ServedPlay:
+async def _hand_over_once(place: Path, orders: bytes) -> ServedPlay:
     reader, writer = await asyncio.open_unix_connection(place / CALLS, limit=EVENT_LIMIT)
     try:
         writer.write(orders)
