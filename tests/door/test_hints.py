@@ -7,8 +7,8 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from playrail.door.hints import NOTHING_LEFT, Hints
 from playrail.errors import Problem
 from playrail.settings.settings import Settings
 from playrail.tools.offering import absences
+from playrail.tools.tool import AnyTool
 from worlds.checkout import ROOT
 
 SRC = ROOT / "src" / "playrail"
@@ -54,6 +55,14 @@ NO_TOOLS = {
     "allow_downgrade", "half_configured", "request_tty", "max_matches", "no_systemd",
     "replace_all", "hard_links", "link_to", "drop_ins", "fragment_path",
 }  # fmt: skip
+
+
+def hints_of(
+    offered: Mapping[str, AnyTool], *, writes: bool = False, looks_file: Path | None = None
+) -> Hints:
+    settings = Settings.load({"HOME": "/nonexistent"}, dotenv=None)
+    settings = replace(settings, enable_write_operations=writes, looks_file=looks_file)
+    return Hints(EVERY, offered, settings)
 
 
 def text_of(node: ast.expr) -> Iterator[str]:
@@ -124,7 +133,7 @@ def test_hints_lead_to_calls_that_are_allowed(toolsets: tuple[str, ...], *, writ
     environ["PLAYRAIL_TOOLSETS"] = ",".join(toolsets)
     absent = absences(EVERY, Settings.load(environ, dotenv=None), needs=catalog.needs())
     offered = {name: tool for name, tool in EVERY.items() if name not in absent}
-    hints = Hints(EVERY, offered, writes=writes)
+    hints = hints_of(offered, writes=writes)
     for hint in every_hint():
         fitted = hints.fitted(hint)
         assert fitted.strip()
@@ -161,7 +170,7 @@ class Case:
     ids=lambda case: case.hint,
 )
 def test_only_what_cannot_be_called_is_left_out(case: Case) -> None:
-    hints = Hints(EVERY, EVERY, writes=False)
+    hints = hints_of(EVERY)
     assert hints.fitted(case.hint) == case.fitted
     problem = Problem(code=every.named("x"), error="x", hint=case.hint)
     data = {"failed": {"web": problem.told()}, "hosts": {}}
@@ -175,5 +184,5 @@ def test_a_program_that_the_operator_took_away_is_named_by_no_hint(tmp_path: Pat
     looks_file = tmp_path / "looks.yml"
     looks_file.write_text("without: [df]\n")
     looks_file.chmod(0o600)
-    hints = Hints(EVERY, EVERY, writes=False, looks_file=looks_file)
+    hints = hints_of(EVERY, looks_file=looks_file)
     assert hints.fitted("execute_command with `df -h` shows it.") == NOTHING_LEFT

@@ -95,12 +95,7 @@ class Playrail:
             answer=self._call,
         )
         self._doubts = Doubts(policy, self.inventory)
-        self._hints = Hints(
-            every,
-            self.offered,
-            writes=settings.enable_write_operations,
-            looks_file=settings.looks_file,
-        )
+        self._hints = Hints(every, self.offered, settings)
         self._running = Running(settings, inventory=self.inventory, previews=self.previews)
         self._calls: dict[asyncio.Task[Answer], Call] = {}
         self._slots = asyncio.Semaphore(bounds.runs_at_once)

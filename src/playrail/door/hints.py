@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from playrail.calls.answers import Answer
+from playrail.settings.settings import Settings
 from playrail.tools.tool import AnyTool, ByField
 from playrail.toolsets.commands.looks import looks_of
 
@@ -27,11 +27,9 @@ class Hints:
         self,
         every: Collection[str],
         offered: Mapping[str, AnyTool],
-        *,
-        writes: bool,
-        looks_file: Path | None = None,
+        settings: Settings,
     ) -> None:
-        self._looks_file = looks_file
+        writes, self._looks_file = settings.enable_write_operations, settings.looks_file
         self._barred = set(every) - {
             name for name, tool in offered.items() if writes or _may_read(tool)
         }
