@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worlds.host_modules import MODULES, module_answer
+from worlds.host_modules import MODULES, PLAIN, module_answer
 
 LIMIT = 16 * 1024 * 1024
 
@@ -36,6 +36,12 @@ def test_its_environment_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert "HOME=/nonexistent" in told
     assert looked("pwd")["stdout"] == "/\n"
+
+
+def test_it_has_the_mark_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which what the run started is found, should its module end first."""
+    monkeypatch.setitem(PLAIN, "PLAYRAIL_RUN", "r-1")
+    assert "PLAYRAIL_RUN=r-1" in looked("env")["stdout"].splitlines()
 
 
 def test_only_directories_of_the_system_are_searched(tmp_path: Path) -> None:

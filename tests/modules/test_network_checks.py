@@ -380,3 +380,12 @@ def test_a_name_of_this_machine() -> None:
     assert "127.0.0.1" in found["resolver"]["addresses"] + found["hosts_file"]
     assert run("name_lookup", name="a..b")["playrail_code"] == "invalid_argument"
     assert run("name_lookup", name="127.0.0.1")["asked"] == "1.0.0.127.in-addr.arpa"
+
+
+@pytest.mark.parametrize("name", ["fe80::1%softdog", "::1%lo", "127.0.0.1%lo", "localhost%lo"])
+def test_a_zone_is_not_looked_up(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel would load a module of the name that the zone has."""
+    connecting = shared("connecting")
+    monkeypatch.setattr(connecting.socket, "getaddrinfo", lambda *_: pytest.fail("looked up"))
+    with pytest.raises(connecting.NotConnected, match="zone"):
+        connecting.looked_up(name, 80)

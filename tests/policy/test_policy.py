@@ -5,6 +5,7 @@ tests/cases/policy/verdicts.yml.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playrail import catalog
 from playrail.errors import Denied, WritesDisabled
 from playrail.hosts import Host
 from playrail.policy.rules import Decision, Policy, Rule, Verdict, decide
@@ -224,3 +226,12 @@ def test_the_strictest_decision_counts(rules: list[Rule], call: Call) -> None:
     each = [decisions(rules, (*call[:2], [host]))[0] for host in call[2]]
 
     assert decisions(rules, call)[0] is max(each)
+
+
+def test_a_rule_means_what_does_the_same_under_another_name() -> None:
+    others = {name: tool for name, tool in catalog.load().items() if tool.same_as}
+    assert len(others) > 1
+    for name, tool in others.items():
+        rule = Rule(name="a", line=1, then=Decision.DENY, tools=(str(tool.same_as),))
+        assert rule.means(tool), name
+        assert not replace(rule, tools=("no_such",)).means(tool)

@@ -26,13 +26,13 @@ def without_secrets(words):
     """
     told, follows = [], False
     program = words[0].rpartition("/")[2] if words else ""
-    for word in words:
+    for uncut in words:
+        word = uncut[:LONGEST]  # the patterns take the square of its length
         if follows and not word.startswith("-"):
             told.append(HIDDEN)
             follows = False
             continue
         follows = bool(OPTION.match(word))
-        word = word[:LONGEST]  # the patterns take the square of its length
         if program.startswith(("mysql", "mariadb")) and OF_MYSQL.match(word):
             word = "-p" + HIDDEN
         if key_in(word.encode("utf-8", "replace")):
