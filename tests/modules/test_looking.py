@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from worlds.host_modules import MODULES, PLAIN, module_answer
+from worlds.host_modules import MODULES, PLAIN, SHARED, loaded, module_answer
 
 LIMIT = 16 * 1024 * 1024
 
@@ -42,6 +42,23 @@ def test_it_has_the_mark_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """By which what the run started is found, should its module end first."""
     monkeypatch.setitem(PLAIN, "PLAYRAIL_RUN", "r-1")
     assert "PLAYRAIL_RUN=r-1" in looked("env")["stdout"].splitlines()
+
+
+def test_it_may_not_more_than_look() -> None:
+    """Root's programs have capabilities by which a gap in the lists would be a way in."""
+    script = ["sh", "-c", "grep ^CapEff: /proc/self/status"]
+    may = [
+        int(answer["stdout"].split()[1], 16)
+        for answer in (
+            looked(*script),
+            module_answer([str(MODULES / "run_program.py")], {"argv": script}, timeout_s=30),
+        )
+    ]
+    given_up = loaded(SHARED / "process_control.py").MORE_THAN_TO_LOOK
+    assert "CAP_SYS_MODULE" in given_up
+    mask = sum(1 << number for number in given_up.values())
+    assert may[0] & mask == 0
+    assert may[0] == may[1] & ~mask  # the rest stays
 
 
 def test_only_directories_of_the_system_are_searched(tmp_path: Path) -> None:

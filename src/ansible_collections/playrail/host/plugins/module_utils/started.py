@@ -12,29 +12,13 @@ import errno
 import os
 import time
 
-try:
-    import ctypes
-except ImportError:
-    ctypes = None
+from ansible_collections.playrail.host.plugins.module_utils.process_control import adopt_orphans
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 PROC = "/proc"
 MARK = "PLAYRAIL_PROGRAM"
 Process = collections.namedtuple("Process", "name state parent started")
 LOOK_S = 0.25  # between two looks, where processes can be lost sight of
 PAUSE_S = 0.05
-
-
-def adopt_orphans():
-    """Makes this process the parent of those below it whose own parent ends. Returns
-    whether that worked.
-    """
-    if ctypes is None:
-        return False
-    try:
-        return ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-    except (OSError, AttributeError):
-        return False
 
 
 def stat_of(pid):

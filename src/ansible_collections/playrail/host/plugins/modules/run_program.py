@@ -143,6 +143,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.looking import LOOK, Look
+from ansible_collections.playrail.host.plugins.module_utils.process_control import only_look
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused, failure
 from ansible_collections.playrail.host.plugins.module_utils.started import PAUSE_S, Started
 
@@ -260,6 +261,7 @@ def start(module, environment, look):
     stdin = subprocess.DEVNULL
     if look is not None:
         argv, chdir, environment, stdin = look.argv, "/", look.environment(environment), look.input
+        only_look()
     if not argv or not argv[0]:
         module.fail_json(msg="no program is named", playrail_code="invalid_argument")
     if chdir is not None and not os.path.isdir(chdir):
