@@ -30,6 +30,8 @@ def test_requests_find_their_tools() -> None:
         for case in yaml.safe_load(CASES.read_text())
     }
 
+    named = {tool for right, _ in found.values() for tool in right}
+    assert named <= set(every), named - set(every)
     missed = {request: best for request, (right, best) in found.items() if best[0] not in right}
     lost = {
         request: best for request, (right, best) in found.items() if set(best).isdisjoint(right)
