@@ -98,7 +98,8 @@ class FailedOrigin(Brief):
 
 class FailedLogins(Brief):
     total: int
-    days: int = Field(description="Of how many days.")
+    days: int | None = Field(default=None, description="Of how many days.")
+    since: str | None = Field(default=None, description="Where they are more than are read.")
     origins_total: int | None = None
     origins: list[FailedOrigin] = Field(default=[])
 
@@ -112,7 +113,7 @@ class Logins(Brief, Report):
     sessions: list[Login] = Field(description="Who is logged in now.")
     sessions_total: int = 0
     logins: list[Login] = Field(description="The latest.")
-    failed_logins: FailedLogins
+    failed_logins: FailedLogins | None = None
     not_known: list[str] = Field(
         default=[], description="What could not be looked at, and why: it is not none."
     )
