@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,7 +166,8 @@ def sudoers(**rule: Any) -> dict[str, Any]:
 
 def told_rights(document: dict[str, Any]) -> list[dict[str, Any]]:
     sudo = loaded(SHARED / "sudo_rights.py")
-    return [one.told(ANN) for one in sudo.rights_of(document) if one.is_of(ANN, ["staff"])]
+    found, _not_known = sudo.rights_of(document)
+    return [one.told(ANN, ["staff"]) for one in found if one.is_of(ANN, ["staff"])]
 
 
 def test_rights_as_cvtsudoers_tells_them() -> None:
@@ -172,21 +175,123 @@ def test_rights_as_cvtsudoers_tells_them() -> None:
     assert told_rights(sudoers(User_List=[{"usergroup": "wheel"}])) == []
     assert told_rights(sudoers(Host_List=[{"hostname": "elsewhere"}])) == []
     assert told_rights(sudoers(User_List=[{"userid": 1001}])) != []
-    everything = {**sudoers(), "Defaults": [{"Options": [{"authenticate": False}]}]}
-    assert told_rights(everything)[0]["no_password"] is True
+    assert told_rights(sudoers(User_List=[{"usergid": 1001}])) != []
+    assert told_rights(sudoers(User_List=[{"usergid": 4294967294}])) == []
+    everybody: list[dict[str, Any]] = [{"username": "ALL"}, {"username": "ann", "negated": True}]
+    assert told_rights(sudoers(User_List=everybody)) == []
+    assert told_rights(sudoers(User_List=everybody[::-1])) != []
+    here = {"hostname": socket.gethostname(), "negated": True}
+    assert told_rights(sudoers(Host_List=[{"hostname": "ALL"}, here])) == []
+
+
+NOBODY_ELSE = [{"username": "ALL"}, {"username": "ann", "negated": True}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "none"),
+    [
+        ([{}], True),
+        ([{"Binding": [{"username": "ann"}]}], True),
+        ([{"Binding": [{"usergroup": "staff"}]}], True),
+        ([{"Binding": [{"username": "bob"}]}], False),
+        ([{"Binding": NOBODY_ELSE}], False),
+        ([{"Binding": [{"hostname": "ALL"}]}], True),
+        ([{"Binding": [{"hostname": "elsewhere"}]}], False),
+        ([{"Binding": [{"command": "/bin/a"}]}], False),
+        ([{}, {"Binding": [{"username": "ann"}], "Options": [{"authenticate": True}]}], False),
+        ([{"Options": [{"exempt_group": "staff"}]}], True),
+        ([{"Options": [{"exempt_group": "wheel"}]}], False),
+    ],
+)
+def test_defaults_by_which_no_password_is_asked_for(
+    lines: list[dict[str, Any]], none: bool
+) -> None:
+    listed = [{"Options": [{"authenticate": False}], **line} for line in lines]
+    (right,) = told_rights({**sudoers(), "Defaults": listed})
+    assert right.get("no_password", False) is none
+
+
+@pytest.mark.parametrize(
+    ("tag", "group", "none"),
+    [(True, "wheel", False), (True, "staff", True), (False, "wheel", True)],
+)
+def test_what_a_rule_itself_says_of_a_password(tag: bool, group: str, none: bool) -> None:
+    rule = {"Commands": [{"command": "ALL"}], "Options": [{"authenticate": tag}]}
+    defaults = [{"Options": [{"authenticate": not tag, "exempt_group": group}]}]
+    (right,) = told_rights({**sudoers(Cmnd_Specs=[rule]), "Defaults": defaults})
+    assert right.get("no_password", False) is none
+
+
+SUDOERS = """
+Defaults:ann !authenticate
+{line}
+ann ALL=(ALL) ALL
+"""
+OTHERS = ["sudo: members of +web", "sudo: rules kept by sss"]
+FOR_SOME = "sudo: whether Defaults for some commands or targets ask for a password"
+
+
+@pytest.mark.parametrize(
+    ("line", "sources", "not_known"),
+    [
+        ("", "files", []),
+        ("Defaults>bob !authenticate", "files", [FOR_SOME]),
+        ("Defaults!/bin/a !authenticate", "files", [FOR_SOME]),
+        ("+web ALL=ALL", "files sss [NOTFOUND=return]", OTHERS),
+    ],
+)
+def test_what_of_sudo_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, sources: str, not_known: list[str]
+) -> None:
+    sudo = loaded(SHARED / "sudo_rights.py")
+    for name, text in (
+        ("SUDOERS", SUDOERS.format(line=line)),
+        ("NSSWITCH", f"passwd: files\nsudoers: {sources}\n"),
+    ):
+        path = tmp_path / name
+        path.write_text(text)
+        monkeypatch.setattr(sudo, name, str(path))
+    module = SimpleNamespace(
+        get_bin_path=lambda name: f"/made-up/{name}",
+        run_command=lambda words, **_: (0, json.dumps(as_cvtsudoers(line, words)), ""),
+    )
+    found, why = sudo.sudo_rights(module, "/usr/bin/sudo", [ANN])
+    assert found[0].told(ANN, [])["no_password"] is True
+    assert why == not_known
+
+
+def as_cvtsudoers(line: str, words: list[str]) -> dict[str, Any]:
+    """What it says of SUDOERS, of the kinds of Defaults that it is asked for."""
+    off = {"Options": [{"authenticate": False}]}
+    if "runas" in words:
+        return {"Defaults": [{**off, "Binding": [{"username": "bob"}]}]} if ">" in line else {}
+    defaults = [{**off, "Binding": [{"username": "ann"}]}]
+    defaults += [{**off, "Binding": [{"command": "/bin/a"}]}] if "!/bin/a" in line else []
+    specs = sudoers(User_List=[{"username": "ann"}])["User_Specs"]
+    specs += sudoers(User_List=[{"netgroup": "web"}])["User_Specs"] if "+web" in line else []
+    return {"Defaults": defaults, "User_Specs": specs}
 
 
 def test_rights_as_sudo_lists_them() -> None:
     output = (
+        "Matching Defaults entries for ann on c:\n    env_reset{}\n\n"
         "User ann may run the following commands on c:\n"
         "    (ALL : ALL) ALL\n    (www-data) NOPASSWD: SETENV: /usr/bin/apt update\n"
+        "    (root) PASSWD: /bin/ls\n"
     )
-    module = SimpleNamespace(run_command=lambda _words, **_: (0, output, ""))
-    found = loaded(SHARED / "sudo_rights.py").asked(module, "/usr/bin/sudo", [ANN])
-    assert [one.told(ANN) for one in found] == [
+    sudo = loaded(SHARED / "sudo_rights.py")
+
+    def told(more: str) -> list[dict[str, Any]]:
+        answer = (0, output.format(more), "")
+        module = SimpleNamespace(run_command=lambda _words, **_: answer)
+        return [one.told(ANN, []) for one in sudo.asked(module, "/usr/bin/sudo", [ANN])]
+
+    assert told("") == [
         {"commands": ["ALL"]},
         {"commands": ["/usr/bin/apt update"], "run_as": "www-data", "no_password": True},
+        {"commands": ["/bin/ls"]},
     ]
+    assert [one.get("no_password") for one in told(", !authenticate")] == [True, True, None]
 
 
 def test_rights_by_doas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +299,6 @@ def test_rights_by_doas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     path = tmp_path / "doas.conf"
     path.write_text("# permit bob\npermit nopass :staff as root cmd /bin/ls\ndeny ann\n")
     monkeypatch.setattr(sudo, "DOAS", (str(path),))
-    assert [one.told(ANN) for one in sudo.doas_rights()] == [
+    assert [one.told(ANN, []) for one in sudo.doas_rights()] == [
         {"commands": ["/bin/ls"], "no_password": True, "by": "%staff", "program": "doas"}
     ]

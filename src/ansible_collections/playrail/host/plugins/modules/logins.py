@@ -240,7 +240,7 @@ class Accounts:
                 not_known.add("passwords: permission denied")
         login = [one for one in self.listed if may_log_in(one.pw_shell) or one.pw_uid == 0]
         self.rights, why = rights(module, login)
-        not_known.update([why] if why else [])
+        not_known.update(why)
         numbers = [one.pw_uid for one in self.listed]
         self.several = {number for number in set(numbers) if numbers.count(number) > 1}
         self.last = last_logins(self.listed)
@@ -248,7 +248,9 @@ class Accounts:
     def told(self, account):
         """What is told of the account, None when it can neither log in nor has any right."""
         groups = self.groups[account.pw_name]
-        sudo = [right.told(account) for right in self.rights if right.is_of(account, groups)]
+        sudo = [
+            right.told(account, groups) for right in self.rights if right.is_of(account, groups)
+        ]
         keys, loose = keys_of(account, self.not_known, self.ssh)
         open_shell = may_log_in(account.pw_shell)
         by_name = any(right.who == account.pw_name for right in self.rights)
