@@ -154,6 +154,8 @@ def test_an_engine_that_does_not_run_is_not_started(
     monkeypatch.setattr(host, "Engine", knock)
     monkeypatch.setattr(host, "engine_runs", lambda: False)
     assert host.docker([]) == (None, None)
+    monkeypatch.setattr(host, "all_visible", lambda: False)
+    assert host.docker([]) == (None, "this user may only see its own processes")
 
 
 def test_an_engine_that_may_not_be_asked_is_told_so(

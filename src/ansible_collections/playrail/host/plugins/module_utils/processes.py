@@ -154,6 +154,18 @@ def in_container(pid):
     return False
 
 
+def own_processes(is_wanted, found=None):
+    """Those that are wanted and the host's own, of all or of these: a program in a container has
+    the same name, and serves that container.
+    """
+    places = Places()
+    return [
+        one
+        for one in (processes() if found is None else found)
+        if is_wanted(one) and not in_container(one.pid) and "container" not in places.of(one.pid)
+    ]
+
+
 def stat(pid):
     """A process's name, and the fields after it in /proc/<pid>/stat. Raises OSError when it
     is gone.

@@ -85,21 +85,22 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     SOCKETS,
     DockerFailed,
     Engine,
+    engine_runs,
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
     BLOCK_BYTES,
-    PROC,
     below,
     briefly,
     deleted_open,
     fullest_first,
     holding,
     mounts,
-    name_of,
     shown,
 )
+from ansible_collections.playrail.host.plugins.module_utils.processes import all_visible
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
+OWN_ALONE = "this user may only see its own processes"
 NAMED = 5  # files that are deleted and open
 JOURNALS = ("/var/log/journal", "/run/log/journal")
 ENGINE_S = 5.0  # to measure what containers and volumes take it walks them
@@ -139,11 +140,6 @@ def journal_bytes():
     return (total if there else None), None
 
 
-def engine_runs():
-    """Whether the engine itself does: to knock at its socket could start it."""
-    return any(name_of(pid) == "dockerd" for pid in os.listdir(PROC) if pid.isdigit())
-
-
 def container_logs(engine, folder):
     """What the files take to which the engine writes what containers print, and the largest
     container's. Where it does not write files, or they may not be looked at, nothing.
@@ -175,7 +171,7 @@ def listed_as(mount):
 def docker(sockets):
     """What the engine takes, and why that, or a part of it, is not known."""
     if not engine_runs():
-        return None, None
+        return None, None if all_visible() else OWN_ALONE
     found = {}
     try:
         engine = Engine(sockets, timeout_s=ENGINE_S)

@@ -128,7 +128,7 @@ from ansible_collections.playrail.host.plugins.module_utils.cpu_use import (
     pressure,
     shares,
 )
-from ansible_collections.playrail.host.plugins.module_utils.docker import DockerFailed
+from ansible_collections.playrail.host.plugins.module_utils.docker import DockerFailed, engine_runs
 from ansible_collections.playrail.host.plugins.module_utils.journal_errors import (
     errors,
     killed_for_memory,
@@ -160,7 +160,6 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
 from ansible_collections.playrail.host.plugins.module_utils.troubled_containers import (
-    ENGINE,
     troubled_containers,
 )
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
@@ -213,7 +212,7 @@ class Triage:
             self.not_known["pressure"] = "the kernel does not count it"
         self.told.update(load=told, processes=busiest(found, by_process(before, after), MOST))
         self.told["clock"] = {"synchronised": synchronised(), "keeper": keeper(found)}
-        self.has_engine = any(one.name == ENGINE for one in found)
+        self.has_engine = engine_runs(found)
         if self.told["clock"]["synchronised"] is None:
             self.not_known["clock"] = "the kernel may not be asked"
         if not all_visible():
