@@ -93,7 +93,7 @@ def ufw_rule(words):
 
 
 def firewalld_runs():
-    """firewalld is a program of Python, whose process often has that name."""
+    """Its process often has the name of Python, in which it is written."""
     return bool(
         own_processes(
             lambda one: (

@@ -226,6 +226,16 @@ def memory_total():
     return 0
 
 
+def uptime_s():
+    """Since when the host runs, in seconds: a container since its first process was started."""
+    clock = Clock()
+    try:
+        started = int(stat(1)[1][19]) / float(clock.ticks_per_second)
+    except OSError:  # hidden
+        started = 0
+    return int(clock.up_s - started)
+
+
 class Describer:
     """Makes processes into what is reported of them."""
 
