@@ -364,6 +364,7 @@ def test_full_disks_come_before_those_that_may_not_be_asked(
     points = [one["mount_point"] for one in triage.told["file_systems"]]
     assert points[:2] == ["/nas", "/var"]
     assert not set(points).intersection(one["mount_point"] for one in refused)
+    assert triage.totals["file_systems"] == len(points)
     assert triage.not_known["file_systems"] == "6 may not be asked"
 
 

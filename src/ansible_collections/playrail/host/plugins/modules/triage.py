@@ -248,15 +248,15 @@ class Triage:
         except (OSError, Silent):
             self.not_known["/"] = SILENT
         found.sort(key=fullest_first)
-        self.told["file_systems"] = [
+        told = [
             dict(one, read_only=one.get("read_only") or None)
             for one in found
             if one.get("why") == SILENT or is_full(one) or one["mount_point"] == "/"
-        ][:MOST]
+        ]
+        self.tell("file_systems", told)
         refused = sum(one.get("why") not in (None, SILENT) for one in found)
         if refused:
             self.not_known["file_systems"] = "%d may not be asked" % refused
-        self.totals["file_systems"] = len(found)
 
     def look_at_units(self):
         try:
