@@ -58,6 +58,11 @@ def test_the_journal_takes_what_its_files_take(
     (tmp_path / "log" / "machine" / "system.journal").write_bytes(b"x" * 100_000)
     size, why = host.journal_bytes()
     assert (100_000 <= size < 150_000, why) == (True, None)
+    # Nor by a file beside the folders, or one that is gone when it is looked at
+    (tmp_path / "log" / "a-stray").touch()
+    names = os.listdir
+    monkeypatch.setattr(host.os, "listdir", lambda path: ["gone", *names(path)])
+    assert host.journal_bytes() == (size, None)
 
     def refuse(_path: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
