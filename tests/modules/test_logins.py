@@ -145,6 +145,34 @@ def test_ways_in(
     assert ssh.ways_in(given, account, ["staff"], about, ["a key"]) == ways
 
 
+def test_servers_that_are_not_roots_sshd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ssh = loaded(SHARED / "ssh_servers.py")
+    sockets = [
+        {"inode": pid, "address": address, "port": pid}
+        for pid, address in ((7, "::"), (7, "0.0.0.0"), (8, "::"), (9, "::"))
+    ]
+    for pid, name in ((7, "sshd"), (8, "dropbear"), (9, "nginx")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "comm").write_text(f"{name}\n")
+        (tmp_path / str(pid) / "cmdline").write_text(f"/tmp/{name}\0-p\0{pid}\0")
+    monkeypatch.setattr(ssh, "PROC", str(tmp_path))
+    monkeypatch.setattr(ssh, "listening", lambda _protocol: sockets)
+    monkeypatch.setattr(ssh, "holders", lambda found: ({one: [one] for one in found}, True))
+    monkeypatch.setattr(ssh, "command_of", lambda _pid: None)
+    monkeypatch.setattr(
+        ssh.os, "stat", lambda _path: SimpleNamespace(st_uid=65534, st_mode=0o40755)
+    )
+    assert ssh.servers()[1] == [
+        {"user": pwd.getpwuid(65534).pw_name, "pid": 7, "listens": ["[::]:7", "0.0.0.0:7"]},
+        {"program": "dropbear", "pid": 8, "listens": ["[::]:8"]},
+    ]
+
+
+def test_a_server_whose_program_is_not_to_be_had_is_not_asked() -> None:
+    ssh = loaded(SHARED / "ssh_servers.py")
+    assert ssh.configuration(None, None, ssh.Server(7, [])) is None
+
+
 def test_rules_for_some_are_found_in_what_is_included(tmp_path: Path) -> None:
     (tmp_path / "more.conf").write_text("match User bob\n  X11Forwarding no\n")
     config = tmp_path / "sshd_config"

@@ -69,6 +69,7 @@ class SshServer(Brief):
     pid: int | None = None
     started_by: str | None = Field(default=None, description="systemd, for each connection.")
     program: str | None = Field(default=None, description="Where it is not sshd.")
+    user: str | None = Field(default=None, description="Who started it, where that is not root.")
     config: str | None = Field(default=None, description="Where it is not the usual file.")
     options: str | None = Field(default=None, description="Of its command line.")
     root: str | None = Field(default=None, description="PermitRootLogin.")

@@ -148,9 +148,9 @@ class Servers:
                 self.not_known = "sshd's rules for some: of %d accounts only" % MOST_ASKED
             found = configuration(self.module, self.program, server, user) if asked else None
             if found is None and asked:
-                self.not_known = "sshd's configuration: " + (
-                    "sshd -T failed" if os.geteuid() == 0 else "only root may ask"
-                )
+                why = "sshd -T failed" if self.program else "there is no sshd to ask on the path"
+                why = why if os.geteuid() == 0 else "only root may ask"
+                self.not_known = "sshd's configuration: " + why
             self.known[key] = found
         found = self.known[key]
         return (self.known.get((server, None)) or {}) if found is None else found
