@@ -51,9 +51,20 @@ def lists_from(manager):
     lists = [path for pattern in LISTS[manager] for path in glob.glob(pattern)]
     if not lists:
         return None
-    others = [path for path in FETCHED.get(manager, ()) if os.path.exists(path)]
     # A list may have the time of its server
-    return int(max(os.stat(path).st_mtime for path in others or lists))
+    times = times_of(FETCHED.get(manager, ())) or times_of(lists)
+    return int(max(times)) if times else None
+
+
+def times_of(paths):
+    """When each was written; what is gone meanwhile, as a list that is replaced, has no time."""
+    found = []
+    for path in paths:
+        try:
+            found.append(os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return found
 
 
 def upgrades(module, manager):
