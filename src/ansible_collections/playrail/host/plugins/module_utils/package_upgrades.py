@@ -102,7 +102,7 @@ def apt_options():
         made = os.stat(APT_CACHE).st_mtime
     except OSError:
         return WITHOUT_CACHE
-    fresh = all(os.stat(one).st_mtime <= made for one in APT_SOURCES if os.path.exists(one))
+    fresh = all(one <= made for one in times_of(APT_SOURCES))
     return () if fresh else WITHOUT_CACHE
 
 
