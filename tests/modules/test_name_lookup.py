@@ -57,6 +57,8 @@ def test_records(kind: int, data: bytes, text: str) -> None:
         packet(7, b"\xc0\x0c", record(1, b"")),
         packet(7, NAME, record(1, b"\1")),
         packet(7, NAME, b"\xc0"),
+        packet(7, b"\1a" * 129 + b"\0", record(1, b"\xc0\0\2\1")),
+        struct.pack("!6H", 7, 0x8180, 65535, 0, 0, 0) + NAME,
     ],
 )
 def test_answers_that_are_none(raw: bytes) -> None:
@@ -98,3 +100,50 @@ def test_a_name_of_this_machine() -> None:
     assert "127.0.0.1" in found["resolver"]["addresses"] + found["hosts_file"]
     assert run("name_lookup", name="a..b")["playrail_code"] == "invalid_argument"
     assert run("name_lookup", name="127.0.0.1")["asked"] == "1.0.0.127.in-addr.arpa"
+
+
+def test_an_address_has_names_alone() -> None:
+    assert run("name_lookup", name="127.0.0.1", type="PTR")["asked"] == "1.0.0.127.in-addr.arpa"
+    found = run("name_lookup", name="127.0.0.1", type="MX")
+    assert found["playrail_code"] == "invalid_argument"
+
+
+@pytest.fixture
+def lookup(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module on a host with two domains, in the second of which there is `db`."""
+    found = loaded(MODULES / "name_lookup.py")
+    monkeypatch.setattr(found, "configured", lambda: (["192.0.2.53"], ["a.test", "b.test."]))
+    monkeypatch.setattr(found, "by_resolver", lambda *_: {})
+    addresses = [f"192.0.2.{number}" for number in range(30)]
+
+    def answers(_servers: list[str], name: str, kinds: list[str]) -> list[dict[str, Any]]:
+        known = name == "db.b.test"
+        said = {"status": "NOERROR", "answers": addresses} if known else {"status": "NXDOMAIN"}
+        return [{"server": "192.0.2.53", "type": kind, "answers": [], **said} for kind in kinds]
+
+    monkeypatch.setattr(found, "asked_all", answers)
+    return found
+
+
+def asked(lookup: ModuleType, name: str) -> Any:
+    return lookup.looked({"name": name, "nameserver": None, "type": "A", "max_bytes": 4000})
+
+
+def test_each_domain_is_asked_for_a_short_name(lookup: ModuleType) -> None:
+    found = asked(lookup, "db")
+    assert found["asked"] == "db.b.test"
+    (server,) = found["servers"]
+    assert (len(server["answers"]), server["answers_total"]) == (20, 30)
+    assert asked(lookup, "none")["asked"] == "none.a.test"
+    assert "asked" not in asked(lookup, "db.c.test")
+
+
+def test_the_same_answers_in_another_order_do_not_differ() -> None:
+    questions, differ = shared("dns_questions"), loaded(MODULES / "name_lookup.py").differ
+    records = [record(1, bytes((192, 0, 2, number))) for number in range(30)]
+    said = []
+    for turned in (records, records[11:] + records[:11]):
+        message = questions.Message(packet(7, NAME, *turned), 7)
+        texts = [text for _kind, _life, text in message.records()]
+        said.append({"type": "A", "status": "NOERROR", "answers": sorted(texts)})
+    assert not differ(said)
