@@ -159,6 +159,18 @@ def test_another_address_than_the_names(pages: str) -> None:
     assert (found["status"], found["address"]) == (200, "127.0.0.1")
 
 
+def test_a_connection_made_when_time_is_over_is_cut_too(pages: str) -> None:
+    module = loaded(MODULES / "http_request.py")
+    given = {"url": f"{pages}/away", "address": None, "method": "GET"}
+    deadline = shared("connecting").Deadline(60)
+    answer, made, _untrusted = module.step(given["url"], given, deadline)
+    made.close()
+    assert answer.status == 302
+    deadline.cut()
+    with pytest.raises(module.NoAnswer, match="in time"):
+        module.step(given["url"], given, deadline)
+
+
 def test_what_speaks_no_http() -> None:
     with serving(lambda made: made.sendall(b"SSH-2.0-x\r\n")) as port:
         found = run("http_request", url=f"http://127.0.0.1:{port}/")
