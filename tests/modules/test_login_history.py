@@ -192,6 +192,7 @@ def test_guessing_does_not_hide_who_got_in(with_journal: Any) -> None:
     log = with_journal(f"{apart}\nprintf '%s' '{guesses}'")
     assert (len(log.failures()), log.since) == (3, 88)
     assert [one["user"] for one in log.logins()] == ["ann"]
+    assert log.logins_since is None
 
 
 def test_a_journal_that_began_yesterday(with_journal: Any) -> None:

@@ -32,7 +32,7 @@ def latest_logins(log, user):
         return found, None
     if not log.known:
         return found, NO_LOG
-    since = log.since or time.time() - FAILED_DAYS * DAY_S
+    since = log.logins_since or time.time() - FAILED_DAYS * DAY_S
     return found, "sshd's log was read since %s only" % moment(since)
 
 

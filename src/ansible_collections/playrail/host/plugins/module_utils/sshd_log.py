@@ -143,7 +143,8 @@ class SshdLog:
     def __init__(self, module):
         self.module, self.lines = module, None
         self.known = True  # whether the host keeps such a log
-        self.since = None  # when the first line that was read was written, where there are others
+        # When the first line that was read was written, where there are others; of logins, too
+        self.since = self.logins_since = None
 
     def journalctl(self):
         """None without systemd: what is in a journal then is of another time."""
@@ -167,7 +168,11 @@ class SshdLog:
         """
         lines, program = self.read(), self.journalctl()
         apart = lines_of_journal(program, OF_ACCEPTED) if program and self.since else None
-        return lines if apart is None else apart[0]
+        self.logins_since = self.since
+        if apart is None:
+            return lines
+        self.logins_since = apart[1] or kept_since(program, time.time())
+        return apart[0]
 
     def logins(self):
         found = []
