@@ -97,6 +97,16 @@ def test_last_logins(records: Any, tmp_path: Path) -> None:
     assert found["root"] == {"user": "root", "time": "1970-01-01T00:02:00Z", "terminal": "tty1"}
 
 
+def test_databases_that_this_python_cannot_read(
+    records: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib" / "wtmpdb").mkdir(parents=True)
+    (tmp_path / "lib" / "wtmpdb" / "wtmp.db").touch()
+    assert records.unread_databases() == []
+    monkeypatch.setattr(records, "sqlite3", None)
+    assert records.unread_databases() == [str(tmp_path / "lib" / "wtmpdb" / "wtmp.db")]
+
+
 @pytest.fixture
 def sshd_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Of a host without systemd, whose log is the file `messages` of the folder."""

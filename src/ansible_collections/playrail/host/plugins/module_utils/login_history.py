@@ -14,6 +14,7 @@ from ansible_collections.playrail.host.plugins.module_utils.login_records import
     moment,
     sessions,
     summed,
+    unread_databases,
 )
 from ansible_collections.playrail.host.plugins.module_utils.sshd_log import SshdLog
 
@@ -60,6 +61,7 @@ def history(module, user, not_known):
     elif failed is None:
         not_known.add("failed logins: " + NO_LOG)
     not_known.update(["latest logins: " + why] if why else [])
+    not_known.update("%s: this Python has no sqlite3" % path for path in unread_databases())
     try:
         now = [one for one in sessions() if user in (None, one["user"])]
     except OSError as error:

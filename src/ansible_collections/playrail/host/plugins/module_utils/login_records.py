@@ -90,6 +90,19 @@ def told(user, seconds, origin, terminal=""):
     return dict(found, **({"terminal": terminal} if terminal not in ("", "ssh") else {}))
 
 
+def unread_databases():
+    """The databases of logins that this Python cannot read, by their paths."""
+    return [] if sqlite3 else [path for path in (wtmpdb(), lastlog2()) if os.path.exists(path)]
+
+
+def wtmpdb():
+    return VAR + "/lib/wtmpdb/wtmp.db"
+
+
+def lastlog2():
+    return VAR + "/lib/lastlog/lastlog2.db"
+
+
 def rows(path, question):
     """What a database of SQLite answers, opened so that nothing is written; no rows where
     it or Python's module is not there.
@@ -108,7 +121,7 @@ def rows(path, question):
 
 def logins_of_wtmpdb():
     asked = "SELECT User, Login, RemoteHost, TTY FROM wtmp WHERE Type = 3 ORDER BY Login DESC"
-    found = rows(VAR + "/lib/wtmpdb/wtmp.db", asked + " LIMIT %d" % MOST_RECORDS)
+    found = rows(wtmpdb(), asked + " LIMIT %d" % MOST_RECORDS)
     return [told(str(one[0]), int(one[1]) // 10**6, one[2] or "", one[3] or "") for one in found]
 
 
@@ -116,7 +129,7 @@ def last_logins(accounts):
     """The last login of accounts by name, as lastlog and lastlog2 know it."""
     found = {}
     for name, seconds, terminal, origin in rows(
-        VAR + "/lib/lastlog/lastlog2.db", "SELECT Name, Time, TTY, RemoteHost FROM Lastlog2"
+        lastlog2(), "SELECT Name, Time, TTY, RemoteHost FROM Lastlog2"
     ):
         if seconds:
             found[name] = told(name, int(seconds), origin or "", terminal or "")
