@@ -58,6 +58,11 @@ def test_the_journal_takes_what_its_files_take(
     (tmp_path / "log" / "machine" / "system.journal").write_bytes(b"x" * 100_000)
     size, why = host.journal_bytes()
     assert (100_000 <= size < 150_000, why) == (True, None)
+    # Nor by a file beside the folders, or one that is gone when it is looked at
+    (tmp_path / "log" / "a-stray").touch()
+    names = os.listdir
+    monkeypatch.setattr(host.os, "listdir", lambda path: ["gone", *names(path)])
+    assert host.journal_bytes() == (size, None)
 
     def refuse(_path: str) -> list[str]:
         raise PermissionError(13, "Permission denied")
@@ -154,6 +159,8 @@ def test_an_engine_that_does_not_run_is_not_started(
     monkeypatch.setattr(host, "Engine", knock)
     monkeypatch.setattr(host, "engine_runs", lambda: False)
     assert host.docker([]) == (None, None)
+    monkeypatch.setattr(host, "all_visible", lambda: False)
+    assert host.docker([]) == (None, "this user may only see its own processes")
 
 
 def test_an_engine_that_may_not_be_asked_is_told_so(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
 MODULE = MODULES / "kernel_parameters.py"
+APPLIES = SimpleNamespace(sets=lambda _path: True)
 
 
 class Kernel:
@@ -118,10 +119,50 @@ def test_what_differs_at_the_next_start(kernel: Kernel, host: ModuleType) -> Non
     )
     values = host.Values()
     file = str(kernel.place / "etc" / "10-a.conf")
-    assert host.differences(values, kernel.settings.Configured().settings) == [
+    assert host.differences(values, kernel.settings.Configured().settings, APPLIES) == [
         {"name": "vm.none", "next_boot": "3", "file": file},
         {"name": "vm.other", "value": "1", "next_boot": "2", "file": file},
     ]
+
+
+NEXT, NEVER = "next_boot", "configured"
+
+
+@pytest.mark.parametrize(
+    ("read_only", "is_own", "in_container", "keys", "why"),
+    [
+        (False, True, False, (NEXT, NEXT), None),
+        (False, True, True, (NEXT, NEVER), "some are not this container's to set"),
+        (False, False, True, (NEVER, NEVER), "some are not this container's to set"),
+        (True, True, True, (NEVER, NEVER), "/proc/sys is read-only here"),
+    ],
+)
+def test_a_container_does_not_apply_what_is_its_hosts(
+    kernel: Kernel,
+    host: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    read_only: bool,
+    is_own: bool,
+    in_container: bool,
+    keys: tuple[str, str],
+    why: str | None,
+) -> None:
+    kernel.has(vm__other="1")
+    path = kernel.place / "sys" / "vm" / "other"
+    kernel.says("etc/10-a.conf", "vm.other = 2\nvm.none = 3")
+    monkeypatch.setattr(host, "mounts", list)
+    monkeypatch.setattr(host, "holding", lambda *_: SimpleNamespace(read_only=read_only))
+    monkeypatch.setattr(host, "is_container", lambda: in_container)
+    monkeypatch.setattr(host, "ROOT", path.stat().st_uid if is_own else -1)
+    start, configured = host.Start(), kernel.settings.Configured().settings
+    found = {one["name"]: one for one in host.differences(host.Values(), configured, start)}
+    assert (found["vm.other"][keys[0]], found["vm.none"][keys[1]]) == ("2", "3")
+    assert all(len({NEXT, NEVER} & one.keys()) == 1 for one in found.values())
+    assert (start.why_not(list(found.values())) or "").startswith(why or "")
+    assert (start.why_not(list(found.values())) is None) is (why is None)
+    (told,) = host.told(host.Values(), [str(path)], configured, start)
+    assert ("file" in told) is (keys[0] == NEXT)
 
 
 def test_what_may_not_be_read_is_not_said_to_differ(
@@ -135,7 +176,7 @@ def test_what_may_not_be_read_is_not_said_to_differ(
 
     monkeypatch.setattr(host, "value_of", refuse)
     values = host.Values()
-    assert host.differences(values, kernel.settings.Configured().settings) == []
+    assert host.differences(values, kernel.settings.Configured().settings, APPLIES) == []
     assert values.refused == ["vm.secret"]
 
 
@@ -158,7 +199,7 @@ def test_which_settings_a_name_means(
     kernel.has(vm__swappiness="60", vm__swap_other="1")
     (kernel.place / "outside").write_text("secret")
     values = host.Values()
-    assert [one["name"] for one in host.told(values, set(host.meant(name)), {})] == found
+    assert [one["name"] for one in host.told(values, set(host.meant(name)), {}, APPLIES)] == found
 
 
 def test_what_is_mounted_below_is_not_looked_at(

@@ -207,6 +207,46 @@ def test_a_service_of_openrc_is_told_in_systemds_words(openrc: ModuleType) -> No
     assert openrc.openrc_state("wev") == {"status": {}, "alike": ["web"]}
 
 
+def hidden(_pid: int) -> tuple[str, list[str]]:
+    raise FileNotFoundError
+
+
+def refused(_pid: int) -> tuple[str, list[str]]:
+    raise PermissionError
+
+
+@pytest.mark.parametrize(
+    ("numbers", "look", "all_seen", "state"),
+    [
+        (f"{2**22 + 1}", None, True, "crashed"),
+        ("7", hidden, True, "crashed"),
+        ("7", lambda _pid: ("queue", ["Z"]), True, "crashed"),
+        ("7", hidden, False, "started"),
+        ("7", refused, True, "started"),
+        ("7", lambda _pid: ("queue", ["S"]), True, "started"),
+        ("", None, True, "started"),
+        ("none yet", None, True, "started"),
+        (None, None, True, "started"),
+    ],
+)
+def test_openrcs_service_crashed_only_when_its_process_is_known_to_be_gone(
+    openrc: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    numbers: str | None,
+    look: Any,
+    all_seen: bool,
+    state: str,
+) -> None:
+    path = Path(openrc.STATES) / "queue.pid"
+    path.write_text(numbers or "")
+    if numbers is None:
+        path.unlink()
+    monkeypatch.setattr(openrc, "stat", look or openrc.stat)
+    monkeypatch.setattr(openrc, "all_visible", lambda: all_seen)
+    assert openrc.state("queue", "started") == state
+
+
 @pytest.fixture
 def timers() -> ModuleType:
     return loaded(SHARED / "unit_times.py")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
+import json
 import os
 import pwd
-import sqlite3
-import struct
-import time
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -147,6 +145,34 @@ def test_ways_in(
     assert ssh.ways_in(given, account, ["staff"], about, ["a key"]) == ways
 
 
+def test_servers_that_are_not_roots_sshd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ssh = loaded(SHARED / "ssh_servers.py")
+    sockets = [
+        {"inode": pid, "address": address, "port": pid}
+        for pid, address in ((7, "::"), (7, "0.0.0.0"), (8, "::"), (9, "::"))
+    ]
+    for pid, name in ((7, "sshd"), (8, "dropbear"), (9, "nginx")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "comm").write_text(f"{name}\n")
+        (tmp_path / str(pid) / "cmdline").write_text(f"/tmp/{name}\0-p\0{pid}\0")
+    monkeypatch.setattr(ssh, "PROC", str(tmp_path))
+    monkeypatch.setattr(ssh, "listening", lambda _protocol: sockets)
+    monkeypatch.setattr(ssh, "holders", lambda found: ({one: [one] for one in found}, True))
+    monkeypatch.setattr(ssh, "command_of", lambda _pid: None)
+    monkeypatch.setattr(
+        ssh.os, "stat", lambda _path: SimpleNamespace(st_uid=65534, st_mode=0o40755)
+    )
+    assert ssh.servers()[1] == [
+        {"user": pwd.getpwuid(65534).pw_name, "pid": 7, "listens": ["[::]:7", "0.0.0.0:7"]},
+        {"program": "dropbear", "pid": 8, "listens": ["[::]:8"]},
+    ]
+
+
+def test_a_server_whose_program_is_not_to_be_had_is_not_asked() -> None:
+    ssh = loaded(SHARED / "ssh_servers.py")
+    assert ssh.configuration(None, None, ssh.Server(7, [])) is None
+
+
 def test_rules_for_some_are_found_in_what_is_included(tmp_path: Path) -> None:
     (tmp_path / "more.conf").write_text("match User bob\n  X11Forwarding no\n")
     config = tmp_path / "sshd_config"
@@ -168,7 +194,8 @@ def sudoers(**rule: Any) -> dict[str, Any]:
 
 def told_rights(document: dict[str, Any]) -> list[dict[str, Any]]:
     sudo = loaded(SHARED / "sudo_rights.py")
-    return [one.told(ANN) for one in sudo.rights_of(document) if one.is_of(ANN, ["staff"])]
+    found, _not_known = sudo.rights_of(document)
+    return [one.told(ANN, ["staff"]) for one in found if one.is_of(ANN, ["staff"])]
 
 
 def test_rights_as_cvtsudoers_tells_them() -> None:
@@ -176,21 +203,123 @@ def test_rights_as_cvtsudoers_tells_them() -> None:
     assert told_rights(sudoers(User_List=[{"usergroup": "wheel"}])) == []
     assert told_rights(sudoers(Host_List=[{"hostname": "elsewhere"}])) == []
     assert told_rights(sudoers(User_List=[{"userid": 1001}])) != []
-    everything = {**sudoers(), "Defaults": [{"Options": [{"authenticate": False}]}]}
-    assert told_rights(everything)[0]["no_password"] is True
+    assert told_rights(sudoers(User_List=[{"usergid": 1001}])) != []
+    assert told_rights(sudoers(User_List=[{"usergid": 4294967294}])) == []
+    everybody: list[dict[str, Any]] = [{"username": "ALL"}, {"username": "ann", "negated": True}]
+    assert told_rights(sudoers(User_List=everybody)) == []
+    assert told_rights(sudoers(User_List=everybody[::-1])) != []
+    here = {"hostname": socket.gethostname(), "negated": True}
+    assert told_rights(sudoers(Host_List=[{"hostname": "ALL"}, here])) == []
+
+
+NOBODY_ELSE = [{"username": "ALL"}, {"username": "ann", "negated": True}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "none"),
+    [
+        ([{}], True),
+        ([{"Binding": [{"username": "ann"}]}], True),
+        ([{"Binding": [{"usergroup": "staff"}]}], True),
+        ([{"Binding": [{"username": "bob"}]}], False),
+        ([{"Binding": NOBODY_ELSE}], False),
+        ([{"Binding": [{"hostname": "ALL"}]}], True),
+        ([{"Binding": [{"hostname": "elsewhere"}]}], False),
+        ([{"Binding": [{"command": "/bin/a"}]}], False),
+        ([{}, {"Binding": [{"username": "ann"}], "Options": [{"authenticate": True}]}], False),
+        ([{"Options": [{"exempt_group": "staff"}]}], True),
+        ([{"Options": [{"exempt_group": "wheel"}]}], False),
+    ],
+)
+def test_defaults_by_which_no_password_is_asked_for(
+    lines: list[dict[str, Any]], none: bool
+) -> None:
+    listed = [{"Options": [{"authenticate": False}], **line} for line in lines]
+    (right,) = told_rights({**sudoers(), "Defaults": listed})
+    assert right.get("no_password", False) is none
+
+
+@pytest.mark.parametrize(
+    ("tag", "group", "none"),
+    [(True, "wheel", False), (True, "staff", True), (False, "wheel", True)],
+)
+def test_what_a_rule_itself_says_of_a_password(tag: bool, group: str, none: bool) -> None:
+    rule = {"Commands": [{"command": "ALL"}], "Options": [{"authenticate": tag}]}
+    defaults = [{"Options": [{"authenticate": not tag, "exempt_group": group}]}]
+    (right,) = told_rights({**sudoers(Cmnd_Specs=[rule]), "Defaults": defaults})
+    assert right.get("no_password", False) is none
+
+
+SUDOERS = """
+Defaults:ann !authenticate
+{line}
+ann ALL=(ALL) ALL
+"""
+OTHERS = ["sudo: members of +web", "sudo: rules kept by sss"]
+FOR_SOME = "sudo: whether Defaults for some commands or targets ask for a password"
+
+
+@pytest.mark.parametrize(
+    ("line", "sources", "not_known"),
+    [
+        ("", "files", []),
+        ("Defaults>bob !authenticate", "files", [FOR_SOME]),
+        ("Defaults!/bin/a !authenticate", "files", [FOR_SOME]),
+        ("+web ALL=ALL", "files sss [NOTFOUND=return]", OTHERS),
+    ],
+)
+def test_what_of_sudo_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, sources: str, not_known: list[str]
+) -> None:
+    sudo = loaded(SHARED / "sudo_rights.py")
+    for name, text in (
+        ("SUDOERS", SUDOERS.format(line=line)),
+        ("NSSWITCH", f"passwd: files\nsudoers: {sources}\n"),
+    ):
+        path = tmp_path / name
+        path.write_text(text)
+        monkeypatch.setattr(sudo, name, str(path))
+    module = SimpleNamespace(
+        get_bin_path=lambda name: f"/made-up/{name}",
+        run_command=lambda words, **_: (0, json.dumps(as_cvtsudoers(line, words)), ""),
+    )
+    found, why = sudo.sudo_rights(module, "/usr/bin/sudo", [ANN])
+    assert found[0].told(ANN, [])["no_password"] is True
+    assert why == not_known
+
+
+def as_cvtsudoers(line: str, words: list[str]) -> dict[str, Any]:
+    """What it says of SUDOERS, of the kinds of Defaults that it is asked for."""
+    off = {"Options": [{"authenticate": False}]}
+    if "runas" in words:
+        return {"Defaults": [{**off, "Binding": [{"username": "bob"}]}]} if ">" in line else {}
+    defaults = [{**off, "Binding": [{"username": "ann"}]}]
+    defaults += [{**off, "Binding": [{"command": "/bin/a"}]}] if "!/bin/a" in line else []
+    specs = sudoers(User_List=[{"username": "ann"}])["User_Specs"]
+    specs += sudoers(User_List=[{"netgroup": "web"}])["User_Specs"] if "+web" in line else []
+    return {"Defaults": defaults, "User_Specs": specs}
 
 
 def test_rights_as_sudo_lists_them() -> None:
     output = (
+        "Matching Defaults entries for ann on c:\n    env_reset{}\n\n"
         "User ann may run the following commands on c:\n"
         "    (ALL : ALL) ALL\n    (www-data) NOPASSWD: SETENV: /usr/bin/apt update\n"
+        "    (root) PASSWD: /bin/ls\n"
     )
-    module = SimpleNamespace(run_command=lambda _words, **_: (0, output, ""))
-    found = loaded(SHARED / "sudo_rights.py").asked(module, "/usr/bin/sudo", [ANN])
-    assert [one.told(ANN) for one in found] == [
+    sudo = loaded(SHARED / "sudo_rights.py")
+
+    def told(more: str) -> list[dict[str, Any]]:
+        answer = (0, output.format(more), "")
+        module = SimpleNamespace(run_command=lambda _words, **_: answer)
+        return [one.told(ANN, []) for one in sudo.asked(module, "/usr/bin/sudo", [ANN])]
+
+    assert told("") == [
         {"commands": ["ALL"]},
         {"commands": ["/usr/bin/apt update"], "run_as": "www-data", "no_password": True},
+        {"commands": ["/bin/ls"]},
     ]
+    assert [one.get("no_password") for one in told(", !authenticate")] == [True, True, None]
 
 
 def test_rights_by_doas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,150 +327,6 @@ def test_rights_by_doas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     path = tmp_path / "doas.conf"
     path.write_text("# permit bob\npermit nopass :staff as root cmd /bin/ls\ndeny ann\n")
     monkeypatch.setattr(sudo, "DOAS", (str(path),))
-    assert [one.told(ANN) for one in sudo.doas_rights()] == [
+    assert [one.told(ANN, []) for one in sudo.doas_rights()] == [
         {"commands": ["/bin/ls"], "no_password": True, "by": "%staff", "program": "doas"}
-    ]
-
-
-@pytest.fixture
-def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    found = loaded(SHARED / "login_records.py")
-    monkeypatch.setattr(found, "VAR", str(tmp_path))
-    monkeypatch.setattr(found, "RUN", str(tmp_path / "run"))
-    (tmp_path / "log").mkdir()
-    return found
-
-
-def record(records: Any, kind: int, seconds: int, user: str = "", place: str = "") -> bytes:
-    fields = (kind, 1, b"pts/0", b"", user.encode(), place.encode())
-    return bytes(records.RECORD.pack(*fields, 0, 0, 0, seconds, 0, b"", b""))
-
-
-def test_logins_of_wtmp(records: Any, tmp_path: Path) -> None:
-    (tmp_path / "log" / "wtmp").write_bytes(
-        record(records, 7, 1000, "ann", "192.0.2.1")
-        + record(records, 8, 1060)
-        + record(records, 7, 2000, "bob")
-    )
-    assert records.logins_of_wtmp() == [
-        {"user": "bob", "time": "1970-01-01T00:33:20Z", "terminal": "pts/0"},
-        {
-            "user": "ann",
-            "time": "1970-01-01T00:16:40Z",
-            "address": "192.0.2.1",
-            "terminal": "pts/0",
-            "ended": "1970-01-01T00:17:40Z",
-        },
-    ]
-
-
-def test_failures_are_summed_by_where_they_came_from(records: Any, tmp_path: Path) -> None:
-    now = int(time.time())
-    listed = [record(records, 6, now - 90, f"u{number}", "192.0.2.9") for number in range(4)]
-    old = record(records, 6, now - 30 * 86400, "ann", "192.0.2.1")
-    (tmp_path / "log" / "btmp").write_bytes(old + b"".join(listed))
-    found = records.summed(records.failures_of_btmp())
-    assert (found["total"], found["origins_total"]) == (4, 1)
-    assert found["origins"][0]["users_total"] == 4
-
-
-def test_last_logins(records: Any, tmp_path: Path) -> None:
-    raw = bytearray(records.LAST.size * 1002)
-    struct.pack_into(records.LAST.format, raw, records.LAST.size * 1001, 60, b"", b"192.0.2.1")
-    (tmp_path / "log" / "lastlog").write_bytes(raw)
-    (tmp_path / "lib" / "lastlog").mkdir(parents=True)
-    with sqlite3.connect(tmp_path / "lib" / "lastlog" / "lastlog2.db") as database:
-        database.execute("CREATE TABLE Lastlog2 (Name, Time, TTY, RemoteHost)")
-        database.execute("INSERT INTO Lastlog2 VALUES ('root', 120, 'tty1', NULL)")
-    database.close()
-    found = records.last_logins([ROOT, ANN])
-    assert found["ann"]["time"] == "1970-01-01T00:01:00Z"
-    assert found["root"] == {"user": "root", "time": "1970-01-01T00:02:00Z", "terminal": "tty1"}
-
-
-@pytest.fixture
-def sshd_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of a host without systemd, whose log is the file `messages` of the folder."""
-    found = loaded(SHARED / "sshd_log.py")
-    monkeypatch.setattr(found, "SYSTEMD", str(tmp_path / "none"))
-    monkeypatch.setattr(found, "FILES", (str(tmp_path / "messages"),))
-    monkeypatch.setattr(time, "time", lambda: NOW)
-    return found
-
-
-NOW = calendar.timegm((2026, 1, 2, 12, 0, 0))
-
-
-class Journalctl:
-    """A module on whose host there is a journalctl that is not to be asked."""
-
-    def get_bin_path(self, name: str) -> str:
-        return f"/usr/bin/{name}"
-
-
-def test_without_a_journal_sshds_log_is_a_file(
-    sshd_log: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    (tmp_path / "messages.0").write_text(
-        "Dec 25 09:00:00 host auth.info sshd[1]: Failed password for old from 192.0.2.9 port 1\n"
-        "Dec 31 09:00:00 host auth.info sshd[2]: Failed password for ann from 192.0.2.2 port 1\n"
-    )
-    (tmp_path / "messages").write_text(
-        "Jan  1 09:00:00 host cron.info crond[3]: Failed password for no from 192.0.2.9 port 1\n"
-        "2026-01-01T10:00:00.123456+01:00 host sshd[4]: Invalid user eve from 192.0.2.4 port 1\n"
-        "Jan  1 11:00:00 sshd-session[5]: Accepted password for bob from 192.0.2.5 port 1 ssh2\n"
-        "2026-99-01T10:00:00Z host sshd[4]: Invalid user odd from 192.0.2.4 port 1\n"
-    )
-    log = sshd_log.SshdLog(Journalctl())
-    eve, ann = log.failures()
-    assert eve == (calendar.timegm((2026, 1, 1, 9, 0, 0)), "eve", "192.0.2.4")
-    assert ann == (calendar.timegm((2025, 12, 31, 9, 0, 0)), "ann", "192.0.2.2")
-    assert [(one["user"], one["time"]) for one in log.logins()] == [("bob", "2026-01-01T11:00:00Z")]
-    assert log.known
-    monkeypatch.undo()
-    time.tzset()
-
-
-def test_where_nobody_writes_sshds_log_that_is_not_known(sshd_log: Any) -> None:
-    log = sshd_log.SshdLog(Journalctl())
-    assert (log.failures(), log.known) == ([], False)
-
-
-def test_what_sshd_writes(sshd_log: Any) -> None:
-    journal = sshd_log.SshdLog(None)
-    journal.lines = [
-        (9, "4", "Accepted publickey for ann from 192.0.2.1 port 5 ssh2: ED25519 SHA256:abc"),
-        (8, "3", "Connection closed by invalid user eve 192.0.2.3 port 5 [preauth]"),
-        (7, "3", "Invalid user eve from 192.0.2.3 port 5"),
-        (6, "2", "Connection closed by authenticating user bob 192.0.2.2 port 5 [preauth]"),
-        (5, "2", "Failed password for bob from 192.0.2.2 port 5 ssh2"),
-        (4, "2", "Failed password for bob from 192.0.2.2 port 5 ssh2"),
-    ]
-    (login,) = journal.logins()
-    assert (login["user"], login["by"], login["fingerprint"]) == ("ann", "publickey", "SHA256:abc")
-    assert [one[1:] for one in journal.failures()] == [
-        ("eve", "192.0.2.3"),
-        ("bob", "192.0.2.2"),
-        ("bob", "192.0.2.2"),
-    ]
-
-
-def test_sessions_of_logind(records: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "systemd" / "sessions"
-    folder.mkdir(parents=True)
-    text = (
-        "USER=ann\nCLASS=user\nSERVICE=sshd\nREMOTE_HOST=192.0.2.1\nREALTIME=60000000\nTTY=pts/0\n"
-    )
-    (folder / "7").write_text(text)
-    (folder / "8").write_text("USER=ann\nCLASS=manager\n")
-    assert records.sessions() == [
-        {
-            "user": "ann",
-            "time": "1970-01-01T00:01:00Z",
-            "address": "192.0.2.1",
-            "terminal": "pts/0",
-            "service": "sshd",
-        }
     ]

@@ -88,3 +88,38 @@ def test_the_limit_of_a_container(
     for name, text in files.items():
         write(tmp_path / "groups" / name, text)
     assert module.limit(4 * GIB) == told
+
+
+@pytest.mark.parametrize(
+    ("in_container", "group", "files", "told"),
+    [
+        (False, "0::/init.scope", {}, 7),
+        (True, "0::/", {"memory.events": "low 0\noom 4\noom_kill 3\noom_group_kill 0"}, 3),
+        (True, "0::/init.scope", {"memory.events": "oom_kill 3"}, 3),
+        (
+            True,
+            "0::/docker/a/init.scope",
+            {"docker/memory.events": "oom_kill 9", "docker/a/memory.events": "oom_kill 0"},
+            0,
+        ),
+        # Version 1 counts those of a group without those below
+        (True, "9:memory:/docker/a", {"memory/docker/a/memory.oom_control": "oom_kill 1"}, None),
+        (True, "", {}, None),
+    ],
+)
+def test_ends_for_lack_of_memory_are_the_hosts_own(
+    module: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    in_container: bool,
+    group: str,
+    files: dict[str, str],
+    told: int | None,
+) -> None:
+    monkeypatch.setattr(module, "is_container", lambda: in_container)
+    write(tmp_path / "proc/1/cgroup", group)
+    write(tmp_path / "proc/vmstat", "pgfault 1\noom_kill 7")
+    for name, text in files.items():
+        write(tmp_path / "groups" / name, text)
+    assert module.oom_kills() == told

@@ -8,7 +8,6 @@ import json
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -160,6 +159,18 @@ def test_another_address_than_the_names(pages: str) -> None:
     assert (found["status"], found["address"]) == (200, "127.0.0.1")
 
 
+def test_a_connection_made_when_time_is_over_is_cut_too(pages: str) -> None:
+    module = loaded(MODULES / "http_request.py")
+    given = {"url": f"{pages}/away", "address": None, "method": "GET"}
+    deadline = shared("connecting").Deadline(60)
+    answer, made, _untrusted = module.step(given["url"], given, deadline)
+    made.close()
+    assert answer.status == 302
+    deadline.cut()
+    with pytest.raises(module.NoAnswer, match="in time"):
+        module.step(given["url"], given, deadline)
+
+
 def test_what_speaks_no_http() -> None:
     with serving(lambda made: made.sendall(b"SSH-2.0-x\r\n")) as port:
         found = run("http_request", url=f"http://127.0.0.1:{port}/")
@@ -260,6 +271,20 @@ def test_other_spellings_of_a_name(tmp_path: Path, name: str, fits: bool) -> Non
 
 
 @needs_openssl
+def test_a_name_that_is_malformed_makes_no_certificate(tmp_path: Path) -> None:
+    words = [str(OPENSSL), "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    words += ["ec_paramgen_curve:P-256", "-nodes", "-keyout", str(tmp_path / "key")]
+    words += ["-subj", "/CN=x", "-outform", "DER", "-out", str(tmp_path / "own.der")]
+    subprocess.run(words, check=True, capture_output=True)
+    common_name = b"\x06\x03\x55\x04\x03\x0c\x01x"
+    raw = (tmp_path / "own.der").read_bytes()
+    assert raw.count(common_name) == 2
+    (tmp_path / "own.der").write_bytes(raw.replace(common_name, b"\x0c\x06malign"))
+    found = run("certificate", path=str(tmp_path / "own.der"))
+    assert found["playrail_code"] == "no_certificate"
+
+
+@needs_openssl
 def test_a_port(made: Path) -> None:
     with on_port(made) as port:
         found = run("certificate", address="127.0.0.1", port=port, name="www.lab.test")
@@ -301,85 +326,6 @@ def test_a_file_without_a_certificate(tmp_path: Path, content: bytes) -> None:
     found = run("certificate", path=str(tmp_path / "file"))
     assert found["playrail_code"] == "no_certificate"
     assert run("certificate", path=str(tmp_path))["playrail_code"] == "is_a_directory"
-
-
-def packet(number: int, name: bytes, *records: bytes, status: int = 0, flags: int = 0) -> bytes:
-    head = struct.pack("!6H", number, 0x8180 | status | flags, 1, len(records), 0, 0)
-    return head + name + struct.pack("!2H", 1, 1) + b"".join(records)
-
-
-def record(kind: int, data: bytes, life: int = 60) -> bytes:
-    return b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, life, len(data)) + data
-
-
-NAME = b"\3www\3lab\4test\0"
-
-
-@pytest.mark.parametrize(
-    ("kind", "data", "text"),
-    [
-        (1, b"\xc0\0\2\1", "192.0.2.1"),
-        (15, b"\0\x0a" + b"\4mail\xc0\x0c", "10 mail.www.lab.test"),
-        (16, b"\5v=spf\3 -a", "v=spf -a"),
-        (5, b"\xc0\x0c", "www.lab.test"),
-        (257, b"\0\5issueca.test", "0 issue ca.test"),
-        (99, b"\1\2", "0102"),
-    ],
-)
-def test_records(kind: int, data: bytes, text: str) -> None:
-    message = shared("dns_questions").Message(packet(7, NAME, record(kind, data)), 7)
-    assert [one[1:] for one in message.records()] == [(60, text)]
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        packet(8, NAME),
-        packet(7, b"\xc0\x0c", record(1, b"")),
-        packet(7, NAME, record(1, b"\1")),
-        packet(7, NAME, b"\xc0"),
-    ],
-)
-def test_answers_that_are_none(raw: bytes) -> None:
-    questions = shared("dns_questions")
-    with pytest.raises(questions.Malformed):
-        list(questions.Message(raw, 7).records())
-
-
-def test_a_server_is_asked_again_by_tcp_where_the_answer_is_cut() -> None:
-    questions = shared("dns_questions")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        port = udp.getsockname()[1]
-        with socket.create_server(("127.0.0.1", port)) as tcp:
-
-            def answer() -> None:
-                raw, asker = udp.recvfrom(512)
-                udp.sendto(packet(int.from_bytes(raw[:2], "big"), NAME, flags=0x200), asker)
-                one, _ = tcp.accept()
-                with one:
-                    raw = one.recv(512)[2:]
-                    told = packet(int.from_bytes(raw[:2], "big"), NAME, record(1, b"\xc0\0\2\1"))
-                    one.sendall(struct.pack("!H", len(told)) + told)
-
-            threading.Thread(target=answer, daemon=True).start()
-            found = questions.ask("127.0.0.1", "www.lab.test", "A", port=port)
-    assert (found["status"], found["answers"], found["tcp"]) == ("NOERROR", ["192.0.2.1"], True)
-
-
-def test_servers_that_say_different_things() -> None:
-    differ = loaded(MODULES / "name_lookup.py").differ
-    first = {"type": "A", "status": "NOERROR", "answers": ["192.0.2.1"]}
-    assert differ([first, {**first, "answers": ["192.0.2.2"]}])
-    assert not differ([first, first, {"type": "A", "status": "timed_out"}])
-
-
-def test_a_name_of_this_machine() -> None:
-    found = run("name_lookup", name="localhost")
-    assert "127.0.0.1" in found["resolver"]["addresses"] + found["hosts_file"]
-    assert run("name_lookup", name="a..b")["playrail_code"] == "invalid_argument"
-    assert run("name_lookup", name="127.0.0.1")["asked"] == "1.0.0.127.in-addr.arpa"
 
 
 @pytest.mark.parametrize("name", ["fe80::1%softdog", "::1%lo", "127.0.0.1%lo", "localhost%lo"])

@@ -262,6 +262,18 @@ def test_when_lists_were_fetched(
     assert (newer.lists_from("apt"), newer.lists_from("dnf")) == (2000.0, 1000.0)
 
 
+def test_lists_that_are_replaced_meanwhile(
+    newer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").touch()
+    os.utime(tmp_path / "there", (1000, 1000))
+    found = ["/no/such/list", str(tmp_path / "there")]
+    monkeypatch.setattr(newer.glob, "glob", lambda _pattern: found)
+    assert newer.lists_from("dnf") == 1000
+    monkeypatch.setattr(newer.glob, "glob", lambda _pattern: found[:1])
+    assert newer.lists_from("dnf") is None
+
+
 def test_lists_are_looked_for_at_whole_paths(newer: ModuleType) -> None:
     paths = [path for paths in newer.LISTS.values() for path in paths]
     assert [path for path in paths if not path.startswith(("/var/", "/etc/"))] == []
@@ -275,6 +287,7 @@ def test_lists_are_looked_for_at_whole_paths(newer: ModuleType) -> None:
         ("zypper", "type: package\nmatch_type: glob\nsolvable_name: nginx\n", {"nginx"}),
         ("apk", "alpine-base\nnginx=1.26.2-r0\nedge@testing\n", {"nginx"}),
         ("pacman", "[options]\nIgnorePkg = linux nginx\n#IgnorePkg = x\n", {"linux", "nginx"}),
+        ("pacman", "IgnorePkg = kernel-* gone-*\n", {"kernel-core"}),
     ],
 )
 def test_what_is_on_hold(
@@ -287,15 +300,35 @@ def test_what_is_on_hold(
 ) -> None:
     _, pattern = facts.LOCKS[manager]
     monkeypatch.setitem(facts.LOCKS, manager, (str(tmp_path / "locks"), pattern))
-    assert facts.held(Machine({}), manager) == set()
+    monkeypatch.setattr(facts, "EXCLUDED", (str(tmp_path / "dnf.conf"), facts.EXCLUDED[1]))
+    there = ["kernel", "kernel-core", "nginx"]
+    assert facts.held(Machine({}), manager, there) == set()
     (tmp_path / "locks").write_text(text)
-    assert facts.held(Machine({}), manager) == found
+    assert facts.held(Machine({}), manager, there) == found
+    (tmp_path / "dnf.conf").write_text("[main]\nexcludepkgs = kernel*, own\n# exclude=no\n")
+    more = {"kernel", "kernel-core", "own"} if manager in ("dnf", "dnf5") else set()
+    assert facts.held(Machine({}), manager, there) == found | more
+
+
+def test_a_package_of_another_architecture_is_held_alone(facts: ModuleType) -> None:
+    lines = "install\tinstalled\tlibc6:amd64\t2\nhold\tinstalled\tlibc6:i386\t2\n"
+    lines += "hold\tinstalled\tzlib1g:amd64\t1\n"
+    machine = Machine({"--print-architecture": "amd64\n", "dpkg-query": lines})
+    assert facts.held(machine, "apt", []) == {"libc6:i386", "zlib1g"}
 
 
 @pytest.mark.parametrize(
     ("manager", "programs", "owner"),
     [
-        ("apt", {"-- /usr/bin/x": (1, "no path"), "-- /bin/x": "tools:amd64: /bin/x\n"}, ["tools"]),
+        (
+            "apt",
+            {
+                "--print-architecture": "amd64\n",
+                "-- /usr/bin/x": (1, "no path"),
+                "-- /bin/x": "tools:amd64, tools:i386: /bin/x\n",
+            },
+            ["tools", "tools:i386"],
+        ),
         (
             "apt",
             {"-- /usr/bin/x": "diversion by a from: /usr/bin/x\nb, c: /usr/bin/x\n"},

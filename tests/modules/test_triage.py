@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,6 +17,7 @@ from worlds.host_modules import MODULES, SHARED, loaded, module_answer
 
 class Process(NamedTuple):
     name: str
+    pid: int = os.getpid()
 
 
 class Host:
@@ -42,7 +43,9 @@ def test_it_is_true_of_this_machine(whole: dict[str, Any]) -> None:
     assert whole["load"]["cpu_threads"] == len(os.sched_getaffinity(0))
     assert 0 <= whole["load"]["cpu_percent"] <= 100
     assert root["size_bytes"] == disk.f_blocks * disk.f_frsize
-    assert abs(whole["uptime_s"] - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
+    first = int(Path("/proc/1/stat").read_text().rsplit(")", 1)[1].split()[19])
+    started = first / os.sysconf("SC_CLK_TCK")
+    assert abs(whole["uptime_s"] - time.clock_gettime(time.CLOCK_BOOTTIME) + started) < 60
     assert all(one["command"] for one in whole["processes"])
     assert len(json.dumps(whole)) < 6000
     # What is not told is said to be not known
@@ -57,17 +60,58 @@ def cpu_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return found
 
 
-def test_pressure_is_of_the_last_minute(cpu_use: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "pressure").mkdir()
-    (tmp_path / "pressure/io").write_text(
-        "some avg10=1.00 avg60=42.50 avg300=3.00 total=1\nfull avg10=0.00 avg60=9.00\n"
-    )
-
-    assert cpu_use.pressure() == {"io": 42.5}
+WAITS = "some avg10=1.00 avg60=42.50 avg300=3.00 total=1\nfull avg10=0.00 avg60=9.00\n"
+OF_MACHINE = "of the whole machine, not of this container"
 
 
-def test_a_kernel_that_counts_no_pressure_is_known_by_nothing(cpu_use: ModuleType) -> None:
-    assert cpu_use.pressure() == {}
+def made(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "found"),
+    [
+        (None, {"pressure__io": WAITS}, ({"io": 42.5}, None)),
+        (None, {}, ({}, "the kernel does not count it")),
+        ("", {}, ({}, "the kernel does not count it")),
+        ("", {"pressure__io": WAITS}, ({"io": 42.5}, OF_MACHINE)),
+        ("own", {"pressure__io": WAITS}, ({"io": 42.5}, OF_MACHINE)),
+        ("own", {"pressure__io": "", "own__cpu.pressure": WAITS}, ({"cpu": 42.5}, None)),
+    ],
+)
+def test_pressure_is_of_the_last_minute_and_the_hosts_own(
+    cpu_use: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    group: str | None,
+    files: dict[str, str],
+    found: tuple[dict[str, float], str | None],
+) -> None:
+    """Of a container that has a control group, one that has none, and a host of its own."""
+    monkeypatch.setattr(cpu_use, "is_container", lambda: group is not None)
+    monkeypatch.setattr(cpu_use, "own_group", lambda: str(tmp_path / group) if group else None)
+    made(tmp_path, **files)
+    assert cpu_use.pressure() == found
+
+
+@pytest.mark.parametrize(
+    ("in_container", "mounted", "why"),
+    [
+        (False, "/", None),
+        (True, "/", OF_MACHINE),
+        (True, "/proc/stat", "averages may be of the whole machine"),
+    ],
+)
+def test_whose_the_load_is(
+    monkeypatch: pytest.MonkeyPatch, *, in_container: bool, mounted: str, why: str | None
+) -> None:
+    found = loaded(SHARED / "cpu_use.py")
+    monkeypatch.setattr(found, "is_container", lambda: in_container)
+    monkeypatch.setattr(found, "mounts", lambda: [SimpleNamespace(point=mounted)])
+    assert found.load_of() == why
 
 
 def test_the_time_between_two_samples_is_shared_out(cpu_use: ModuleType, tmp_path: Path) -> None:
@@ -220,6 +264,35 @@ def test_what_the_kernel_ended_for_memory_is_told_by_name(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("in_container", "on_disk", "up_s", "why"),
+    [
+        (False, True, 60, None),
+        (False, False, 60, "the journal is of this start only"),
+        (False, False, 90000, None),
+        (True, True, 90000, "the kernel's log does not come to a container"),
+    ],
+)
+def test_that_the_kernel_ended_nothing_is_known_where_its_log_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    in_container: bool,
+    on_disk: bool,
+    up_s: int,
+    why: str | None,
+) -> None:
+    journal = FakeJournal(tmp_path)
+    found = loaded(SHARED / "journal_errors.py")
+    monkeypatch.setattr(found, "is_container", lambda: in_container)
+    monkeypatch.setattr(found, "has_files", lambda _folder: on_disk)
+    monkeypatch.setattr(found, "uptime_s", lambda: up_s)
+
+    assert found.killed_for_memory(str(tmp_path / "journalctl")) == ([], why)
+    # Of this start alone would not be the last day
+    assert "--dmesg" not in journal.asked
+
+
 def test_a_journal_that_may_not_be_read_is_not_known_to_be_empty(tmp_path: Path) -> None:
     journal = FakeJournal(tmp_path)
     journal.says([], errors="<31>Failed to open journal directory x: Permission denied")
@@ -264,7 +337,7 @@ def test_a_part_that_cannot_be_looked_at_leaves_the_others(
 
     monkeypatch.setattr(module, "mounts", refuse)
     monkeypatch.setattr(module, "pending_reboot", stumble)
-    monkeypatch.setattr(module, "ENGINE", "no such")
+    monkeypatch.setattr(module, "engine_runs", lambda _found: False)
     found = module.Triage(Host()).report()
 
     assert found["not_known"]["file_systems"] == "[Errno 13] Permission denied"
@@ -291,6 +364,7 @@ def test_full_disks_come_before_those_that_may_not_be_asked(
     points = [one["mount_point"] for one in triage.told["file_systems"]]
     assert points[:2] == ["/nas", "/var"]
     assert not set(points).intersection(one["mount_point"] for one in refused)
+    assert triage.totals["file_systems"] == len(points)
     assert triage.not_known["file_systems"] == "6 may not be asked"
 
 

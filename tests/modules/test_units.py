@@ -133,3 +133,19 @@ def test_that_lines_could_not_be_read_is_told(tmp_path: Path, way: str) -> None:
     program = str(tmp_path / "journalctl") if way == "may not read" else None
 
     assert loaded(FACTS).messages(program, "shop.service") == ([], False)
+
+
+class Host:
+    """A module on a host where each program that runs tells the zone of its times."""
+
+    def get_bin_path(self, name: str) -> str:
+        return name
+
+    def run_command(self, _argv: list[str], environ_update: dict[str, str]) -> tuple[int, str, str]:
+        return 0, environ_update["TZ"], ""
+
+
+def test_times_are_those_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = loaded(MODULE)
+    monkeypatch.setattr(units.os.path, "isdir", lambda _path: True)
+    assert units.Systemd(Host()).run("show") == (0, "UTC", "")

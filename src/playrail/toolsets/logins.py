@@ -69,6 +69,7 @@ class SshServer(Brief):
     pid: int | None = None
     started_by: str | None = Field(default=None, description="systemd, for each connection.")
     program: str | None = Field(default=None, description="Where it is not sshd.")
+    user: str | None = Field(default=None, description="Who started it, where that is not root.")
     config: str | None = Field(default=None, description="Where it is not the usual file.")
     options: str | None = Field(default=None, description="Of its command line.")
     root: str | None = Field(default=None, description="PermitRootLogin.")
@@ -98,7 +99,8 @@ class FailedOrigin(Brief):
 
 class FailedLogins(Brief):
     total: int
-    days: int = Field(description="Of how many days.")
+    days: int | None = Field(default=None, description="Of how many days.")
+    since: str | None = Field(default=None, description="Where they are more than are read.")
     origins_total: int | None = None
     origins: list[FailedOrigin] = Field(default=[])
 
@@ -112,7 +114,7 @@ class Logins(Brief, Report):
     sessions: list[Login] = Field(description="Who is logged in now.")
     sessions_total: int = 0
     logins: list[Login] = Field(description="The latest.")
-    failed_logins: FailedLogins
+    failed_logins: FailedLogins | None = None
     not_known: list[str] = Field(
         default=[], description="What could not be looked at, and why: it is not none."
     )

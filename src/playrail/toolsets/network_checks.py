@@ -45,6 +45,7 @@ class DnsAnswer(Brief):
     type: str
     status: str = Field(description="NOERROR, NXDOMAIN, SERVFAIL .., timed_out, no_answer.")
     answers: list[str] = Field(default=[], description="Those of another type begin with it.")
+    answers_total: int | None = None
     ttl_s: int | None = None
     ms: int | None = None
     tcp: bool | None = Field(default=None, description="Whether it took TCP.")

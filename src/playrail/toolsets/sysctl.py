@@ -36,7 +36,11 @@ class Setting(Brief):
 class SettingDifference(Brief):
     name: str
     value: str | None = Field(default=None, description="Left out: the kernel has none.")
-    next_boot: str
+    next_boot: str | None = None
+    configured: str | None = Field(
+        default=None,
+        description="In place of next_boot where it is never applied.",
+    )
     file: str
 
 
@@ -44,12 +48,13 @@ class KernelSettings(Report):
     settings: list[Setting] | None = Field(default=None, description="Those that were named.")
     settings_total: int | None = None
     differences: list[SettingDifference] = Field(
-        description="What differs from the files, so at the next start."
+        description="What differs from the files, so mostly at the next start."
     )
     differences_total: int
     configured_total: int = Field(description="How many settings the files set.")
     not_applied: str | None = Field(
-        default=None, description="Why the files are not applied at the start."
+        default=None,
+        description="Why files are not applied at the start, or `configured` ones.",
     )
     not_permitted: list[str] | None = Field(
         default=None, description="Settings that the user on the host may not read, the first 5."

@@ -145,6 +145,7 @@ class Certificate:
         body = inner(pieces(self.raw, start, end)[0][1])
         body = body[1:] if body[0][0] == 0xA0 else body  # the version
         self.issuer_raw, self.subject_raw = body[2][1], body[4][1]
+        self.issuer, self.subject = name_of(self.issuer_raw), name_of(self.subject_raw)
         self.signature = identifier(inner(body[1][1])[0][1])
         self.begins, self.ends = [seconds_of(tag, raw) for tag, raw, _all in inner(body[3][1])]
         self.key = key_of(body[5][1])
@@ -186,8 +187,8 @@ class Certificate:
 
     def told(self):
         return {
-            "subject": name_of(self.subject_raw),
-            "issuer": name_of(self.issuer_raw),
+            "subject": self.subject,
+            "issuer": self.issuer,
             "not_before": moment(self.begins),
             "not_after": moment(self.ends),
             "days_left": self.days_left(),

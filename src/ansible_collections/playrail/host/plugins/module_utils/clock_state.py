@@ -5,6 +5,8 @@ try:
 except ImportError:  # Python's minimal packages have none
     ctypes = None
 
+from ansible_collections.playrail.host.plugins.module_utils.processes import own_processes
+
 TIME_ERROR = 5  # adjtimex(2), of linux/timex.h
 UNSYNCHRONISED = 0x40
 # What may keep it, by the names of their processes
@@ -35,5 +37,5 @@ def synchronised():
 
 def keeper(processes):
     """The program that keeps it, of the processes that run; None when there is none known."""
-    names = {one.name for one in processes}
+    names = {one.name for one in own_processes(lambda one: one.name in KEEPERS, processes)}
     return next((name for name in KEEPERS if name in names), None)

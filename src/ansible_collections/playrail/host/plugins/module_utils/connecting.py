@@ -118,6 +118,12 @@ class Deadline:
         self.timer = threading.Timer(seconds, self.cut)
         self.timer.daemon = True
 
+    def watch(self, made):
+        """Cuts off this socket too, at once where the time is over."""
+        self.sockets.append(made)
+        if self.passed:
+            self.cut()
+
     def cut(self):
         self.passed = True
         for each in self.sockets:

@@ -4,6 +4,9 @@ import os
 import time
 
 from ansible_collections.playrail.host.plugins.module_utils.hidden_words import without_secrets
+from ansible_collections.playrail.host.plugins.module_utils.memory import own_group
+from ansible_collections.playrail.host.plugins.module_utils.mounts import mounts
+from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Places,
     Users,
@@ -15,6 +18,7 @@ SAMPLE_S = 0.5
 # The numbers of a `cpu` line in /proc/stat, proc_stat(5); guests are within the first two.
 FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 PRESSURES = ("cpu", "memory", "io")
+OF_MACHINE = "of the whole machine, not of this container"
 BUSY_PERCENT = 1.0  # of a processor; what takes less is idle
 COMMAND_CHARACTERS = 80
 
@@ -35,13 +39,35 @@ def load():
     return dict(found, cpu_threads=len(os.sched_getaffinity(0)))
 
 
+def load_of():
+    """Whose the load and the processors' time are where not the host's own; None where they are.
+    lxcfs mounts files of the container's own, but averages only where it is told to.
+    """
+    if not is_container():
+        return None
+    has_own = PROC + "/stat" in [one.point for one in mounts()]
+    return "averages may be of the whole machine" if has_own else OF_MACHINE
+
+
 def pressure():
+    """What waits in the container that the host is, or on the machine; and why that is not the
+    host's own, or not known.
+    """
+    group = own_group() if is_container() else None
+    own = waiting(group + "/%s.pressure") if group else {}
+    found = own or waiting(PROC + "/pressure/%s")
+    if not found:
+        return found, "the kernel does not count it"
+    return found, OF_MACHINE if is_container() and not own else None
+
+
+def waiting(form):
     """Per resource the share of the last minute in which something waited for it, in percent;
     kernel.org/doc/html/latest/accounting/psi.html. Empty where the kernel does not count.
     """
     found = {}
     for name in PRESSURES:
-        words = first_line("%s/pressure/%s" % (PROC, name))
+        words = first_line(form % name)
         numbers = [word.partition("=")[2] for word in words if word.startswith("avg60=")]
         found.update((name, float(number)) for number in numbers)
     return found

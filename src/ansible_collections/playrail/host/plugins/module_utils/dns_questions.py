@@ -33,7 +33,9 @@ PORT = 53
 HEADER = struct.Struct("!6H")
 RECURSION, AUTHENTIC, TRUNCATED = 0x0100, 0x0020, 0x0200
 WAIT_S, TRIES = 2.0, 2
-MOST_ANSWERS, ANSWER_CHARACTERS = 20, 400
+ANSWER_CHARACTERS = 400
+MOST_RECORDS = 500  # what is told is cut later: servers put the same ones into another order
+MOST_LABELS = 128  # of a name; it has at most 255 bytes
 
 
 class Malformed(Exception):
@@ -70,12 +72,14 @@ class Message:
         self.raw, self.at = raw, HEADER.size
         if found != number or not self.flags & 0x8000:
             raise Malformed("of another question")
+        if self.questions > 1:
+            raise Malformed("of several questions")
         self.status = STATUSES.get(self.flags & 15, "RCODE%d" % (self.flags & 15))
 
     def byte(self, at):
         if at >= len(self.raw):
             raise Malformed("it ends too early")
-        return bytearray(self.raw)[at]
+        return self.raw[at]
 
     def name(self, at):
         """The name that begins there, and where it ends."""
@@ -90,6 +94,8 @@ class Message:
                     raise Malformed("its names lead in a circle")
             elif not size:
                 return ".".join(labels) or ".", at + 1 if end is None else end
+            elif len(labels) == MOST_LABELS:
+                raise Malformed("a name that is too long")
             else:
                 labels.append(shown(self.raw[at + 1 : at + 1 + size]))
                 at += 1 + size
@@ -99,7 +105,7 @@ class Message:
         at = self.at
         for _ in range(self.questions):
             at = self.name(at)[1] + 4
-        for _ in range(min(self.answers, MOST_ANSWERS)):
+        for _ in range(min(self.answers, MOST_RECORDS)):
             _owner, at = self.name(at)
             if at + 10 > len(self.raw):
                 raise Malformed("it ends too early")

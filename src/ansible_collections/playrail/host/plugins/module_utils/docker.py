@@ -10,6 +10,7 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote, urlencode
 
+from ansible_collections.playrail.host.plugins.module_utils.processes import own_processes
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
 # What each module takes besides its own: where the engine may listen. DOCKER_HOST means
@@ -20,7 +21,8 @@ SOCKETS = {
     "default": ["/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock"],
 }
 OF_USERS = ("/run/user/*/docker.sock", "/run/user/*/podman/podman.sock")  # rootless ones
-PROGRAMS = ("docker", "dockerd")
+DAEMON = "dockerd"
+PROGRAMS = ("docker", DAEMON)
 PODMAN = ("podman",)
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin")
 TIMEOUT_S = 20.0
@@ -173,26 +175,32 @@ def installed(programs):
     )
 
 
+def daemons(found=None):
+    """The processes of the host's own engine, of all or of these."""
+    return own_processes(lambda one: one.name == DAEMON, found)
+
+
+def engine_runs(found=None):
+    """Whether the engine itself does: to knock at its socket could start it."""
+    return bool(daemons(found))
+
+
 def elsewhere():
     """What a daemon says that runs but has no socket at the usual places; None when none is
     seen.
     """
-    for entry in os.listdir("/proc"):
-        try:
-            with open("/proc/%s/cmdline" % entry, "rb") as file:
-                words = file.read(4096).decode("utf-8", "replace").split("\0")
-        except OSError:
-            continue
-        if os.path.basename(words[0]) == "dockerd":
-            hosts = [
-                word.partition("=")[2] or after
-                for word, after in zip(words, words[1:] + [""])
-                if word in ("-H", "--host") or word.startswith(("-H=", "--host="))
-            ]
-            return "dockerd runs as process %s, and listens elsewhere%s" % (
-                entry,
-                ": " + ", ".join(hosts) if hosts else "",
-            )
+    for one in daemons():
+        words = one.arguments()
+        hosts = [
+            word.partition("=")[2] or after
+            for word, after in zip(words, words[1:] + [""])
+            if word in ("-H", "--host") or word.startswith(("-H=", "--host="))
+        ]
+        return "%s runs as process %d, and listens elsewhere%s" % (
+            DAEMON,
+            one.pid,
+            ": " + ", ".join(hosts) if hosts else "",
+        )
     return None
 
 

@@ -5,7 +5,7 @@ and firewalld by its own word.
 import os
 import re
 
-from ansible_collections.playrail.host.plugins.module_utils.processes import processes
+from ansible_collections.playrail.host.plugins.module_utils.processes import own_processes
 
 UFW = "/etc/ufw"
 DEFAULTS = "/etc/default/ufw"
@@ -93,10 +93,14 @@ def ufw_rule(words):
 
 
 def firewalld_runs():
-    return any(
-        one.name == "firewalld" or "firewalld" in " ".join(one.arguments()[:3])
-        for one in processes()
-        if one.name.startswith(("firewalld", "python"))
+    """Its process often has the name of Python, in which it is written."""
+    return bool(
+        own_processes(
+            lambda one: (
+                one.name == "firewalld"
+                or (one.name.startswith("python") and "firewalld" in " ".join(one.arguments()[:3]))
+            )
+        )
     )
 
 

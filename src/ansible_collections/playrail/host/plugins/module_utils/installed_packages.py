@@ -22,10 +22,20 @@ def installed(module, manager):
 
 
 def of_dpkg(module):
-    suffix = ":" + written(module, "dpkg", "--print-architecture").strip()
+    native = native_suffix(module)
     for _want, status, name, version in dpkg_lines(module):
         if status not in GONE:
-            yield (name[: -len(suffix)] if name.endswith(suffix) else name), version
+            yield plain(name, native), version
+
+
+def native_suffix(module):
+    """What dpkg puts after some names of packages of the system's own architecture."""
+    return ":" + written(module, "dpkg", "--print-architecture").strip()
+
+
+def plain(name, native):
+    """The name without that; one of another architecture keeps it."""
+    return name[: -len(native)] if name.endswith(native) else name
 
 
 def dpkg_lines(module):

@@ -12,6 +12,12 @@ from ansible_collections.playrail.host.plugins.module_utils.journal import (
     Journalctl,
     cut,
 )
+from ansible_collections.playrail.host.plugins.module_utils.journal_keeping import (
+    ON_DISK,
+    has_files,
+)
+from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
+from ansible_collections.playrail.host.plugins.module_utils.processes import uptime_s
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import iso
 
 MOST_ENTRIES = 5000
@@ -62,11 +68,15 @@ def killed_for_memory(journalctl):
     """The processes that the kernel ended in the last day, newest first. And why these may
     not be all.
     """
-    entries, why = read(journalctl, ["--dmesg", "--priority=err"], DAY_S)
+    entries, why = read(journalctl, ["_TRANSPORT=kernel", "--priority=err"], DAY_S)
     found = []
     for one in entries:
         words = KILLED.search(one.message or "")
         if words:
             told = {"time": iso(one.time_us // SECOND_US), "pid": int(words.group(1))}
             found.append(dict(told, name=words.group(2)))
+    if why is None and is_container():
+        why = "the kernel's log does not come to a container"
+    elif why is None and not has_files(ON_DISK) and uptime_s() < DAY_S:
+        why = "the journal is of this start only"
     return found, why

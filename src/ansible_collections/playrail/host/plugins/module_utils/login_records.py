@@ -2,6 +2,7 @@
 utmp(5) and its like, lastlog2(8), wtmpdb(8), and systemd-logind's files.
 """
 
+import glob
 import os
 import platform
 import re
@@ -35,12 +36,27 @@ def plain(raw):
     return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def records(path):
-    """The latest records of a file like wtmp, oldest first. Raises OSError."""
+def end_of(path, most):
+    """The last records of a file, as its bytes. Raises OSError."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size // RECORD.size
-        file.seek(max(0, size - MOST_RECORDS) * RECORD.size)
-        raw = file.read(MOST_RECORDS * RECORD.size)
+        file.seek(max(0, size - most) * RECORD.size)
+        return file.read(most * RECORD.size)
+
+
+def put_aside(path, most):
+    """The end of the one before it that logrotate keeps, nothing where there is none."""
+    kept = glob.glob(path + ".1") + sorted(glob.glob(path + "-" + "[0-9]" * 8))[-1:]
+    try:
+        return end_of(kept[0], most) if kept and most else b""
+    except OSError:
+        return b""
+
+
+def records(path):
+    """The latest records of a file like wtmp, oldest first. Raises OSError."""
+    raw = end_of(path, MOST_RECORDS)
+    raw = put_aside(path, MOST_RECORDS - len(raw) // RECORD.size) + raw
     for at in range(0, len(raw) // RECORD.size * RECORD.size, RECORD.size):
         fields = RECORD.unpack_from(raw, at)
         yield {
@@ -74,6 +90,19 @@ def told(user, seconds, origin, terminal=""):
     return dict(found, **({"terminal": terminal} if terminal not in ("", "ssh") else {}))
 
 
+def unread_databases():
+    """The databases of logins that this Python cannot read, by their paths."""
+    return [] if sqlite3 else [path for path in (wtmpdb(), lastlog2()) if os.path.exists(path)]
+
+
+def wtmpdb():
+    return VAR + "/lib/wtmpdb/wtmp.db"
+
+
+def lastlog2():
+    return VAR + "/lib/lastlog/lastlog2.db"
+
+
 def rows(path, question):
     """What a database of SQLite answers, opened so that nothing is written; no rows where
     it or Python's module is not there.
@@ -92,7 +121,7 @@ def rows(path, question):
 
 def logins_of_wtmpdb():
     asked = "SELECT User, Login, RemoteHost, TTY FROM wtmp WHERE Type = 3 ORDER BY Login DESC"
-    found = rows(VAR + "/lib/wtmpdb/wtmp.db", asked + " LIMIT %d" % MOST_RECORDS)
+    found = rows(wtmpdb(), asked + " LIMIT %d" % MOST_RECORDS)
     return [told(str(one[0]), int(one[1]) // 10**6, one[2] or "", one[3] or "") for one in found]
 
 
@@ -100,7 +129,7 @@ def last_logins(accounts):
     """The last login of accounts by name, as lastlog and lastlog2 know it."""
     found = {}
     for name, seconds, terminal, origin in rows(
-        VAR + "/lib/lastlog/lastlog2.db", "SELECT Name, Time, TTY, RemoteHost FROM Lastlog2"
+        lastlog2(), "SELECT Name, Time, TTY, RemoteHost FROM Lastlog2"
     ):
         if seconds:
             found[name] = told(name, int(seconds), origin or "", terminal or "")
@@ -121,14 +150,20 @@ def last_logins(accounts):
 
 
 def failures_of_btmp():
-    """Raises OSError."""
+    """Those of the last days, the latest first, and since when, where not all were read. Raises
+    OSError.
+    """
     since = time.time() - FAILED_DAYS * DAY_S
-    listed = [one for one in records(VAR + "/log/btmp") if one["at"] >= since]
-    return [(one["at"], one["user"], one["address"]) for one in listed][::-1]
+    listed = list(records(VAR + "/log/btmp"))
+    is_cut = len(listed) == MOST_RECORDS and listed[0]["at"] > since
+    found = [(one["at"], one["user"], one["address"]) for one in listed if one["at"] >= since]
+    return found[::-1], listed[0]["at"] if is_cut else None
 
 
-def summed(failures, most=5):
-    """What failed logins come to: how many, and from where most of them."""
+def summed(failures, since=None, most=5):
+    """What failed logins come to: how many in the last days, or since when, and from where most
+    of them.
+    """
     places = {}
     for seconds, user, origin in failures:
         place = places.setdefault(
@@ -143,7 +178,8 @@ def summed(failures, most=5):
         one = {"address": origin, "times": place["times"], "last": moment(place["last"])}
         one["users"] = place["users"][:3]
         by_origin.append(dict(one, users_total=len(place["users"])) if place["users"][3:] else one)
-    found = {"total": len(failures), "days": FAILED_DAYS}
+    found = {"total": len(failures)}
+    found.update({"since": moment(since)} if since else {"days": FAILED_DAYS})
     return dict(found, origins_total=len(places), origins=by_origin) if failures else found
 
 

@@ -3,9 +3,12 @@
 import os
 import re
 
+from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
+
 PROC = "/proc"
 GROUPS = "/sys/fs/cgroup"
 ALWAYS = ("MemTotal", "MemFree", "MemAvailable", "Cached", "SwapTotal", "SwapFree")
+SYSTEMDS = "/init.scope"
 DETAILS = ("Buffers", "Shmem")
 LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 # Of each version of control groups: the mark of its line in /proc/PID/cgroup, where groups
@@ -47,6 +50,18 @@ def groups():
                 path = path.rpartition("/")[0]
 
 
+def own_group():
+    """The folder of the control group that a container is, of version 2; None where that is not
+    known. Its first process is in it, or where that is systemd in one below.
+    """
+    for line in text(PROC + "/1/cgroup").splitlines():
+        if line.startswith("0::"):
+            path = line[len("0::") :]
+            path = path[: -len(SYSTEMDS)] if path.endswith(SYSTEMDS) else path
+            return GROUPS + path.rstrip("/")
+    return None
+
+
 def limit(total):
     """The least limit that holds for the whole host, and what counts against it; None for
     none.
@@ -69,8 +84,11 @@ def sizes(names):
 
 
 def oom_kills():
-    """How often since its start the kernel ended a process for lack of memory; None where it
-    does not count.
+    """How often since the start the kernel ended a process of this host for lack of memory; None
+    where that is not known. In a container /proc/vmstat is of the whole machine.
     """
-    found = re.search(r"^oom_kill (\d+)$", text(PROC + "/vmstat"), re.MULTILINE)
+    path = PROC + "/vmstat"
+    if is_container():
+        path = (own_group() or "") + "/memory.events"
+    found = re.search(r"^oom_kill (\d+)$", text(path), re.MULTILINE)
     return int(found.group(1)) if found else None

@@ -6,7 +6,11 @@ import difflib
 import os
 import re
 
-from ansible_collections.playrail.host.plugins.module_utils.processes import is_number, stat
+from ansible_collections.playrail.host.plugins.module_utils.processes import (
+    all_visible,
+    is_number,
+    stat,
+)
 
 STATES = "/run/openrc"  # a folder for each state, in which are the services that are in it
 SCRIPTS, RUNLEVELS = "/etc/init.d", "/etc/runlevels"
@@ -54,23 +58,23 @@ def pid_files(service):
 
 
 def pids(service):
-    """The numbers of its processes that are known; None stands for one that is gone."""
-    found = []
-    for path in pid_files(service):
-        number = text(path).strip()
-        found.append(int(number) if is_number(number) and lives(int(number)) else None)
-    return found
+    """The numbers in these files; what may not be read, or is no number, tells nothing."""
+    found = [text(path).strip() for path in pid_files(service)]
+    return [int(one) for one in found if is_number(one)]
 
 
-def lives(pid):
+def is_gone(pid):
+    """Whether there is no such process; one that may only be hidden is not gone."""
     try:
-        return stat(pid)[1][0] not in "ZX"
+        return stat(pid)[1][0] in "ZX"
+    except FileNotFoundError:
+        return all_visible()
     except OSError:
         return False
 
 
 def state(service, noted):
-    return CRASHED if noted == "started" and None in pids(service) else noted
+    return CRASHED if noted == "started" and any(map(is_gone, pids(service))) else noted
 
 
 def openrc_services():
@@ -101,7 +105,7 @@ def openrc_state(name):
     if stem not in services:
         return {"status": {}, "alike": difflib.get_close_matches(stem, services, MOST_ALIKE, 0.6)}
     found = services[stem]
-    numbers = [number for number in pids(stem) if number] if found["state"] == "started" else []
+    numbers = pids(stem) if found["state"] == "started" else []
     status = {
         "Id": stem,
         "LoadState": "loaded",

@@ -1,9 +1,14 @@
 """Which packages are kept as they are, and which one a file is of."""
 
+import fnmatch
 import os
 import re
 
-from ansible_collections.playrail.host.plugins.module_utils.installed_packages import dpkg_lines
+from ansible_collections.playrail.host.plugins.module_utils.installed_packages import (
+    dpkg_lines,
+    native_suffix,
+    plain,
+)
 from ansible_collections.playrail.host.plugins.module_utils.package_managers import written
 
 MERGED = ("/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/")
@@ -14,19 +19,29 @@ LOCKS = {
     "apk": ("/etc/apk/world", r"^([^\s=~<>@]+)[=~<]"),
     "pacman": ("/etc/pacman.conf", r"^\s*IgnorePkg\s*=\s*(.+)$"),
 }
+EXCLUDED = ("/etc/dnf/dnf.conf", r"^\s*exclude(?:pkgs)?\s*=\s*(.+)$")
 
 
-def held(module, manager):
-    """The names of packages that are not to be upgraded."""
+def held(module, manager, there):
+    """The names of packages that are not to be upgraded; of patterns those that are `there`."""
     if manager == "apt":
-        return {line[2].split(":")[0] for line in dpkg_lines(module) if line[0] == "hold"}
-    path, pattern = LOCKS[manager]
+        native = native_suffix(module)
+        return {plain(line[2], native) for line in dpkg_lines(module) if line[0] == "hold"}
+    words = words_of(*LOCKS[manager])
+    words += words_of(*EXCLUDED) if manager in ("dnf", "dnf5") else []
+    patterns = {one for one in words if re.search(r"[*?\[]", one)}
+    matching = {name for one in patterns for name in fnmatch.filter(there, one)}
+    return matching.union(set(words) - patterns)
+
+
+def words_of(path, pattern):
+    """The words of what the pattern means in a file; none where there is no file."""
     try:
         with open(path, errors="replace") as file:
             found = re.findall(pattern, file.read(), re.MULTILINE)
     except OSError:
-        return set()
-    return {name for names in found for name in names.split()}
+        return []
+    return [word for words in found for word in re.split(r"[\s,]+", words) if word]
 
 
 def owners(module, manager, path):
@@ -49,8 +64,9 @@ def dpkg_owner(module, path):
     # A name with these would be a pattern
     escaped = re.sub(r"([*?\[\]\\])", r"\\\1", path)
     lines = written(module, "dpkg-query", "--search", "--", escaped).splitlines()
+    native = native_suffix(module)
     return {
-        name.split(":")[0]
+        plain(name, native)
         for line in lines
         if not line.startswith("diversion by ")
         for name in line.partition(": ")[0].split(", ")

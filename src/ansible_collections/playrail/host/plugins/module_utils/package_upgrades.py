@@ -51,9 +51,20 @@ def lists_from(manager):
     lists = [path for pattern in LISTS[manager] for path in glob.glob(pattern)]
     if not lists:
         return None
-    others = [path for path in FETCHED.get(manager, ()) if os.path.exists(path)]
     # A list may have the time of its server
-    return int(max(os.stat(path).st_mtime for path in others or lists))
+    times = times_of(FETCHED.get(manager, ())) or times_of(lists)
+    return int(max(times)) if times else None
+
+
+def times_of(paths):
+    """When each was written; what is gone meanwhile, as a list that is replaced, has no time."""
+    found = []
+    for path in paths:
+        try:
+            found.append(os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return found
 
 
 def upgrades(module, manager):
@@ -91,7 +102,7 @@ def apt_options():
         made = os.stat(APT_CACHE).st_mtime
     except OSError:
         return WITHOUT_CACHE
-    fresh = all(os.stat(one).st_mtime <= made for one in APT_SOURCES if os.path.exists(one))
+    fresh = all(one <= made for one in times_of(APT_SOURCES))
     return () if fresh else WITHOUT_CACHE
 
 

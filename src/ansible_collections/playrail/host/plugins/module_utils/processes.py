@@ -154,6 +154,18 @@ def in_container(pid):
     return False
 
 
+def own_processes(is_wanted, found=None):
+    """Those that are wanted and the host's own, of all or of these: a program in a container has
+    the same name, and serves that container.
+    """
+    places = Places()
+    return [
+        one
+        for one in (processes() if found is None else found)
+        if is_wanted(one) and not in_container(one.pid) and "container" not in places.of(one.pid)
+    ]
+
+
 def stat(pid):
     """A process's name, and the fields after it in /proc/<pid>/stat. Raises OSError when it
     is gone.
@@ -212,6 +224,16 @@ def memory_total():
             if line.startswith("MemTotal:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def uptime_s():
+    """Since when the host runs, in seconds: a container since its first process was started."""
+    clock = Clock()
+    try:
+        started = int(stat(1)[1][19]) / float(clock.ticks_per_second)
+    except OSError:  # hidden
+        started = 0
+    return int(clock.up_s - started)
 
 
 class Describer:

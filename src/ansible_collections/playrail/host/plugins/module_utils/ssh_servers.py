@@ -7,6 +7,7 @@ import glob
 import os
 import re
 
+from ansible_collections.playrail.host.plugins.module_utils.processes import Users
 from ansible_collections.playrail.host.plugins.module_utils.sockets import holders, listening
 
 PROC = "/proc"
@@ -75,7 +76,7 @@ def servers():
     """
     sockets = listening("tcp")
     held, _complete = holders({one["inode"] for one in sockets})
-    found, others, for_others = {}, [], []
+    found, others, for_others = {}, {}, []
     for one in sockets:
         place = "%s:%d" % (
             "[%s]" % one["address"] if ":" in one["address"] else one["address"],
@@ -86,11 +87,25 @@ def servers():
             if words is not None:
                 server = found.setdefault(pid, Server(pid, words[1:], folder_of(pid)))
                 server.listens.append(place)
-            elif name_of(pid) == "dropbear":
-                others.append({"program": "dropbear", "pid": pid, "listens": [place]})
+            elif other_server(pid):
+                others.setdefault(pid, dict(other_server(pid), listens=[]))["listens"].append(place)
             elif pid == 1:
                 for_others.append((one["port"], place))
-    return [found[pid] for pid in sorted(found)][:MOST_SERVERS], others, for_others
+    return [found[pid] for pid in sorted(found)][:MOST_SERVERS], list(others.values()), for_others
+
+
+def other_server(pid):
+    """What is told of an SSH server whose configuration is not asked: a dropbear, or an sshd that
+    somebody else than root started. None for another program.
+    """
+    name = name_of(pid)
+    if name == "dropbear":
+        return {"program": name, "pid": pid}
+    try:
+        user = os.stat("%s/%d" % (PROC, pid)).st_uid
+    except OSError:
+        return None
+    return {"user": Users().name(user), "pid": pid} if name == "sshd" and user else None
 
 
 def name_of(pid):
@@ -126,8 +141,10 @@ def matches(path):
 
 def configuration(module, program, server, user=None):
     """What `sshd -T` says of this server, for a user where one is named; None where it does
-    not say it.
+    not say it, or there is no such program.
     """
+    if program is None:
+        return None
     words = [program, "-T"] + server.words()
     if user is not None:
         words += ["-C", "user=%s,host=localhost,addr=127.0.0.1" % user]

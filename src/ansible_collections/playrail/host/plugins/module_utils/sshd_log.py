@@ -2,12 +2,21 @@
 into the files of rsyslog, syslog-ng or busybox's syslogd.
 """
 
-import json
 import os
 import re
 import time
 from datetime import datetime
 
+from ansible_collections.playrail.host.plugins.module_utils.journal import (
+    SECOND_US,
+    Journalctl,
+    text,
+)
+from ansible_collections.playrail.host.plugins.module_utils.journal_keeping import (
+    IN_MEMORY,
+    ON_DISK,
+    has_files,
+)
 from ansible_collections.playrail.host.plugins.module_utils.login_records import (
     DAY_S,
     FAILED_DAYS,
@@ -19,7 +28,10 @@ SYSTEMD = "/run/systemd/system"
 FILES = ("/var/log/auth.log", "/var/log/secure", "/var/log/messages")
 EARLIER = (".1", ".0")
 TAIL_BYTES = 1024 * 1024
-MOST_LINES = 2000
+MOST_LINES = 2000  # of the journal
+MOST_SECONDS = 5
+HOUR_S = 3600
+OF_ACCEPTED = "--grep=^Accepted"
 ACCEPTED = re.compile(
     r"Accepted (\S+) for (.{1,64}?) from (\S{1,64}) port \d+(?: ssh2)?(?:: \S+ (SHA256:\S+))?"
 )
@@ -31,15 +43,14 @@ FAILED = re.compile(
     r" (?P<address>\S{1,64}) port"
 )
 # `Nov 29 05:58:34 host sshd[7]: ..`, where busybox puts `auth.info` before the name; or RFC 3339
-LINE = re.compile(
-    r"(?:(?P<short>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)|(?P<long>\d{4}-\d\d-\d\dT\S{8,30}))"
-    r" (?:\S{1,255} ){0,2}sshd(?:-session)?\[(?P<pid>\d+)\]: (?P<text>.*)"
-)
+WHEN = r"(?:(?P<short>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)|(?P<long>\d{4}-\d\d-\d\dT\S{8,30})) "
+DATED = re.compile(WHEN)
+LINE = re.compile(WHEN + r"(?:\S{1,255} ){0,2}sshd(?:-session)?\[(?P<pid>\d+)\]: (?P<text>.*)")
 
 
 def seconds(found, now):
     """When a line was written; one without a year was in the last twelve months. Raises
-    ValueError.
+    ValueError, OverflowError.
     """
     if found.group("long"):
         return int(datetime.fromisoformat(found.group("long").replace("Z", "+00:00")).timestamp())
@@ -53,33 +64,77 @@ def seconds(found, now):
 
 
 def end_of(path):
-    """The end of a text file. Raises OSError."""
+    """The lines at the end of a text file, and whether there are earlier ones. Raises OSError."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - TAIL_BYTES))
-        return file.read(TAIL_BYTES).decode("utf-8", "replace")
+        lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    return (lines[1:], True) if size > TAIL_BYTES else (lines, False)
+
+
+def dated(lines, form, now):
+    """Of each line of this form when it was written, and the match."""
+    for line in lines:
+        match = form.match(line)
+        try:
+            if match:
+                yield seconds(match, now), match
+        except (ValueError, OverflowError):
+            continue
 
 
 def lines_of_files(now):
-    """Seconds, process and text of each line, the latest first; None where there is no file."""
-    found, there = [], False
+    """Seconds, process and text of each line, the latest first, and since when all of them
+    were read, None for all the days; None where there is no file.
+    """
+    found, there, since = [], False, now - FAILED_DAYS * DAY_S
+    whole_since = since
     for path in FILES:
         for name in [path + ending for ending in EARLIER] + [path]:
             try:
-                text = end_of(name)
+                lines, is_cut = end_of(name)
             except OSError:
                 continue
             there = True
-            for line in text.splitlines():
-                match = LINE.match(line)
-                try:
-                    at = seconds(match, now) if match else 0
-                except (ValueError, OverflowError):
-                    continue
-                if at >= now - FAILED_DAYS * DAY_S:
-                    found.append((at, match.group("pid"), match.group("text")))
+            if is_cut:
+                first = next(dated(lines, DATED, now), (now, None))[0]
+                whole_since = max(whole_since, first)
+            found += [
+                (at, match.group("pid"), match.group("text"))
+                for at, match in dated(lines, LINE, now)
+                if at >= since
+            ]
     found.sort(key=lambda line: line[0])
-    return found[::-1][:MOST_LINES] if there else None
+    return (found[::-1], whole_since if whole_since > since else None) if there else None
+
+
+def lines_of_journal(program, *words):
+    """The same of the journal; and where it could not be read, None."""
+    argv = [program, "--quiet", "--no-pager", "--all", "--reverse", "--output=json", "_UID=0"]
+    argv += ["--output-fields=MESSAGE,_PID", "--since=-%dd" % FAILED_DAYS, "-n%d" % MOST_LINES]
+    argv += ["SYSLOG_IDENTIFIER=sshd", "SYSLOG_IDENTIFIER=sshd-session", *words]
+    child = Journalctl(argv, MOST_SECONDS)
+    found = [
+        (int(one["__REALTIME_TIMESTAMP"]) // SECOND_US, text(one.get("_PID")), text(one["MESSAGE"]))
+        for one in child.entries()
+        if one.get("MESSAGE") is not None
+    ]
+    status = child.end(early=False)
+    # Where --grep meets nothing, that is status 1 without a word
+    if status != 0 and not (OF_ACCEPTED in words and status == 1 and not child.complaints.error):
+        return None
+    return found, found[-1][0] if len(found) >= MOST_LINES else None
+
+
+def kept_since(program, now):
+    """When the journal begins, where that is within the days."""
+    since = int(now) - FAILED_DAYS * DAY_S
+    argv = [program, "--quiet", "--no-pager", "--output=json", "--output-fields=_PID"]
+    child = Journalctl(argv + ["--since=@%d" % since], MOST_SECONDS)
+    first = next(child.entries(), None)
+    child.end(early=True)
+    began = int(first["__REALTIME_TIMESTAMP"]) // SECOND_US if first else since
+    return began if began > since + HOUR_S else None
 
 
 class SshdLog:
@@ -88,38 +143,41 @@ class SshdLog:
     def __init__(self, module):
         self.module, self.lines = module, None
         self.known = True  # whether the host keeps such a log
+        # When the first line that was read was written, where there are others; of logins, too
+        self.since = self.logins_since = None
+
+    def journalctl(self):
+        """None without systemd: what is in a journal then is of another time."""
+        is_kept = os.path.isdir(SYSTEMD) and (has_files(ON_DISK) or has_files(IN_MEMORY))
+        return self.module.get_bin_path("journalctl") if is_kept else None
 
     def read(self):
         """The lines as seconds, process and text, the latest first."""
         if self.lines is None:
-            program = self.module.get_bin_path("journalctl")
-            # Without systemd, what is in a journal is of another time
-            by_journal = program is not None and os.path.isdir(SYSTEMD)
-            found = self.of_journal(program) if by_journal else lines_of_files(time.time())
+            program, now = self.journalctl(), time.time()
+            found = lines_of_journal(program) if program else lines_of_files(now)
             self.known = found is not None
-            self.lines = found or []
+            self.lines, self.since = found or ([], None)
+            if program and found and self.since is None:
+                self.since = kept_since(program, now)
         return self.lines
 
-    def of_journal(self, program):
-        words = [program, "--quiet", "--no-pager", "--reverse", "--output=json", "_UID=0"]
-        words += ["--output-fields=MESSAGE,_PID", "--since=-%dd" % FAILED_DAYS, "-n%d" % MOST_LINES]
-        words += ["SYSLOG_IDENTIFIER=sshd", "SYSLOG_IDENTIFIER=sshd-session"]
-        _status, output, _errors = self.module.run_command(words, environ_update={"LC_ALL": "C"})
-        found = []
-        for line in output.splitlines():
-            try:
-                entry = json.loads(line)
-                at = int(entry["__REALTIME_TIMESTAMP"]) // 10**6
-            except (ValueError, KeyError, TypeError):
-                continue
-            if isinstance(entry.get("MESSAGE"), str):
-                found.append((at, entry.get("_PID"), entry["MESSAGE"]))
-        return found
+    def lines_of_logins(self):
+        """Those of the journal are asked for apart, or thousands of tries that failed would
+        hide them.
+        """
+        lines, program = self.read(), self.journalctl()
+        apart = lines_of_journal(program, OF_ACCEPTED) if program and self.since else None
+        self.logins_since = self.since
+        if apart is None:
+            return lines
+        self.logins_since = apart[1] or kept_since(program, time.time())
+        return apart[0]
 
     def logins(self):
         found = []
-        for at, _pid, text in self.read():
-            match = ACCEPTED.match(text)
+        for at, _pid, said in self.lines_of_logins():
+            match = ACCEPTED.match(said)
             if match:
                 way, user, origin, key = match.groups()
                 one = dict(told(user, at, origin), by=way)
@@ -129,8 +187,8 @@ class SshdLog:
     def failures(self):
         """The tries that failed, of a connection without one its end, the latest first."""
         tries = []
-        for at, pid, text in self.read():
-            match = FAILED.match(text)
+        for at, pid, said in self.read():
+            match = FAILED.match(said)
             if match:
                 user = match.group("user") or match.group("invalid") or match.group("closed")
                 place = match.group("place") or match.group("stranger") or match.group("address")

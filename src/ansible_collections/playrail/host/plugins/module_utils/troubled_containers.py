@@ -4,7 +4,6 @@ import re
 
 from ansible_collections.playrail.host.plugins.module_utils.docker import SOCKETS, Engine
 
-ENGINE = "dockerd"  # the name of its process: to ask its socket would start one that does not run
 UNHEALTHY = "(unhealthy)"
 # `Exited (137) 5 minutes ago`; what ended days ago is no news
 ENDED = re.compile(r"Exited \((\d+)\) (?!.*\b(?:days?|weeks?|months?|years?)\b)")

@@ -114,8 +114,11 @@ class Systemd:
             )
 
     def run(self, *words):
-        """Returns the exit status, what it wrote, and what it wrote as errors."""
-        return self.module.run_command([self.path, "--no-ask-password", "--no-pager"] + list(words))
+        """Returns the exit status, what it wrote, and what it wrote as errors. It writes times in
+        the zone of whoever asks.
+        """
+        argv = [self.path, "--no-ask-password", "--no-pager"] + list(words)
+        return self.module.run_command(argv, environ_update={"TZ": "UTC"})
 
     def show(self, names, properties):
         """The properties of each unit, in the order of the names. What is told of a property

@@ -85,21 +85,22 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     SOCKETS,
     DockerFailed,
     Engine,
+    engine_runs,
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
     BLOCK_BYTES,
-    PROC,
     below,
     briefly,
     deleted_open,
     fullest_first,
     holding,
     mounts,
-    name_of,
     shown,
 )
+from ansible_collections.playrail.host.plugins.module_utils.processes import all_visible
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
+OWN_ALONE = "this user may only see its own processes"
 NAMED = 5  # files that are deleted and open
 JOURNALS = ("/var/log/journal", "/run/log/journal")
 ENGINE_S = 5.0  # to measure what containers and volumes take it walks them
@@ -121,27 +122,39 @@ def file_systems():
     return sorted(kept, key=fullest_first), left_out, devices | {os.stat("/").st_dev}
 
 
+def names_in(folder):
+    """None of what is no folder, or gone meanwhile. Raises PermissionError."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def taken_by(folder, names):
+    """What these files take on the disk; one that is gone meanwhile takes nothing."""
+    total = 0
+    for name in names:
+        try:
+            total += os.lstat(os.path.join(folder, name)).st_blocks * BLOCK_BYTES
+        except FileNotFoundError:
+            continue
+    return total
+
+
 def journal_bytes():
     """What the journal's files take, and why that is not known. A folder of files for each
     machine that wrote one.
     """
     total, there = 0, False
-    for folder in JOURNALS:
-        try:
-            for machine in os.listdir(folder):
+    try:
+        for folder in JOURNALS:
+            for machine in names_in(folder):
+                place = os.path.join(folder, machine)
                 there = True
-                for name in os.listdir(os.path.join(folder, machine)):
-                    total += os.lstat(os.path.join(folder, machine, name)).st_blocks * BLOCK_BYTES
-        except PermissionError:
-            return None, "permission denied"
-        except OSError:
-            continue  # none is there, or a file went meanwhile
+                total += taken_by(place, names_in(place))
+    except OSError as error:
+        return None, (error.strerror or "cannot be read").lower()
     return (total if there else None), None
-
-
-def engine_runs():
-    """Whether the engine itself does: to knock at its socket could start it."""
-    return any(name_of(pid) == "dockerd" for pid in os.listdir(PROC) if pid.isdigit())
 
 
 def container_logs(engine, folder):
@@ -150,10 +163,9 @@ def container_logs(engine, folder):
     """
     sizes = []
     for one in engine.ask_json("containers", "json", all=1):
-        place, size = os.path.join(folder, "containers", one["Id"]), 0
+        place = os.path.join(folder, "containers", one["Id"])
         try:
-            logs = [name for name in os.listdir(place) if "-json.log" in name]
-            size = sum(os.stat(os.path.join(place, name)).st_blocks for name in logs) * BLOCK_BYTES
+            size = taken_by(place, [name for name in names_in(place) if "-json.log" in name])
         except OSError:
             continue
         sizes.append((size, (one.get("Names") or [one["Id"][:12]])[0].lstrip("/")))
@@ -175,7 +187,7 @@ def listed_as(mount):
 def docker(sockets):
     """What the engine takes, and why that, or a part of it, is not known."""
     if not engine_runs():
-        return None, None
+        return None, None if all_visible() else OWN_ALONE
     found = {}
     try:
         engine = Engine(sockets, timeout_s=ENGINE_S)

@@ -71,6 +71,7 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     SOCKETS,
     DockerFailed,
     Engine,
+    engine_runs,
 )
 from ansible_collections.playrail.host.plugins.module_utils.firewall_managers import (
     firewalld,
@@ -99,7 +100,6 @@ from ansible_collections.playrail.host.plugins.module_utils.sockets import (
 MADE_BY_MACHINES = re.compile(r"DOCKER(?!-USER)|KUBE-|cali-|LIBVIRT_|NETAVARK|CNI-")
 ALL = frozenset(str(kind(0)) for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address))
 BARE_RETURN = {"verdict": "return"}
-DOCKERD = "/run/docker.pid"
 ORDER = ("anywhere", "limited", "not_judged", "not_known", "closed", "this_server_only")
 
 
@@ -156,7 +156,7 @@ class Judge:
 
 def containers():
     """The names of Docker's containers by address; none where Docker does not run."""
-    if not os.path.exists(DOCKERD):  # to ask might start it
+    if not engine_runs():
         return {}
     try:
         listed = Engine(SOCKETS["default"]).ask_json("containers", "json")

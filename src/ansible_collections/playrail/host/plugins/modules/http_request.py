@@ -157,7 +157,7 @@ class Step(HTTPConnection):
             outcomes.append("%s %s" % (place[0], outcome.replace("_", " ")))
         else:
             raise NotConnected(", ".join(outcomes))
-        self.deadline.sockets.append(made)
+        self.deadline.watch(made)
         made.settimeout(STEP_S)
         self.address = place[0]
         self.times["connect_ms"] = ms_since(began)
@@ -169,7 +169,7 @@ class Step(HTTPConnection):
             made = secured.wrap_socket(
                 made, server_hostname=self.host, do_handshake_on_connect=False
             )
-            self.deadline.sockets.append(made)  # the other one is empty now
+            self.deadline.watch(made)  # the other one is empty now
             made.do_handshake()
             self.times["tls_ms"] = ms_since(began)
         self.sock = made

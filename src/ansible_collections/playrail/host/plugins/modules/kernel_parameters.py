@@ -6,7 +6,7 @@ module: kernel_parameters
 short_description: Read the kernel's settings
 description:
   - Values below /proc/sys of the settings that are named, and what the files of sysctl.d(5) say
-    otherwise, which is what differs after the next start.
+    otherwise, which is what differs after the next start where they are applied then.
   - Changes nothing.
 options:
   names:
@@ -33,7 +33,7 @@ EXAMPLES = r"""
 RETURN = r"""
 differences:
   description: Settings whose value is not what the files say. Each as name, value (null where
-    there is none), next_boot and file.
+    there is none), next_boot and file; configured in place of next_boot where it is never applied.
   type: list
   elements: dict
   returned: success
@@ -60,9 +60,9 @@ not_permitted:
   elements: str
   returned: success
 not_applied:
-  description: Why the files are not applied at the start.
+  description: Why files are not applied at the start, all or those of C(configured).
   type: str
-  returned: success
+  returned: where it is so
 unread:
   description: Files that could not be read, and why.
   type: list
@@ -93,10 +93,13 @@ from ansible_collections.playrail.host.plugins.module_utils.kernel_settings impo
     value_of,
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import holding, mounts
+from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 
+ROOT = 0
 NAMED = 5  # settings that may not be read
 READ_ONLY = "/proc/sys is read-only here: the host of this container decides"
+OF_HOST = "some are not this container's to set: its host decides"
 
 
 class Values:
@@ -115,8 +118,33 @@ class Values:
             return None
 
 
-def differences(values, configured):
-    """What is otherwise than the files say. Of what the user may not read, nothing is known."""
+class Start:
+    """Which settings are applied at the start: in a container not those that are its host's."""
+
+    def __init__(self):
+        on = holding(SYS + "/", mounts())
+        self.read_only = on is not None and on.read_only
+        self.in_container = is_container()
+
+    def sets(self, path):
+        """The kernel gives each setting to the root of who may set it, proc_sysctl.c: what is of
+        another has none here.
+        """
+        try:
+            return not self.read_only and os.stat(path).st_uid == ROOT
+        except OSError:  # on a host of its own the kernel may come to have it
+            return not self.read_only and not self.in_container
+
+    def why_not(self, different):
+        if self.read_only:
+            return READ_ONLY
+        return OF_HOST if any("configured" in one for one in different) else None
+
+
+def differences(values, configured, start):
+    """What is otherwise than the files say, what is applied first. Of what the user may not read,
+    nothing is known.
+    """
     found = []
     # What somebody of this host wrote goes first
     for path in sorted(
@@ -126,9 +154,10 @@ def differences(values, configured):
         refused = len(values.refused)
         now = values.of(path)
         if len(values.refused) == refused and now != said:
-            told = {"name": name_of(path), "next_boot": said, "file": file}
+            key = "next_boot" if start.sets(path) else "configured"
+            told = {"name": name_of(path), key: said, "file": file}
             found.append(dict(told, value=now) if now is not None else told)
-    return found
+    return sorted(found, key=lambda one: "configured" in one)
 
 
 def meant(name):
@@ -140,13 +169,13 @@ def meant(name):
     return [one for start in starts for one in below(start)]
 
 
-def told(values, paths, configured):
-    """The value of each of these settings that has one."""
+def told(values, paths, configured, start):
+    """The value of each of these settings that has one, and the file that sets it."""
     found = []
     for path in sorted(paths):
         value = values.of(path)
         if value is not None:
-            file = configured.get(path, (None, None))[1]
+            file = configured[path][1] if path in configured and start.sets(path) else None
             one = {"name": name_of(path), "value": value}
             found.append(dict(one, file=file) if file else one)
     return found
@@ -169,17 +198,16 @@ def main():
             msg="this host's kernel has no setting %s" % ", ".join(missing),
             playrail_code="setting_not_found",
         )
-    values, configured = Values(), Configured()
-    different = differences(values, configured.settings)
+    values, configured, start = Values(), Configured(), Start()
+    different = differences(values, configured.settings, start)
     every = {path for found in paths.values() for path in found}
-    settings = told(values, every, configured.settings)
-    on = holding(SYS + "/", mounts())
+    settings = told(values, every, configured.settings, start)
     report = {
         "differences_total": len(different),
         "configured_total": len(configured.settings),
         "settings_total": len(settings) if given["names"] else None,
         "not_permitted": sorted(set(values.refused))[:NAMED],
-        "not_applied": READ_ONLY if on is not None and on.read_only else None,
+        "not_applied": start.why_not(different),
         "unread": configured.unread[:NAMED],
     }
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)

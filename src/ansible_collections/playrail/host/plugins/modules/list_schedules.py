@@ -76,7 +76,7 @@ from ansible_collections.playrail.host.plugins.module_utils.hidden_words import 
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Users,
     all_visible,
-    processes,
+    own_processes,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
@@ -164,7 +164,7 @@ def cron_is_busyboxs():
     """Whether the cron that runs is busybox's, which reads crontabs of users alone; False where
     this may not be seen.
     """
-    for one in filter(is_cron, processes()):
+    for one in own_processes(is_cron):
         try:
             return os.path.basename(os.readlink("/proc/%d/exe" % one.pid)) == BUSYBOX
         except OSError:
@@ -186,8 +186,8 @@ def daemons(found):
     of_at = any(one["source"].startswith("at job") for one in found)
     of_cron = any(one["source"].startswith("/") for one in found)
     running = {
-        "cron_runs": any(map(is_cron, processes())),
-        "at_runs": any(one.name == "atd" for one in processes()),
+        "cron_runs": bool(own_processes(is_cron)),
+        "at_runs": bool(own_processes(lambda one: one.name == "atd")),
     }
     wanted = {"cron_runs": of_cron, "at_runs": of_at}
     return {name: running[name] for name in running if wanted[name]}

@@ -46,9 +46,9 @@ logins:
   elements: dict
   returned: success
 failed_logins:
-  description: How many there were in the last days, and from where.
+  description: How many there were in the last days, or since when, and from where.
   type: dict
-  returned: success
+  returned: where anything tells of them
 sessions:
   description: Who is logged in now.
   type: list
@@ -81,14 +81,8 @@ from ansible_collections.playrail.host.plugins.module_utils.accounts import (
     shadow,
 )
 from ansible_collections.playrail.host.plugins.module_utils.authorized_keys import home_of, keys_in
-from ansible_collections.playrail.host.plugins.module_utils.login_records import (
-    failures_of_btmp,
-    last_logins,
-    logins_of_wtmp,
-    logins_of_wtmpdb,
-    sessions,
-    summed,
-)
+from ansible_collections.playrail.host.plugins.module_utils.login_history import history
+from ansible_collections.playrail.host.plugins.module_utils.login_records import last_logins
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
     CONFIG,
@@ -99,13 +93,11 @@ from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
     servers,
     ways_in,
 )
-from ansible_collections.playrail.host.plugins.module_utils.sshd_log import SshdLog
 from ansible_collections.playrail.host.plugins.module_utils.sudo_rights import rights
 
 USUAL_KEYS = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
 MOST_ASKED = 60  # accounts for which sshd is asked where its configuration has rules for some
 LATEST = 10  # logins
-NO_LOG = "there is no journal, and no file of sshd's log in /var/log"
 FEW = 4  # keys of each account where all are told
 # What of an account is seldom meant, what is worst first.
 UNUSUAL = (
@@ -156,9 +148,9 @@ class Servers:
                 self.not_known = "sshd's rules for some: of %d accounts only" % MOST_ASKED
             found = configuration(self.module, self.program, server, user) if asked else None
             if found is None and asked:
-                self.not_known = "sshd's configuration: " + (
-                    "sshd -T failed" if os.geteuid() == 0 else "only root may ask"
-                )
+                why = "sshd -T failed" if self.program else "there is no sshd to ask on the path"
+                why = why if os.geteuid() == 0 else "only root may ask"
+                self.not_known = "sshd's configuration: " + why
             self.known[key] = found
         found = self.known[key]
         return (self.known.get((server, None)) or {}) if found is None else found
@@ -248,7 +240,7 @@ class Accounts:
                 not_known.add("passwords: permission denied")
         login = [one for one in self.listed if may_log_in(one.pw_shell) or one.pw_uid == 0]
         self.rights, why = rights(module, login)
-        not_known.update([why] if why else [])
+        not_known.update(why)
         numbers = [one.pw_uid for one in self.listed]
         self.several = {number for number in set(numbers) if numbers.count(number) > 1}
         self.last = last_logins(self.listed)
@@ -256,7 +248,9 @@ class Accounts:
     def told(self, account):
         """What is told of the account, None when it can neither log in nor has any right."""
         groups = self.groups[account.pw_name]
-        sudo = [right.told(account) for right in self.rights if right.is_of(account, groups)]
+        sudo = [
+            right.told(account, groups) for right in self.rights if right.is_of(account, groups)
+        ]
         keys, loose = keys_of(account, self.not_known, self.ssh)
         open_shell = may_log_in(account.pw_shell)
         by_name = any(right.who == account.pw_name for right in self.rights)
@@ -306,39 +300,6 @@ def weight(one):
     return worst, "ssh" not in one, one["uid"], one["user"]
 
 
-def records(module, given, not_known):
-    """The latest logins, those that failed, and the sessions."""
-    log, found = SshdLog(module), {}
-    try:
-        logins = logins_of_wtmp()
-    except OSError:
-        logins = []
-    logins = logins or logins_of_wtmpdb() or log.logins()
-    try:
-        failures = failures_of_btmp()
-    except OSError:
-        failures = []
-    failures = failures or log.failures()
-    if os.geteuid() != 0:
-        not_known.add("failed logins: permission denied")
-        not_known.update([] if logins else ["latest logins: permission denied"])
-    elif not log.known:
-        not_known.update([] if failures else ["failed logins: " + NO_LOG])
-        not_known.update([] if logins else ["latest logins: " + NO_LOG])
-    try:
-        now = sessions()
-    except OSError as error:
-        now = []
-        not_known.add("sessions: " + os.strerror(error.errno or 0))
-    user = given["user"]
-    if user is not None:
-        logins = [one for one in logins if one["user"] == user]
-        failures = [one for one in failures if one[1] == user]
-        now = [one for one in now if one["user"] == user]
-    found["failed_logins"] = summed(failures)
-    return dict(found, sessions=now, logins=logins)
-
-
 def answer(module, given):
     not_known = set()
     ssh = Servers(module)
@@ -351,7 +312,7 @@ def answer(module, given):
         )
     listed = [one for one in map(telling.told, chosen) if one is not None]
     listed.sort(key=weight)
-    report = records(module, given, not_known)
+    report = history(module, user, not_known)
     logins, now = report.pop("logins"), report.pop("sessions")
     report["ssh_servers"] = ssh.told()
     not_known.update([ssh.not_known] if ssh.not_known else [])

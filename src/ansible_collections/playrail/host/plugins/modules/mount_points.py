@@ -115,11 +115,12 @@ def chosen(listed, path, everything):
         meant = ([above] if above else []) + [one for one in below if one is not above]
     if everything:
         return meant, {}
-    kept = [one for one in meant if not made_up(one) or one.point == path]
-    left_out = {}
-    for one in meant:
-        if one not in kept:
+    kept, left_out = [], {}
+    for one in meant:  # a host of containers has tens of thousands
+        if made_up(one) and one.point != path:
             left_out[one.type] = left_out.get(one.type, 0) + 1
+        else:
+            kept.append(one)
     return kept, left_out
 
 

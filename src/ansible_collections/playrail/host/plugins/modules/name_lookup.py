@@ -51,7 +51,7 @@ asked:
   type: str
   returned: success
 servers:
-  description: Per server and type server, type, status, answers, ttl_s, ms.
+  description: Per server and type server, type, status, answers, answers_total, ttl_s, ms.
   type: list
   elements: dict
   returned: success
@@ -97,7 +97,10 @@ SWITCH = "/etc/nsswitch.conf"
 FILE_BYTES = 1024 * 1024
 STUB = "127.0.0.53"  # systemd-resolved's own address; systemd-resolved.service(8)
 MOST_SERVERS = 6
+MOST_SEARCHED = 3  # domains
+MOST_ANSWERS = 20  # of each server
 ADDRESSES = ("A", "AAAA")
+SILENT = ("timed_out", "no_answer")
 
 
 def lines_of(path):
@@ -199,20 +202,46 @@ def differ(answers):
     return any(len(ways) > 1 for ways in said.values())
 
 
+def names_for(name, kind, search):
+    """The names under which a server may know it, in the order in which the resolver asks."""
+    if is_address(name):
+        if kind not in (None, "PTR"):
+            raise ValueError("of an address only PTR is asked for")
+        return [reversed_name(name)]
+    if "." in name:
+        return [name]
+    return ["%s.%s" % (name, one.strip(".")) for one in search[:MOST_SEARCHED]] + [name]
+
+
+def asked_in_turn(servers, names, kinds):
+    """The first of the names that a server knows, and the answers; of none the first name's."""
+    found = []
+    for each in names:
+        encoded(each)
+        answers = asked_all(servers, each, kinds)
+        found.append((each, answers))
+        if any(one["status"] == "NOERROR" and one["answers"] for one in answers):
+            return found[-1]
+        if all(one["status"] in SILENT for one in answers):
+            break
+    return found[0]
+
+
+def in_short(one):
+    """What a server says, with as many answers as are told."""
+    if len(one.get("answers", ())) <= MOST_ANSWERS:
+        return one
+    return dict(one, answers=one["answers"][:MOST_ANSWERS], answers_total=len(one["answers"]))
+
+
 def looked(given):
     name, servers = given["name"], [given["nameserver"]]
     configured_ones, search = configured()
     if given["nameserver"] is None:
         servers = configured_ones
     kinds = [given["type"]] if given["type"] else list(ADDRESSES)
-    if is_address(name):
-        kinds, full = ["PTR"], reversed_name(name)
-    elif "." in name or not search:
-        full = name
-    else:
-        full = "%s.%s" % (name, search[0].strip("."))
-    encoded(full)
-    answers = asked_all(servers, full, kinds)
+    kinds = ["PTR"] if is_address(name) else kinds
+    full, answers = asked_in_turn(servers, names_for(name, given["type"], search), kinds)
     report = {"servers_differ": differ(answers)}
     if given["nameserver"] is None and (kinds == ["PTR"] or set(kinds) <= set(ADDRESSES)):
         report["resolver"] = by_resolver(name, kinds)
@@ -222,7 +251,7 @@ def looked(given):
     report.update({"order": " ".join(order[0])} if order else {})
     report.update({"asked": full} if full != name else {})
     room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
-    kept, _room = fitting(answers, room)
+    kept, _room = fitting([in_short(one) for one in answers], room)
     return dict(report, servers=kept, truncated=len(kept) < len(answers))
 
 

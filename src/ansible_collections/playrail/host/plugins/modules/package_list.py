@@ -209,9 +209,10 @@ def main():
             "unsupported_os",
             "this host runs %s, whose package manager is not supported" % system,
         )
-    there, on_hold, fetched = installed(module, manager), held(module, manager), lists_from(manager)
+    there, fetched = installed(module, manager), lists_from(manager)
     if there is None:
         fail(module, "task_failed", "%s tells no package that is installed" % manager)
+    on_hold = held(module, manager, there)
     # Of a file only the owner is asked: to find out what could be upgraded takes longest
     of_file = given["owner_of"] is not None
     newer, security, not_known = (

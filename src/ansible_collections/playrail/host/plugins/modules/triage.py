@@ -125,10 +125,11 @@ from ansible_collections.playrail.host.plugins.module_utils.cpu_use import (
     busiest,
     by_process,
     load,
+    load_of,
     pressure,
     shares,
 )
-from ansible_collections.playrail.host.plugins.module_utils.docker import DockerFailed
+from ansible_collections.playrail.host.plugins.module_utils.docker import DockerFailed, engine_runs
 from ansible_collections.playrail.host.plugins.module_utils.journal_errors import (
     errors,
     killed_for_memory,
@@ -154,13 +155,12 @@ from ansible_collections.playrail.host.plugins.module_utils.openrc import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import pending_reboot
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
-    CLOCK_BOOTTIME,
     all_visible,
     of_playrail,
+    uptime_s,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import length
 from ansible_collections.playrail.host.plugins.module_utils.troubled_containers import (
-    ENGINE,
     troubled_containers,
 )
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
@@ -199,6 +199,10 @@ class Triage:
         self.told[part] = listed[:MOST]
         self.totals[part] = len(listed)
 
+    def note(self, **reasons):
+        """Why parts are not known, or not wholly; None where they are."""
+        self.not_known.update((part, why) for part, why in reasons.items() if why)
+
     def look_at_processors(self):
         before = Sample()
         time.sleep(SAMPLE_S)
@@ -208,12 +212,12 @@ class Triage:
         waiting = sum(one.state == "D" for one in found)
         zombies = sum(one.state == "Z" for one in found)
         told = dict(load(), **shares(before, after))
-        told.update(waiting=waiting or None, zombies=zombies or None, pressure=pressure())
-        if not told["pressure"]:
-            self.not_known["pressure"] = "the kernel does not count it"
+        waited, why = pressure()
+        told.update(waiting=waiting or None, zombies=zombies or None, pressure=waited)
+        self.note(load=load_of(), pressure=why)
         self.told.update(load=told, processes=busiest(found, by_process(before, after), MOST))
         self.told["clock"] = {"synchronised": synchronised(), "keeper": keeper(found)}
-        self.has_engine = any(one.name == ENGINE for one in found)
+        self.has_engine = engine_runs(found)
         if self.told["clock"]["synchronised"] is None:
             self.not_known["clock"] = "the kernel may not be asked"
         if not all_visible():
@@ -222,17 +226,16 @@ class Triage:
     def look_at_memory(self, journalctl):
         memory = sizes(ALWAYS)
         most, used = limit(memory["MemTotal"]) if "MemTotal" in memory else (None, None)
-        self.told.update(
-            memory=memory, limit_bytes=most, limit_used_bytes=used, oom_kills=oom_kills()
-        )
+        kills = oom_kills()
+        self.told.update(memory=memory, limit_bytes=most, limit_used_bytes=used, oom_kills=kills)
+        self.note(oom_kills="the kernel does not count them here" if kills is None else None)
         if journalctl is None:
             self.not_known["oom_killed"] = NO_JOURNAL
             return
         killed, why = killed_for_memory(journalctl)
         if killed or not why:
             self.tell("oom_killed", killed)
-        if why:
-            self.not_known["oom_killed"] = why
+        self.note(oom_killed=why)
 
     def look_at_file_systems(self):
         listed = mounts()
@@ -245,15 +248,15 @@ class Triage:
         except (OSError, Silent):
             self.not_known["/"] = SILENT
         found.sort(key=fullest_first)
-        self.told["file_systems"] = [
+        told = [
             dict(one, read_only=one.get("read_only") or None)
             for one in found
             if one.get("why") == SILENT or is_full(one) or one["mount_point"] == "/"
-        ][:MOST]
+        ]
+        self.tell("file_systems", told)
         refused = sum(one.get("why") not in (None, SILENT) for one in found)
         if refused:
             self.not_known["file_systems"] = "%d may not be asked" % refused
-        self.totals["file_systems"] = len(found)
 
     def look_at_units(self):
         try:
@@ -292,8 +295,7 @@ class Triage:
         if found or not why:
             self.tell("errors", found)
             self.totals["error_entries"] = sum(one["entries"] for one in found)
-        if why:
-            self.not_known["errors"] = why
+        self.note(errors=why)
 
     def look_at_reboot(self):
         pending = pending_reboot()
@@ -323,10 +325,9 @@ class Triage:
                 is_of_host = isinstance(error, (OSError, ValueError))
                 words = str(error) if is_of_host else "%s: %s" % (type(error).__name__, error)
                 self.not_known[part] = words[:100]
-        uptime = int(time.clock_gettime(CLOCK_BOOTTIME))
         return dict(
             self.told,
-            uptime_s=uptime,
+            uptime_s=uptime_s(),
             time=iso(time.time()),
             totals=self.totals,
             not_known=self.not_known or None,
