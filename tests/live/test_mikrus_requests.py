@@ -72,6 +72,7 @@ MORE = 2  # at most, that bring what one tool needs beside
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_what_each_tool_costs(
     vps: Wire, simulator: Simulator, record_property: Callable[[str, object], None]
 ) -> None:
@@ -83,20 +84,25 @@ def test_what_each_tool_costs(
 
     try:
         first = {tool: requests_of(simulator, calling(tool)) for tool in CALLS}
-        again = {tool: requests_of(simulator, calling(tool)) for tool in CALLS}
+        # The others had all that they need, so their first call tells of the next
+        brought = [tool for tool, cost in first.items() if cost.requests > tasks(tool)]
+        again = {tool: requests_of(simulator, calling(tool)) for tool in brought}
     finally:
         on_host("deb12", "rm", "-f", "/srv/requests")
     record_property("requests per tool over mikr.us", table(first, again))
 
+    assert again
     assert first["get_memory_info"].requests <= 1 + MODULES
     assert too_many(again, 0) == {}
     assert too_many(first, MORE) == {}
 
 
+def tasks(tool: str) -> int:
+    return TASKS.get(tool, 1)
+
+
 def too_many(costs: Mapping[str, Cost], more: int) -> dict[str, int]:
     """Tools that took more requests than their tasks and `more`."""
     return {
-        tool: cost.requests
-        for tool, cost in costs.items()
-        if cost.requests > TASKS.get(tool, 1) + more
+        tool: cost.requests for tool, cost in costs.items() if cost.requests > tasks(tool) + more
     }

@@ -31,18 +31,20 @@ def requests_of(simulator: Simulator, call: Callable[[], Any]) -> Cost:
 
 
 def table(first: Mapping[str, Cost], again: Mapping[str, Cost]) -> str:
-    """What each call cost the first time and again, as lines for people."""
+    """What each call cost the first time and, where it was done, again, as lines for people."""
     width = max(map(len, first), default=0)
     return "\n".join(
         [
             f"{'':<{width}}  first                        again",
             *(
-                f"{name:<{width}}  {_told(cost)}   {_told(again[name])}"
+                f"{name:<{width}}  {_told(cost)}   {_told(again.get(name))}".rstrip()
                 for name, cost in first.items()
             ),
         ]
     )
 
 
-def _told(cost: Cost) -> str:
+def _told(cost: Cost | None) -> str:
+    if cost is None:
+        return ""
     return f"{cost.requests} requests {cost.sent_bytes / 1000:5.0f} kB {cost.seconds:4.1f} s"

@@ -110,6 +110,16 @@ def test_folders_of_other_file_systems_are_not_measured(folder: Path) -> None:
     assert names == {os.fsencode(one) for one in folder.iterdir() if one.is_file()}
 
 
+def test_a_folder_that_is_in_two_places_counts_once(folder: Path) -> None:
+    """As a bind mount is: the two have one inode."""
+    module = loaded(MODULE)
+    walk = module.Walk(60, {folder.stat().st_ino})
+    walk.device = folder.stat().st_dev
+    below = [list(walk.children(os.fsencode(folder.parent))) for _ in range(2)]
+    named = [{name for name, _found in one} for one in below]
+    assert named[0] - named[1] == {os.fsencode(folder)}
+
+
 def test_it_takes_what_du_counts() -> None:
     command = ["du", "--summarize", "--one-file-system", "--block-size=1", "--", str(MODULES)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

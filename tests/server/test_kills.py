@@ -108,9 +108,10 @@ class Server:
             if "id" in message
         }
 
-    def wait_for(self, number: int) -> None:
+    def wait_for(self, *numbers: int) -> None:
+        """Until it has answered one of these."""
         until = time.monotonic() + 60
-        while number not in self.answers():
+        while self.answers().keys().isdisjoint(numbers):
             assert time.monotonic() < until, self.said.with_suffix(".log").read_text()
             time.sleep(0.002)
 
@@ -193,9 +194,9 @@ class Lane:
             server.send(
                 id=number, method="tools/call", params={"name": tool, "arguments": arguments}
             )
-        time.sleep(
-            self.chance.uniform(0.6, 3.0) if turn % LATER == 1 else self.chance.uniform(0.01, 0.6)
-        )
+        if turn % LATER == 1:
+            server.wait_for(*asked)
+        time.sleep(self.chance.uniform(0.01, 0.6))
         server.kill()
         self.take(server, asked)
         self.check()

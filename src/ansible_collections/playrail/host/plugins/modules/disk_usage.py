@@ -117,6 +117,7 @@ playrail_code:
   returned: failure
 """
 
+import contextlib
 import errno
 import heapq
 import os
@@ -171,13 +172,15 @@ class Largest:
 
 class Walk:
     """Measures what takes space, by the blocks that each file has, and stays on one file
-    system. Of several names of one file the first that is met has it.
+    system. Of several names of one file the first that is met has it; so has the first of
+    several places of a folder, of which `bound` are the inodes.
     """
 
-    def __init__(self, max_seconds):
+    def __init__(self, max_seconds, bound=()):
         self.ends = time.monotonic() + max_seconds
         self.device = None
         self.linked = set()
+        self.bound, self.met = frozenset(bound), set()
         self.unreadable, self.paths = 0, []
         self.complete = True
 
@@ -204,14 +207,20 @@ class Walk:
             self.note(folder, error)
 
     def look(self, entry):
-        """What lstat says of it; None where it is on another file system, or gone."""
+        """What lstat says of it; None where it is on another file system, gone, or was met in
+        another place.
+        """
         try:
             found = entry.stat(follow_symlinks=False)
         except OSError as error:
             self.note(entry.path, error)
             return None
-        elsewhere = stat.S_ISDIR(found.st_mode) and found.st_dev != self.device
-        return None if elsewhere else found
+        if not stat.S_ISDIR(found.st_mode):
+            return found
+        again = found.st_ino in self.met
+        if found.st_ino in self.bound:
+            self.met.add(found.st_ino)
+        return None if again or found.st_dev != self.device else found
 
     def note(self, path, error):
         if isinstance(error, FileNotFoundError):
@@ -249,6 +258,19 @@ def measure(path, silent, limit, walk):
     return largest, total, left_out
 
 
+def bound_below(path, listed, own):
+    """Inodes of the folders that may be met twice: those that are mounted below a path of the
+    same file system.
+    """
+    inodes = set()
+    prefix = path.rstrip("/") + "/"
+    for mount in listed:
+        if mount.device_number == own.device_number and mount.point.startswith(prefix):
+            with contextlib.suppress(OSError):
+                inodes.add(os.stat(mount.point).st_ino)
+    return inodes
+
+
 def mount_of(path, listed):
     """The mount of a path that need not be real, asked whether it answers before anything
     else waits for it.
@@ -272,7 +294,7 @@ def analyzed(given):
     # Through a link, names are told as they were asked for; where a mount is left out, as
     # they are.
     name = os.fsencode(real if silent else path).rstrip(b"/") or b"/"
-    walk = Walk(given["max_seconds"])
+    walk = Walk(given["max_seconds"], bound_below(real, listed, own))
     largest, total_bytes, not_measured = measure(name, silent, given["limit"], walk)
     complete = walk.complete and not not_measured
     system = usage(own, real)
