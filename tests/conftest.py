@@ -174,6 +174,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()) and item.get_closest_marker("lab") is None:
             raise pytest.UsageError(f"{item.nodeid} uses the lab and is not marked `lab`")
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
     if os.environ.get("LAB") != "none":
         return
     left_out = [item for item in items if item.get_closest_marker("lab") is not None]

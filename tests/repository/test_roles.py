@@ -52,6 +52,7 @@ def test_role_is_described_and_tested(role: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.longest
 @pytest.mark.timeout(MINUTES * 60 + 60)
 @pytest.mark.parametrize(
     "scenario", SCENARIOS, ids=lambda path: f"{path.parts[-4]}-{path.parts[-2]}"

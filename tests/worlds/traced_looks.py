@@ -46,7 +46,9 @@ class Line:
 
 
 def lines(looks: Looks) -> Iterator[Line]:
-    """Each example, and each option of each program and subcommand by itself."""
+    """Each example, and each option of each program and subcommand by itself; one that all
+    subcommands have, with the first.
+    """
     seen = set()
     for name, form in looks.programs.items():
         for words, asks in _of_form((name,), form):
@@ -57,11 +59,14 @@ def lines(looks: Looks) -> Iterator[Line]:
                 yield Line(words, look, asks)
 
 
-def _of_form(before: Sequence[str], form: Form) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
+def _of_form(
+    before: Sequence[str], form: Form, tried: frozenset[str] = frozenset()
+) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
     for example in form.examples:
         yield tuple(shlex.split(example)), form.asks
     for name, inner in form.subcommands.items():
-        yield from _of_form([*before, *([] if name == "none" else [name])], inner)
+        yield from _of_form([*before, *([] if name == "none" else [name])], inner, tried)
+        tried |= _options(form) & _options(inner)
     if form.subcommands or form.whole:
         return
     arguments = [] if form.argument is None else [form.argument.example] * form.least
@@ -81,8 +86,14 @@ def _of_form(before: Sequence[str], form: Form) -> Iterator[tuple[tuple[str, ...
     if not needed:
         yield (*base, *arguments), form.asks
     for option in options:
+        if tried.intersection({option[0], option[0].partition("=")[0]}):
+            continue
         ordered = [*arguments, *option] if form.single_dash else [*option, *arguments]
         yield (*base, *ordered), form.asks
+
+
+def _options(form: Form) -> frozenset[str]:
+    return frozenset({*form.flags, *form.values, *form.attached})
 
 
 def more_than_a_look(line: Line, trace: str) -> list[str]:
