@@ -22,7 +22,7 @@ from .conftest import Wire, environment
 from .own_host import NAME, OwnHost, own_host
 from .test_packages import MAKE
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BIN = Path(sys.executable).parent
 SECRET = "hunter2-{{ 7 * 7 }}"
@@ -106,7 +106,7 @@ class Done:
             env={**env, "REPLAY_SECRET_1": SECRET, "ANSIBLE_PIPELINING": "1"},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -141,7 +141,7 @@ def done(raised: Mapping[str, Any], wired: Callable[..., Wire], tmp_path: Path) 
         environ = environment(tmp_path, servers)
         words = ["ledger", "export", "--host", NAME, str(exported)]
         subprocess.run(
-            [str(BIN / "playrail"), *words], env=environ, check=True, timeout=60, cwd=tmp_path
+            [str(BIN / "playrail"), *words], env=environ, check=True, timeout=300, cwd=tmp_path
         )
         yield Done(first, fresh, exported)
 
@@ -180,7 +180,7 @@ def state(host: OwnHost) -> dict[str, Any]:
     command = ["docker", "exec", "--interactive", host.container, "python3", "-c", STATE]
     asked = json.dumps([FILES, SERVICES, PACKAGES, USERS])
     done = subprocess.run(
-        command, input=asked, capture_output=True, text=True, check=True, timeout=60
+        command, input=asked, capture_output=True, text=True, check=True, timeout=300
     )
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
