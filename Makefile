@@ -112,8 +112,10 @@ rest:
 	@pytest --quiet --numprocesses=2 --dist=worksteal --ignore=tests/live
 
 # All that starts Ansible, imports it, or is run by it. Those on the lab's hosts take too long for
-# a second time; so do those of plays that start cold, for warm ones do all that these do and more.
-WITH_ANSIBLE = $(addprefix tests/,ansible commands door engines export modules plans)
+# a second time; so do those of plays that start cold, for warm ones do all that these do and more;
+# of plans what they read is Ansible's, and the rest is not.
+WITH_ANSIBLE = $(addprefix tests/,ansible commands door engines export modules \
+  plans/test_plan_reads.py)
 NEWEST = $(shell for one in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python3.13; do \
   if $$one -c '' 2>/dev/null; then echo $$one; break; fi; done)
 
