@@ -70,7 +70,7 @@ def test_more_failures_than_are_read(
     raw = b"".join(record(records, 6, now - 90 + second, "u") for second in range(5))
     (tmp_path / "log" / "btmp").write_bytes(raw)
     found = records.summed(*records.failures_of_btmp())
-    assert (found["total"], found["since"]) == (3, records.moment(now - 88))
+    assert (found["total"], found["since"]) == (3, records.utc(now - 88))
     assert "days" not in found
 
 

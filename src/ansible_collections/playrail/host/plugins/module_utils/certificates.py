@@ -13,6 +13,8 @@ import re
 import socket
 import time
 
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
+
 PEM = re.compile(
     rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)"
     rb"-----END (?:TRUSTED |X509 )?CERTIFICATE-----"
@@ -189,8 +191,8 @@ class Certificate:
         return {
             "subject": self.subject,
             "issuer": self.issuer,
-            "not_before": moment(self.begins),
-            "not_after": moment(self.ends),
+            "not_before": utc(self.begins),
+            "not_after": utc(self.ends),
             "days_left": self.days_left(),
             "key": self.key,
         }
@@ -225,10 +227,6 @@ def as_certified(name):
         return name if name.isascii() else name.encode("idna").decode("ascii")
     except UnicodeError:
         return name  # no certificate has it
-
-
-def moment(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def certificates_in(raw):

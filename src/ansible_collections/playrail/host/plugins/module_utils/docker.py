@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import quote, urlencode
 
 from ansible_collections.playrail.host.plugins.module_utils.processes import own_processes
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 # What each module takes besides its own: where the engine may listen. DOCKER_HOST means
 # nothing here.
@@ -207,7 +207,7 @@ def elsewhere():
 def fitting_beside(report, items, max_bytes):
     """As many of the items, from the first, as have room beside the rest of the report."""
     # The answer has more than this report
-    return fitting(items, max_bytes - min(500, max_bytes // 10) - length(report))[0]
+    return fitting(items, beside(report, max_bytes))[0]
 
 
 def told(body):

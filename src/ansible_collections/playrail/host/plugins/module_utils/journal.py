@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import threading
-import time
+
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
 
 FIELDS = (
     "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_SYSTEMD_UNIT,UNIT,_SYSTEMD_USER_UNIT,"
@@ -143,7 +144,7 @@ def short(cursor):
 
 
 def told_time(time_us):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time_us // SECOND_US))
+    return utc(time_us // SECOND_US)
 
 
 def cut(message, most, term, ignore_case):

@@ -11,11 +11,11 @@ from ansible_collections.playrail.host.plugins.module_utils.login_records import
     failures_of_btmp,
     logins_of_wtmp,
     logins_of_wtmpdb,
-    moment,
     sessions,
     summed,
     unread_databases,
 )
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
 from ansible_collections.playrail.host.plugins.module_utils.sshd_log import SshdLog
 
 NO_LOG = "there is no journal, and no file of sshd's log in /var/log"
@@ -34,7 +34,7 @@ def latest_logins(log, user):
     if not log.known:
         return found, NO_LOG
     since = log.logins_since or time.time() - FAILED_DAYS * DAY_S
-    return found, "sshd's log was read since %s only" % moment(since)
+    return found, "sshd's log was read since %s only" % utc(since)
 
 
 def failed_logins(log, user):

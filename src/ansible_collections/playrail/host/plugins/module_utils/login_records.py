@@ -14,6 +14,7 @@ try:
 except ImportError:  # a minimal Python
     sqlite3 = None
 
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
 from ansible_collections.playrail.host.plugins.module_utils.processes import Clock, processes
 
 RUN, VAR = "/run", "/var"
@@ -26,10 +27,6 @@ MOST_RECORDS = 5000
 FAILED_DAYS = 7
 DAY_S = 86400
 SESSION = re.compile(r"sshd(?:-session)?: ([^ @]{1,64})@(\S+)\s*\Z")
-
-
-def moment(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def plain(raw):
@@ -78,14 +75,14 @@ def logins_of_wtmp():
             open_ones[one["terminal"]] = login
             found.append(login)
         elif one["kind"] == DEAD_PROCESS and one["terminal"] in open_ones:
-            open_ones.pop(one["terminal"])["ended"] = moment(one["at"])
+            open_ones.pop(one["terminal"])["ended"] = utc(one["at"])
         elif one["kind"] == BOOT_TIME:
             open_ones = {}
     return found[::-1]
 
 
 def told(user, seconds, origin, terminal=""):
-    found = {"user": user, "time": moment(seconds)}
+    found = {"user": user, "time": utc(seconds)}
     found.update({"address": origin} if origin else {})
     return dict(found, **({"terminal": terminal} if terminal not in ("", "ssh") else {}))
 
@@ -175,11 +172,11 @@ def summed(failures, since=None, most=5):
     ordered = sorted(places.items(), key=lambda item: (-item[1]["times"], item[0]))
     by_origin = []
     for origin, place in ordered[:most]:
-        one = {"address": origin, "times": place["times"], "last": moment(place["last"])}
+        one = {"address": origin, "times": place["times"], "last": utc(place["last"])}
         one["users"] = place["users"][:3]
         by_origin.append(dict(one, users_total=len(place["users"])) if place["users"][3:] else one)
     found = {"total": len(failures)}
-    found.update({"since": moment(since)} if since else {"days": FAILED_DAYS})
+    found.update({"since": utc(since)} if since else {"days": FAILED_DAYS})
     return dict(found, origins_total=len(places), origins=by_origin) if failures else found
 
 

@@ -74,6 +74,7 @@ AT_HAND = (
 )
 ANSWER_S = 3.0
 DELETED = " (deleted)"
+MASKS = ("/proc/", "/sys/")  # what hides parts of the kernel from containers
 BLOCK_BYTES = 512  # of st_blocks
 
 

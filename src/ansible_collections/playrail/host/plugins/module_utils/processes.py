@@ -6,6 +6,8 @@ import pwd
 import re
 import time
 
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
+
 PROC = "/proc"
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the kernel's include/linux/sched.h
 # What starts are counted from. /proc/uptime is the container's own under lxcfs, so of no
@@ -13,6 +15,7 @@ KERNEL_THREAD = 0x00200000  # PF_KTHREAD of the kernel's include/linux/sched.h
 CLOCK_BOOTTIME = 7
 COMMAND_CHARACTERS = 300
 READ_BYTES = 65536
+NOT_SEEN = ["sockets and deleted programs of others"]  # by who is not root
 # The Python that Playrail keeps on a host is started with these words; so are the shells
 # and sudo around it.
 KEPT = "exec(zlib.decompress(base64.b64decode(sys.stdin.buffer.readline())))"
@@ -209,7 +212,7 @@ class Clock:
 
     def started(self, process):
         moment = self.booted + process.start / float(self.ticks_per_second)
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        return utc(moment)
 
     def cpu_percent(self, process):
         """The share of one processor over its life."""

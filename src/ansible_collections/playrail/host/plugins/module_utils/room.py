@@ -11,6 +11,11 @@ def length(value):
     )
 
 
+def beside(report, max_bytes):
+    """The bytes that are left beside a report, and beside what the answer has around it."""
+    return max_bytes - min(500, max_bytes // 10) - length(report)
+
+
 def fitting(items, room):
     """As many of the items, from the first, as have room, and the room that is left."""
     kept = []

@@ -6,6 +6,8 @@ import calendar
 import re
 import time
 
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
+
 OF_TIMERS = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
 FAILURE = ("Result", "ExecMainCode", "ExecMainStatus", "StateChangeTimestamp")
 # systemd.time(7), as systemd itself writes spans
@@ -36,9 +38,7 @@ def seconds_of(text):
 def iso(seconds):
     """A time in ISO 8601, UTC; None for None, and for one that no calendar has."""
     try:
-        return (
-            None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-        )
+        return None if seconds is None else utc(seconds)
     except (ValueError, OverflowError, OSError):
         return None
 

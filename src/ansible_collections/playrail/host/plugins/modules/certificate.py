@@ -80,7 +80,7 @@ from ansible_collections.playrail.host.plugins.module_utils.certificates import 
 from ansible_collections.playrail.host.plugins.module_utils.connecting import NotConnected
 from ansible_collections.playrail.host.plugins.module_utils.names import meant, spelled
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused, failure
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 from ansible_collections.playrail.host.plugins.module_utils.tls import NoTls, Served
 
 FILE_BYTES = 2 * 1024 * 1024
@@ -178,7 +178,7 @@ def looked(module, given):
     report.update({"untrusted_why": why} if why and is_trusted is False else {})
     report.update({} if whole else {"chain_not_known": True})
     report["problems"] = [word for word in ORDER if word in problems]
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     others = [told_of_others(one) for one in chain[1:]]
     kept, _room = fitting(others[:10], room)
     report.update(chain=kept, certificates_total=len(chain))

@@ -70,7 +70,7 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
     fail,
 )
 from ansible_collections.playrail.host.plugins.module_utils.hidden_words import without_secrets
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 ID_CHARACTERS = 12  # as Docker shows them
 NEVER = "0001-01-01"  # how the engine writes a time that has not been
@@ -90,7 +90,7 @@ def part(value, *keys):
     return value if isinstance(value, dict) else {}
 
 
-def without_nothing(found):
+def without_empty(found):
     return {key: value for key, value in found.items() if value not in (None, "", [], {}, False)}
 
 
@@ -117,7 +117,7 @@ def state(about):
     """Whether it runs, and how it ended."""
     found = part(about, "State")
     ended = found.get("Status") in ("exited", "dead", "restarting", "stopped")
-    told = without_nothing(
+    told = without_empty(
         {
             "pid": found.get("Pid"),
             "out_of_memory": found.get("OOMKilled"),
@@ -142,13 +142,13 @@ def health(about, found):
     log = [one for one in told.get("Log") or () if isinstance(one, dict)][-LAST_CHECKS:]
     checks = [
         dict(
-            without_nothing({"ended": moment(one.get("End")), "output": said(one.get("Output"))}),
+            without_empty({"ended": moment(one.get("End")), "output": said(one.get("Output"))}),
             exit_code=one.get("ExitCode"),
         )
         for one in reversed(log)
     ]
     test = part(about, "Config", "Healthcheck").get("Test") or ()
-    return without_nothing(
+    return without_empty(
         {
             "status": status,
             "failing_streak": told.get("FailingStreak"),
@@ -191,7 +191,7 @@ def ports(about, host):
         for one in found[name] or [{}]:
             public = str(one.get("HostPort") or "")
             told.append(
-                without_nothing(
+                without_empty(
                     {
                         "private": int(private) if private.isdigit() else None,
                         "protocol": protocol or "tcp",
@@ -206,7 +206,7 @@ def ports(about, host):
 def networks(about):
     found = part(about, "NetworkSettings", "Networks")
     return [
-        without_nothing(
+        without_empty(
             {
                 "name": name,
                 "address": part(found, name).get("IPAddress"),
@@ -224,7 +224,7 @@ def mounts(about):
     for one in about.get("Mounts") or ():
         volume = one.get("Type") == "volume"
         told.append(
-            without_nothing(
+            without_empty(
                 {
                     "type": one.get("Type"),
                     "name": one.get("Name") if volume else None,
@@ -248,7 +248,7 @@ def log(about, host):
             told["size_bytes"] = os.stat(path).st_size
         except OSError:
             pass
-    return without_nothing(told)
+    return without_empty(told)
 
 
 def image(engine, about):
@@ -264,7 +264,7 @@ def image(engine, about):
             told["image_outdated"] = now.partition(":")[2] != number.partition(":")[2]
     except DockerFailed:
         pass  # it was removed; the container lives on without its name
-    return without_nothing(told)
+    return without_empty(told)
 
 
 def command(about):
@@ -305,12 +305,12 @@ def described(engine, about):
         "mounts": mounts(about),
         "environment": environment(about),
     }
-    return dict(without_nothing(told), **dict(state(about), **image(engine, about))), lists
+    return dict(without_empty(told), **dict(state(about), **image(engine, about))), lists
 
 
 def fitted(report, found, lists, max_bytes):
     """The report with as much of the lists as has room."""
-    room = max_bytes - min(500, max_bytes // 10) - length(dict(report, container=found))
+    room = beside(dict(report, container=found), max_bytes)
     left_out = {}
     for name in LISTS:
         kept, room = fitting(lists[name], room - len(name) - 6)

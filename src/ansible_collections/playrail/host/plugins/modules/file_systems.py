@@ -89,6 +89,7 @@ from ansible_collections.playrail.host.plugins.module_utils.docker import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
     BLOCK_BYTES,
+    MASKS,
     below,
     briefly,
     deleted_open,
@@ -98,13 +99,12 @@ from ansible_collections.playrail.host.plugins.module_utils.mounts import (
     shown,
 )
 from ansible_collections.playrail.host.plugins.module_utils.processes import all_visible
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 OWN_ALONE = "this user may only see its own processes"
 NAMED = 5  # files that are deleted and open
 JOURNALS = ("/var/log/journal", "/run/log/journal")
 ENGINE_S = 5.0  # to measure what containers and volumes take it walks them
-MASKS = ("/proc/", "/sys/")  # what hides parts of the kernel from containers
 KEYS = ("device", "size_bytes", "available_bytes", "used_percent", "inodes_percent", "read_only")
 
 
@@ -238,7 +238,7 @@ def main():
         "docker": engine,
         "not_known": {name: reason for name, reason in why.items() if reason},
     }
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     kept = fitting(found[: given["limit"]], room)[0]
     truncated = len(kept) < len(found) or len(deleted) > NAMED
     module.exit_json(changed=False, file_systems=kept, truncated=truncated, **report)

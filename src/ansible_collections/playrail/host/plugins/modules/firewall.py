@@ -88,7 +88,7 @@ from ansible_collections.playrail.host.plugins.module_utils.packet_rules import 
     through_all,
     without_verdict,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting, length
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     LOOPBACK,
     holders,
@@ -355,7 +355,7 @@ def answer(module, given):
     report = {"managed_by": list(dict.fromkeys(managed)), "services_total": len(listed)}
     report.update({"inactive": inactive} if inactive else {})
     report["not_known"] = sorted(rules.not_known)
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     kept, left = fitting(listed, room * 3 // 4)
     room -= room * 3 // 4 - left
     shown = []

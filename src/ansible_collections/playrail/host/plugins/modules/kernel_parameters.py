@@ -94,7 +94,7 @@ from ansible_collections.playrail.host.plugins.module_utils.kernel_settings impo
 )
 from ansible_collections.playrail.host.plugins.module_utils.mounts import holding, mounts
 from ansible_collections.playrail.host.plugins.module_utils.own_container import is_container
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 ROOT = 0
 NAMED = 5  # settings that may not be read
@@ -210,7 +210,7 @@ def main():
         "not_applied": start.why_not(different),
         "unread": configured.unread[:NAMED],
     }
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     kept = {}
     for name, items in (("settings", settings), ("differences", different)):
         kept[name], room = fitting(items[: given["limit"]], room)

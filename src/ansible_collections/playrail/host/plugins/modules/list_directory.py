@@ -98,10 +98,10 @@ import json
 import os
 import pwd
 import stat
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
 from ansible_collections.playrail.host.plugins.module_utils.names import meant, spelled
 from ansible_collections.playrail.host.plugins.module_utils.places import name_of
 from ansible_collections.playrail.host.plugins.module_utils.refusals import failure
@@ -194,7 +194,7 @@ class Listing:
                 self.users.of(status.st_uid),
                 self.groups.of(status.st_gid),
             )
-            found["modified"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime))
+            found["modified"] = utc(status.st_mtime)
         return found
 
 

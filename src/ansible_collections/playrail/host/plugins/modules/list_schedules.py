@@ -79,6 +79,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
     own_processes,
 )
 from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.unit_facts import ARGUMENTS
 from ansible_collections.playrail.host.plugins.module_utils.unit_times import (
     OF_TIMERS,
     by_name,
@@ -96,7 +97,6 @@ TIMERS = ("Id", "ActiveState", "Triggers", "TimersCalendar", "TimersMonotonic", 
 SERVICES = ("Id", "Names", "User", "ExecStart")
 # `{ OnCalendar=*-*-* 00:00:00 ; next_elapse=.. }`, as systemctl shows each of a timer's times
 EVENT = re.compile(r"\{ (\w+)=(.*?) ; next_elapse=")
-ARGUMENTS = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 COMMAND_CHARACTERS = 200
 MOST_SCRIPTS = 20
 ENVELOPE_BYTES = 300

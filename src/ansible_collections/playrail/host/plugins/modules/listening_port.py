@@ -91,7 +91,7 @@ from ansible_collections.playrail.host.plugins.module_utils.connecting import (
     NotConnected,
     attempts,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     described,
     listening,
@@ -105,7 +105,7 @@ def looked(protocol, port, max_bytes):
     sockets, known = described(found)
     elsewhere = listens_elsewhere(protocol, port)
     report = {"listening": bool(found), "reach": reach(found), "processes_known": known}
-    room = max_bytes - min(500, max_bytes // 10) - length(report)
+    room = beside(report, max_bytes)
     kept, room = fitting(sockets, room)
     others, room = fitting(elsewhere, room)
     truncated = len(kept) < len(sockets) or len(others) < len(elsewhere)

@@ -83,7 +83,7 @@ from ansible_collections.playrail.host.plugins.module_utils.accounts import (
 from ansible_collections.playrail.host.plugins.module_utils.authorized_keys import home_of, keys_in
 from ansible_collections.playrail.host.plugins.module_utils.login_history import history
 from ansible_collections.playrail.host.plugins.module_utils.login_records import last_logins
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 from ansible_collections.playrail.host.plugins.module_utils.ssh_servers import (
     CONFIG,
     Server,
@@ -319,7 +319,7 @@ def answer(module, given):
     if not ssh.listed and os.geteuid() != 0:
         not_known.add("ssh servers: only root may see which process listens")
     report.update(accounts_total=len(listed), sessions_total=len(now), not_known=sorted(not_known))
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     # Of many accounts no session and no login may be left untold
     accounts, left = fitting([in_short(one, user) for one in listed], room * 4 // 5)
     room -= room * 4 // 5 - left

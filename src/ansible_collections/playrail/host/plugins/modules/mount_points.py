@@ -78,15 +78,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.fstab import differences, swaps
 from ansible_collections.playrail.host.plugins.module_utils.mounts import (
+    MASKS,
     UNREAL,
     holding,
     mounts,
     shown,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 OPTION_CHARACTERS = 60  # the layers of an overlay are paths of containers
-MASKS = ("/proc/", "/sys/")  # what hides parts of the kernel from containers
 
 
 def told(mount):
@@ -142,7 +142,7 @@ def main():
     except OSError as error:
         different, by_hand, not_known = [], [], {"fstab": error.strerror or str(error)}
     report = {"total": len(meant), "left_out": left_out, "swap": active, "not_known": not_known}
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     lists = {"fstab": different, "not_in_fstab": by_hand}
     lists["mounts"] = [told(one) for one in sorted(meant, key=lambda one: one.point)]
     kept = {}

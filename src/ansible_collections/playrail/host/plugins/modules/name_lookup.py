@@ -88,7 +88,7 @@ from ansible_collections.playrail.host.plugins.module_utils.dns_questions import
     ask,
     encoded,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 RESOLV = "/etc/resolv.conf"
 FORWARDERS = "/run/systemd/resolve/resolv.conf"
@@ -250,7 +250,7 @@ def looked(given):
     order = [words[1:] for words in lines_of(SWITCH) if words[:1] == ["hosts:"]]
     report.update({"order": " ".join(order[0])} if order else {})
     report.update({"asked": full} if full != name else {})
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     kept, _room = fitting([in_short(one) for one in answers], room)
     return dict(report, servers=kept, truncated=len(kept) < len(answers))
 

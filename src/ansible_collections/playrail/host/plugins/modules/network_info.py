@@ -98,7 +98,7 @@ from ansible_collections.playrail.host.plugins.module_utils.netlink import (
     default_routes,
     interfaces,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 from ansible_collections.playrail.host.plugins.module_utils.sockets import (
     described,
     listening,
@@ -165,7 +165,7 @@ def network(given):
         "processes_known": processes_known,
         "truncated": False,
     }
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     # Neither of many interfaces nor of many sockets may nothing be told of the other.
     kept, left = fitting([shown(one, given["details"]) for one in every[:limit]], room // 3)
     room -= room // 3 - left

@@ -120,7 +120,7 @@ from ansible_collections.playrail.host.plugins.module_utils.package_upgrades imp
 from ansible_collections.playrail.host.plugins.module_utils.pending_reboot import (
     reboot_for_packages,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 
 def fail(module, code, message):
@@ -231,7 +231,7 @@ def main():
         report.update(
             reboot_for_packages(), unfinished={n: s for _w, s, n, _v in lines if s in UNFINISHED}
         )
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     kept = fitting(packages[: given["limit"]], room)[0]
     module.exit_json(changed=False, packages=kept, truncated=len(kept) < len(packages), **report)
 

@@ -73,7 +73,7 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
     Process,
     processes,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import fitting, length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, fitting
 
 SAMPLE_S = 0.25
 # What matters most comes first; the last one is cut first
@@ -200,7 +200,7 @@ def inner_number(status):
 
 def fitted(told, lists, not_permitted, max_bytes):
     report = {"not_permitted": not_permitted or None}
-    room = max_bytes - min(500, max_bytes // 10) - length(dict(report, process=told))
+    room = beside(dict(report, process=told), max_bytes)
     left_out = {}
     for name in LISTS:
         items = lists.get(name, ())

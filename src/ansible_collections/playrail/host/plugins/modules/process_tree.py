@@ -80,6 +80,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.process_parts import Parts
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
+    NOT_SEEN,
     Describer,
     Places,
     all_visible,
@@ -87,9 +88,8 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
     of_playrail,
     processes,
 )
-from ansible_collections.playrail.host.plugins.module_utils.room import length
+from ansible_collections.playrail.host.plugins.module_utils.room import beside, length
 
-NOT_SEEN = ["sockets and deleted programs of others"]
 FROM_PARENT = ("user", "started")
 QUIET = {"state": "sleeping", "cpu_percent": 0.0, "memory_bytes": 0}  # what goes without saying
 
@@ -220,7 +220,7 @@ def main():
         "commands_cut": len(found),
         "truncated": False,
     }
-    room = given["max_bytes"] - min(500, given["max_bytes"] // 10) - length(report)
+    room = beside(report, given["max_bytes"])
     listed = chosen(list(in_tree_order(found)), telling, given["limit"], room)
     report.update({} if telling.parts.complete else {"not_permitted": NOT_SEEN})
     report.update(commands_cut=sum(one["command"].endswith("\u2026") for one in listed))

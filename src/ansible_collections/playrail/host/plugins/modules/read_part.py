@@ -157,11 +157,11 @@ import hashlib
 import os
 import pwd
 import stat
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.bytes import Traits
+from ansible_collections.playrail.host.plugins.module_utils.moments import utc
 from ansible_collections.playrail.host.plugins.module_utils.names import meant, spelled
 from ansible_collections.playrail.host.plugins.module_utils.places import (
     name_of,
@@ -308,7 +308,7 @@ def hash_of(descriptor):
 def described(status):
     return {
         "size_bytes": status.st_size,
-        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(status.st_mtime)),
+        "modified": utc(status.st_mtime),
         "mode": "%04o" % stat.S_IMODE(status.st_mode),
         "owner": name_of(status.st_uid, pwd.getpwuid),
         "group": name_of(status.st_gid, grp.getgrgid),

@@ -106,6 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.playrail.host.plugins.module_utils.process_parts import Parts
 from ansible_collections.playrail.host.plugins.module_utils.processes import (
+    NOT_SEEN,
     Describer,
     Places,
     Process,
@@ -119,7 +120,6 @@ from ansible_collections.playrail.host.plugins.module_utils.processes import (
 )
 from ansible_collections.playrail.host.plugins.module_utils.refusals import Refused
 
-NOT_SEEN = ["sockets and deleted programs of others"]
 BRIEF_S = 1.0
 AGAIN_S = 0.6  # in which most supervisors start anew what has ended; systemd waits 0.1 s
 BRIEF = ("HUP", "USR1", "USR2")  # most programs go on after these
